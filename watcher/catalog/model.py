@@ -66,25 +66,6 @@ class Model(Struct, frozen=True):
         return self.id.startswith("~")
 
 
-class Snapshot(Struct, frozen=True):
-    """What one poll of the list showed.
-
-    `models` maps ids to models that fit; `broken` are the ids of entries that are there but do not fit, `unnamed` is
-    the number of entries whose id cannot even be read. Both count as present.
-    """
-
-    models: Mapping[str, Model]
-    broken: tuple[str, ...] = ()
-    unnamed: int = 0
-    total: int = 0
-    """Entries in the list, whatever their state."""
-    promised: int | None = None
-    """The list's own `total_count`, if it gave one."""
-    duplicates: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    """One line for each entry that was skipped, for the log."""
-
-
 class PriceChange(Struct, frozen=True):
     """One price, before and after, as decimal strings in USD per token (or per request, image, … by its key).
 

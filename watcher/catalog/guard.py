@@ -1,0 +1,50 @@
+"""Whether a list that could be read can be believed: a short or broken answer must never expire a model."""
+
+from collections.abc import Set as AbstractSet
+
+from msgspec import Struct
+
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import Snapshot
+
+
+class Refusal(Struct, frozen=True):
+    """Why a poll is not believed. `by_number` is set where only the number of missing models speaks against it:
+    then a witness (the API's own count) or repetition can confirm it.
+    """
+
+    reason: str
+    by_number: bool = False
+
+
+def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refusal | None:
+    """Return why the snapshot is implausible after a poll that showed the models `present`, or None if it is not."""
+    if snapshot.total == 0:
+        return Refusal("the list is empty")
+    if snapshot.promised is not None and snapshot.total < snapshot.promised:
+        return Refusal(f"the list has {snapshot.total} models, but promises {snapshot.promised}")
+    if snapshot.duplicates:
+        more = f" and {len(snapshot.duplicates) - 1} more" if len(snapshot.duplicates) > 1 else ""
+        return Refusal(f"the list has {snapshot.duplicates[0]}{more} twice")
+    if not snapshot.entries or _too_many(snapshot.unnamed, snapshot.total, policy):
+        return Refusal(f"{snapshot.unnamed} of {snapshot.total} entries have no readable id")
+    gone = len(present - snapshot.entries.keys())
+    if _too_many(gone, len(present), policy):
+        return Refusal(f"{gone} of {len(present)} models are gone at once", by_number=True)
+    return None
+
+
+def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
+    """Return why a feed with `unknown` ids that nobody has seen is implausible beside `known` models, or None."""
+    if _too_many(unknown, known, policy):
+        return Refusal(f"the feed has {unknown} models that nobody knows, beside {known} that are known")
+    return None
+
+
+def confirms(count: int, snapshot: Snapshot, policy: Policy) -> bool:
+    """Whether the API's own `count` of models speaks for the list: it may be some minutes older or younger."""
+    return abs(count - snapshot.total) <= policy.max_gone_models
+
+
+def _too_many(models: int, of: int, policy: Policy) -> bool:
+    return models > policy.max_gone_models and models > policy.max_gone * of

@@ -1,0 +1,75 @@
+"""The health of the source: polls that failed or were refused, and the events about them, each told once."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watcher.catalog.event import source_event
+from watcher.catalog.model import Event
+from watcher.catalog.policy import Policy
+
+
+class Health(Struct, frozen=True):
+    """What is remembered of polls that were not good. `failing_since` and `suspect_since` are None when all is well."""
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    told_failing: bool = False
+    suspects: int = 0
+    """Refused polls in a row that agree with each other."""
+    suspect_since: datetime | None = None
+    suspect_total: int = 0
+    """Entries in the list that was refused last."""
+    reason: str | None = None
+    """Why the last poll was not good."""
+
+
+Outcome = tuple[Health, tuple[Event, ...]]
+
+
+def failed(health: Health, now: datetime, reason: str, policy: Policy) -> Outcome:
+    """Return the health after the source could not be read: `source_failing` once it failed often enough."""
+    since = health.failing_since or now
+    failures = health.failures + 1
+    tell = failures >= policy.failing_polls and not health.told_failing
+    after = replace(
+        health,
+        failures=failures,
+        failing_since=since,
+        told_failing=health.told_failing or tell,
+        suspects=0,
+        reason=reason,
+    )
+    detail = f"It could not be read for {failures} polls in a row: {reason}"
+    return after, (source_event("source_failing", now, since, detail),) if tell else ()
+
+
+def suspected(health: Health, now: datetime, reason: str, total: int) -> Outcome:
+    """Return the health after a poll was refused: `catalog_suspect`, once until a poll is believed again."""
+    since = health.suspect_since or now
+    agree = agreeing(health, total) + 1
+    after = replace(health, suspects=agree, suspect_since=since, suspect_total=total, reason=reason)
+    event = source_event("catalog_suspect", now, since, f"A poll was refused: {reason}. Nothing was taken from it.")
+    return after, () if health.suspect_since else (event,)
+
+
+def agreeing(health: Health, total: int) -> int:
+    """Return how many refused polls in a row showed about as many models (within a tenth) as `total`."""
+    return health.suspects if abs(total - health.suspect_total) * 10 <= health.suspect_total else 0
+
+
+def recovered(health: Health, now: datetime) -> Outcome:
+    """Return the health after a good poll: `source_recovered` if it was announced as failing."""
+    if not health.told_failing or health.failing_since is None:
+        return Health(), ()
+    out = _duration(now - health.failing_since)
+    event = source_event("source_recovered", now, now, f"It can be read again, after {out}.")
+    return Health(), (event,)
+
+
+def _duration(span: timedelta) -> str:
+    minutes = max(0, round(span.total_seconds() / 60))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    return " ".join(part for part in parts if part) or "less than a minute"

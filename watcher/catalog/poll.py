@@ -1,0 +1,91 @@
+"""One poll of the list, judged: is it believed, what does it announce, and what does it say of the source's health."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from watcher.catalog import guard, health
+from watcher.catalog.announce import Judgement, Tracks, judge
+from watcher.catalog.health import Health
+from watcher.catalog.model import Event
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import Snapshot
+
+Outcome = Literal["good", "refused", "failed"]
+
+
+class Standing(Struct, frozen=True):
+    """What is remembered of the source between two polls."""
+
+    last_good: datetime | None = None
+    """The time of the last poll that was believed (UTC)."""
+    health: Health = Health()
+
+
+class Verdict(Struct, frozen=True):
+    """What one poll came to. Only a good one has tracks; `events` holds those about the source, too."""
+
+    outcome: Outcome
+    standing: Standing
+    judgement: Judgement
+    reason: str | None = None
+    """Why it is not good."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events, most important first."""
+        return self.judgement.events
+
+
+def needs_witness(snapshot: Snapshot, tracks: Tracks, standing: Standing, policy: Policy) -> bool:
+    """Whether the API's own count of models decides if this snapshot is believed."""
+    refusal = guard.check(snapshot, _present(tracks), policy)
+    return refusal is not None and refusal.by_number and not _repeated(snapshot, standing, policy)
+
+
+def judge_list(
+    tracks: Tracks,
+    snapshot: Snapshot,
+    *,
+    now: datetime,
+    standing: Standing,
+    policy: Policy,
+    baseline: bool = False,
+    witness: int | None = None,
+) -> Verdict:
+    """Judge what the list showed.
+
+    Args:
+        tracks: every model known so far, by id.
+        snapshot: what the list showed.
+        now: the time of the poll (UTC).
+        standing: what is remembered of the source.
+        policy: what counts as news.
+        baseline: what it shows is how things are, not news (see `announce.judge`).
+        witness: the API's own count of models, where it was asked.
+    """
+    refusal = guard.check(snapshot, frozenset() if baseline else _present(tracks), policy)
+    confirmed = witness is not None and guard.confirms(witness, snapshot, policy)
+    if refusal is not None and not (refusal.by_number and (confirmed or _repeated(snapshot, standing, policy))):
+        after, events = health.suspected(standing.health, now, refusal.reason, snapshot.total)
+        return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
+    after, events = health.recovered(standing.health, now)
+    judgement = judge(tracks, snapshot, now=now, last_good=standing.last_good, policy=policy, baseline=baseline)
+    together = Judgement(judgement.tracks, judgement.events + events, judgement.problems)
+    return Verdict("good", Standing(now, after), together)
+
+
+def judge_failure(reason: str, *, now: datetime, standing: Standing, policy: Policy) -> Verdict:
+    """Judge a poll in which the list could not be read, for the given reason."""
+    after, events = health.failed(standing.health, now, reason, policy)
+    return Verdict("failed", Standing(standing.last_good, after), Judgement({}, events), reason)
+
+
+def _present(tracks: Tracks) -> frozenset[str]:
+    return frozenset(model_id for model_id, track in tracks.items() if track.present)
+
+
+def _repeated(snapshot: Snapshot, standing: Standing, policy: Policy) -> bool:
+    """Whether enough polls in a row, this one included, agree about the number of models."""
+    return health.agreeing(standing.health, snapshot.total) + 1 >= policy.confirm_suspect
