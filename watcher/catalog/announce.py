@@ -115,7 +115,7 @@ def observe(
         except UnfitError as error:
             problems.append(f"{model_id} is not understood and counts as unchanged: {error}")
             if track is not None and track.listed and not track.present:
-                changed[model_id] = replace(track, present=True, missing=0, since=now)
+                changed[model_id] = replace(track, present=True, missing=0, since=now, last_seen=None)
             continue
         changed[model_id] = _seen(track, model, entry, now, policy)
     for model_id, track in tracks.items():
@@ -140,6 +140,7 @@ def _seen(track: Track | None, model: Model, entry: Entry, now: datetime, policy
         digest=entry.digest,
         present=True,
         missing=0,
+        last_seen=None,
         pending={}
         if track.announced is None
         else diff.pend(track.pending, track.model.facets, facets, now, policy.min_change),

@@ -1,0 +1,125 @@
+"""`watcher config check|show|init|schema`."""
+
+import json
+import stat
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner, Result
+
+from watcher.cli.config import config_group
+from watcher.cli.state import State
+from watcher.config import write
+from watcher.errors import ConfigError, UsageError, WatcherError
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a verb in an empty folder, on `config.toml` there if it exists."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("WATCHER_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    apprise = ModuleType("watcher.alerts.channel")
+    apprise.check_url = lambda url: None if url.startswith("json://") else "no service has this URL"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "watcher.alerts.channel", apprise)
+
+    def run(*arguments: str, config: str | None = None) -> Result:
+        if config is not None:
+            Path("config.toml").write_text(config)
+            Path("config.toml").chmod(0o600)
+        result = CliRunner().invoke(config_group, arguments, obj=State())
+        if result.exception is not None and not isinstance(result.exception, SystemExit | WatcherError):
+            raise result.exception
+        return result
+
+    return run
+
+
+def test_check_says_ok_and_what_is_set(run: Run, tmp_path: Path) -> None:
+    result = run("check", config='[[channels]]\nname = "team"\nurl = "json://localhost"')
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/config.toml: ok",
+        "channels: team",
+        "interval: 5m",
+        f"database: {tmp_path}/.local/state/openrouter-watcher/watcher.db",
+    ]
+    assert result.stderr == ""
+
+
+def test_check_without_a_file_says_so(run: Run) -> None:
+    result = run("check")
+    assert result.stdout.splitlines()[:2] == [
+        "no configuration file: the defaults hold",
+        "channels: none, alerts go to the console",
+    ]
+
+
+def test_check_names_every_mistake_and_the_url_nobody_serves(run: Run, tmp_path: Path) -> None:
+    result = run("check", config='[announce]\nsetle = "1h"\n[[channels]]\nname = "team"\nurl = "nobody://secret"')
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).splitlines() == [
+        f'{tmp_path}/config.toml: announce.setle: unknown key; did you mean "settle"?',
+        f'{tmp_path}/config.toml: channel "team": no service has this URL',
+    ]
+
+
+def test_check_warns_on_stderr(run: Run, tmp_path: Path) -> None:
+    result = run("check", config='[announce]\nprices = ["promt"]')
+    assert result.stdout.startswith(f"{tmp_path}/config.toml: ok")
+    assert result.stderr.startswith(f'warning: {tmp_path}/config.toml: announce.prices: "promt" is not known')
+
+
+def test_show_is_toml_and_json(run: Run) -> None:
+    config = '[[channels]]\nname = "team"\nurl = "slack://secret"'
+    as_toml = tomllib.loads(run("show", config=config).stdout)
+    as_json = json.loads(run("show", "--json").stdout)
+    assert as_toml["channels"][0]["url"] == as_json["channels"][0]["url"] == "slack://…(hidden)"
+    assert as_toml["announce"] == as_json["announce"]
+
+
+def test_init_prints_a_file_that_checks(run: Run) -> None:
+    text = run("init").stdout
+    assert text == write.init()
+    assert run("check", config=text).exit_code == 0
+
+
+def test_init_writes_a_private_file_and_replaces_none_unless_told(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "new/config.toml"
+    assert run("init", "--output", str(file)).exit_code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_text("# mine")
+    refused = run("init", "--output", str(file))
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == f"{file} exists already; --force replaces it"
+    assert file.read_text() == "# mine"
+    assert run("init", "--output", str(file), "--force").exit_code == 0
+    assert file.read_text() == write.init()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_init_says_why_it_cannot_write(run: Run) -> None:
+    result = run("init", "--output", "/proc/nowhere/config.toml")
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == "cannot write /proc/nowhere/config.toml: No such file or directory"
+
+
+def test_schema_is_json(run: Run) -> None:
+    assert json.loads(run("schema").stdout) == write.schema()
+
+
+def test_a_folder_that_was_deleted_is_one_clear_line(run: Run, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(gone)
+        gone.rmdir()
+        result = run("show")
+    assert str(result.exception) == "the current folder cannot be used: No such file or directory"

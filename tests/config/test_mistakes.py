@@ -1,0 +1,228 @@
+"""One tiny configuration for each way in which one can be wrong, and the line that says so."""
+
+from pathlib import Path
+
+import pytest
+
+from watcher.config import load_config
+from watcher.errors import ConfigError
+
+HOME = {"HOME": "/home/me"}
+NAME = '[[channels]]\nname = "team"\n'
+CHANNEL = NAME + 'url = "json://localhost"\n'
+
+MISTAKES = [
+    # sections and keys
+    ('[anounce]\nsettle = "3h"', 'anounce: unknown section; did you mean "announce"?'),
+    ("[colours]", "colours: unknown section"),
+    ("interval = 5", "interval: unknown key; it belongs under [source]"),
+    ('min_change = "5%"', "min_change: unknown key; it belongs under [announce] or [[channels]]"),
+    ('[announce]\nmin_chang = "5%"', 'announce.min_chang: unknown key; did you mean "min_change"?'),
+    ("[announce]\nxyzzy = 1", "announce.xyzzy: unknown key"),
+    ("[source]\nsettle = 1", "source.settle: unknown key; it belongs under [announce]"),
+    ('[source]\n"a\\u001b[31m" = 1', 'source."a\\u001b[31m": unknown key'),
+    ("[source]\n" + "k" * 41 + " = 1", "source.a string of 41 characters: unknown key"),
+    ('source = "openrouter"', 'source: expected a table that starts with [source], got "openrouter"'),
+    ("[[store]]", "store: expected a table that starts with [store], got a list"),
+    ('[channels]\nname = "team"', "channels: expected tables that each start with [[channels]], got a table"),
+    ("channels = [7]", "channels[1]: expected a table, got 7"),
+    # source
+    (
+        '[source]\nurl = "openrouter.ai"',
+        'source.url: expected a URL such as "https://openrouter.ai/api/v1", without a query',
+    ),
+    ("[source]\noutput_modalities = []", "source.output_modalities: expected {words}, got an empty list"),
+    ('[source]\noutput_modalities = "all"', 'source.output_modalities: expected {words}, got "all"'),
+    (
+        '[source]\noutput_modalities = ["text,image"]',
+        'source.output_modalities: entry 1: expected a word without spaces or commas, got "text,image"',
+    ),
+    ("[source]\ncategory = true", "source.category: expected a word without spaces or commas, got true"),
+    ('[source]\nrss = "yes"', 'source.rss: expected true or false, got "yes"'),
+    ('[source]\ninterval = "10s"', 'source.interval: expected a duration of at least "1m", got "10s"'),
+    (
+        "[source]\ninterval = 300",
+        'source.interval: expected a duration such as "90s", "5m", "1h30m" or "1d", got 300',
+    ),
+    ("[source]\napi_key_file = 1", "source.api_key_file: expected the path of a file"),
+    (
+        '[source]\napi_key_file = "sk-or-v1-secret"',
+        "source.api_key_file: expected the path of a file that holds the key, not the key itself",
+    ),
+    # store
+    ('[store]\nurl = "postgresql://me:secret@host/db"', "store.url: expected {sqlite}"),
+    ('[store]\nurl = "watcher.db"', "store.url: expected {sqlite}"),
+    ('[store]\nurl = "sqlite://"', "store.url: expected {sqlite}"),
+    ('[store]\nurl = "sqlite:///"', "store.url: expected {sqlite}"),
+    ('[store]\nurl = "sqlite:///a.db?mode=ro"', "store.url: expected {sqlite}"),
+    (
+        '[store]\nurl = "sqlite:///:memory:"',
+        "store.url: expected {sqlite}: what is kept in memory is forgotten after each check",
+    ),
+    # announce
+    ('[announce]\nsettle = ""', "announce.settle: expected {duration}, got \"\""),
+    ('[announce]\nsettle = "3 h"', "announce.settle: expected {duration}, got \"3 h\""),
+    ("[announce]\nsettle = 1.5", "announce.settle: expected {duration}, got 1.5"),
+    ("[announce]\nsettle = 2026-01-04", "announce.settle: expected {duration}, got a date"),
+    ('[announce]\nsettle = "9999d"', 'announce.settle: expected a duration of at most "3650d", got "9999d"'),
+    ("[announce.settle]", "announce.settle: expected {duration}, got a table"),
+    ("[announce]\nmin_change = 5", 'announce.min_change: expected {percentage}, got 5'),
+    ('[announce]\nmin_change = "-1%"', 'announce.min_change: expected {percentage}, got "-1%"'),
+    ('[announce]\nmax_gone = "101%"', 'announce.max_gone: expected a percentage of at most 100%, got "101%"'),
+    ("[announce]\nconfirm_expired = 0", "announce.confirm_expired: expected a whole number from 1 to 1000, got 0"),
+    ("[announce]\nfailing_polls = true", "announce.failing_polls: expected a whole number from 1 to 1000, got true"),
+    (
+        "[announce]\nfold_models = 0x" + "f" * 5000,
+        "announce.fold_models: expected a whole number from 1 to 100000, got a very large number",
+    ),
+    (
+        "[announce]\nremind_days = [14, -1]",
+        "announce.remind_days: entry 2: expected a whole number from 0 to 365, got -1",
+    ),
+    ('[announce]\nprices = "*"', 'announce.prices: expected {keys}, got "*"'),
+    # channels
+    ('[[channels]]\nurl = "json://localhost"', "channels[1]: name: missing"),
+    ('[[channels]]\nname = "  "\nurl = "json://localhost"', 'channels[1]: name: expected {name}, got "  "'),
+    ('[[channels]]\nname = "a\\nb"\nurl = "json://localhost"', 'channels[1]: name: expected {name}, got "a\\nb"'),
+    ('[[channels]]\nname = "slack://secret"\nurl_env = "TEAM"', "channels[1]: name: expected {name}, got a URL"),
+    (NAME, '{team}url: expected exactly one of url, url_file, url_env'),
+    (
+        CHANNEL + 'url_env = "TEAM_URL"',
+        '{team}url, url_env: expected exactly one of url, url_file, url_env',
+    ),
+    (CHANNEL + CHANNEL.replace("team", "Team"), 'channels[2] "Team": name: another channel has it already'),
+    (NAME + 'url = "secret"', '{team}url: expected {apprise}'),
+    (NAME + 'url = ["a://secret"]', '{team}url: expected {apprise}'),
+    (NAME + 'url_file = "slack://secret"', '{team}url_file: expected the path of a file'),
+    (
+        NAME + 'url_env = "$SECRET"',
+        '{team}url_env: expected the name of an environment variable such as "SLACK_URL"',
+    ),
+    (CHANNEL + "min_change = 5", '{team}min_change: expected {percentage}, got 5'),
+    (CHANNEL + 'evnts = ["new"]', '{team}evnts: unknown key; did you mean "events"?'),
+    (CHANNEL + 'events = "new"', '{team}events: expected {events}, got "new"'),
+    (CHANNEL + "events = []", '{team}events: expected {events}, got an empty list'),
+    (
+        CHANNEL + 'events = ["new", "expird"]',
+        '{team}events: entry 2: expected one of {kinds} or *, got "expird"; did you mean "expired"?',
+    ),
+    (CHANNEL + "models = [1]", '{team}models: entry 1: expected a word without spaces or commas, got 1'),
+    (CHANNEL + "max_prompt_price = nan", '{team}max_prompt_price: expected {price}, got NaN'),
+    (CHANNEL + "max_prompt_price = inf", '{team}max_prompt_price: expected {price}, got Infinity'),
+    (CHANNEL + "max_prompt_price = -1", '{team}max_prompt_price: expected {price}, got -1'),
+    (CHANNEL + "max_prompt_price = 1e-999999", '{team}max_prompt_price: expected {price}, got 1E-999999'),
+    (
+        CHANNEL + "max_prompt_price = 0." + "1" * 99,
+        '{team}max_prompt_price: expected {price}, got a very long number',
+    ),
+    (CHANNEL + 'min_context = "128k"', '{team}min_context: expected a whole number from 1 to 1000000000, got "128k"'),
+    # not TOML at all
+    ("[source", "line 1, column 8: not TOML: Expected ']' at the end of a table declaration"),
+    ("[source]\nrss = maybe", "line 2, column 7: not TOML: Invalid value"),
+    ("[source]\nrss = true\nrss = true", "line 3, column 11: not TOML: Cannot overwrite a value"),
+    ("a = " + "[" * 100_000, "not TOML that can be read: a number too long or lists nested too deep"),
+    ("a = " + "9" * 5000, "not TOML that can be read: a number too long or lists nested too deep"),
+]  # fmt: skip
+
+WORDS = {
+    "words": 'a list of words such as ["text", "image"]',
+    "duration": 'a duration such as "90s", "5m", "1h30m" or "1d"',
+    "sqlite": 'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"',
+    "name": "a name of 1 to 100 printable characters",
+    "team": 'channels[1] "team": ',
+    "events": 'a list of events such as ["new", "expired"], or ["*"]',
+    "keys": 'a list of price keys such as ["prompt", "completion"], or ["*"]',
+    "percentage": 'a percentage such as "5%" or "0.5%"',
+    "apprise": 'an Apprise URL such as "mailtos://…" or "slack://…"',
+    "price": "a price in USD per million tokens such as 2.5",
+    "kinds": "expired, expiring, repriced, retargeted, new, returned, changed, catalog_suspect, source_failing, "
+    "source_recovered",
+}
+
+
+def mistakes_in(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, HOME)
+    return str(raised.value).split("\n")
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKES, ids=[str(number) for number in range(len(MISTAKES))])
+def test_a_mistake_is_one_line_that_names_file_key_and_what_was_expected(
+    text: str, expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    for word, meaning in WORDS.items():
+        expected = expected.replace("{" + word + "}", meaning)
+    assert mistakes_in(file) == [f"{file}: {expected}"]
+    assert "secret" not in expected.lower()
+
+
+def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        """
+        colour = "red"
+        [source]
+        interval = "1s"
+        rss = 1
+        [store]
+        url = "mysql://x"
+        [announce]
+        min_chang = "1%"
+        remind_days = [-1, 400]
+        [[channels]]
+        name = "team"
+        url = "json://localhost"
+        [[channels]]
+        name = "team"
+        url_env = "URL"
+        min_change = 5
+        free = true
+        [[channels]]
+        events = ["old"]
+        """
+    )
+    keys = [line.removeprefix(f"{file}: ").rsplit(": expected")[0].rsplit(": unknown")[0] for line in mistakes_in(file)]
+    assert keys == [
+        "colour",
+        "source.interval",
+        "source.rss",
+        "store.url",
+        "announce.min_chang",
+        "announce.remind_days: entry 1",
+        "announce.remind_days: entry 2",
+        'channels[2] "team": min_change',
+        'channels[2] "team": free',
+        'channels[2] "team": name: another channel has it already',
+        "channels[3]: events: entry 1",
+        "channels[3]: name: missing",
+        "channels[3]: url",
+    ]
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    assert mistakes_in(tmp_path / "no.toml") == [f"{tmp_path}/no.toml: cannot be read: No such file or directory"]
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert mistakes_in(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
+
+
+def test_a_path_that_cannot_be_one() -> None:
+    assert mistakes_in(Path("/a\0b")) == ["/a\0b: cannot be read: not a path"]
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(b"# one\n# caf\xe9\n")
+    assert mistakes_in(file) == [f"{file}: line 2: not UTF-8 text; save the file as UTF-8"]
+
+
+def test_a_file_without_end() -> None:
+    assert mistakes_in(Path("/dev/zero")) == ["/dev/zero: larger than 1024 KiB; is it a configuration?"]
+
+
+def test_no_home_for_the_database() -> None:
+    with pytest.raises(ConfigError, match="no home folder to put the database in"):
+        load_config(None, {})

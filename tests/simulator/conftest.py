@@ -1,0 +1,20 @@
+"""Every test talks to its own server on its own port, so that they can run side by side."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from watcher.simulator import Simulator, StorySource, story_by_name
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(story_by_name("quiet"))) as running:
+        yield running
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=simulator.origin, trust_env=False, timeout=20) as open_client:
+        yield open_client

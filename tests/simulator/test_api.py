@@ -1,0 +1,252 @@
+"""The API's parameters and paths, asked over a real socket."""
+
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from watcher.simulator import Simulator, built_in
+
+MODELS = built_in()
+MILLION = 1_000_000
+
+
+def outputs(model):
+    return model["architecture"]["output_modalities"]
+
+
+def million(model, key):
+    return Decimal(model["pricing"][key]) * MILLION
+
+
+TEXT = [model for model in MODELS if "text" in outputs(model)]
+
+
+def listed(client: httpx.Client, **params) -> list:
+    response = client.get("/api/v1/models", params=params)
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert body["total_count"] == len(body["data"]) and body["links"] == {"next": None}
+    return body["data"]
+
+
+def test_the_whole_text_list_comes_at_once(client):
+    response = client.get("/api/v1/models")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "public, max-age=120"
+    assert [model["id"] for model in listed(client)] == [model["id"] for model in TEXT]
+
+
+def test_the_documents_come_as_they_are(client):
+    assert listed(client, output_modalities="all") == MODELS
+
+
+FILTERS = [
+    ({"output_modalities": "all"}, lambda m: True),
+    ({"output_modalities": "image"}, lambda m: "image" in outputs(m)),
+    ({"output_modalities": "image, embeddings"}, lambda m: {"image", "embeddings"} & set(outputs(m))),
+    ({"output_modalities": "audio"}, lambda m: "audio" in outputs(m)),
+    ({"output_modalities": ""}, lambda m: "text" in outputs(m)),
+    (
+        {"input_modalities": "audio"},
+        lambda m: "audio" in m["architecture"]["input_modalities"] and "text" in outputs(m),
+    ),
+    ({"supported_parameters": "tools"}, lambda m: "tools" in m["supported_parameters"]),
+    (
+        {"supported_parameters": "tools,reasoning"},
+        lambda m: {"tools", "reasoning"} <= set(m["supported_parameters"]),
+    ),
+    ({"context": "1000000"}, lambda m: m["context_length"] >= 1_000_000),
+    ({"model_authors": "anthropic,openai"}, lambda m: m["id"].strip("~").startswith(("anthropic/", "openai/"))),
+    ({"arch": "claude"}, lambda m: m["architecture"]["tokenizer"] == "Claude"),
+    ({"providers": "mistral"}, lambda m: m["name"].startswith("Mistral:")),
+    ({"q": "HAIKU"}, lambda m: "haiku" in m["id"]),
+    ({"q": "claude opus"}, lambda m: "opus" in m["id"]),
+    ({"min_price": "2", "max_price": "3"}, lambda m: 2 <= million(m, "prompt") <= 3),
+    ({"max_price": "0"}, lambda m: million(m, "prompt") == 0),
+    ({"min_output_price": "15"}, lambda m: million(m, "completion") >= 15),
+    ({"max_output_price": "0.1"}, lambda m: 0 <= million(m, "completion") <= Decimal("0.1")),
+    ({"max_age_days": "30"}, lambda m: m["created"] >= 1768402800 - 30 * 86400),
+    ({"min_age_days": "700"}, lambda m: m["created"] <= 1768402800 - 700 * 86400),
+    ({"distillable": "true", "zdr": "true", "region": "eu", "whatever": "1"}, lambda m: True),
+]
+
+
+@pytest.mark.parametrize(("params", "wanted"), FILTERS, ids=[str(params) for params, _ in FILTERS])
+def test_a_filter_gives_the_models_that_fit_and_no_others(client, params, wanted):
+    pool = MODELS if "output_modalities" in params else TEXT
+    expected = [model["id"] for model in pool if wanted(model)]
+    assert expected
+    assert [model["id"] for model in listed(client, **params)] == expected
+
+
+def test_a_category_narrows_the_list(client):
+    programming = [model["id"] for model in listed(client, category="programming")]
+    assert "openai/gpt-5.2-codex" in programming
+    assert "gryphe/mythomax-l2-13b" not in programming
+    assert [model["id"] for model in listed(client, category="roleplay")][-1] == "gryphe/mythomax-l2-13b"
+
+
+def test_a_model_without_a_fixed_price_passes_no_price_bound(client):
+    for params in ({"min_price": "0"}, {"max_price": "1000000"}):
+        assert "openrouter/auto" not in [model["id"] for model in listed(client, **params)]
+
+
+@pytest.mark.parametrize(
+    ("sort", "key", "reverse"),
+    [
+        ("newest", lambda m: m["created"], True),
+        ("context-high-to-low", lambda m: m["context_length"], True),
+        ("pricing-low-to-high", lambda m: (million(m, "prompt"), million(m, "completion")), False),
+        ("pricing-high-to-low", lambda m: (million(m, "prompt"), million(m, "completion")), True),
+    ],
+)
+def test_the_list_is_sorted_as_asked(client, sort, key, reverse):
+    models = listed(client, sort=sort)
+    if "pricing" in sort:
+        assert models.pop()["id"] == "openrouter/auto"
+    assert [key(model) for model in models] == sorted(map(key, models), reverse=reverse)
+
+
+def test_orders_that_need_figures_we_lack_leave_the_list_as_it_is(client):
+    assert listed(client, sort="top-weekly") == listed(client)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=1001", "limit=-1", "limit=ten", "limit=1.5", "limit=%D9%A3", "offset=-1", "offset=x",
+        "sort=cheapest", "category=cooking", "output_modalities=smell", "output_modalities=text,smell",
+        "context=long", "min_price=cheap", "max_price=-1", "min_output_price=NaN", "max_output_price=1e999999999",
+        "max_price=Infinity", "use_rss=maybe", "use_rss_chat_links=2", "min_age_days=1e3", "max_age_days=99999999",
+        "q=%ff%fe", "%ff=1", "limit=99999999999999999999999", "&".join(["q=a"] * 200),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_answered_with_400_and_the_api_s_error_body(client, query):
+    response = client.get(f"/api/v1/models?{query}")
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
+    assert error["code"] == 400 and error["message"]
+
+
+@pytest.mark.parametrize(
+    ("params", "first", "size", "following"),
+    [
+        ({"limit": "10"}, 0, 10, "offset=10&limit=10"),
+        ({"offset": "10", "limit": "1"}, 10, 1, "offset=11&limit=1"),
+        ({"offset": "5"}, 5, len(TEXT) - 5, None),
+        ({"limit": "1000"}, 0, len(TEXT), None),
+        ({"offset": str(len(TEXT) - 10), "limit": "10"}, len(TEXT) - 10, 10, None),
+        ({"offset": "100000", "limit": "10"}, 0, 0, None),
+    ],
+)
+def test_a_page_is_a_part_of_the_list_and_names_the_next(client, simulator, params, first, size, following):
+    body = client.get("/api/v1/models", params=params).json()
+    assert body["data"] == TEXT[first : first + size]
+    assert body["total_count"] == len(TEXT)
+    assert body["links"]["next"] == (following and f"{simulator.url}/models?{following}")
+
+
+def test_following_the_pages_gives_the_whole_list_and_keeps_the_filters(client):
+    url, seen = "/api/v1/models?model_authors=google&output_modalities=all&limit=4", []
+    while url:
+        body = client.get(url).json()
+        seen += body["data"]
+        url = body["links"]["next"]
+    assert seen == [model for model in MODELS if model["id"].strip("~").startswith("google/")]
+
+
+def test_without_a_limit_a_page_has_500_models():
+    from datetime import UTC, datetime
+
+    from watcher.simulator import Offer, Request
+    from watcher.simulator.answer import answer
+
+    many = [{**MODELS[0], "id": f"a/{n}"} for n in range(1200)]
+    offer = Offer(many, datetime(2026, 1, 14, tzinfo=UTC), base_url="https://here")
+
+    def ask(query):
+        return httpx.Response(200, content=answer(Request("/api/v1/models", query), offer).body).json()
+
+    assert len(ask("")["data"]) == 1200
+    page = ask("offset=0")
+    assert len(page["data"]) == 500
+    assert urlsplit(page["links"]["next"]).query == "offset=500&limit=500"
+
+
+@pytest.mark.parametrize(("query", "count"), [("", len(TEXT)), ("?output_modalities=all", len(MODELS))])
+def test_the_count_agrees_with_the_list(client, query, count):
+    assert client.get(f"/api/v1/models/count{query}").json() == {"data": {"count": count}}
+
+
+def test_the_account_s_list_needs_a_key(client):
+    refused = client.get("/api/v1/models/user")
+    assert refused.status_code == 401 and refused.json()["error"]["code"] == 401
+    given = client.get("/api/v1/models/user?limit=3", headers={"authorization": "Bearer secret"})
+    assert given.json()["data"] == MODELS[:3]
+    assert "private" in given.headers["cache-control"]
+    assert client.get("/api/v1/models/user").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("openai/gpt-4o", "openai/gpt-4o"),
+        ("qwen/qwen3-coder:free", "qwen/qwen3-coder:free"),
+        ("qwen/qwen3-coder%3Afree", "qwen/qwen3-coder:free"),
+        ("qwen/qwen3-coder-480b-a35b-07-25", "qwen/qwen3-coder"),
+        ("~anthropic/claude-sonnet-latest", "anthropic/claude-sonnet-4.5"),
+        ("openai/gpt-5.2-20251211", "openai/gpt-5.2"),
+    ],
+)
+def test_one_model_is_found_by_id_canonical_slug_and_alias(client, asked, found):
+    response = client.get(f"/api/v1/model/{asked}")
+    assert response.json() == {"data": next(model for model in MODELS if model["id"] == found)}
+    details = client.get(f"/api/v1/models/{asked}/endpoints").json()["data"]
+    assert details["id"] == found
+    assert details["endpoints"][0]["pricing"] == response.json()["data"]["pricing"]
+    assert details["endpoints"][0]["provider_name"]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/v1", "/api/v1/", "/api/v2/models", "/api/v1/models/",
+    "/api/v1/modelsx", "/api/v1/model/openai", "/api/v1/model/openai/nothing", "/api/v1/model/a/b/c",
+    "/api/v1/models/openai/nothing/endpoints", "/api/v1/models/openai/gpt-4o", "/api/v1/model/openai%2Fgpt-4o/x",
+    "/x/api/v1/models", "/api/v1/..%2f..%2fetc/passwd", "/simulator/", "/simulator/nothing", "/api/v1/model/%00/%0a"])  # fmt: skip
+def test_what_is_not_there_is_404(client, path):
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
+def test_other_methods_are_405(client, method):
+    response = client.request(method, "/api/v1/models", content=b"{}")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "GET, HEAD"
+    assert client.request(method, "/api/v1/nothing").status_code == 404
+
+
+def test_head_is_get_without_a_body(client):
+    response = client.head("/api/v1/models")
+    assert response.status_code == 200 and response.content == b""
+    assert int(response.headers["content-length"]) == len(client.get("/api/v1/models").content)
+
+
+def test_the_time_of_day_price_is_that_of_the_simulator_s_clock():
+    from datetime import UTC, datetime
+
+    from watcher.simulator import StorySource, story_by_name
+
+    now = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    with Simulator(StorySource(story_by_name("quiet")), clock=lambda: now) as running, httpx.Client() as client:
+
+        def price():
+            return client.get(f"{running.url}/model/deepseek/deepseek-chat-v3.1").json()["data"]["pricing"]["prompt"]
+
+        assert price() == "0.00000015"
+        now = datetime(2026, 1, 14, 16, 29, 59, tzinfo=UTC)
+        assert price() == "0.00000015"
+        now = datetime(2026, 1, 14, 16, 30, tzinfo=UTC)
+        assert price() == "0.000000075"

@@ -1,0 +1,253 @@
+"""What a message says, apart from how a service wants it written: a small tree, and one renderer a format.
+
+Whoever builds the tree cleans strangers' text with `text.clean`; a renderer escapes every text it is given, so no
+text can become markup.
+"""
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Literal
+
+from msgspec import Struct
+
+from watcher.alerts.text import own_link
+
+
+class Format(Enum):
+    """The ways a message can be written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    """Generic, also what Discord reads."""
+    SLACK = "slack"
+    """Slack's mrkdwn."""
+    TELEGRAM = "telegram"
+    """The few HTML tags that Telegram knows."""
+    HTML = "html"
+    """A mail."""
+
+
+Style = Literal["plain", "strong", "code", "muted", "good", "bad"]
+
+
+class Span(Struct, frozen=True):
+    """A piece of a line. A `url` that is not on openrouter.ai is not rendered."""
+
+    text: str
+    style: Style = "plain"
+    url: str | None = None
+
+
+Line = tuple[Span, ...]
+
+
+class Heading(Struct, frozen=True):
+    """The title of a group."""
+
+    text: str
+
+
+class Item(Struct, frozen=True):
+    """One event: a head, usually the model with its link, and what there is to say about it."""
+
+    head: Line
+    lines: tuple[Line, ...] = ()
+
+
+class Note(Struct, frozen=True):
+    """A discreet line at the end."""
+
+    text: str
+
+
+Block = Heading | Item | Note
+
+
+def render(blocks: Sequence[Block], format: Format) -> str:
+    """Return the document in the format."""
+    return _RENDERERS[format](blocks)
+
+
+def title_line(title: str, format: Format) -> str:
+    """Return a title as the first line of a body, for services that have no titles."""
+    return _TITLES[format](title)
+
+
+def _text(blocks: Sequence[Block]) -> str:
+    def line(spans: Line) -> str:
+        return "".join(span.text for span in spans)
+
+    def block(block: Block) -> str:
+        if isinstance(block, Heading):
+            return block.text.upper()
+        if isinstance(block, Note):
+            return f"-- \n{block.text}"
+        # Where nothing can be clicked, the link of the head is written out; those of the lines only repeat their ids.
+        links = [link for span in block.head if (link := own_link(span.url))]
+        return "\n".join([f"• {line(block.head)}", *(f"  {text}" for text in [*map(line, block.lines), *links])])
+
+    return "\n\n".join(map(block, blocks)) + "\n"
+
+
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
+
+
+def _markdown_escape(text: str) -> str:
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+
+
+def _markdown(blocks: Sequence[Block]) -> str:
+    escape = _markdown_escape
+
+    def span(span: Span) -> str:
+        if span.style == "code":
+            text = f"`{span.text.replace('`', chr(39))}`"
+        elif span.style in ("strong", "good", "bad"):
+            text = f"**{escape(span.text)}**"
+        else:
+            text = escape(span.text)
+        # <…> keeps Discord from adding a preview of every page.
+        return f"[{text}](<{span.url}>)" if span.url and own_link(span.url) else text
+
+    def block(block: Block) -> str:
+        if isinstance(block, Heading):
+            return f"**{escape(block.text)}**"
+        if isinstance(block, Note):
+            return f"*{escape(block.text)}*"
+        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+        return "\n".join([f"- {lines[0]}", *(f"  - {line}" for line in lines[1:])])
+
+    return "\n\n".join(map(block, blocks)) + "\n"
+
+
+# Slack has no escapes for its own marks, so a look-alike stands where a mark could begin or end.
+_SLACK_MARKS = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "¦"})
+_SLACK_UNDERLINE = re.compile(r"(?<!\w)_|_(?!\w)")
+
+
+def _slack_escape(text: str) -> str:
+    text = _SLACK_UNDERLINE.sub("ˍ", text.translate(_SLACK_MARKS))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _slack(blocks: Sequence[Block]) -> str:
+    def span(span: Span) -> str:
+        if span.style == "code":
+            text = span.text.replace("`", "ˋ").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            text = f"`{text}`"
+        else:
+            text = _slack_escape(span.text)
+        if span.url and own_link(span.url):
+            text = f"<{span.url.replace('&', '&amp;')}|{text.replace('|', '¦')}>"
+        return f"*{text}*" if span.style in ("strong", "good", "bad") else text
+
+    def block(block: Block) -> str:
+        if isinstance(block, Heading):
+            return f"*{_slack_escape(block.text)}*"
+        if isinstance(block, Note):
+            return f"_{_slack_escape(block.text)}_"
+        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+        return "\n".join([f"• {lines[0]}", *(f"    {line}" for line in lines[1:])])
+
+    return "\n\n".join(map(block, blocks)) + "\n"
+
+
+def _telegram(blocks: Sequence[Block]) -> str:
+    tags = {"strong": "b", "good": "b", "bad": "b", "code": "code", "muted": "", "plain": ""}
+
+    def span(span: Span) -> str:
+        text, tag = html.escape(span.text, quote=False), tags[span.style]
+        if span.url and own_link(span.url):
+            # Code cannot be a link there; of the two the link is of more use.
+            text, tag = f'<a href="{html.escape(span.url)}">{text}</a>', tag.replace("code", "")
+        return f"<{tag}>{text}</{tag}>" if tag else text
+
+    def block(block: Block) -> str:
+        if isinstance(block, Heading):
+            return f"<b>{html.escape(block.text, quote=False)}</b>"
+        if isinstance(block, Note):
+            return f"<i>{html.escape(block.text, quote=False)}</i>"
+        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+        return "\n".join([f"• {lines[0]}", *(f"   {line}" for line in lines[1:])])
+
+    return "\n\n".join(map(block, blocks)) + "\n"
+
+
+# Inline styles are the light look, which every mail program shows; the classes are the dark one, for those that can.
+_DARK = (
+    ":root{color-scheme:light dark}"
+    "@media (prefers-color-scheme:dark){"
+    "body,.w-page{background:#16181c!important;color:#e8e8ea!important}"
+    ".w-card{background:#20242a!important;border-color:#343a42!important}"
+    ".w-muted,.w-head{color:#a3acb8!important}.w-link{color:#8ab4ff!important}.w-code{color:#c9d1db!important}"
+    ".w-good{color:#5fd38a!important}.w-bad{color:#ff8f8f!important}}"
+)
+_FONT = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+_CODE_FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+_HTML_STYLES = {
+    "strong": ("", ""),
+    "code": ("w-code", f"font-family:{_CODE_FONT};font-size:13px;color:#4a5360"),
+    "muted": ("w-muted", "color:#616b78"),
+    "good": ("w-good", "color:#0f7a3d;font-weight:600"),
+    "bad": ("w-bad", "color:#b3261e;font-weight:600"),
+}
+
+
+def _html(blocks: Sequence[Block]) -> str:
+    def span(span: Span) -> str:
+        text = html.escape(span.text)
+        if span.url and own_link(span.url):
+            href = html.escape(span.url)
+            text = f'<a class="w-link" href="{href}" style="color:#1a56c4;text-decoration:none">{text}</a>'
+        if span.style == "plain":
+            return text
+        name, style = _HTML_STYLES[span.style]
+        return f'<span class="{name}" style="{style}">{text}</span>' if name else f"<b>{text}</b>"
+
+    def block(block: Block) -> str:
+        if isinstance(block, Heading):
+            return (
+                '<h2 class="w-head" style="margin:22px 0 8px;font-size:13px;font-weight:600;letter-spacing:.04em;'
+                f'text-transform:uppercase;color:#616b78">{html.escape(block.text)}</h2>'
+            )
+        if isinstance(block, Note):
+            return (
+                '<p class="w-muted" style="margin:20px 0 0;font-size:12px;color:#616b78;word-break:break-word">'
+                f"{html.escape(block.text)}</p>"
+            )
+        head, *lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+        return (
+            '<div class="w-card" style="margin:0 0 10px;padding:12px 14px;border:1px solid #dfe3e8;border-radius:8px;'
+            f'background:#ffffff;overflow-wrap:anywhere"><div style="font-size:16px">{head}</div>'
+            + "".join(f'<div style="margin-top:4px">{line}</div>' for line in lines)
+            + "</div>"
+        )
+
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        f"<style>{_DARK}</style></head>\n"
+        '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
+        '<div class="w-page" style="max-width:640px;margin:0 auto;padding:4px 16px 24px;'
+        f'font:15px/1.5 {_FONT}">\n' + "\n".join(map(block, blocks)) + "\n</div></body></html>\n"
+    )
+
+
+_RENDERERS: dict[Format, Callable[[Sequence[Block]], str]] = {
+    Format.TEXT: _text,
+    Format.MARKDOWN: _markdown,
+    Format.SLACK: _slack,
+    Format.TELEGRAM: _telegram,
+    Format.HTML: _html,
+}
+
+_TITLES: dict[Format, Callable[[str], str]] = {
+    Format.TEXT: lambda title: title,
+    Format.MARKDOWN: lambda title: f"**{_markdown_escape(title)}**",
+    Format.SLACK: lambda title: f"*{_slack_escape(title)}*",
+    Format.TELEGRAM: lambda title: f"<b>{html.escape(title, quote=False)}</b>",
+    Format.HTML: lambda title: f"<b>{html.escape(title)}</b>",
+}

@@ -1,0 +1,115 @@
+"""Prices as people read them: USD per million tokens (or per request, image, search), exact and legible."""
+
+import re
+from collections.abc import Mapping
+from decimal import Context, Decimal, InvalidOperation
+
+from watcher.catalog.price import FREE, UNKNOWN, VARIES, windows
+
+PER_MILLION = "per 1M tokens"
+
+_PER_UNIT = {"request": "per request", "image": "per image", "web_search": "per search"}
+"""Keys whose price is for one of something; every other key's is for one token."""
+
+_LABELS = {
+    "input_cache_read": "cache read",
+    "input_cache_write": "cache write",
+    "input_cache_write_1h": "cache write, 1 hour",
+    "input_audio_cache": "audio cache",
+    "internal_reasoning": "reasoning",
+    "image_output": "image output",
+    "image_token": "image token",
+    "audio_output": "audio output",
+    "web_search": "web search",
+}
+
+_ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
+_TIER = re.compile(r"(\d+)\+")
+_WINDOW = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)")
+
+_READABLE = Context(prec=6)
+"""More digits than these are the rounding of a division, and nobody's price list."""
+
+
+def price_text(key: str, price: str | None) -> str:
+    """Return one price in USD for the unit of its key: `$2.50`, `free`, `varies`, `unknown`.
+
+    A price with more than six significant digits is rounded and says so: `≈$0.0833333`. A day schedule is
+    told window by window.
+    """
+    if price is None or price == UNKNOWN:
+        return "unknown"
+    if price == VARIES:
+        return "varies"
+    if "=" in price:
+        return ", ".join(f"{price_text(key, part)} {window} UTC" for window, part in windows(price))
+    try:
+        number = Decimal(price)
+    except InvalidOperation:
+        return "unknown"
+    if number == 0:
+        return "free"
+    return money(number if unit(key) != PER_MILLION else number * 1_000_000)
+
+
+def money(amount: Decimal) -> str:
+    """Return an amount of USD: whole dollars as `$15`, anything finer with at least two decimals."""
+    rounded = _READABLE.plus(amount)
+    text = f"{rounded:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    whole, _, cents = text.partition(".")
+    return f"{'≈' if rounded != amount else ''}${whole}{f'.{cents:0<2}' if cents else ''}"
+
+
+def unit(key: str) -> str:
+    """Return what the key's price is for: `per 1M tokens`, `per request`, `per image`, `per search`."""
+    return _PER_UNIT.get(key.partition("@")[0], PER_MILLION)
+
+
+def label(key: str) -> str:
+    """Return the key in words: `prompt over 200K tokens`, `completion 16:30–00:30 UTC`, `cache read`."""
+    base, *conditions = key.split("@")
+    words = [_LABELS.get(base, base.replace("_", " "))]
+    for condition in conditions:
+        if tier := _TIER.fullmatch(condition):
+            words.append(f"over {count(int(tier[1]))} tokens")
+        elif window := _WINDOW.fullmatch(condition):
+            words.append(f"{window[1]}–{window[2]} UTC")
+        else:
+            words.append(f"({condition})")
+    return " ".join(words)
+
+
+def in_order(prices: Mapping[str, object]) -> list[str]:
+    """Return the keys as a price list has them: prompt and completion first, tiers after their base."""
+
+    def rank(key: str) -> tuple[int, str]:
+        base = key.partition("@")[0]
+        return (_ORDER.index(base) if base in _ORDER else len(_ORDER), key)
+
+    return sorted(prices, key=rank)
+
+
+def count(number: int) -> str:
+    """Return a number of tokens: `1M`, `128K`, and `131,072` where rounding would not be exact."""
+    if number and number % 1_000_000 == 0:
+        return f"{number // 1_000_000}M"
+    if number and number % 1_000 == 0 and number < 1_000_000:
+        return f"{number // 1_000}K"
+    return f"{number:,}"
+
+
+def percentage(change: str, digits: int = 2) -> str:
+    """Return a change such as `-16.67%` as `−16.67 %`, without trailing zeros; it is never rounded to nothing."""
+    number = Decimal(change.rstrip("%"))
+    rounded = round(number, digits)
+    text = f"{rounded or number:+f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text.replace('-', '−')} %"
+
+
+def is_free(price: str | None) -> bool:
+    """Whether the price is known and nothing."""
+    return price == FREE

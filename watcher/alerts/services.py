@@ -1,0 +1,194 @@
+"""From a channel's URL to the Apprise plugin that serves it, and how that plugin wants to be written to.
+
+Everything of Apprise is imported inside the functions: it costs 200 ms, and 500 ms once it loads all its 183 plugins.
+So the plugins that people use most are found by name, and the others only by Apprise's own search.
+"""
+
+import logging
+import re
+from importlib import import_module
+from typing import Any
+
+from msgspec import Struct
+
+from watcher.alerts.document import Format
+
+NAME = "OpenRouter Watcher"
+HOMEPAGE = "https://openrouter.ai/models"
+
+_PLUGINS = {
+    "discord": ("apprise.plugins.discord", "NotifyDiscord"),
+    "form": ("apprise.plugins.custom_form", "NotifyForm"),
+    "forms": ("apprise.plugins.custom_form", "NotifyForm"),
+    "gchat": ("apprise.plugins.google_chat", "NotifyGoogleChat"),
+    "gotify": ("apprise.plugins.gotify", "NotifyGotify"),
+    "gotifys": ("apprise.plugins.gotify", "NotifyGotify"),
+    "json": ("apprise.plugins.custom_json", "NotifyJSON"),
+    "jsons": ("apprise.plugins.custom_json", "NotifyJSON"),
+    "mailto": ("watcher.alerts.mail", "Mail"),
+    "mailtos": ("watcher.alerts.mail", "Mail"),
+    "matrix": ("apprise.plugins.matrix", "NotifyMatrix"),
+    "matrixs": ("apprise.plugins.matrix", "NotifyMatrix"),
+    "mmost": ("apprise.plugins.mattermost", "NotifyMattermost"),
+    "mmosts": ("apprise.plugins.mattermost", "NotifyMattermost"),
+    "ntfy": ("apprise.plugins.ntfy", "NotifyNtfy"),
+    "ntfys": ("apprise.plugins.ntfy", "NotifyNtfy"),
+    "pover": ("apprise.plugins.pushover", "NotifyPushover"),
+    "rocket": ("apprise.plugins.rocketchat", "NotifyRocketChat"),
+    "rockets": ("apprise.plugins.rocketchat", "NotifyRocketChat"),
+    "slack": ("apprise.plugins.slack", "NotifySlack"),
+    "tgram": ("apprise.plugins.telegram", "NotifyTelegram"),
+    "workflow": ("apprise.plugins.workflows", "NotifyWorkflows"),
+    "workflows": ("apprise.plugins.workflows", "NotifyWorkflows"),
+    "xml": ("apprise.plugins.custom_xml", "NotifyXML"),
+    "xmls": ("apprise.plugins.custom_xml", "NotifyXML"),
+    "zulip": ("apprise.plugins.zulip", "NotifyZulip"),
+}
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,19})://")
+_MAX_PAUSE = 1.0
+"""Seconds between two parts of one message; Apprise would wait 5.5 for most services."""
+_SLACK_LIMIT = 35_000
+_SLACK_BLOCK_LIMIT = 3_000
+"""Characters of one section block, by Slack's documentation of Block Kit."""
+
+
+class UnusableURLError(ValueError):
+    """No service can be reached by this URL. The message says why, as far as that is possible without a secret.
+
+    `refused` tells that a plugin was found and refused it, and so may have logged why.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class Service(Struct, frozen=True):
+    """A plugin ready to send, and how it is written to."""
+
+    plugin: Any
+    """An Apprise `NotifyBase`."""
+    format: Format
+    limit: int
+    """Characters of title and body together in one message."""
+    has_title: bool
+    """Whether a title is something of its own there; else it is the first line of the body."""
+    raw: bool
+    """Whether what we write reaches the service as it is; else Apprise converts it from the declared format."""
+
+
+def scheme_of(url: str) -> str | None:
+    """Return the part before `://`, which is no secret, if it looks like one."""
+    match = _SCHEME.match(url.strip())
+    return match[1].lower() if match else None
+
+
+def open_service(url: str, timeout: float) -> Service:
+    """Return the service behind the URL, with its socket timeouts (seconds) at most `timeout`.
+
+    Raises:
+        UnusableURLError: there is none.
+    """
+    try:
+        plugin: Any = _plugin(url.strip())
+    except UnusableURLError:
+        raise
+    except Exception as error:  # Apprise raises whatever its plugins raise on what they did not expect
+        # Only the kind of the error: its text may quote the URL.
+        raise UnusableURLError(f"Apprise cannot use it ({type(error).__name__})", refused=True) from None
+    plugin.redirects = False
+    plugin.socket_connect_timeout = min(plugin.socket_connect_timeout or timeout, timeout)
+    plugin.socket_read_timeout = timeout
+    plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, _MAX_PAUSE)
+    return _service(plugin)
+
+
+def _plugin(url: str) -> Any:
+    from apprise import Apprise, AppriseAsset, PersistentStoreMode
+
+    scheme = scheme_of(url)
+    if scheme is None:
+        raise UnusableURLError("it is not a URL such as mailto://… or slack://…")
+    asset = AppriseAsset(
+        app_id=NAME,
+        app_desc=NAME,
+        app_url=HOMEPAGE,
+        # Services would show Apprise's own pictures, which they fetch from GitHub.
+        image_url_mask="",
+        image_url_logo="",
+        # A redirected POST becomes a GET, which proves nothing about the alert.
+        http_redirects=False,
+        storage_mode=PersistentStoreMode.MEMORY,
+        pgp_autogen=False,
+        pem_autogen=False,
+    )
+    if scheme not in _PLUGINS:
+        plugin = Apprise.instantiate(url, asset=asset)
+        if plugin is None:
+            raise UnusableURLError(_why_not(scheme))
+        return plugin
+    module, name = _PLUGINS[scheme]
+    kind = getattr(import_module(module), name)
+    # As Apprise does: a channel such as `#general` in the path is not a fragment.
+    arguments: dict[str, Any] | None = kind.parse_url(url.replace("/#", "/%23"))
+    if not arguments:
+        raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
+    return kind(**arguments | {"asset": asset})
+
+
+def _why_not(scheme: str) -> str:
+    from difflib import get_close_matches
+
+    from apprise import manager_plugins
+
+    manager: Any = manager_plugins.NotificationManager
+    known: list[str] = manager().schemas()
+    if scheme in known or scheme in ("http", "https"):
+        return f"it is not a complete {scheme}:// URL, see https://appriseit.com/services/"
+    close = get_close_matches(scheme, known, 1)
+    hint = f"; did you mean {close[0]}://?" if close else ", see https://appriseit.com/services/"
+    return f"Apprise knows no service {scheme}://{hint}"
+
+
+def _service(plugin: Any) -> Service:
+    limit = int(plugin.body_maxlen)
+    match type(plugin).__name__:
+        case "NotifySlack":
+            limit = _SLACK_BLOCK_LIMIT if plugin.use_blocks else _SLACK_LIMIT
+            return Service(plugin, Format.SLACK, limit, has_title=True, raw=True)
+        case "NotifyDiscord":
+            # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
+            plugin._format_override = None
+            return Service(plugin, Format.MARKDOWN, limit, has_title=False, raw=True)
+        case "NotifyMattermost":  # says that it takes text, and shows it as Markdown
+            return Service(plugin, Format.MARKDOWN, limit, has_title=False, raw=True)
+        case "NotifyTelegram":
+            return Service(plugin, Format.TELEGRAM, limit, has_title=False, raw=True)
+        case "Mail":
+            # Apprise's 32 KiB is no limit of mail, and would cut a long one in pieces.
+            return Service(plugin, Format.HTML, 1_000_000, has_title=True, raw=True)
+        case _:
+            return Service(plugin, _generic_format(plugin), limit, has_title=plugin.title_maxlen > 0, raw=False)
+
+
+def _generic_format(plugin: Any) -> Format:
+    """Return the format that the plugin passes on unchanged; text, which Apprise escapes, where there is a choice."""
+    from apprise import NotifyFormat
+
+    resolved = plugin.resolve_format(NotifyFormat.TEXT)
+    return {NotifyFormat.HTML: Format.HTML, NotifyFormat.MARKDOWN: Format.MARKDOWN}.get(resolved, Format.TEXT)
+
+
+def silence() -> None:
+    """Keep what Apprise and urllib3 log from every handler but ours.
+
+    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
+    sending, since anybody may set the level of a logger.
+    """
+    for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.propagate = False
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())

@@ -1,0 +1,67 @@
+"""Strangers' text made harmless, whatever it is put into: names, ids and values that the catalogue hands us.
+
+What is done here holds for every format; the escaping of one format's own characters is its renderer's work
+(see `document`).
+"""
+
+import re
+import unicodedata
+from urllib.parse import quote
+
+MAX_LENGTH = 200
+"""Characters of a stranger's text that are shown; a megabyte of name is an attack on the reader."""
+
+SITE = "https://openrouter.ai/"
+ZERO_WIDTH_SPACE = "\u200b"
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
+_SPACES = re.compile(r"\s+")
+_MENTION = re.compile(r"@|<[!#]|\](?=\()")
+"""Where services see a mention, or (`](`) a Markdown link: some read plain text as Markdown without saying so."""
+# Chat clients and mail readers make links of bare addresses, so the parts of an address are kept from meeting.
+_ADDRESS = re.compile(
+    r":(?=//)|(?<=\w)\.(?=[^\W\d_]{2,})|\b(?:javascript|data|vbscript|mailto|tel|file):", re.IGNORECASE
+)
+_LINK = re.compile(re.escape(SITE) + r"[A-Za-z0-9\-._~%:/?=&+]*")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+"""Unicode categories that have no business in a name: controls, bidi overrides and zero-width, surrogates."""
+_MAX_MARKS = 2
+"""Combining marks on one character; more of them climb over the neighbouring lines."""
+
+
+def clean(text: object, limit: int = MAX_LENGTH) -> str:
+    """Return a stranger's text as one visible line that names nobody and links nowhere.
+
+    Controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates are removed, white space
+    is single spaces, what is longer than `limit` is clipped. `@everyone`, `<!channel>` and addresses get a zero-width
+    space where a service would have recognised them.
+    """
+    line = visible(text, limit)
+    line = _MENTION.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, line)
+    return _ADDRESS.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, line)
+
+
+def visible(text: object, limit: int = MAX_LENGTH) -> str:
+    """Return only what can be seen of the text, on one line, clipped: `clean` without the defusing of mentions."""
+    raw = _ANSI.sub("", str(text)[: limit * 50])
+    kept: list[str] = []
+    marks = 0
+    for char in _SPACES.sub(" ", raw):
+        category = unicodedata.category(char)
+        if category in _UNSEEN:
+            continue
+        marks = marks + 1 if category.startswith("M") else 0
+        if marks <= _MAX_MARKS:
+            kept.append(char)
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def page(model_id: str) -> str:
+    """Return the address of the model's page, whatever the id holds."""
+    return SITE + quote(visible(model_id), safe="/:~")
+
+
+def own_link(url: str | None) -> str | None:
+    """Return the address if it is one of ours to give, on openrouter.ai and percent-encoded; otherwise None."""
+    return url if url and _LINK.fullmatch(url) else None

@@ -1,0 +1,106 @@
+"""The command line: one small file a verb, imported when that verb is called."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watcher import __version__
+from watcher.cli.state import State
+from watcher.errors import WatcherError
+
+_VERBS = {
+    "changes": "watcher.cli.changes:changes",
+    "channels": "watcher.cli.channels:channels",
+    "config": "watcher.cli.config:config_group",
+    "demo": "watcher.cli.demo:demo",
+    "models": "watcher.cli.models:models",
+    "replay": "watcher.cli.replay:replay",
+    "show": "watcher.cli.show:show",
+    "simulate": "watcher.cli.simulate:simulate",
+}
+
+
+class _Verbs(click.Group):
+    """A group whose verbs are imported only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module, _, name = _VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="The config.toml to use."
+)
+@click.option("--verbose", is_flag=True, help="Show more, and a traceback with every error.")
+@click.version_option(__version__, prog_name="watcher")
+@click.option("--check", is_flag=True, help="Check once: read the source, announce what changed, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: print poll, events and deliveries as JSON.")
+@click.option("--exit-code", is_flag=True, help="With --check: exit with 1 if there were events.")
+@click.option("--dry-run", is_flag=True, help="With --check: store and send nothing, print what would be sent.")
+@click.pass_context
+def root(
+    ctx: click.Context,
+    config_path: Path | None,
+    verbose: bool,
+    check: bool,
+    as_json: bool,
+    exit_code: bool,
+    dry_run: bool,
+) -> None:
+    """Watch OpenRouter's model catalogue, and announce every lasting change once."""
+    ctx.obj = State(config_path, verbose)
+    if check and ctx.invoked_subcommand is not None:
+        raise click.UsageError(f"--check and the command {ctx.invoked_subcommand!r} exclude each other.")
+    if not check:
+        if as_json or exit_code or dry_run:
+            raise click.UsageError("--json, --exit-code and --dry-run here belong to --check.")
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help())
+        return
+    from watcher.cli.check import check_once
+
+    ctx.exit(check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; an error is one line a mistake on stderr, and its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result: Any = root.main(arguments, prog_name="watcher", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        return _say(error.format_message(), 64)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("stopped", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads any more; the interpreter would complain about it at its end
+        return 0
+    except WatcherError as error:
+        return _say(str(error), error.exit_code, verbose="--verbose" in arguments)
+    except Exception as error:
+        text = f"this is a bug in openrouter-watcher: {type(error).__name__}; --verbose shows where"
+        return _say(text, 70, verbose="--verbose" in arguments)
+
+
+def _say(message: str, code: int, *, verbose: bool = False) -> int:
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    for line in message.splitlines() or [""]:
+        click.echo(f"watcher: {line}", err=True)
+    return code

@@ -1,0 +1,76 @@
+"""What several verbs need open: the store, the source, and the channels."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from msgspec.structs import replace
+
+from watcher.config import Config
+from watcher.config.settings import Channel
+
+if TYPE_CHECKING:
+    from watcher.alerts.channel import Result
+    from watcher.catalog.model import Event
+    from watcher.store import Store
+    from watcher.upstream import Client
+
+CONSOLE = "console"
+"""The channel that stands in where none is configured: it prints."""
+
+
+@contextmanager
+def open_store(config: Config) -> "Iterator[Store]":
+    """Open the database of the configuration. Raises StoreError, ConfigError."""
+    from watcher.store import Store
+
+    with Store.open(config.store.url) as store:
+        yield store
+
+
+@contextmanager
+def open_source(config: Config) -> "Iterator[Client]":
+    """Open the source of the configuration, with the API key if there is one. Raises ConfigError."""
+    from watcher.upstream.client import Client
+    from watcher.upstream.key import find_api_key
+
+    key = find_api_key(os.environ, config.source.api_key_file)
+    with Client(config.source.url, config.source.query, api_key=key) as client:
+        yield client
+
+
+def with_console(config: Config) -> Config:
+    """Return the configuration with a channel that prints, if it has no channel."""
+    return config if config.channels else replace(config, channels=(Channel(CONSOLE),))
+
+
+def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Result]":
+    """Return what sends events to a channel: to its service, or to the terminal for `console`.
+
+    `quiet`: print nothing; the caller prints the events as JSON.
+    """
+
+    def send(channel: Channel, events: "Sequence[Event]") -> "Result":
+        from watcher.alerts.channel import Result, send_events
+        from watcher.errors import ConfigError
+
+        if channel == Channel(CONSOLE):
+            if not quiet:
+                from watcher.alerts.console import print_events
+
+                print_events(events, sys.stdout)
+            return Result(True, "printed")
+        try:
+            return send_events(channel.secret_url(os.environ), events)
+        except ConfigError as error:
+            return Result(False, str(error))
+
+    return send
+
+
+def warn(message: str) -> None:
+    """Print one line on stderr."""
+    click.echo(f"watcher: {message}", err=True)

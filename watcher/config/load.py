@@ -1,0 +1,243 @@
+"""`config.toml` → `Config`. Every mistake in the file is reported at once, one line each."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from watcher.catalog.policy import Policy
+from watcher.config.find import Environ, default_store_url, home
+from watcher.config.options import BY_SECTION, Option, Section
+from watcher.config.parse import WrongValueError, found, render_percentage, suggestion
+from watcher.config.settings import Channel, Config, Rules, Source, Store
+from watcher.errors import ConfigError
+
+SIZE_LIMIT = 1024 * 1024
+"""Bytes; a configuration is a few KB, so what is larger is another kind of file."""
+
+CheckURL = Callable[[str], str | None]
+"""Says in a sentence what is wrong with a channel's URL, without repeating it; None: nothing."""
+
+
+def load_config(path: Path | None, environ: Environ) -> Config:
+    """The configuration in `path`; None gives the defaults.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is wrong; one line for each mistake.
+    """
+    config, mistakes = _read(path, environ)
+    return _accept(config, mistakes)
+
+
+def check_config(path: Path | None, environ: Environ, check_channel_url: CheckURL | None = None) -> Config:
+    """Like `load_config`, and tries what a check would meet only later: files of secrets, URLs that nobody serves."""
+    config, mistakes = _read(path, environ)
+    if (key_file := config.source.api_key_file) is not None:
+        try:
+            key_file.open("rb").close()
+        except OSError as error:
+            mistakes.append(f"{path}: source.api_key_file: cannot read {key_file}: {error.strerror}")
+    for channel in config.channels:
+        try:
+            url = channel.secret_url(environ)
+        except ConfigError as error:
+            mistakes.append(f"{path}: {error}")
+            continue
+        if check_channel_url is not None and (problem := check_channel_url(url)):
+            mistakes.append(f'{path}: channel "{channel.name}": {problem}')
+    return _accept(config, mistakes)
+
+
+def _accept(config: Config, mistakes: list[str]) -> Config:
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return config
+
+
+def _read(path: Path | None, environ: Environ) -> tuple[Config, list[str]]:
+    """The configuration with what is right in the file, and a line for each thing that is not."""
+    if path is None:
+        document, others_read = {}, False
+    else:
+        text, others_read = _read_text(path)
+        document = _parse_toml(path, text)
+    reader = _Reader(path, environ)
+    config = reader.config(document)
+    if others_read and reader.holds_secret:
+        reader.warn(f"holds a secret URL and can be read by others; chmod 600 {path}, or use url_file or url_env")
+    return replace(config, warnings=tuple(reader.warnings)), reader.mistakes
+
+
+def _read_text(path: Path) -> tuple[str, bool]:
+    """The file's text, and whether its group or others may read it."""
+    try:
+        with path.open("rb") as file:
+            others_read = os.name == "posix" and bool(os.fstat(file.fileno()).st_mode & 0o044)
+            content = file.read(SIZE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not a path'}") from None
+    if len(content) > SIZE_LIMIT:
+        raise ConfigError(f"{path}: larger than {SIZE_LIMIT // 1024} KiB; is it a configuration?")
+    try:
+        return content.decode("utf-8-sig"), others_read
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: line {line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _parse_toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        message, _, place = str(error).rpartition(" (at ")
+        at_end = f"line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
+        where = place.removesuffix(")") if place.startswith("line ") else at_end
+        raise ConfigError(f"{path}: {where}: not TOML: {message}") from None
+    except (ValueError, RecursionError):  # thousands of digits in a number, or of brackets
+        raise ConfigError(f"{path}: not TOML that can be read: a number too long or lists nested too deep") from None
+
+
+class _Reader:
+    """Reads one document; what is wrong goes to `mistakes`, what is odd to `warnings`."""
+
+    def __init__(self, path: Path | None, environ: Environ) -> None:
+        self.file = str(path) if path is not None else "defaults"
+        self.folder = path.parent if path is not None else Path()
+        self.environ = environ
+        self.mistakes: list[str] = []
+        self.warnings: list[str] = []
+        self.path = path
+        self.holds_secret = False
+
+    def wrong(self, sentence: str) -> None:
+        self.mistakes.append(f"{self.file}: {sentence}")
+
+    def warn(self, sentence: str) -> None:
+        self.warnings.append(f"{self.file}: {sentence}")
+
+    def config(self, document: Mapping[str, Any]) -> Config:
+        for key, value in document.items():
+            if key not in BY_SECTION:
+                thing = "section" if isinstance(value, dict | list) else "key"
+                self.wrong(f"{_key(key)}: unknown {thing}{_belongs(key, tuple(BY_SECTION))}")
+        source = Source(**self.section("source", document))
+        store = self.store(self.section("store", document))
+        policy = Policy(**self.section("announce", document))
+        return Config(self.path, source, store, policy, self.channels(document.get("channels", []), policy))
+
+    def section(self, section: Section, document: Mapping[str, Any]) -> dict[str, Any]:
+        table = document.get(section, {})
+        if not isinstance(table, dict):
+            self.wrong(f"{section}: expected a table that starts with [{section}], got {found(table)}")
+            return {}
+        return self.values(section, table, f"{section}.")
+
+    def values(self, section: Section, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """The table's values that are right, by key."""
+        options = BY_SECTION[section]
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in options:
+                try:
+                    values[key] = self.value(options[key], value, where)
+                except WrongValueError as error:
+                    for sentence in error.sentences:
+                        self.wrong(f"{where}{key}: {sentence}")
+            else:
+                self.wrong(f"{where}{_key(key)}: unknown key{_belongs(key, tuple(options))}")
+        for option in options.values():
+            if option.follows in values:
+                values.setdefault(option.key, values[option.follows])
+        return values
+
+    def value(self, option: Option, value: object, where: str) -> Any:
+        parsed = option.type.parse(value)
+        if option.conceal is not None and option.conceal(parsed) != parsed:
+            self.holds_secret = True
+        for word in parsed if option.known else ():
+            if word not in option.known and (hint := suggestion(word, option.known)):
+                self.warn(f"{where}{option.key}: {found(word)} is not known{hint}")
+        return self.place(parsed) if isinstance(parsed, Path) else parsed
+
+    def place(self, path: Path) -> Path:
+        """A path of the file: relative to its folder, `~` for the user's home."""
+        at_home = home(self.environ)
+        if path.parts[:1] == ("~",) and at_home is not None:
+            return at_home.joinpath(*path.parts[1:])
+        return self.folder / path
+
+    def store(self, values: Mapping[str, Any]) -> Store:
+        if "url" in values:
+            return Store(f"sqlite:///{self.place(Path(values['url'].removeprefix('sqlite:///')))}")
+        default = default_store_url(self.environ)
+        if default is None:
+            self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
+        return Store(default or "")
+
+    def channels(self, tables: object, policy: Policy) -> tuple[Channel, ...]:
+        if not isinstance(tables, list):
+            self.wrong(f"channels: expected tables that each start with [[channels]], got {found(tables)}")
+            return ()
+        channels: dict[str, Channel] = {}
+        for number, table in enumerate(tables, start=1):
+            if not isinstance(table, dict):
+                self.wrong(f"channels[{number}]: expected a table, got {found(table)}")
+                continue
+            where = _channel(number, table)
+            channel = self.channel(table, where)
+            if channel is None:
+                continue
+            if channel.name.casefold() in channels:
+                self.wrong(f"{where}name: another channel has it already")
+                continue
+            channels[channel.name.casefold()] = channel
+            least = channel.rules.min_change
+            if least is not None and least < policy.min_change:
+                self.warn(
+                    f"{where}min_change: below that of [announce], {render_percentage(policy.min_change)}, "
+                    "under which nothing is announced"
+                )
+        return tuple(channels.values())
+
+    def channel(self, table: Mapping[str, Any], where: str) -> Channel | None:
+        """The channel, or None if it cannot be one; its rules are those that are right."""
+        values = self.values("channels", table, where)
+        options = BY_SECTION["channels"].values()
+        for option in options:
+            if option.required and option.key not in table:
+                self.wrong(f"{where}{option.key}: missing")
+        urls = [option.key for option in options if "url" in (option.key, option.instead_of)]
+        given = [key for key in urls if key in table]
+        if len(given) != 1:
+            self.wrong(f"{where}{', '.join(given) or 'url'}: expected exactly one of {', '.join(urls)}")
+        if "name" not in values or not any(key in values for key in urls):
+            return None
+        own = {key: values.pop(key) for key in ("name", *urls) if key in values}
+        return Channel(**own, rules=Rules(**values))
+
+
+def _channel(number: int, table: Mapping[str, Any]) -> str:
+    """`channels[2] "team": `, counted from 1, with the name where it is fit to be shown."""
+    try:
+        return f'channels[{number}] "{BY_SECTION["channels"]["name"].type.parse(table.get("name"))}": '
+    except WrongValueError:
+        return f"channels[{number}]: "
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key) else found(key)
+
+
+def _belongs(key: str, here: tuple[str, ...]) -> str:
+    """Where an unknown key was likely meant to stand, or what it was likely meant to be."""
+    headers = [
+        f"[[{section}]]" if section == "channels" else f"[{section}]"
+        for section, options in BY_SECTION.items()
+        if key in options
+    ]
+    return f"; it belongs under {' or '.join(headers)}" if headers else suggestion(key, here)

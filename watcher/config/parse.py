@@ -1,0 +1,284 @@
+"""The types that an option can have: how a TOML value is read, how it is written again, and its JSON Schema.
+
+An error says what was expected and, where it is short and cannot be a secret, what was found.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+SHORT = 40
+"""Characters up to which a value that was found is repeated in an error."""
+LONGEST = timedelta(days=3650)
+DEAREST = 1_000_000
+"""USD per million tokens beyond which a price is a slip of the pen."""
+PLACES = 12
+"""Decimals beyond which it is one too."""
+
+_DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_DURATION_SCHEMA = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_PERCENTAGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?%")
+_PERCENTAGE_SCHEMA = r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"[^\s,]+")
+_HTTP_URL = re.compile(r"https?://(?:[^\s/?#@]*@)?[^\s/?#@]+(?:/[^\s?#]*)?")
+
+
+class WrongValueError(Exception):
+    """A value is not what was expected; one sentence for each mistake in it."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = sentences
+
+
+@dataclass(frozen=True)
+class Type(Generic[T]):
+    """`parse` raises `WrongValueError`; `render` is its inverse, giving what TOML can hold."""
+
+    parse: Callable[[object], T]
+    render: Callable[[T], Any]
+    schema: Mapping[str, Any]
+
+
+def found(value: object) -> str:
+    """A value from the file, in words that are short and repeat neither a URL nor what is long."""
+    match value:
+        case str() if "://" in value:
+            return "a URL"
+        case str() if len(value) > SHORT:
+            return f"a string of {len(value)} characters"
+        case str():
+            return json.dumps(value)
+        case bool():
+            return str(value).lower()
+        case int() if abs(value) >= 10**SHORT:
+            return "a very large number"
+        case Decimal() if len(str(value)) > SHORT:
+            return "a very long number"
+        case int() | Decimal():
+            return str(value)
+        case Mapping():
+            return "a table"
+        case list():
+            return "a list" if value else "an empty list"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """`; did you mean "…"?`, or nothing if no known word is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def wrong(expected: str, value: object) -> WrongValueError:
+    return WrongValueError(f"expected {expected}, got {found(value)}")
+
+
+# Durations and percentages
+
+
+def parse_duration(value: object) -> timedelta:
+    expected = 'a duration such as "90s", "5m", "1h30m" or "1d"'
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise wrong(expected, value)
+    days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if duration > LONGEST:
+        raise wrong(f'a duration of at most "{render_duration(LONGEST)}"', value)
+    return duration
+
+
+def render_duration(duration: timedelta) -> str:
+    """`1h30m`, the shortest spelling that `parse_duration` reads back; parts of a second are dropped."""
+    minutes, seconds = divmod(duration.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((duration.days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def duration(least: timedelta = timedelta()) -> Type[timedelta]:
+    def parse(value: object) -> timedelta:
+        parsed = parse_duration(value)
+        if parsed < least:
+            raise wrong(f'a duration of at least "{render_duration(least)}"', value)
+        return parsed
+
+    return Type(parse, render_duration, {"type": "string", "pattern": _DURATION_SCHEMA})
+
+
+def parse_percentage(value: object) -> Decimal:
+    """The fraction that a percentage from 0% to 100% means."""
+    if not isinstance(value, str) or not _PERCENTAGE.fullmatch(value):
+        raise wrong('a percentage such as "5%" or "0.5%"', value)
+    fraction = Decimal(value.removesuffix("%")) / 100
+    if fraction > 1:
+        raise wrong("a percentage of at most 100%", value)
+    return fraction
+
+
+def render_percentage(fraction: Decimal) -> str:
+    return f"{(fraction * 100).normalize():f}%"
+
+
+PERCENTAGE = Type(parse_percentage, render_percentage, {"type": "string", "pattern": _PERCENTAGE_SCHEMA})
+
+
+# Plain values
+
+
+def _parse_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong("true or false", value)
+    return value
+
+
+FLAG = Type(_parse_flag, bool, {"type": "boolean"})
+
+
+def integer(least: int, most: int) -> Type[int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise wrong(f"a whole number from {least} to {most}", value)
+        return value
+
+    return Type(parse, int, {"type": "integer", "minimum": least, "maximum": most})
+
+
+def _parse_price(value: object) -> Decimal:
+    price = Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else Decimal("NaN")
+    if not price.is_finite() or not 0 <= price <= DEAREST or price != round(price, PLACES):
+        raise wrong("a price in USD per million tokens such as 2.5", value)
+    return price
+
+
+PRICE = Type(_parse_price, Decimal, {"type": "number", "minimum": 0, "maximum": DEAREST})
+
+
+def _parse_word(value: object) -> str:
+    if not isinstance(value, str) or not _WORD.fullmatch(value) or not value.isprintable():
+        raise wrong("a word without spaces or commas", value)
+    return value
+
+
+WORD = Type(_parse_word, str, {"type": "string", "pattern": r"^[^\s,]+$"})
+
+
+def _parse_name(value: object) -> str:
+    # A name stands in every log and message, so it must not be what a slip makes it: a URL with a token.
+    if not isinstance(value, str) or not value.isprintable() or "://" in value or not 0 < len(value.strip()) <= 100:
+        raise wrong("a name of 1 to 100 printable characters", value)
+    return value.strip()
+
+
+NAME = Type(_parse_name, str, {"type": "string", "pattern": r"^(?!.*://).*\S", "maxLength": 100})
+
+
+# Lists
+
+
+def listing(item: Type[T], expected: str, *, least: int = 0) -> Type[tuple[T, ...]]:
+    """A list of `item`s, without repetitions; `expected` describes it."""
+
+    def parse(value: object) -> tuple[T, ...]:
+        if not isinstance(value, list) or len(value) < least:
+            raise wrong(expected, value)
+        parsed: dict[T, None] = {}
+        mistakes: list[str] = []
+        for number, element in enumerate(value, start=1):
+            try:
+                parsed[item.parse(element)] = None
+            except WrongValueError as error:
+                mistakes += (f"entry {number}: {sentence}" for sentence in error.sentences)
+        if mistakes:
+            raise WrongValueError(*mistakes)
+        return tuple(parsed)
+
+    schema = {"type": "array", "items": dict(item.schema), "minItems": least}
+    return Type(parse, lambda values: [item.render(value) for value in values], schema)
+
+
+def choices(words: Sequence[str], expected: str) -> Type[tuple[str, ...]]:
+    """A list of some of `words`, at least one; `*` stands for all."""
+
+    def parse_one(value: object) -> str:
+        if value == "*" or value in words:
+            return str(value)
+        hint = suggestion(value, words) if isinstance(value, str) else ""
+        raise WrongValueError(f"expected one of {', '.join(words)} or *, got {found(value)}{hint}")
+
+    several = listing(Type(parse_one, str, {"enum": [*words, "*"]}), expected, least=1)
+
+    def parse(value: object) -> tuple[str, ...]:
+        chosen = several.parse(value)
+        return tuple(words) if "*" in chosen else chosen
+
+    return Type(parse, several.render, several.schema)
+
+
+# Places and secrets: what stands here is repeated in an error only where it cannot hold a password
+
+
+def _parse_http_url(value: object) -> str:
+    if not isinstance(value, str) or not _HTTP_URL.fullmatch(value) or not value.isprintable():
+        raise WrongValueError('expected a URL such as "https://openrouter.ai/api/v1", without a query')
+    return value.rstrip("/")
+
+
+HTTP_URL = Type(_parse_http_url, str, {"type": "string", "pattern": r"^https?://[^\s?#]+$"})
+
+
+def _parse_store_url(value: object) -> str:
+    expected = 'expected a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"'
+    if not isinstance(value, str) or not value.startswith("sqlite:///") or not value.isprintable():
+        raise WrongValueError(expected)
+    path = value.removeprefix("sqlite:///")
+    if path == ":memory:":
+        raise WrongValueError(f"{expected}: what is kept in memory is forgotten after each check")
+    if not path or path.endswith("/") or "?" in path:
+        raise WrongValueError(expected)
+    return value
+
+
+STORE_URL = Type(_parse_store_url, str, {"type": "string", "pattern": r"^sqlite:///[^?]*[^?/]$"})
+
+
+def _parse_channel_url(value: object) -> str:
+    url = value.strip() if isinstance(value, str) else ""
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url) or not url.isprintable():
+        raise WrongValueError('expected an Apprise URL such as "mailtos://…" or "slack://…"')
+    return url
+
+
+CHANNEL_URL = Type(_parse_channel_url, str, {"type": "string", "pattern": r"^\s*[A-Za-z][A-Za-z0-9+.-]*://"})
+
+
+def _parse_path(value: object) -> Path:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or "://" in value:
+        raise WrongValueError("expected the path of a file")
+    if value.startswith(("sk-", "Bearer ")):
+        raise WrongValueError("expected the path of a file that holds the key, not the key itself")
+    return Path(value)
+
+
+PATH = Type(_parse_path, str, {"type": "string", "pattern": r"^(?!.*://)(?!sk-).*\S"})
+
+
+def _parse_variable(value: object) -> str:
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        raise WrongValueError('expected the name of an environment variable such as "SLACK_URL"')
+    return value
+
+
+VARIABLE = Type(_parse_variable, str, {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"})

@@ -1,0 +1,156 @@
+"""The configuration as the rest of the program takes it: frozen, typed, and silent about its secrets in `repr`."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from watcher.catalog.model import DEFAULT_KINDS, Kind
+from watcher.catalog.policy import Policy
+from watcher.config.conceal import scheme_only, without_userinfo
+from watcher.errors import ConfigError
+
+URL_FILE_LIMIT = 64 * 1024
+"""Bytes of a `url_file` that are read; a URL is far shorter."""
+
+
+class Source(Struct, frozen=True):
+    """`[source]`: what is watched, and how often."""
+
+    url: str = "https://openrouter.ai/api/v1"
+    """Base of the API, without a slash at its end."""
+    output_modalities: tuple[str, ...] = ("all",)
+    category: str | None = None
+    supported_parameters: tuple[str, ...] = ()
+    rss: bool = True
+    """Whether the RSS feed is read too."""
+    rss_chat_links: bool = False
+    interval: timedelta = timedelta(minutes=5)
+    api_key_file: Path | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters that choose the models; two settings that mean the same set give the same query."""
+        query = {"output_modalities": _as_set(self.output_modalities)}
+        if self.category is not None:
+            query["category"] = self.category
+        if self.supported_parameters:
+            query["supported_parameters"] = _as_set(self.supported_parameters)
+        return query
+
+    def __repr__(self) -> str:
+        return _repr(self, url=without_userinfo(self.url))
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(_shown(self, url=without_userinfo(self.url)).items())
+
+
+class Store(Struct, frozen=True):
+    """`[store]`: where the database is, as an SQLAlchemy URL with an absolute path."""
+
+    url: str
+
+
+class Rules(Struct, frozen=True):
+    """Which events a channel gets: those for which every rule here holds."""
+
+    events: tuple[Kind, ...] = DEFAULT_KINDS
+    models: tuple[str, ...] = ("*",)
+    """Globs over model ids, case-insensitive; one that matches is enough."""
+    exclude: tuple[str, ...] = ()
+    """Globs over model ids that are left out although `models` takes them in."""
+    free_only: bool = False
+    modalities: tuple[str, ...] = ()
+    """Modalities of which the model takes or gives at least one; empty: any."""
+    supported_parameters: tuple[str, ...] = ()
+    """Parameters that the model supports, all of them; empty: any."""
+    min_change: Decimal | None = None
+    """Fraction of the price this channel was last told; None: as the policy's."""
+    max_prompt_price: Decimal | None = None
+    """USD per million prompt tokens."""
+    min_context: int | None = None
+    """Tokens."""
+
+
+class Channel(Struct, frozen=True):
+    """One of `[[channels]]`. Exactly one of `url`, `url_file` and `url_env` is set; none is shown in `repr`."""
+
+    name: str
+    url: str | None = None
+    url_file: Path | None = None
+    url_env: str | None = None
+    rules: Rules = Rules()
+
+    def secret_url(self, environ: Mapping[str, str]) -> str:
+        """The Apprise URL itself: a secret, to be asked for when something is sent.
+
+        Raises:
+            ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
+        """
+        if self.url_file is not None:
+            return self._from_file(self.url_file)
+        if self.url_env is not None:
+            return self._from_environment(self.url_env, environ)
+        if self.url is None:
+            raise ConfigError(f'channel "{self.name}": it has no URL')
+        return self.url
+
+    def _from_file(self, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                content = file.read(URL_FILE_LIMIT + 1)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a path"
+            raise ConfigError(f'channel "{self.name}": url_file: cannot read {path}: {reason}') from None
+        try:
+            url = content.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise ConfigError(f'channel "{self.name}": url_file: {path} is not UTF-8 text') from None
+        return self._only_url(url, f"url_file: {path}")
+
+    def _from_environment(self, variable: str, environ: Mapping[str, str]) -> str:
+        if variable not in environ:
+            raise ConfigError(f'channel "{self.name}": url_env: the environment variable {variable} is not set')
+        return self._only_url(environ[variable].strip(), f"url_env: the environment variable {variable}")
+
+    def _only_url(self, url: str, where: str) -> str:
+        if not url:
+            raise ConfigError(f'channel "{self.name}": {where} is empty')
+        if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
+            raise ConfigError(f'channel "{self.name}": {where} does not hold one URL on one line')
+        return url
+
+    def __repr__(self) -> str:
+        return _repr(self, url=self.url and scheme_only(self.url))
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(_shown(self, url=self.url and scheme_only(self.url)).items())
+
+
+class Config(Struct, frozen=True):
+    """Everything that `config.toml` says, with defaults for what it does not."""
+
+    path: Path | None
+    """The file it came from; None: defaults alone."""
+    source: Source
+    store: Store
+    announce: Policy = Policy()
+    channels: tuple[Channel, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Lines for stderr about what is allowed but hardly meant."""
+
+
+def _as_set(words: Iterable[str]) -> str:
+    return ",".join(sorted(set(words)))
+
+
+def _shown(struct: Struct, **instead: str | None) -> dict[str, Any]:
+    return {name: instead.get(name, getattr(struct, name)) for name in struct.__struct_fields__}
+
+
+def _repr(struct: Struct, **instead: str | None) -> str:
+    fields = ", ".join(f"{name}={value!r}" for name, value in _shown(struct, **instead).items())
+    return f"{type(struct).__name__}({fields})"

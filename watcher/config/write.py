@@ -1,0 +1,185 @@
+"""The option table and a configuration, written out: `config show`, `config init`, the example and the JSON Schema."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from watcher.config.options import BY_SECTION, SECTIONS, Option, Section
+from watcher.config.settings import Channel, Config
+
+WIDTH = 110
+SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+
+_INIT = """\
+Configuration of openrouter-watcher. It works as it is: alerts go to the console.
+Remove the # before a line that starts with #key to set it; what stands there is the default, or an example.
+`watcher config check` names every mistake, `watcher config show` what is in force."""
+
+_EXAMPLE = """\
+Every option of openrouter-watcher. What is set here is the default; what has none is an example after a #.
+To start, `watcher config init` writes a file of your own. Generated from watcher/config/options.py."""
+
+
+# What is in force
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """The settings in force as TOML values, with secrets hidden; None: not set."""
+    sections: dict[str, Any] = {
+        section: {key: _shown(option, getattr(part, key)) for key, option in BY_SECTION[section].items()}
+        for section, part in _parts(config)
+    }
+    return {**sections, "channels": [_channel(channel) for channel in config.channels]}
+
+
+def show(config: Config) -> str:
+    """The settings in force as TOML, with secrets hidden."""
+    tables: list[str] = []
+    document = effective(config)
+    for section in SECTIONS:
+        part = document[section]
+        several = isinstance(part, list)
+        for table in part if several else [part]:
+            lines = [_header(section)]
+            lines += (f"{key} = {toml(value)}" for key, value in table.items() if value is not None)
+            tables.append("\n".join(lines))
+    return "\n\n".join(tables) + "\n"
+
+
+def show_json(config: Config) -> str:
+    return json.dumps(effective(config), indent=2, default=_number, ensure_ascii=False) + "\n"
+
+
+def _parts(config: Config) -> Iterator[tuple[Section, object]]:
+    yield "source", config.source
+    yield "store", config.store
+    yield "announce", config.announce
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    return {
+        key: _shown(option, getattr(channel if hasattr(channel, key) else channel.rules, key))
+        for key, option in BY_SECTION["channels"].items()
+    }
+
+
+def _shown(option: Option, value: Any) -> Any:
+    if value is None:
+        return None
+    written = option.type.render(value)
+    return option.conceal(written) if option.conceal is not None else written
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def toml(value: Any) -> str:
+    """A value in TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case Decimal():
+            return f"{value:f}"
+        case list():
+            return f"[{', '.join(toml(element) for element in value)}]"
+        case _:
+            # JSON's escapes are TOML's; only DEL stands bare in JSON and must not in TOML.
+            text = str(value).encode("utf-8", "replace").decode("utf-8")
+            return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+# Files to start from
+
+
+def init() -> str:
+    """A commented configuration that works as it is: the essential options are set, the others stand behind a `#`."""
+    return _file(_INIT, set_all=False)
+
+
+def example() -> str:
+    """`config.example.toml`: every default is set, and one channel."""
+    return _file(_EXAMPLE, set_all=True)
+
+
+def _file(preface: str, *, set_all: bool) -> str:
+    blocks = [_comment(preface)]
+    for section, doc in SECTIONS.items():
+        live = set_all or section != "channels"
+        blocks.append(f"{_comment(doc)}\n{'' if live else '#'}{_header(section)}")
+        for option in BY_SECTION[section].values():
+            mark = "" if option.essential or (set_all and _is_set_in_example(option)) else "#"
+            value = option.example if option.default is None else option.default
+            line = f"{mark}{option.key} = {toml(option.type.render(value))}"
+            blocks.append(f"{_comment(_described(option))}\n{line}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _is_set_in_example(option: Option) -> bool:
+    if option.section == "channels" and option.key in ("name", "url"):
+        return True
+    return option.default is not None and option.follows is None
+
+
+def _described(option: Option) -> str:
+    return f"{option.doc}\nDefault: {option.default_doc}." if option.default_doc else option.doc
+
+
+def _header(section: Section) -> str:
+    return f"[[{section}]]" if section == "channels" else f"[{section}]"
+
+
+def _comment(text: str) -> str:
+    lines = [
+        line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False)
+    ]
+    return "\n".join(f"# {line}" for line in lines)
+
+
+# For editors
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the file, for editors."""
+    properties: dict[str, Any] = {}
+    for section, doc in SECTIONS.items():
+        table = _table_schema(BY_SECTION[section])
+        properties[section] = (
+            {"description": doc, "type": "array", "items": table}
+            if section == "channels"
+            else {"description": doc, **table}
+        )
+    return {
+        "$schema": SCHEMA_ID,
+        "title": "openrouter-watcher configuration",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _table_schema(options: Mapping[str, Option]) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {key: _option_schema(option) for key, option in options.items()},
+    }
+    if required := [option.key for option in options.values() if option.required]:
+        table["required"] = required
+    if instead := [option.key for option in options.values() if option.instead_of]:
+        replaced = {option.instead_of for option in options.values() if option.instead_of}
+        table["oneOf"] = [{"required": [key]} for key in (*sorted(filter(None, replaced)), *instead)]
+    return table
+
+
+def _option_schema(option: Option) -> dict[str, Any]:
+    written = {"description": _described(option), **option.type.schema}
+    if option.default is not None and option.follows is None:
+        written["default"] = json.loads(json.dumps(option.type.render(option.default), default=_number))
+    if option.example is not None:
+        written["examples"] = [json.loads(json.dumps(option.type.render(option.example), default=_number))]
+    return written

@@ -1,0 +1,304 @@
+"""One cycle: ask the source, judge what it shows, and store observation, announcement and deliveries together.
+
+    fetch → unchanged and nothing due? ─ yes → one row in polls
+              │ no
+              read → (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
+
+What is in the brackets happens wholly or not at all: after a crash the next cycle finds the same difference again.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watcher.alerts.rules import wants, weigh
+from watcher.catalog import guard, poll
+from watcher.catalog.announce import FeedModel, Judgement, Tracks, judge_feed, next_due, unknown_to
+from watcher.catalog.model import Event
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
+from watcher.config.settings import Channel, Config
+from watcher.config.settings import Source as SourceSettings
+from watcher.errors import SourceError
+from watcher.store import Session, Store
+from watcher.store.state import Poll, Source
+
+
+class Listing(Protocol):
+    """The bodies of the pages of a list."""
+
+    @property
+    def pages(self) -> tuple[bytes, ...]:
+        """In their order."""
+
+
+class Upstream(Protocol):
+    """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
+
+    def models(self) -> Listing:
+        """Return the list."""
+
+    def feed(self, chat_links: bool = False) -> bytes:
+        """Return the RSS feed."""
+
+    def count(self) -> int:
+        """Return the API's own count of models."""
+
+
+class Report(Struct, frozen=True):
+    """What one cycle came to."""
+
+    poll: Poll
+    events: tuple[Event, ...] = ()
+    wanted: Mapping[str, Sequence[str]] = {}
+    """Channel → ids of the events queued for it."""
+    problems: tuple[str, ...] = ()
+    """Lines for people about what was not understood."""
+
+
+class _Fetched(Struct, frozen=True):
+    """What the source said, or why it could not be heard."""
+
+    pages: tuple[bytes, ...] = ()
+    error: str | None = None
+    feed: bytes | None = None
+    feed_error: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return _digest(self.pages)
+
+    @property
+    def feed_digest(self) -> bytes:
+        return b"" if self.feed is None else _digest([self.feed])
+
+
+class _Read(Struct, frozen=True):
+    """What it means."""
+
+    snapshot: Snapshot | None
+    feed: tuple[FeedModel, ...] | None
+    error: str | None = None
+    feed_error: str | None = None
+
+
+def check(
+    store: Store,
+    upstream: Upstream,
+    config: Config,
+    *,
+    now: datetime,
+    monotonic: Callable[[], float] = time.monotonic,
+    dry_run: bool = False,
+) -> Report:
+    """Run one cycle up to the queued deliveries; sending them is `alerts.outbox.drain`.
+
+    Args:
+        store: where everything is remembered.
+        upstream: the source.
+        config: what to watch, what counts as news, who wants it.
+        now: the time of the poll (UTC).
+        monotonic: a clock in seconds for the duration.
+        dry_run: find out, and store nothing.
+    """
+    start = monotonic()
+    fetched = _fetch(upstream, config.source)
+    with store.reading() as session:
+        listed, feed = session.state.source("list"), session.state.source("feed")
+    if _nothing_to_judge(fetched, listed, feed, config, now):
+        done = Poll(now, "good", _milliseconds(monotonic() - start), listed.models if listed else 0)
+        with store.writing(discard=dry_run) as session:
+            session.state.add_poll(done)
+        return Report(done)
+    heard = _read(fetched, feed, config.source)
+    witness = _ask_witness(store, upstream, heard.snapshot, config)
+    with store.writing(discard=dry_run) as session:
+        return _judge_and_store(session, fetched, heard, witness, config, now, lambda: monotonic() - start)
+
+
+def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
+    try:
+        pages = upstream.models().pages
+    except SourceError as error:
+        return _Fetched(error=str(error))
+    if not source.rss:
+        return _Fetched(pages)
+    try:
+        return _Fetched(pages, feed=upstream.feed(source.rss_chat_links))
+    except SourceError as error:
+        return _Fetched(pages, feed_error=str(error))
+
+
+def _nothing_to_judge(
+    fetched: _Fetched, listed: Source | None, feed: Source | None, config: Config, now: datetime
+) -> bool:
+    """Whether the source shows byte for byte what was judged before, and no time has come for anything."""
+    if fetched.error is not None or fetched.feed_error is not None or listed is None:
+        return False
+    same_list = (listed.query, listed.policy, listed.digest) == (
+        _query(config.source),
+        fingerprint(config.announce),
+        fetched.digest,
+    )
+    same_feed = fetched.feed is None or _is_known_feed(fetched, feed, config.source)
+    quiet = listed.health == type(listed.health)() and (listed.next_due is None or now < listed.next_due)
+    return same_list and same_feed and quiet
+
+
+def _is_known_feed(fetched: _Fetched, known: Source | None, source: SourceSettings) -> bool:
+    return known is not None and (known.query, known.digest) == (_feed_query(source), fetched.feed_digest)
+
+
+def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) -> _Read:
+    error, snapshot = fetched.error, None
+    if error is None:
+        try:
+            snapshot = read(fetched.pages)
+        except UnreadableError as unreadable:
+            error = str(unreadable)
+    feed_error, models = fetched.feed_error, None
+    if fetched.feed is not None and not _is_known_feed(fetched, known_feed, source):
+        from watcher.upstream.feed import read_feed
+
+        try:
+            models = tuple(FeedModel(entry.id, entry.name) for entry in read_feed(fetched.feed).entries)
+        except SourceError as unreadable:
+            feed_error = str(unreadable)
+    return _Read(snapshot, models, error, feed_error)
+
+
+def _ask_witness(store: Store, upstream: Upstream, snapshot: Snapshot | None, config: Config) -> int | None:
+    """Return the API's own count of models, if that decides whether the list is believed."""
+    if snapshot is None:
+        return None
+    with store.reading() as session:
+        listed = session.state.source("list")
+        if listed is None or listed.query != _query(config.source):
+            return None
+        needed = poll.needs_witness(snapshot, session.state.tracks(), session.state.standing(), config.announce)
+    try:
+        return upstream.count() if needed else None
+    except SourceError:
+        return None
+
+
+def _judge_and_store(
+    session: Session,
+    fetched: _Fetched,
+    heard: _Read,
+    witness: int | None,
+    config: Config,
+    now: datetime,
+    seconds: Callable[[], float],
+) -> Report:
+    state, policy = session.state, config.announce
+    listed, standing, tracks = state.source("list"), state.standing(), state.tracks()
+    query = _query(config.source)
+    baseline = listed is None or listed.query != query
+    if heard.snapshot is None:
+        reason = heard.error or "it said nothing"
+        verdict = poll.judge_failure(reason, now=now, standing=standing, policy=policy)
+    else:
+        verdict = poll.judge_list(
+            tracks,
+            heard.snapshot,
+            now=now,
+            standing=standing,
+            policy=policy,
+            baseline=baseline,
+            witness=witness,
+        )
+    _save(session, verdict.judgement, tracks, heard.snapshot.entries if heard.snapshot else {}, now)
+    tracks = {**tracks, **verdict.judgement.tracks}
+    fed, feed_error = _judge_feed(session, fetched, heard, tracks, config, now)
+    _save(session, fed, tracks, {}, now)
+    if verdict.outcome == "good" and heard.snapshot is not None:
+        due = next_due(tracks, now, policy)
+        after = Source(query, fingerprint(policy), fetched.digest, heard.snapshot.total, due, verdict.standing.health)
+    else:
+        after = replace(listed or Source("", "", b""), health=verdict.standing.health)
+    if after != listed:
+        state.save_source("list", after)
+    events = verdict.events + fed.events
+    done = Poll(
+        at=now,
+        outcome=verdict.outcome,
+        milliseconds=_milliseconds(seconds()),
+        models=heard.snapshot.total if heard.snapshot else None,
+        events=len(events),
+        reason=verdict.reason,
+        feed=feed_error,
+    )
+    state.add_poll(done)
+    wanted = queue(session, events, config.channels, now)
+    return Report(done, events, wanted, verdict.judgement.problems)
+
+
+def _judge_feed(
+    session: Session, fetched: _Fetched, heard: _Read, tracks: Tracks, config: Config, now: datetime
+) -> tuple[Judgement, str | None]:
+    """Return what the feed adds, and why it could not be used if it could not."""
+    if heard.feed is None or not tracks:
+        return Judgement({}), heard.feed_error
+    query = _feed_query(config.source)
+    known = session.state.source("feed")
+    baseline = known is None or known.query != query
+    unknown = unknown_to(tracks, heard.feed)
+    refusal = None if baseline else guard.check_feed(len(unknown), len(tracks), config.announce)
+    if refusal is not None:
+        return Judgement({}), refusal.reason
+    session.state.save_source("feed", Source(query, "", fetched.feed_digest, len(heard.feed)))
+    return judge_feed(unknown, now=now, baseline=baseline), heard.feed_error
+
+
+def _save(session: Session, judgement: Judgement, before: Tracks, entries: Mapping[str, Entry], now: datetime) -> None:
+    session.state.save_tracks(judgement.tracks, before, entries, now, first_seen=now)
+    session.state.add_events(judgement.events)
+
+
+def queue(
+    session: Session, events: Sequence[Event], channels: Sequence[Channel], now: datetime
+) -> dict[str, list[str]]:
+    """Queue each event for each channel that wants it, and return the ids of the events by channel."""
+    wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}
+    for channel in channels:
+        for event in events:
+            if not wants(channel.rules, event):
+                continue
+            told = session.outbox.told(channel.name, event.model) if event.model else {}
+            weighed, kept = weigh(channel.rules, event, told)
+            if event.model and kept != told:
+                session.outbox.save_told(channel.name, event.model, kept)
+            if weighed is not None:
+                session.outbox.add(channel.name, weighed, now, reworded=weighed != event)
+                wanted[channel.name].append(event.id)
+    return wanted
+
+
+def fingerprint(policy: Policy) -> str:
+    """Return what tells one policy from another: a changed one must be applied although the list is the same."""
+    return blake2b(repr(policy).encode(), digest_size=8).hexdigest()
+
+
+def _query(source: SourceSettings) -> str:
+    return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
+
+
+def _feed_query(source: SourceSettings) -> str:
+    return _query(source) + "&use_rss=true"
+
+
+def _digest(bodies: Sequence[bytes]) -> bytes:
+    digest = blake2b(digest_size=16)
+    for body in bodies:
+        digest.update(body)
+    return digest.digest()
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,65 @@
+"""The models list as RSS 2.0, as `use_rss=true` asks for it."""
+
+import re
+from collections.abc import Iterable
+from email.utils import formatdate
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from watcher.simulator.query import newest_first, value
+
+_SITE = "https://openrouter.ai"
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0"><channel>\n'
+    f"<title>OpenRouter Models</title>\n<link>{_SITE}/models</link>\n"
+    "<description>The models on OpenRouter, newest first</description>\n"
+)
+_FOOT = "</channel></rss>\n"
+
+# XML 1.0 has no way to write these, not even as references.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_MARKDOWN_LINK = re.compile(r"\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,1000}|/[^)\s]{0,1000})\)")
+
+
+def render(models: Iterable[Any], chat_links: bool = False) -> bytes:
+    """The feed of `models`, newest first; those without an id are left out.
+
+    With `chat_links` an item links to the chat page with that model, not to the model's own page.
+    """
+    items = [_item(model, chat_links) for model in newest_first(models) if isinstance(value(model, "id"), str)]
+    return "".join([_HEAD, *items, _FOOT]).encode()
+
+
+def _item(model: dict[str, Any], chat_links: bool) -> str:
+    id_ = model["id"]
+    # A title always ends with the id in parentheses: readers tell the model by it.
+    title = _cdata(f"{model.get('name') or id_} ({id_})")
+    page = f"/chat?models={quote(id_, safe='')}" if chat_links else "/" + quote(id_, safe="/:~")
+    return (
+        f"<item>\n<title>{title}</title>\n<description>{_cdata(_html(model.get('description')))}</description>\n"
+        f'<link>{_SITE}{page}</link>\n<guid isPermaLink="false">{escape(_clean(id_))}</guid>\n'
+        f"{_date(model.get('created'))}</item>\n"
+    )
+
+
+def _html(description: object) -> str:
+    """A description is Markdown; in the feed its links are HTML."""
+    text = escape(description, quote=True) if isinstance(description, str) else ""
+    return _MARKDOWN_LINK.sub(r'<a href="\2">\1</a>', text)
+
+
+def _date(created: object) -> str:
+    try:
+        return f"<pubDate>{formatdate(float(created), usegmt=True)}</pubDate>\n"  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+
+
+def _cdata(text: str) -> str:
+    """`text` as CDATA; a `]]>` inside is split over two sections."""
+    return f"<![CDATA[{_clean(text).replace(']]>', ']]]]><![CDATA[>')}]]>"
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

@@ -1,0 +1,131 @@
+"""Stories: catalogues that change step by step, told as tables.
+
+A step's change holds for all later steps, unless the step is `passing`: then it holds for that step alone, like its
+fault. Steps are an hour apart, as polls are, so that what must hold still for three hours can be seen to.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from watcher.errors import UsageError
+from watcher.simulator.catalogue import Document, alias, built_in
+from watcher.simulator.faults import Fault
+
+Catalogue = list[Document]
+Change = Callable[[Catalogue], Catalogue]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One moment of a story: a line to print, when (since the start), and what happens."""
+
+    title: str
+    at: timedelta
+    change: Change | None = None
+    fault: Fault | None = None
+    passing: bool = False
+
+
+@dataclass(frozen=True)
+class Story:
+    """A catalogue, and what becomes of it. `start` is in UTC; the first step is the state at the start."""
+
+    name: str
+    start: datetime
+    catalogue: Callable[[], Catalogue]
+    steps: tuple[Step, ...]
+
+
+def story_by_name(name: str) -> Story:
+    """The story of that name. Raises UsageError when there is none."""
+    if name not in STORIES:
+        raise UsageError(f'there is no story "{name}"; there are {", ".join(STORIES)}')
+    return STORIES[name]
+
+
+# What can happen. Each takes a catalogue and gives another; `partial` fills in what it happens to.
+
+
+def appears(id_: str, models: Catalogue) -> Catalogue:
+    """The built-in model `id_` joins the list, at its place by age."""
+    newcomer = next(model for model in built_in() if model["id"] == id_)
+    return sorted([newcomer, *models], key=lambda model: -int(model["created"]))
+
+
+def vanishes(chosen: Callable[[str], bool], models: Catalogue) -> Catalogue:
+    """The models whose id is chosen leave the list."""
+    return [model for model in models if not chosen(model["id"])]
+
+
+def repriced(id_: str, prices: Mapping[str, str], models: Catalogue) -> Catalogue:
+    """Model `id_` costs something else: USD per million tokens by price key, others as they were."""
+    per_token = {key: format(Decimal(price).scaleb(-6).normalize(), "f") for key, price in prices.items()}
+    return _edited(id_, lambda model: {**model, "pricing": {**model["pricing"], **per_token}}, models)
+
+
+def moves(id_: str, target: str, models: Catalogue) -> Catalogue:
+    """Alias `id_` points to model `target`, with all that model's facts."""
+    pointed_to = next(model for model in models if model["id"] == target)
+    return _edited(id_, lambda model: alias(id_, model["name"], pointed_to), models)
+
+
+def ends_on(id_: str, date: str, models: Catalogue) -> Catalogue:
+    """Model `id_` gets an expiration date, `YYYY-MM-DD`."""
+    return _edited(id_, lambda model: {**model, "expiration_date": date}, models)
+
+
+def _edited(id_: str, edit: Callable[[Document], Document], models: Catalogue) -> Catalogue:
+    return [edit(model) if model["id"] == id_ else model for model in models]
+
+
+def _demo() -> Story:
+    newcomer, haiku = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5"
+    table: tuple[tuple[str, Change | None, Mapping[str, Any]], ...] = (
+        ("The first look: all is taken in, none of it is news", None, {}),
+        ("An hour later nothing has changed", None, {}),
+        ("GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day", partial(appears, newcomer), {}),
+        ("Claude Haiku 4.5 is a fifth cheaper", partial(repriced, haiku, {"prompt": "0.8", "completion": "4"}), {}),
+        ("Grok 4 costs more", partial(repriced, "x-ai/grok-4", {"prompt": "4", "completion": "18"}), {}),
+        ("MiMo-V2-Flash becomes free", partial(repriced, "xiaomi/mimo-v2-flash", _FREE), {}),
+        ("Quiet: the cheaper Haiku has lasted three hours", None, {}),
+        ("Quiet: so has the dearer Grok", None, {}),
+        ("Quiet: and so has the free MiMo", None, {}),
+        ("qwen3-coder:free is gone, qwen3-coder stays", partial(vanishes, "qwen/qwen3-coder:free".__eq__), {}),
+        ("It is still gone: now it counts; DeepSeek is back to its day rate", None, {}),
+        ("The GPT Codex alias moves on to GPT-5.2-Codex", partial(moves, "~openai/gpt-codex-latest", newcomer), {}),
+        ("Claude 3 Haiku gets an end date", partial(ends_on, "anthropic/claude-3-haiku", "2026-03-16"), {}),
+        ("A glitch: the list is empty", None, {"fault": Fault.named("empty", path="/api/v1/models*")}),
+        ("All is there again; the alias has cost what its new target costs for three hours", None, {}),
+        ("Another glitch: every Google model is missing", partial(vanishes, _is_google), {"passing": True}),
+        ("They are back: nobody was woken", None, {}),
+        (
+            "GPT-4o costs double for an hour",
+            partial(repriced, "openai/gpt-4o", {"prompt": "5", "completion": "20"}),
+            {"passing": True},
+        ),
+        ("And is back at its price", None, {}),
+        ("A quiet hour", None, {}),
+        ("Another", None, {}),
+        ("Three quiet hours: nothing is left to tell", None, {}),
+    )
+    steps = tuple(Step(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
+    # The afternoon on which that model really appeared, at 16:48 UTC.
+    start = datetime(2026, 1, 14, 15, tzinfo=UTC)
+    return Story("demo", start, lambda: vanishes(newcomer.__eq__, built_in()), steps)
+
+
+def _is_google(id_: str) -> bool:
+    return id_.removeprefix("~").startswith("google/")
+
+
+_FREE = {"prompt": "0", "completion": "0", "input_cache_read": "0"}
+_QUIET = (Step("Nothing ever changes", timedelta(0)),)
+
+STORIES: Mapping[str, Story] = {
+    story.name: story for story in (_demo(), Story("quiet", datetime(2026, 1, 14, 15, tzinfo=UTC), built_in, _QUIET))
+}
+"""All stories by name; the first is the default."""

@@ -1,0 +1,111 @@
+"""Questions about the past: what was offered at a moment, what a model went through, what was announced."""
+
+import zlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, or_, select
+
+from watcher.catalog.model import Event, Facets, Model
+from watcher.store.documents import unpack
+from watcher.store.schema import events, models, versions
+
+
+class Version(Struct, frozen=True):
+    """A model as it was from `valid_from` until `valid_to` (None: it still is)."""
+
+    model: Model
+    valid_from: datetime
+    valid_to: datetime | None
+    raw: bytes
+    """The document as it came, without its benchmarks."""
+
+
+class Known(Struct, frozen=True):
+    """When a model was seen."""
+
+    id: str
+    name: str
+    first_seen: datetime
+    last_seen: datetime | None
+    """None: the last good poll showed it."""
+    present: bool
+    listed: bool
+
+
+class History:
+    """Reads the past on an open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def known(self, model_id: str | None = None) -> list[Known]:
+        """Return every model ever seen, or the one with that id, by id."""
+        query = select(models).order_by(models.c.id)
+        if model_id is not None:
+            query = query.where(models.c.id == model_id)
+        return [
+            Known(row.id, row.name, row.first_seen, row.last_seen, row.present, row.listed)
+            for row in self._connection.execute(query)
+        ]
+
+    def catalogue(self, at: datetime | None = None) -> list[Version]:
+        """Return every model that the list showed at a moment (None: now), by id."""
+        query = select(versions).order_by(versions.c.model)
+        if at is None:
+            query = query.where(versions.c.valid_to.is_(None))
+        else:
+            later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
+            query = query.where(versions.c.valid_from <= at, later)
+        return self._versions(query)
+
+    def versions(self, model_id: str) -> list[Version]:
+        """Return all that a model was, oldest first."""
+        return self._versions(select(versions).where(versions.c.model == model_id).order_by(versions.c.valid_from))
+
+    def _versions(self, query: Any) -> list[Version]:
+        return [
+            Version(
+                Model(row.model, unpack(row.facets, dict[str, Any])),
+                row.valid_from,
+                row.valid_to,
+                zlib.decompress(row.raw),
+            )
+            for row in self._connection.execute(query)
+        ]
+
+    def events(
+        self,
+        *,
+        since: datetime | None = None,
+        kinds: Iterable[str] = (),
+        model: str | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """Return announced events, oldest first; with a `limit` the newest ones.
+
+        Args:
+            since: only those announced at this time or later.
+            kinds: only those of these kinds (empty: all).
+            model: only those about the model with this id.
+            limit: at most so many.
+        """
+        query = select(events.c.body).order_by(events.c.at.desc(), events.c.id.desc())
+        if since is not None:
+            query = query.where(events.c.at >= since)
+        if kinds := list(kinds):
+            query = query.where(events.c.kind.in_(kinds))
+        if model is not None:
+            query = query.where(events.c.model == model)
+        found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
+        return found[::-1]
+
+
+def facets_at(history: Iterable[Version], at: datetime) -> Facets | None:
+    """Return a model's facets at a moment, or None if it was not there."""
+    for version in history:
+        if version.valid_from <= at and (version.valid_to is None or version.valid_to > at):
+            return version.model.facets
+    return None

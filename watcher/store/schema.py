@@ -1,0 +1,142 @@
+"""The tables. Times are UTC; documents are compressed JSON; prices are decimal strings, as in the API."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+REVISIONS = ("0001",)
+"""The migrations in `migrations/`, oldest first; a test holds the two together."""
+
+metadata = MetaData()
+
+
+class Time(TypeDecorator[datetime]):
+    """A moment: aware, in UTC, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no time zone: it would silently be taken as UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment with its time zone, which SQLite does not keep."""
+        return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("outcome", Text, nullable=False),  # good, refused, failed
+    Column("models", Integer),  # entries in the list
+    Column("events", Integer, nullable=False, default=0),
+    Column("milliseconds", Integer, nullable=False),
+    Column("reason", Text),  # why it is not good
+    Column("feed", Text),  # why the feed could not be read
+    Index("polls_at", "at"),
+)
+
+# What is remembered of the list and of the feed, a row each. It changes only when what they show does.
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),  # list, feed
+    Column("query", Text, nullable=False),  # the baseline holds for this address and these parameters
+    Column("policy", Text, nullable=False),  # of the judgement behind next_due
+    Column("digest", LargeBinary, nullable=False),  # of the last body that was judged
+    Column("models", Integer, nullable=False, default=0),  # entries in that body
+    Column("next_due", Time),  # when an unchanged body makes something due
+    Column("health", LargeBinary, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("first_seen", Time, nullable=False),
+    Column("last_seen", Time),  # null: the last good poll showed it
+    Column("since", Time, nullable=False),  # when it was first observed as there, or as gone
+    Column("present", Boolean, nullable=False),
+    Column("listed", Boolean, nullable=False),  # false: only the feed ever had it
+    Column("announced", Boolean),  # as subscribers were last told; null: never
+    Column("missing", Integer, nullable=False, default=0),
+    Column("reminded", Integer),
+    Column("digest", LargeBinary, nullable=False),  # of the document as it came last
+    Column("pending", LargeBinary),  # facets that are not as announced
+    Column("benchmarks", LargeBinary),  # their latest form only
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, ForeignKey("models.id"), nullable=False),
+    Column("valid_from", Time, nullable=False),
+    Column("valid_to", Time),  # null: still so
+    Column("facets", LargeBinary, nullable=False),  # the normal form
+    Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
+    Index("versions_model", "model", "valid_from"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text),
+    Column("imported", Boolean, nullable=False, default=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("events_at", "at"),
+    Index("events_model", "model", "at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("event", Text, ForeignKey("events.id"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending, sent, given up
+    Column("created", Time, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt", Time),
+    Column("sent", Time),
+    Column("last_error", Text),
+    Column("body", LargeBinary),  # the event as this channel is told of it, where that differs
+    UniqueConstraint("event", "channel"),
+    Index("deliveries_due", "state", "next_attempt"),
+)
+
+# The prices that a channel was last told, where its own min_change kept it from hearing of a later one.
+told = Table(
+    "told",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("price", Text, nullable=False),
+)

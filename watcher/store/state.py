@@ -1,0 +1,205 @@
+"""The state between two polls: sources, models with what is pending of them, and their versions."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from watcher.catalog.announce import Track, Tracks
+from watcher.catalog.diff import Pending
+from watcher.catalog.health import Health
+from watcher.catalog.model import Event, Model
+from watcher.catalog.poll import Standing
+from watcher.catalog.reading import Entry
+from watcher.store.documents import compress, pack, split_benchmarks, unpack
+from watcher.store.schema import events, models, polls, sources, versions
+
+
+class Source(Struct, frozen=True):
+    """What is remembered of the list or the feed."""
+
+    query: str
+    """Address and parameters that the baseline holds for."""
+    policy: str
+    """Fingerprint of the policy that `next_due` was worked out with."""
+    digest: bytes
+    """Of the last body that was judged."""
+    models: int = 0
+    """Entries in that body."""
+    next_due: datetime | None = None
+    """When that same body would make something due."""
+    health: Health = Health()
+
+
+class Poll(Struct, frozen=True):
+    """One row of the record of polls."""
+
+    at: datetime
+    outcome: str
+    milliseconds: int
+    models: int | None = None
+    events: int = 0
+    reason: str | None = None
+    feed: str | None = None
+
+
+class State:
+    """Reads and writes the state on an open connection, inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # Sources and polls
+
+    def source(self, name: str) -> Source | None:
+        """Return what is remembered of the source `name` (`list` or `feed`), None before its baseline."""
+        row = self._connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
+        if row is None:
+            return None
+        health = unpack(row.health, Health)
+        return Source(row.query, row.policy, row.digest, row.models, row.next_due, health)
+
+    def save_source(self, name: str, source: Source) -> None:
+        """Remember the source `name` as it is now."""
+        values = {
+            "query": source.query,
+            "policy": source.policy,
+            "digest": source.digest,
+            "models": source.models,
+            "next_due": source.next_due,
+            "health": pack(source.health),
+        }
+        done = self._connection.execute(update(sources).where(sources.c.name == name).values(values))
+        if not done.rowcount:
+            self._connection.execute(insert(sources).values(name=name, **values))
+
+    def standing(self) -> Standing:
+        """Return the list's standing: the time of its last good poll, and its health."""
+        query = select(polls.c.at).where(polls.c.outcome == "good").order_by(polls.c.id.desc()).limit(1)
+        source = self.source("list")
+        return Standing(self._connection.execute(query).scalar(), source.health if source else Health())
+
+    def last_poll(self) -> Poll | None:
+        """Return the newest row of the record of polls."""
+        row = self._connection.execute(select(polls).order_by(polls.c.id.desc()).limit(1)).one_or_none()
+        if row is None:
+            return None
+        return Poll(row.at, row.outcome, row.milliseconds, row.models, row.events, row.reason, row.feed)
+
+    def add_poll(self, poll: Poll) -> None:
+        """Record a poll: one small row."""
+        self._connection.execute(insert(polls).values({name: getattr(poll, name) for name in Poll.__struct_fields__}))
+
+    # Models
+
+    def tracks(self) -> dict[str, Track]:
+        """Return every model known, by id."""
+        newest = select(versions.c.model, func.max(versions.c.valid_from).label("at")).group_by(versions.c.model)
+        last = newest.subquery()
+        facets = {
+            row.model: unpack(row.facets, dict[str, Any])
+            for row in self._connection.execute(
+                select(versions.c.model, versions.c.facets).join(
+                    last, (versions.c.model == last.c.model) & (versions.c.valid_from == last.c.at)
+                )
+            )
+        }
+        return {
+            row.id: _track(row, facets.get(row.id, {"name": row.name}))
+            for row in self._connection.execute(select(models))
+        }
+
+    def save_tracks(
+        self, changed: Tracks, before: Tracks, entries: Mapping[str, Entry], now: datetime, *, first_seen: datetime
+    ) -> None:
+        """Store the tracks that a judgement changed, and a new version of each model whose normal form changed.
+
+        Args:
+            changed: the tracks as they are now.
+            before: all tracks as they were, from `tracks`.
+            entries: the documents as they came.
+            now: the time of the poll.
+            first_seen: what is noted for models that were not known.
+        """
+        added: list[dict[str, Any]] = []
+        updated: list[dict[str, Any]] = []
+        closed: list[dict[str, Any]] = []
+        opened: list[dict[str, Any]] = []
+        for model_id, track in changed.items():
+            old = before.get(model_id)
+            row = _row(model_id, track)
+            was_there = old is not None and old.present
+            same = old is not None and old.model.facets == track.model.facets
+            entry = entries.get(model_id)
+            raw, row["benchmarks"] = split_benchmarks(entry.raw) if entry is not None else (b"", None)
+            if was_there and not (same and track.present):
+                closed.append({"of": model_id, "at": now})
+            if track.present and not (was_there and same):
+                # A model that is back with a document that does not fit is as it was.
+                fits = entry is not None and entry.digest == track.digest
+                document = compress(raw) if fits else self._last_document(model_id)
+                facets = pack(track.model.facets)
+                opened.append({"model": model_id, "valid_from": now, "facets": facets, "raw": document})
+            if old is None:
+                added.append({**row, "id": model_id, "first_seen": first_seen})
+            else:
+                updated.append({**row, "of": model_id})
+        self._many(insert(models), added)
+        self._many(update(models).where(models.c.id == bindparam("of")), updated)
+        close = update(versions).where(versions.c.model == bindparam("of"), versions.c.valid_to.is_(None))
+        self._many(close.values(valid_to=bindparam("at")), closed)
+        self._many(insert(versions), opened)
+
+    def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
+        """Store events; one that is there already stays as it is."""
+        known = {row.id for row in self._connection.execute(select(events.c.id).where(events.c.id.in_(_ids(made))))}
+        rows = [
+            {"id": e.id, "at": e.at, "kind": e.kind, "model": e.model, "imported": imported, "body": pack(e)}
+            for e in made
+            if e.id not in known
+        ]
+        self._many(insert(events), rows)
+
+    def _last_document(self, model_id: str) -> bytes:
+        query = select(versions.c.raw).where(versions.c.model == model_id).order_by(versions.c.valid_from.desc())
+        return bytes(self._connection.execute(query.limit(1)).scalar_one())
+
+    def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._connection.execute(statement, rows)
+
+
+def _ids(made: tuple[Event, ...]) -> list[str]:
+    return [event.id for event in made]
+
+
+def _track(row: Row[Any], facets: dict[str, Any]) -> Track:
+    return Track(
+        model=Model(row.id, facets),
+        since=row.since,
+        digest=row.digest,
+        present=row.present,
+        listed=row.listed,
+        announced=row.announced,
+        missing=row.missing,
+        last_seen=row.last_seen,
+        pending=unpack(row.pending, dict[str, Pending]) if row.pending else {},
+        reminded=row.reminded,
+    )
+
+
+def _row(model_id: str, track: Track) -> dict[str, Any]:
+    return {
+        "name": track.model.name,
+        "since": track.since,
+        "digest": track.digest,
+        "present": track.present,
+        "listed": track.listed,
+        "announced": track.announced,
+        "missing": track.missing,
+        "last_seen": track.last_seen,
+        "pending": pack(track.pending) if track.pending else None,
+        "reminded": track.reminded,
+    }
