@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.alerts.rules import wants, weigh
+from watcher.alerts.routing import route
 from watcher.catalog import guard, poll
 from watcher.catalog.announce import FeedModel, Judgement, Tracks, judge_feed, next_due, unknown_to
 from watcher.catalog.model import Event
@@ -266,17 +266,9 @@ def queue(
 ) -> dict[str, list[str]]:
     """Queue each event for each channel that wants it, and return the ids of the events by channel."""
     wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}
-    for channel in channels:
-        for event in events:
-            if not wants(channel.rules, event):
-                continue
-            told = session.outbox.told(channel.name, event.model) if event.model else {}
-            weighed, kept = weigh(channel.rules, event, told)
-            if event.model and kept != told:
-                session.outbox.save_told(channel.name, event.model, kept)
-            if weighed is not None:
-                session.outbox.add(channel.name, weighed, now, reworded=weighed != event)
-                wanted[channel.name].append(event.id)
+    for channel, event, weighed in route(channels, events, session.outbox):
+        session.outbox.add(channel, weighed, now, reworded=weighed != event)
+        wanted[channel].append(event.id)
     return wanted
 
 

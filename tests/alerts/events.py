@@ -127,6 +127,6 @@ FAILING = event("source_failing", None, "https://openrouter.ai/api/v1", detail="
 RECOVERED = event("source_recovered", None, "https://openrouter.ai/api/v1", detail="It was out for 42 minutes.")
 
 ALL = (
-    NEW, NEW_UNLISTED, EXPIRED, EXPIRING, CHEAPER, DEARER, FREED, RETARGETED, RETURNED, CHANGED, FOLDED, SUSPECT, FAILING,
-    RECOVERED,
+    NEW, NEW_UNLISTED, EXPIRED, EXPIRING, CHEAPER, DEARER, FREED, RETARGETED, RETURNED, CHANGED, FOLDED, SUSPECT,
+    FAILING, RECOVERED,
 )  # fmt: skip

@@ -69,7 +69,8 @@ def test_a_percentage(change: str, digits: int, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [(128_000, "128K"), (1_000_000, "1M"), (131_072, "131,072"), (1_048_576, "1,048,576"), (512, "512"), (0, "0")]
-)  # fmt: skip
+    ("number", "shown"),
+    [(128_000, "128K"), (1_000_000, "1M"), (131_072, "131,072"), (1_048_576, "1,048,576"), (512, "512"), (0, "0")],
+)
 def test_a_number_of_tokens_is_never_rounded(number: int, shown: str) -> None:
     assert prices.count(number) == shown

@@ -191,10 +191,3 @@ def test_the_threshold_itself_passes() -> None:
 
 def test_other_kinds_pass_as_they_are() -> None:
     assert weigh(FIVE, NEW, {"prompt": "0.1"}) == (NEW, {"prompt": "0.1"})
-
-
-def test_a_schedule_that_was_one_price_before_is_weighed_without_a_percentage() -> None:
-    change = repriced(prompt=("0.000001", "00:30=0.000001 16:30=0.0000005", None))
-    weighed, _ = weigh(FIVE, change, {})
-    assert weighed is not None
-    assert weighed.prices["prompt"].change is None

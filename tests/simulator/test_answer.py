@@ -26,13 +26,7 @@ QUERIES = st.sampled_from(
      "category=legal&output_modalities=all", "input_modalities=text&output_modalities=all"]
 )  # fmt: skip
 PATHS = st.sampled_from(
-    [
-        "/api/v1/models",
-        "/api/v1/models/count",
-        "/api/v1/models/user",
-        "/api/v1/model/a/b",
-        "/api/v1/models/a/b/endpoints",
-    ]
+    [f"/api/v1/{path}" for path in ("models", "models/count", "models/user", "model/a/b", "models/a/b/endpoints")]
 )
 
 
@@ -51,10 +45,10 @@ def test_any_request_gets_an_answer(path, query, method):
     for prefix in ("", "/api/v1/", "/api/v1/model/"):
         found = answer(Request(prefix + path, query, method), Offer([], NOW))
         assert found.status in (200, 400, 401, 404, 405)
-        json.loads(found.body) if "json" in found.headers["content-type"] else None
+        assert found.body
 
 
-def test_an_empty_path_segment_of_broken_encoding_is_400():
+def test_a_path_of_broken_encoding_is_400():
     assert answer(Request("/api/v1/model/%ff/x"), Offer([], NOW)).status == 400
 
 

@@ -1,12 +1,15 @@
 """The API's parameters and paths, asked over a real socket."""
 
+import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from watcher.simulator import Simulator, built_in
+from watcher.simulator import Offer, Request, Simulator, StorySource, built_in, story_by_name
+from watcher.simulator.answer import answer
 
 MODELS = built_in()
 MILLION = 1_000_000
@@ -48,10 +51,7 @@ FILTERS = [
     ({"output_modalities": "image, embeddings"}, lambda m: {"image", "embeddings"} & set(outputs(m))),
     ({"output_modalities": "audio"}, lambda m: "audio" in outputs(m)),
     ({"output_modalities": ""}, lambda m: "text" in outputs(m)),
-    (
-        {"input_modalities": "audio"},
-        lambda m: "audio" in m["architecture"]["input_modalities"] and "text" in outputs(m),
-    ),
+    ({"input_modalities": "audio"}, lambda m: "audio" in m["architecture"]["input_modalities"]),
     ({"supported_parameters": "tools"}, lambda m: "tools" in m["supported_parameters"]),
     (
         {"supported_parameters": "tools,reasoning"},
@@ -159,16 +159,11 @@ def test_following_the_pages_gives_the_whole_list_and_keeps_the_filters(client):
 
 
 def test_without_a_limit_a_page_has_500_models():
-    from datetime import UTC, datetime
-
-    from watcher.simulator import Offer, Request
-    from watcher.simulator.answer import answer
-
     many = [{**MODELS[0], "id": f"a/{n}"} for n in range(1200)]
     offer = Offer(many, datetime(2026, 1, 14, tzinfo=UTC), base_url="https://here")
 
     def ask(query):
-        return httpx.Response(200, content=answer(Request("/api/v1/models", query), offer).body).json()
+        return json.loads(answer(Request("/api/v1/models", query), offer).body)
 
     assert len(ask("")["data"]) == 1200
     page = ask("offset=0")
@@ -210,10 +205,15 @@ def test_one_model_is_found_by_id_canonical_slug_and_alias(client, asked, found)
     assert details["endpoints"][0]["provider_name"]
 
 
-@pytest.mark.parametrize("path", ["", "/", "/api", "/api/v1", "/api/v1/", "/api/v2/models", "/api/v1/models/",
-    "/api/v1/modelsx", "/api/v1/model/openai", "/api/v1/model/openai/nothing", "/api/v1/model/a/b/c",
-    "/api/v1/models/openai/nothing/endpoints", "/api/v1/models/openai/gpt-4o", "/api/v1/model/openai%2Fgpt-4o/x",
-    "/x/api/v1/models", "/api/v1/..%2f..%2fetc/passwd", "/simulator/", "/simulator/nothing", "/api/v1/model/%00/%0a"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "/", "/api", "/api/v1", "/api/v1/", "/api/v2/models", "/api/v1/models/", "/api/v1/modelsx",
+        "/api/v1/model/openai", "/api/v1/model/openai/nothing", "/api/v1/model/a/b/c",
+        "/api/v1/models/openai/nothing/endpoints", "/api/v1/models/openai/gpt-4o", "/api/v1/model/openai%2Fgpt-4o/x",
+        "/x/api/v1/models", "/api/v1/..%2f..%2fetc/passwd", "/simulator/nothing", "/api/v1/model/%00/%0a",
+    ],
+)  # fmt: skip
 def test_what_is_not_there_is_404(client, path):
     response = client.get(path)
     assert response.status_code == 404
@@ -235,10 +235,6 @@ def test_head_is_get_without_a_body(client):
 
 
 def test_the_time_of_day_price_is_that_of_the_simulator_s_clock():
-    from datetime import UTC, datetime
-
-    from watcher.simulator import StorySource, story_by_name
-
     now = datetime(2026, 1, 14, 12, tzinfo=UTC)
     with Simulator(StorySource(story_by_name("quiet")), clock=lambda: now) as running, httpx.Client() as client:
 

@@ -1,6 +1,5 @@
 """Every fault, as a client sees it on the wire."""
 
-import gzip
 import io
 import json
 import socket
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from watcher.errors import UsageError
-from watcher.simulator import FAULTS, Fault, Simulator
+from watcher.simulator import FAULTS, Answer, Fault
 
 LIST = "/api/v1/models"
 FEED = f"{LIST}?use_rss=true"
@@ -73,7 +72,7 @@ def test_a_drip_feed_ends_with_the_whole_body(simulator, client):
 def test_a_cut_off_body_ends_before_its_promised_length(simulator, client):
     simulator.set_fault(Fault.named("cut"))
     for url in (LIST, FEED):
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete|without sending complete"):
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
             client.get(url)
 
 
@@ -119,7 +118,7 @@ def test_duplicates_are_counted_in_the_total(simulator, client):
 
 
 def test_broken_models_stand_among_good_ones(simulator, client):
-    whole = client.get(LIST).json()
+    whole, feed = client.get(LIST).json(), entries(client.get(FEED).content)
     simulator.set_fault(Fault.named("broken"))
     broken = client.get(LIST).json()
     assert broken["total_count"] == len(broken["data"]) == len(whole["data"])
@@ -131,7 +130,9 @@ def test_broken_models_stand_among_good_ones(simulator, client):
     assert first[3]["id"] == 17
     assert isinstance(first[4]["pricing"]["prompt"], float)
     assert first[5]["pricing"]["prompt"] == "cheap"
-    assert len(entries(client.get(FEED).content)) == len(entries(client.get(f"{FEED}&x").content))
+    ids = [entry.get("id") for entry in entries(client.get(FEED).content)]
+    assert ids[3:] == [entry.id for entry in feed[3:]]
+    assert not any(ids[:3])
 
 
 def test_a_huge_body_is_right_but_for_its_size(simulator, client):
@@ -148,7 +149,7 @@ def test_a_bomb_is_small_on_the_wire_and_huge_when_inflated(simulator, client):
     simulator.set_fault(Fault.named("bomb"))
     with client.stream("GET", LIST, headers={"accept-encoding": "identity"}) as response:
         assert response.headers["content-encoding"] == "gzip"
-        packed = response.read() if False else b"".join(response.iter_raw())
+        packed = b"".join(response.iter_raw())
     assert len(packed) < 1024 * 1024
     inflate = zlib.decompressobj(31)
     assert inflate.decompress(packed, len(whole)) == whole
@@ -199,8 +200,7 @@ def test_a_waiting_fault_does_not_hold_back_the_end(simulator):
     simulator.set_fault(Fault.named("slow", delay=3600))
     with socket.create_connection(("127.0.0.1", httpx.URL(simulator.origin).port)) as raw:
         raw.sendall(b"GET /api/v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
-        simulator.close()
-        assert raw.recv(1) == b""
+        simulator.close()  # hangs here if it waits
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "200", "42", "5000"])
@@ -226,21 +226,15 @@ def test_a_fault_that_cannot_be_is_refused(client, body):
 
 
 def test_what_is_not_a_list_is_not_spoiled():
-    from watcher.simulator import Answer
-
     for body in (b"no json", b"[]", b'{"data": {"count": 3}}', b"[" * 100_000):
         spoiled = Fault.named("empty").spoil(Answer(200, {"content-type": "application/json"}, body))
         assert spoiled.body == body
-    assert gzip.decompress(gzip.compress(b"x")) == b"x"
 
 
 def test_a_list_of_odd_elements_can_be_spoiled_too():
-    from watcher.simulator import Answer
-
     body = json.dumps({"data": [None, 3, {"id": "a/b"}]}).encode()
-    for how in ("short", "duplicates", "broken"):
-        Fault(models=how).spoil(Answer(200, {}, body))
-
-
-def test_a_step_s_fault_ends_with_the_step(simulator: Simulator):
-    assert simulator.state()["fault"] is None
+    lengths = {
+        how: len(json.loads(Fault(models=how).spoil(Answer(200, {}, body)).body)["data"])
+        for how in ("empty", "short", "duplicates", "broken")
+    }
+    assert lengths == {"empty": 0, "short": 1, "duplicates": 6, "broken": 3}

@@ -1,6 +1,7 @@
 """The feed says the same as the list."""
 
 import calendar
+import io
 from datetime import UTC, datetime
 
 import feedparser
@@ -13,8 +14,6 @@ MODELS = built_in()
 
 
 def feed(body: bytes):
-    import io
-
     parsed = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
     assert parsed.version == "rss20" and not parsed.bozo
     return parsed

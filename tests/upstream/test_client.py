@@ -55,9 +55,11 @@ def page(number: int, next_link: str | None) -> bytes:
 
 
 def test_the_list_is_asked_for_with_the_query_and_our_name() -> None:
-    with serve(answer(LIST, cache_control="public, max-age=120, stale-while-revalidate=3600")) as server:
-        with client(server.url + "/", {"output_modalities": "all"}) as upstream:
-            listing = upstream.models()
+    with (
+        serve(answer(LIST, cache_control="public, max-age=120, stale-while-revalidate=3600")) as server,
+        client(server.url + "/", {"output_modalities": "all"}) as upstream,
+    ):
+        listing = upstream.models()
     assert listing.pages == (LIST,)
     assert listing.max_age == 120
     (request,) = server.requests
@@ -83,9 +85,11 @@ def test_the_feed_is_the_same_query_with_use_rss() -> None:
 
 
 def test_the_count_takes_the_modalities_of_the_query_alone() -> None:
-    with serve(answer(b'{"data":{"count":631}}')) as server:
-        with client(server.url, {"output_modalities": "all", "category": "legal"}) as upstream:
-            assert upstream.count() == 631
+    with (
+        serve(answer(b'{"data":{"count":631}}')) as server,
+        client(server.url, {"output_modalities": "all", "category": "legal"}) as upstream,
+    ):
+        assert upstream.count() == 631
     assert server.targets == ["/api/v1/models/count?output_modalities=all"]
 
 
@@ -168,16 +172,22 @@ def test_a_compressed_body_is_inflated(encoding: str, encode: Callable[[bytes], 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd"])
 def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
-    with serve(answer(LIST, content_encoding=encoding)) as server, client(server.url) as upstream:
-        with pytest.raises(NotPromisedError, match="encoded as"):
-            upstream.models()
+    with (
+        serve(answer(LIST, content_encoding=encoding)) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="encoded as"),
+    ):
+        upstream.models()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_body_that_cannot_be_inflated_is_refused(encoding: str) -> None:
-    with serve(answer(LIST, content_encoding=encoding)) as server, client(server.url) as upstream:
-        with pytest.raises(NotPromisedError, match="cannot be decompressed"):
-            upstream.models()
+    with (
+        serve(answer(LIST, content_encoding=encoding)) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="cannot be decompressed"),
+    ):
+        upstream.models()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -185,15 +195,17 @@ def test_a_bomb_is_given_up_at_the_cap_in_little_memory(encoding: str) -> None:
     bomb = bytes(200 * 1024 * 1024)
     packed = gzip.compress(bomb, 1) if encoding == "gzip" else zlib.compress(bomb, 1)
     del bomb
-    with serve(answer(packed, content_encoding=encoding)) as server:
-        with client(server.url, limits=Limits(body=4 * 1024 * 1024)) as upstream:
-            tracemalloc.start()
-            try:
-                with pytest.raises(TooLargeError, match=r"4194304 bytes"):
-                    upstream.models()
-                peak = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
+    with (
+        serve(answer(packed, content_encoding=encoding)) as server,
+        client(server.url, limits=Limits(body=4 * 1024 * 1024)) as upstream,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(TooLargeError, match=r"4194304 bytes"):
+                upstream.models()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
     assert peak < 16 * 1024 * 1024
 
 
@@ -209,9 +221,12 @@ def test_a_huge_body_is_given_up_at_the_cap(length: str | None) -> None:
             yield b"{" * 65536
             sent += 65536
 
-    with serve(endless) as server, client(server.url, limits=Limits(body=1024 * 1024)) as upstream:
-        with pytest.raises(TooLargeError):
-            upstream.models()
+    with (
+        serve(endless) as server,
+        client(server.url, limits=Limits(body=1024 * 1024)) as upstream,
+        pytest.raises(TooLargeError),
+    ):
+        upstream.models()
     assert len(server.requests) == 1
     assert sent < 32 * 1024 * 1024
 
@@ -253,9 +268,12 @@ def test_a_list_cut_off_without_a_length_is_refused() -> None:
     "body", [b"<!DOCTYPE html><title>Log in\x1b[2J</title>", b"[]", b"", b"null", b"\xff\xfe{\x00}\x00"]
 )
 def test_what_is_no_list_is_refused_and_shown_safely(body: bytes) -> None:
-    with serve(answer(body, kind="text/html; charset=utf-8")) as server, client(server.url) as upstream:
-        with pytest.raises(NotPromisedError, match="text/html") as caught:
-            upstream.models()
+    with (
+        serve(answer(body, kind="text/html; charset=utf-8")) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="text/html") as caught,
+    ):
+        upstream.models()
     assert str(caught.value).isprintable()
     assert len(server.requests) == 1
 
@@ -299,9 +317,12 @@ def test_a_body_that_drips_is_cut_off_at_the_deadline() -> None:
         while True:
             yield b" "
 
-    with serve(drip) as server, client(server.url, monotonic=lambda: next(clock)) as upstream:
-        with pytest.raises(TooSlowError, match="60 s"):
-            upstream.models()
+    with (
+        serve(drip) as server,
+        client(server.url, monotonic=lambda: next(clock)) as upstream,
+        pytest.raises(TooSlowError, match="60 s"),
+    ):
+        upstream.models()
     assert len(server.requests) == 1, "a minute was spent already"
     assert next(clock) < 70
 
@@ -345,9 +366,11 @@ def test_a_connection_that_is_refused_is_tried_again_and_then_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     pauses = Pauses()
-    with client(f"http://127.0.0.1:{port}/api/v1", sleep=pauses, api_key=KEY) as upstream:
-        with pytest.raises(UnreachableError, match="refused") as caught:
-            upstream.models()
+    with (
+        client(f"http://127.0.0.1:{port}/api/v1", sleep=pauses, api_key=KEY) as upstream,
+        pytest.raises(UnreachableError, match="refused") as caught,
+    ):
+        upstream.models()
     assert pauses == [1.0, 2.0]
     assert isinstance(caught.value, SourceError)
     assert caught.value.exit_code == 69
@@ -359,26 +382,33 @@ def test_a_connection_that_is_refused_is_tried_again_and_then_told() -> None:
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Later", "429 Too Many Requests", "599 x"])
 def test_a_passing_failure_is_tried_twice_more(status: str) -> None:
     pauses = Pauses()
-    with serve(answer(status=status), answer(status=status), answer(LIST)) as server:
-        with client(server.url, sleep=pauses) as upstream:
-            assert upstream.models().pages == (LIST,)
+    with (
+        serve(answer(status=status), answer(status=status), answer(LIST)) as server,
+        client(server.url, sleep=pauses) as upstream,
+    ):
+        assert upstream.models().pages == (LIST,)
     assert pauses == [1.0, 2.0]
 
 
 def test_the_pause_is_jittered() -> None:
     for dice, expected in ((0.0, [0.5, 1.0]), (1.0, [1.5, 3.0])):
         pauses = Pauses()
-        with serve(answer(status="500 x"), answer(status="500 x"), answer(LIST)) as server:
-            with client(server.url, sleep=pauses, random=lambda dice=dice: dice) as upstream:
-                upstream.models()
+        with (
+            serve(answer(status="500 x"), answer(status="500 x"), answer(LIST)) as server,
+            client(server.url, sleep=pauses, random=lambda dice=dice: dice) as upstream,
+        ):
+            upstream.models()
         assert pauses == expected
 
 
 def test_a_lasting_failure_ends_after_three_attempts() -> None:
     body = b'{"error":{"code":500,"message":"boiler\\u001b[1m room"}}'
-    with serve(answer(body, status="500 Oops")) as server, client(server.url) as upstream:
-        with pytest.raises(StatusError, match="500 Oops: boiler") as caught:
-            upstream.models()
+    with (
+        serve(answer(body, status="500 Oops")) as server,
+        client(server.url) as upstream,
+        pytest.raises(StatusError, match="500 Oops: boiler") as caught,
+    ):
+        upstream.models()
     assert len(server.requests) == 3
     assert caught.value.status == 500
     assert str(caught.value).isprintable()
@@ -386,9 +416,12 @@ def test_a_lasting_failure_ends_after_three_attempts() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 204, 304, 300])
 def test_another_status_is_told_at_once(status: int) -> None:
-    with serve(answer(status=f"{status} x")) as server, client(server.url) as upstream:
-        with pytest.raises(StatusError) as caught:
-            upstream.models()
+    with (
+        serve(answer(status=f"{status} x")) as server,
+        client(server.url) as upstream,
+        pytest.raises(StatusError) as caught,
+    ):
+        upstream.models()
     assert (caught.value.status, len(server.requests)) == (status, 1)
 
 
@@ -409,9 +442,11 @@ def test_another_status_is_told_at_once(status: int) -> None:
 @pytest.mark.parametrize("status", ["429 x", "503 x"])
 def test_retry_after_is_honoured(status: str, header: str, waited: float) -> None:
     pauses = Pauses()
-    with serve(answer(status=status, retry_after=header), answer(LIST)) as server:
-        with client(server.url, sleep=pauses) as upstream:
-            upstream.models()
+    with (
+        serve(answer(status=status, retry_after=header), answer(LIST)) as server,
+        client(server.url, sleep=pauses) as upstream,
+    ):
+        upstream.models()
     assert pauses == [waited]
 
 
@@ -421,9 +456,12 @@ def test_retry_after_is_honoured(status: str, header: str, waited: float) -> Non
 )
 def test_a_retry_after_beyond_the_bound_is_told_and_not_waited_for(header: str, seconds: float) -> None:
     pauses = Pauses()
-    with serve(answer(status="429 x", retry_after=header)) as server, client(server.url, sleep=pauses) as upstream:
-        with pytest.raises(StatusError) as caught:
-            upstream.models()
+    with (
+        serve(answer(status="429 x", retry_after=header)) as server,
+        client(server.url, sleep=pauses) as upstream,
+        pytest.raises(StatusError) as caught,
+    ):
+        upstream.models()
     assert (caught.value.retry_after, pauses, len(server.requests)) == (seconds, [], 1)
 
 
@@ -443,19 +481,23 @@ def test_an_error_body_without_end_does_not_hold_us() -> None:
 
 @pytest.mark.parametrize("status", ["301 x", "302 x", "303 x", "307 x", "308 x"])
 def test_a_redirect_on_the_same_host_is_followed(status: str) -> None:
-    with serve(answer(status=status, location="/v2/models?a=b#there"), answer(LIST)) as server:
-        with client(server.url, api_key=KEY) as upstream:
-            assert upstream.models().pages == (LIST,)
+    with (
+        serve(answer(status=status, location="/v2/models?a=b#there"), answer(LIST)) as server,
+        client(server.url, api_key=KEY) as upstream,
+    ):
+        assert upstream.models().pages == (LIST,)
     assert server.targets == ["/api/v1/models", "/v2/models?a=b"]
     assert server.requests[1].headers["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
 def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
-    with serve(answer(LIST), host=host) as other:
-        with serve(answer(status="302 x", location=f"http://{host}:{other.port}/api/v1/models")) as server:
-            with client(server.url, api_key=KEY) as upstream, pytest.raises(RedirectError, match="not the same host"):
-                upstream.models()
+    with (
+        serve(answer(LIST), host=host) as other,
+        serve(answer(status="302 x", location=f"http://{host}:{other.port}/api/v1/models")) as server,
+    ):
+        with client(server.url, api_key=KEY) as upstream, pytest.raises(RedirectError, match="not the same host"):
+            upstream.models()
     assert other.requests == []
 
 
@@ -514,9 +556,12 @@ def test_redirects_in_circles_end() -> None:
 
 
 def test_redirects_without_end_end() -> None:
-    with serve(lambda request: [answer(status="302 x", location=request.target + "x")]) as server:
-        with client(server.url) as upstream, pytest.raises(RedirectError, match="more than 5"):
-            upstream.models()
+    with (
+        serve(lambda request: [answer(status="302 x", location=request.target + "x")]) as server,
+        client(server.url) as upstream,
+        pytest.raises(RedirectError, match="more than 5"),
+    ):
+        upstream.models()
     assert len(server.requests) == 6
 
 
@@ -548,38 +593,53 @@ def test_pages_that_come_round_are_refused() -> None:
 
 
 def test_pages_without_end_are_refused() -> None:
-    with serve(lambda request: [answer(page(1, request.target + "?"))]) as server:
-        with client(server.url, limits=Limits(pages=4)) as upstream, pytest.raises(TooLargeError, match="4 pages"):
-            upstream.models()
+    with (
+        serve(lambda request: [answer(page(1, request.target + ("&x" if "?" in request.target else "?x")))]) as server,
+        client(server.url, limits=Limits(pages=4)) as upstream,
+        pytest.raises(TooLargeError, match="4 pages"),
+    ):
+        upstream.models()
     assert len(server.requests) == 4
 
 
 def test_a_page_on_another_server_is_not_asked_for() -> None:
-    with serve(answer(LIST), host="127.0.0.2") as other:
-        with serve(answer(page(1, f"{other.url}/models"))) as server, client(server.url, api_key=KEY) as upstream:
-            with pytest.raises(RedirectError, match=r"links\.next"):
-                upstream.models()
+    with (
+        serve(answer(LIST), host="127.0.0.2") as other,
+        serve(answer(page(1, f"{other.url}/models"))) as server,
+        client(server.url, api_key=KEY) as upstream,
+    ):
+        with pytest.raises(RedirectError, match=r"links\.next"):
+            upstream.models()
     assert other.requests == []
 
 
 def test_a_later_page_that_fails_fails_the_list() -> None:
-    with serve(answer(page(1, "?offset=1")), answer(status="404 x")) as server, client(server.url) as upstream:
-        with pytest.raises(StatusError):
-            upstream.models()
+    with (
+        serve(answer(page(1, "?offset=1")), answer(status="404 x")) as server,
+        client(server.url) as upstream,
+        pytest.raises(StatusError),
+    ):
+        upstream.models()
 
 
 def test_the_cap_is_for_all_pages_together() -> None:
     body = page(1, "?offset=1")
-    with serve(answer(body)) as server, client(server.url, limits=Limits(body=len(body) + 10)) as upstream:
-        with pytest.raises(TooLargeError):
-            upstream.models()
+    with (
+        serve(answer(body)) as server,
+        client(server.url, limits=Limits(body=len(body) + 10)) as upstream,
+        pytest.raises(TooLargeError),
+    ):
+        upstream.models()
 
 
 @pytest.mark.parametrize("links", [b'{"next":7}', b'[{"next":"x"}]', b'{"next":"x"', b'{"next":"http://[x"}'])
 def test_a_next_that_is_no_link_is_refused(links: bytes) -> None:
-    with serve(answer(b'{"data":[],"links":' + links + b"}")) as server, client(server.url) as upstream:
-        with pytest.raises((NotPromisedError, RedirectError)):
-            upstream.models()
+    with (
+        serve(answer(b'{"data":[],"links":' + links + b"}")) as server,
+        client(server.url) as upstream,
+        pytest.raises((NotPromisedError, RedirectError)),
+    ):
+        upstream.models()
 
 
 def test_a_lone_surrogate_does_not_hide_the_next_page() -> None:

@@ -54,7 +54,7 @@ def weigh(rules: Rules, event: Event, told: Mapping[str, str]) -> tuple[Event | 
     for key, change in event.prices.items():
         old = told.get(key, change.old)
         if old != change.new:
-            prices[key] = PriceChange(old, change.new, _percent(old, change.new))
+            prices[key] = PriceChange(old, change.new, percent(old, change.new))
     kept = {key: price for key, price in told.items() if key not in event.prices}
     threshold = rules.min_change or Decimal(0)
     if any(_weighs(change, threshold) for change in prices.values()):
@@ -64,13 +64,6 @@ def weigh(rules: Rules, event: Event, told: Mapping[str, str]) -> tuple[Event | 
 
 def _weighs(change: PriceChange, threshold: Decimal) -> bool:
     return change.old is None or change.new is None or is_material(change.old, change.new, threshold)
-
-
-def _percent(old: str | None, new: str | None) -> str | None:
-    try:
-        return percent(old, new)
-    except InvalidOperation:  # a day schedule, which has no single percentage
-        return None
 
 
 def _named(globs: Sequence[str], model: str) -> bool:

@@ -97,7 +97,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server_version = "pretend-openrouter"
     sys_version = ""
     timeout = 60
-    # Head and body leave in separate writes; without this the second would wait for the client's acknowledgement.
+    # Head and body leave together when they are small, and the rest never waits for the client's acknowledgement.
+    wbufsize = _CHUNK
     disable_nagle_algorithm = True
 
     def _serve(self) -> None:
@@ -179,6 +180,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 self.wfile.write(sending[start : start + fault.drip])
+                self.wfile.flush()
         if fault.cut is not None:
             self.close_connection = True
 

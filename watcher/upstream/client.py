@@ -279,7 +279,8 @@ class Client:
                     f"{_shown(url)}: nothing came for {self._limits.read:g} s; it is tried again at the next check",
                     retryable=True,
                 ) from error
-            if "location header" in str(error):  # httpx looks at it whether it is to follow it or not
+            # httpx looks at Location whether it is to follow it or not.
+            if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
                 raise RedirectError(f"{_shown(url)}: redirects to something that is no URL") from error
             if isinstance(error, httpx.ConnectTimeout):
                 reason = f"no connection within {self._limits.connect:g} s"

@@ -1,0 +1,51 @@
+"""What one model went through: when it came and went, and every price it had."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from watcher.catalog import diff, event
+from watcher.catalog.model import Facets, PriceChange
+
+
+class Period(Struct, frozen=True):
+    """The facets a model had from `start` until `end` (None: it still has)."""
+
+    start: datetime
+    end: datetime | None
+    facets: Facets
+
+
+class Turn(Struct, frozen=True):
+    """One thing that happened to it; `prices` are those that changed then, or all of them when it appeared."""
+
+    at: datetime
+    what: Literal["appeared", "repriced", "gone", "back"]
+    prices: dict[str, PriceChange]
+
+
+def timeline(periods: Iterable[Period]) -> list[Turn]:
+    """Return the turns of a model's history, oldest first; every price change counts, material or not."""
+    turns: list[Turn] = []
+    before: Period | None = None
+    for period in periods:
+        if before is None:
+            offered = event.offer(period.facets).prices
+            turns.append(Turn(period.start, "appeared", {key: PriceChange(None, new) for key, new in offered.items()}))
+        else:
+            gap = before.end is not None and before.end < period.start
+            prices = event.price_changes(
+                before.facets,
+                period.facets,
+                filter(diff.is_price, diff.differing(before.facets, period.facets)),
+            )
+            if gap and before.end is not None:
+                turns += [Turn(before.end, "gone", {}), Turn(period.start, "back", prices)]
+            elif prices:
+                turns.append(Turn(period.start, "repriced", prices))
+        before = period
+    if before is not None and before.end is not None:
+        turns.append(Turn(before.end, "gone", {}))
+    return turns

@@ -1,0 +1,36 @@
+"""`watcher changes`: what was announced."""
+
+from datetime import datetime
+
+import click
+
+from watcher.catalog.model import KINDS
+from watcher.cli.opening import open_store
+from watcher.cli.state import State
+from watcher.cli.table import print_json, print_table
+from watcher.cli.when import When, told
+
+
+@click.command()
+@click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; can be repeated.")
+@click.option("--model", metavar="ID", help="Only events about this model.")
+@click.option("--limit", type=click.IntRange(1), default=None, help="Only the newest so many.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
+@click.pass_obj
+def changes(
+    state: State, since: datetime | None, kinds: tuple[str, ...], model: str | None, limit: int | None, as_json: bool
+) -> None:
+    """List announced events, oldest first."""
+    from watcher.alerts.message import headline
+    from watcher.alerts.text import visible
+
+    with open_store(state.load()) as store, store.reading() as session:
+        events = session.history.events(since=since, kinds=kinds, model=model, limit=limit)
+    if as_json:
+        print_json(events)
+        return
+    print_table(
+        ("announced", "kind", "model", "what"),
+        ((told(event.at), event.kind, visible(event.model or event.name), headline((event,))) for event in events),
+    )

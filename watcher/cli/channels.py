@@ -1,0 +1,62 @@
+"""`watcher channels`: who is told what; `watcher channels test`: whether it arrives."""
+
+import click
+
+from watcher.cli.opening import open_store, sender, with_console
+from watcher.cli.state import State
+from watcher.cli.table import print_json, print_table
+from watcher.errors import UsageError
+
+FAILED = 75
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.pass_context
+def channels(ctx: click.Context, as_json: bool) -> None:
+    """List the channels, what they want and what waits for them; or test them."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from watcher.config.write import effective
+
+    config = with_console(ctx.obj.load())
+    with open_store(config) as store, store.reading() as session:
+        pending = session.outbox.pending()
+    shown = [{**channel, "pending": pending.get(str(channel["name"]), 0)} for channel in effective(config)["channels"]]
+    if as_json:
+        print_json(shown)
+        return
+    print_table(
+        ("channel", "service", "events", "models", "pending"),
+        (
+            (
+                channel["name"],
+                str(channel.get("url") or channel.get("url_file") or channel.get("url_env") or "prints here"),
+                ", ".join(channel["events"]),
+                ", ".join(channel["models"]),
+                str(channel["pending"]),
+            )
+            for channel in shown
+        ),
+        right=("pending",),
+    )
+
+
+@channels.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def test(state: State, name: str | None) -> None:
+    """Send a marked sample to the channel NAME, or to all, and say how each fared."""
+    from watcher.alerts.sample import sample_events
+
+    config = with_console(state.load())
+    chosen = [channel for channel in config.channels if name in (None, channel.name)]
+    if not chosen:
+        raise UsageError(f"there is no channel {name!r}; there are {', '.join(c.name for c in config.channels)}")
+    send, failed = sender(), False
+    for channel in chosen:
+        result = send(channel, sample_events())
+        failed = failed or not result.ok
+        click.echo(f"{channel.name}: {'ok' if result.ok else 'failed'}: {result.detail}")
+    if failed:
+        click.get_current_context().exit(FAILED)

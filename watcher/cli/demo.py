@@ -1,0 +1,48 @@
+"""`watcher demo`: the main job against the pretend OpenRouter, from the first look to the last alert."""
+
+import sys
+from tempfile import TemporaryDirectory
+
+import click
+from msgspec.structs import replace
+
+from watcher.cli.opening import sender, with_console
+
+
+@click.command()
+def demo() -> None:
+    """Watch a pretend OpenRouter through a short story, and print every alert. Nothing leaves this machine."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from watcher.alerts.outbox import drain
+    from watcher.config.settings import Config, Source
+    from watcher.config.settings import Store as StoreSettings
+    from watcher.cycle import check
+    from watcher.simulator import Moment, Simulator, StorySource, story_by_name
+    from watcher.store import Store
+    from watcher.upstream.client import Client
+
+    console = Console(file=sys.stdout, highlight=False)
+    story = story_by_name("demo")
+    with TemporaryDirectory() as folder, Simulator(StorySource(story), port=0) as simulator:
+        settings = Config(None, Source(url=simulator.url), StoreSettings(f"sqlite:///{folder}/watcher.db"))
+        config = with_console(replace(settings))
+        console.print(
+            Text(f"A pretend OpenRouter listens on {simulator.url}. It is checked once an hour of its story.\n")
+        )
+        told = 0
+        with Store.open(config.store.url) as store, Client(config.source.url, config.source.query) as source:
+            moment: Moment | None = simulator.moment
+            while moment is not None:
+                now = moment.at
+                console.print(Text.assemble((f"{now:%a %H:%M}  ", "bright_black"), (moment.title, "bold")))
+                report = check(store, source, config, now=now)
+                if report.poll.reason:
+                    console.print(Text(f"           not believed: {report.poll.reason}", style="yellow"))
+                told += len(report.events)
+                drain(store, config.channels, sender(), clock=lambda now=now: now)  # type: ignore[misc]
+                if report.events:
+                    console.print()
+                moment = simulator.advance()
+    console.print(Text(f"\n{told} announcements, each once. The glitches were none.", style="bold green"))

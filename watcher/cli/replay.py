@@ -1,0 +1,74 @@
+"""`watcher replay ARCHIVE…`: what would have been announced on recorded snapshots, under your own configuration."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from watcher.catalog.model import KINDS, Event
+from watcher.cli.opening import warn, with_console
+from watcher.cli.state import State
+from watcher.cli.when import told
+from watcher.config import Config
+from watcher.replay import Replay, Step
+
+
+@click.command()
+@click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
+@click.pass_obj
+def replay(state: State, archives: tuple[str, ...], as_json: bool) -> None:
+    """Judge recorded snapshots with their own clock. Nothing is sent and nothing is stored.
+
+    An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
+    """
+    config = with_console(state.load())
+    steps = _steps(config, archives)
+    if as_json:
+        for step in steps:
+            for event in step.events:
+                click.echo(msgspec.json.encode(event))
+        return
+    _report(config, steps)
+
+
+def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
+    from watcher.upstream.archive import read_archive
+
+    run = Replay(config.announce)
+    for archive in archives:
+        for step in run.run(read_archive(archive, on_problem=warn)):
+            for problem in step.problems:
+                warn(f"{told(step.at)}: {problem}")
+            if step.reason:
+                warn(f"{told(step.at)}: not believed: {step.reason}")
+            yield step
+
+
+def _report(config: Config, steps: Iterator[Step]) -> None:
+    from watcher.alerts.message import headline
+    from watcher.alerts.routing import Told, route
+
+    memory, kinds, days, messages = Told(), Counter[str](), Counter[str](), Counter[str]()
+    captures = 0
+    for step in steps:
+        captures += 1
+        kinds.update(event.kind for event in step.events)
+        days.update(f"{event.at:%Y-%m-%d}" for event in step.events)
+        sent: dict[str, list[Event]] = {}
+        for channel, _, event in route(config.channels, step.events, memory):
+            sent.setdefault(channel, []).append(event)
+        for name, events in sent.items():
+            messages[name] += 1
+            click.echo(f"{told(step.at)}  {name}: {headline(events)}")
+    click.echo()
+    click.echo(f"{captures} snapshots, {kinds.total()} events")
+    for kind in KINDS:
+        if kinds[kind]:
+            click.echo(f"  {kind:<12}{kinds[kind]:>5}")
+    if days:
+        busiest, most = days.most_common(1)[0]
+        click.echo(f"  on {len(days)} days, at most {most} on one ({busiest})")
+    for channel in config.channels:
+        click.echo(f"{channel.name}: {messages[channel.name]} messages")

@@ -1,0 +1,44 @@
+"""`watcher simulate`: the pretend OpenRouter, to try things against."""
+
+import threading
+
+import click
+
+from watcher.errors import UsageError
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8400, show_default=True, help="0: any free port.")
+@click.option("--archive", metavar="ARCHIVE", help="Serve recorded snapshots, a step at a time.")
+@click.option("--story", metavar="NAME", help="Serve a built-in story: demo (default), quiet.")
+@click.option("--every", type=click.FloatRange(min=0.05), metavar="SECONDS", help="Go on to the next step by itself.")
+def simulate(port: int, archive: str | None, story: str | None, every: float | None) -> None:
+    """Serve a pretend OpenRouter on 127.0.0.1 until stopped.
+
+    POST /simulator/advance goes one step on; PUT /simulator/fault switches a fault on, DELETE off.
+    """
+    from watcher.simulator import ArchiveSource, Simulator, Source, StorySource, story_by_name
+    from watcher.upstream.archive import read_archive
+
+    if archive is not None and story is not None:
+        raise click.UsageError("--archive and --story exclude each other.")
+    source: Source
+    if archive is not None:
+        source = ArchiveSource((capture.at, capture.body) for capture in read_archive(archive))
+    else:
+        source = StorySource(story_by_name(story or "demo"))
+    try:
+        simulator = Simulator(source, port=port)
+    except OSError as error:
+        raise UsageError(f"cannot listen on port {port}: {error.strerror}") from None
+    with simulator:
+        click.echo(simulator.url)
+        click.echo(f"{simulator.moment.at:%Y-%m-%d %H:%M} UTC  {simulator.moment.title}", err=True)
+        stopped = threading.Event()
+        while not stopped.wait(every):
+            moment = simulator.advance()
+            if moment is None:
+                click.echo("That was the last step.", err=True)
+                every = None
+            else:
+                click.echo(f"{moment.at:%Y-%m-%d %H:%M} UTC  {moment.title}", err=True)

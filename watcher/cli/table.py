@@ -1,0 +1,42 @@
+"""Listings: a table on a terminal, aligned columns on a pipe, where nothing is cut."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print rows of strings, already harmless, below the names of the columns; those in `right` are aligned right."""
+    rows = list(rows)
+    if sys.stdout.isatty():
+        _print_rich(columns, rows, right)
+        return
+    table = [columns, *rows]
+    widths = [max(len(row[index]) for row in table) for index in range(len(columns))]
+    for row in table:
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(columns, row, widths, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bright_black")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on one line."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(value))
