@@ -27,6 +27,7 @@ from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError
 from watcher.store import Session, Store
 from watcher.store.state import Poll, Source
+from watcher.upstream.errors import TooSlowError, UnreachableError
 
 
 class Listing(Protocol):
@@ -122,16 +123,19 @@ def check(
 
 
 def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
+    fetched = _Fetched()
     try:
-        pages = upstream.models().pages
+        fetched = _Fetched(upstream.models().pages)
+    except (UnreachableError, TooSlowError) as error:
+        return _Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
-        return _Fetched(error=str(error))
+        fetched = _Fetched(error=str(error))
     if not source.rss:
-        return _Fetched(pages)
+        return fetched
     try:
-        return _Fetched(pages, feed=upstream.feed(source.rss_chat_links))
+        return replace(fetched, feed=upstream.feed(source.rss_chat_links))
     except SourceError as error:
-        return _Fetched(pages, feed_error=str(error))
+        return replace(fetched, feed_error=str(error))
 
 
 def _nothing_to_judge(
@@ -166,7 +170,9 @@ def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) 
         from watcher.upstream.feed import read_feed
 
         try:
-            models = tuple(FeedModel(entry.id, entry.name) for entry in read_feed(fetched.feed).entries)
+            models = tuple(
+                FeedModel(entry.id, entry.name, entry.may_be_slug) for entry in read_feed(fetched.feed).entries
+            )
         except SourceError as unreadable:
             feed_error = str(unreadable)
     return _Read(snapshot, models, error, feed_error)

@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.alerts.conftest import MailServer, Sink
 from tests.alerts.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.alerts.test_message import HOSTILE, hostile, many
-from watcher.alerts.channel import Result, check_url, redact, send_events
+from tests.receivers import MailServer, Sink
+from watcher.alerts.channel import Result, check_url, send_events
+from watcher.alerts.diagnosis import redact
 from watcher.alerts.message import Format, compose
 
 SECRET = "hUnTeR2-t0k3n"
 
 
-# --- web hooks -------------------------------------------------------------------------------------------------------
+# --- web hooks ------------------------------------------------------------------------------------------------------
 
 
 def test_a_web_hook_gets_the_message_and_the_events_in_their_one_shape(sink: Sink) -> None:
@@ -125,7 +126,7 @@ def test_channels_can_be_served_at_the_same_time_and_each_says_its_own(sink: Sin
     assert results[other.address].status == 503
 
 
-# --- chats, by the addresses of their plugins ------------------------------------------------------------------------
+# --- chats, by the addresses of their plugins -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ def test_what_was_accepted_before_a_part_failed_is_known(sink: Sink, chats: dict
     assert re.search(r"\(1 of \d+ parts were sent\)$", result.detail)
 
 
-# --- mail --------------------------------------------------------------------------------------------------------------
+# --- mail -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_mail_has_a_subject_with_the_news_a_text_and_an_html_part(mail_server: MailServer) -> None:
@@ -270,7 +271,7 @@ def test_hostile_names_add_no_header_to_a_mail(mail_server: MailServer) -> None:
     assert "\n" not in mail["Subject"]
 
 
-# --- secrets and URLs --------------------------------------------------------------------------------------------------
+# --- secrets and URLs -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 500, 0])

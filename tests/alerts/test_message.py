@@ -59,7 +59,7 @@ def test_one_of_each_kind_reads_as_in_the_golden_file(format: Format) -> None:
         ([replace(EXPIRING, days_left=1)], "GPT-4 Turbo expires tomorrow"),
         ([replace(EXPIRING, days_left=0)], "GPT-4 Turbo expires today"),
         ([replace(EXPIRING, days_left=-1)], "GPT-4 Turbo should have expired 1 day ago"),
-        ([replace(EXPIRING, fields={"expiration_date": FieldChange("2026-01-18", None)})], "GPT-4 Turbo no longer expires"),
+        ([event("expiring", fields={"expiration_date": FieldChange("2026-01-18", None)})], "GPT-4o no longer expires"),
         ([CHEAPER], "GPT-4o −17 %"),
         ([DEARER], "Qwen3 Max +5 %"),
         ([FREED], "Devstral 2 is now free"),
@@ -132,7 +132,7 @@ def test_no_events_are_no_message() -> None:
         compose([], Format.TEXT)
 
 
-# --- what strangers write ----------------------------------------------------------------------------------------------
+# --- what strangers write -------------------------------------------------------------------------------------------
 
 HOSTILE = {
     "everyone": "Model @everyone @here <@123> <@&7>",
@@ -167,8 +167,7 @@ def hostile(text: str) -> list[Event]:
             name=text,
             model=text if told.model else None,
             fields={"description": FieldChange(text, [text]), text: FieldChange([text], ["x", text + "y"])},
-            offer=told.offer
-            and replace(told.offer, input_modalities=(text,), prices={**told.offer.prices, text: "0.1"}, expiration_date=text),
+            offer=told.offer and Offer(1, 2, (text,), (text,), (text,), {**told.offer.prices, text: "0.1"}, text),
             prices={**told.prices, f"{text}@{text}": next(iter(told.prices.values()))} if told.prices else {},
             alternatives=tuple(replace(other, id=text, name=text) for other in told.alternatives),
         )
@@ -243,7 +242,7 @@ def test_an_event_with_another_site_as_its_url_gets_no_link() -> None:
         assert "evil" not in body
 
 
-# --- length ------------------------------------------------------------------------------------------------------------
+# --- length ---------------------------------------------------------------------------------------------------------
 
 
 def many(count: int) -> list[Event]:

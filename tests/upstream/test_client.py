@@ -495,9 +495,10 @@ def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
     with (
         serve(answer(LIST), host=host) as other,
         serve(answer(status="302 x", location=f"http://{host}:{other.port}/api/v1/models")) as server,
+        client(server.url, api_key=KEY) as upstream,
+        pytest.raises(RedirectError, match="not the same host"),
     ):
-        with client(server.url, api_key=KEY) as upstream, pytest.raises(RedirectError, match="not the same host"):
-            upstream.models()
+        upstream.models()
     assert other.requests == []
 
 
@@ -607,9 +608,9 @@ def test_a_page_on_another_server_is_not_asked_for() -> None:
         serve(answer(LIST), host="127.0.0.2") as other,
         serve(answer(page(1, f"{other.url}/models"))) as server,
         client(server.url, api_key=KEY) as upstream,
+        pytest.raises(RedirectError, match=r"links\.next"),
     ):
-        with pytest.raises(RedirectError, match=r"links\.next"):
-            upstream.models()
+        upstream.models()
     assert other.requests == []
 
 

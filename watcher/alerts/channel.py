@@ -1,19 +1,16 @@
 """Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
 
-import logging
-import re
 import threading
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
 
+from watcher.alerts.diagnosis import Capture, silence
 from watcher.alerts.message import Format, Message, compose_within
-from watcher.alerts.services import Service, UnusableURLError, open_service, silence
-from watcher.alerts.text import visible
+from watcher.alerts.services import Service, UnusableURLError, open_service
 from watcher.catalog.model import Event
 
 DEFAULT_TIMEOUT = 20.0
@@ -66,7 +63,7 @@ def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_T
 def check_url(url: str) -> str | None:
     """Return what is wrong with an Apprise URL, in a sentence that does not hold it, or None. Nothing is sent."""
     silence()
-    with _Capture() as log:
+    with Capture() as log:
         try:
             open_service(url, DEFAULT_TIMEOUT)
         except UnusableURLError as error:
@@ -97,7 +94,7 @@ class _Sending:
         self._finished = False
 
     def run(self) -> None:
-        with _Capture() as log:
+        with Capture() as log:
             try:
                 service = open_service(self._url, self._timeout)
                 messages = self._composer(service.format, service.limit)
@@ -138,7 +135,7 @@ class _Sending:
             return Result(True, f"sent{parts}", tuple(self._delivered))
 
 
-def _unusable(error: UnusableURLError, log: "_Capture", url: str) -> str:
+def _unusable(error: UnusableURLError, log: Capture, url: str) -> str:
     # What a plugin says on its own URL is more to the point than what we know.
     return (error.refused and log.reasons(url)) or str(error)
 
@@ -171,83 +168,4 @@ def _deliver(service: Service, message: Message) -> bool:
     return bool(plugin.notify(body=body, title=title, notify_type=NotifyType.INFO, body_format=declared))
 
 
-# --- what may be said of a failure -----------------------------------------------------------------------------------
-
-_STATUS = re.compile(r"\berror=(\d{3})\b")
-_STATUS_SAID = re.compile(r"[.,:]*\s*\berror=\d{3}\b\.?")
-_SOCKET_REASONS = tuple(
-    (re.compile(pattern, re.IGNORECASE), reason)
-    for pattern, reason in (
-        (r"Connection refused", "connection refused"),
-        (r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address", "unknown host"),
-        (r"timed? ?out", "timed out"),
-        (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
-        (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
-        (r"reset by peer|Connection aborted|RemoteDisconnected|unexpectedly closed|EOF", "connection lost"),
-        (r"unreachable|No route", "unreachable"),
-    )
-)
-"""What a socket's error may be called. The error itself is never quoted: it holds the whole URL."""
-_QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
-_URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
-_LONGEST = 300
-
-
-class _Capture(logging.Handler):
-    """Collects what Apprise logs in this thread while it is entered."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self._thread = threading.get_ident()
-        self._lines: list[str] = []
-        self._socket: str | None = None
-        self.status: int | None = None
-
-    def __enter__(self) -> "_Capture":
-        logging.getLogger("apprise").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread != self._thread:
-            return
-        text = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            self._lines.append(text)
-            if match := _STATUS.search(text):
-                self.status = int(match[1])
-        elif text.startswith("Socket Exception") and self._socket is None:
-            self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Drop a record that cannot be formatted; logging would print it, with all that is in it."""
-
-    def reasons(self, url: str) -> str:
-        """Return what was logged as one line without any part of the URL."""
-        reasons = [self._socket] if self._socket else []
-        if self.status is not None:
-            reasons.append(f"HTTP {self.status}")
-        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".") for line in self._lines)
-        reasons += [line for line in dict.fromkeys(lines) if line]
-        return visible(": ".join(reasons), _LONGEST)
-
-
-def redact(text: str, url: str) -> str:
-    """Return a line that a service or Apprise wrote about a channel, without any part of the channel's URL in it.
-
-    Values that it quotes or puts in parentheses go too: that is how Apprise shows what it found wrong.
-    """
-    text = _QUOTED_VALUE.sub("***", text)
-    rest = url.partition("://")[2] or url
-    parts = {url, rest, unquote(rest)}
-    for piece in (*_URL_PARTS.split(rest), *_URL_PARTS.split(unquote(rest)), *rest.partition("@")[0].split(":")):
-        parts |= {piece, unquote(piece)}
-    secrets = sorted((part for part in parts if len(part) > 2), key=len, reverse=True)
-    for secret in secrets:
-        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
-    return visible(text, _LONGEST)
-
-
-__all__ = ["Composer", "Result", "check_url", "message_id", "redact", "send", "send_events", "telling"]
+__all__ = ["Composer", "Result", "check_url", "message_id", "send", "send_events", "telling"]

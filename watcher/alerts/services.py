@@ -4,7 +4,6 @@ Everything of Apprise is imported inside the functions: it costs 200 ms, and 500
 So the plugins that people use most are found by name, and the others only by Apprise's own search.
 """
 
-import logging
 import re
 from importlib import import_module
 from typing import Any
@@ -178,17 +177,3 @@ def _generic_format(plugin: Any) -> Format:
 
     resolved = plugin.resolve_format(NotifyFormat.TEXT)
     return {NotifyFormat.HTML: Format.HTML, NotifyFormat.MARKDOWN: Format.MARKDOWN}.get(resolved, Format.TEXT)
-
-
-def silence() -> None:
-    """Keep what Apprise and urllib3 log from every handler but ours.
-
-    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
-    sending, since anybody may set the level of a logger.
-    """
-    for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.setLevel(level)
-        logger.propagate = False
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from watcher.catalog import diff, event, price
-from watcher.catalog.diff import EXPIRATION, TARGETS, Pending
+from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION, TARGETS, Pending
 from watcher.catalog.model import KINDS, Event, Facets, FieldChange, Kind, Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, Snapshot, UnfitError, normalise, price_of
@@ -178,6 +178,8 @@ def announce(
         after = track
         if folded is not None and (paths := folded.paths.get(model_id)):
             after = _without(track, paths)
+            if EXPIRATION in paths:  # another date has reminders of its own
+                after = replace(after, reminded=None)
         if after.announced and not after.present:
             after, made = _gone(after, tracks, moment, unnamed)
         elif not after.present:
@@ -440,12 +442,14 @@ class FeedModel(Struct, frozen=True):
 
     id: str
     name: str
+    may_be_slug: bool = False
+    """Whether the id may be the canonical slug of another id."""
 
 
 def unknown_to(tracks: Tracks, feed: Iterable[FeedModel]) -> list[FeedModel]:
-    """Return the models of the feed that are known neither by their id nor as the target of another id."""
-    known = tracks.keys() | {track.model.facets.get(TARGETS[1]) for track in tracks.values()}
-    return [entry for entry in feed if entry.id not in known]
+    """Return the models of the feed that are not known."""
+    slugs = {track.model.facets.get(CANONICAL_SLUG) for track in tracks.values()}
+    return [entry for entry in feed if entry.id not in tracks and not (entry.may_be_slug and entry.id in slugs)]
 
 
 def judge_feed(unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = False) -> Judgement:

@@ -12,7 +12,8 @@ from watcher.catalog.model import Facets
 from watcher.catalog.reading import PRICING, price_key, price_of
 
 EXPIRATION = "expiration_date"
-TARGETS = ("alias_target.slug", "canonical_slug")
+CANONICAL_SLUG = "canonical_slug"
+TARGETS = ("alias_target.slug", CANONICAL_SLUG)
 """The facets that say which model a call of the id reaches."""
 
 _WATCHED = frozenset(
@@ -99,14 +100,22 @@ def pend(
     result = dict(pending)
     announced = told(old, pending)
     for path in differing(old, new):
-        value, before = new.get(path), announced.get(path)
+        value = new.get(path)
+        before = _learnt(path, announced.get(path), value)
         if value == before:
-            del result[path]
+            result.pop(path, None)
             continue
         held = pending.get(path)
         if held is None or _moved(path, held.anchor, value, old, new, threshold):
             result[path] = Pending(before, now, value)
     return result
+
+
+def _learnt(path: str, told: Any, value: Any) -> Any:
+    """Return the announced value with what was not known in it taken from the observed one: learning it is no news."""
+    if not is_price(path) or price.UNKNOWN not in (told or ""):
+        return told
+    return None if value is None else price.carry(value, told)
 
 
 def _moved(path: str, anchor: Any, value: Any, old: Facets, new: Facets, threshold: Decimal) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from watcher.catalog import price
-from watcher.catalog.diff import TARGETS, Pending, is_price
+from watcher.catalog.diff import CANONICAL_SLUG, Pending, is_price
 from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange
 from watcher.catalog.reading import PRICING, REQUIRED_PRICES, price_of
 
@@ -67,7 +67,8 @@ def offer(facets: Facets) -> Offer:
     prices: dict[str, str] = {}
     for path in sorted(path for path in facets if is_price(path)):
         for window, value in price.windows(facets[path]):
-            prices[_key(path, window)] = value
+            if value != price.UNKNOWN:
+                prices[_key(path, window)] = value
     return Offer(
         context_length=_whole(facets.get("context_length")),
         max_completion_tokens=_whole(facets.get("top_provider.max_completion_tokens")),
@@ -149,7 +150,7 @@ def _is_alternative(reason: _Reason, model: Model, other: Model) -> bool:
         return other.id.partition(":")[0] == model.id.partition(":")[0]
     if reason == "same_name":
         return _bare_name(other) == _bare_name(model)
-    path = TARGETS[1] if reason == "same_model" else "hugging_face_id"
+    path = CANONICAL_SLUG if reason == "same_model" else "hugging_face_id"
     value = model.facets.get(path)
     return value is not None and other.facets.get(path) == value
 

@@ -50,6 +50,8 @@ def suspected(health: Health, now: datetime, reason: str, total: int) -> Outcome
     since = health.suspect_since or now
     agree = agreeing(health, total) + 1
     after = replace(health, suspects=agree, suspect_since=since, suspect_total=total, reason=reason)
+    if not health.told_failing:  # it could be read, so failures before it are not in a row with those to come
+        after = replace(after, failures=0, failing_since=None)
     event = source_event("catalog_suspect", now, since, f"A poll was refused: {reason}. Nothing was taken from it.")
     return after, () if health.suspect_since else (event,)
 

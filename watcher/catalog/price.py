@@ -44,16 +44,16 @@ def canonical(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 64:
         raise ValueError("not a price")
     try:
-        number = Decimal(str(value))
+        number = _DIGITS.plus(Decimal(str(value)))
     except InvalidOperation:
         raise ValueError("not a price") from None
-    if not number.is_finite() or not -30 <= number.adjusted() <= 9:
+    if not number.is_finite() or (number and not -30 <= number.adjusted() <= 9):
         raise ValueError("not a price")
     if number == -1:
         return VARIES
     if number < 0:
         raise ValueError("not a price")
-    return plain(_DIGITS.plus(number))
+    return plain(number)
 
 
 def plain(number: Decimal) -> str:

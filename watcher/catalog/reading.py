@@ -144,12 +144,18 @@ def read(pages: Sequence[bytes]) -> Snapshot:
 
 def _decode_page(body: bytes) -> _Page:
     try:
-        return _page_decoder.decode(body)
+        try:
+            body.decode()  # the decoder looks only at the text that it hands out
+            return _page_decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # A lone surrogate or a stray byte somewhere must not cost us the other models.
+            return _page_decoder.decode(_repair(body))
     except msgspec.ValidationError as error:
         raise UnreadableError(f"not the promised list: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # A lone surrogate or a stray byte somewhere must not cost us the other models.
-        return _page_decoder.decode(_repair(body))
+    except RecursionError:
+        raise UnreadableError("not the promised list: it is nested too deeply") from None
 
 
 def _repair(body: bytes) -> bytes:
@@ -157,8 +163,6 @@ def _repair(body: bytes) -> bytes:
     try:
         document = json.loads(body.decode("utf-8", "replace"))
         return msgspec.json.encode(_without_surrogates(document))
-    except RecursionError:
-        raise UnreadableError("not the promised list: it is nested too deeply") from None
     except ValueError as error:
         raise UnreadableError(f"not JSON: {error}") from None
 
@@ -205,7 +209,8 @@ def normalise(raw: bytes) -> Model:
 def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         path = prefix + key
-        if path == "pricing" or value is None or value in ("", [], {}):
+        value = _clean(value) if isinstance(value, str) else value
+        if path == "pricing" or path.startswith(PRICING) or value is None or value in ("", [], {}):
             continue
         if isinstance(value, dict) and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)
@@ -214,7 +219,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, float) and value.is_integer():
             yield path, int(value)
         else:
-            yield path, _clean(value) if isinstance(value, str) else value
+            yield path, value
 
 
 def _clean(text: str) -> str:
@@ -278,12 +283,13 @@ def _override(entry: object, known: Iterable[str]) -> _Override | None:
     """Return the override, or None for one with a condition that we do not know: it is not ours to apply."""
     if not isinstance(entry, dict):
         return None
+    entry = {key: value for key, value in entry.items() if value is not None}
     prices = {key: value for key, value in entry.items() if key not in _CONDITIONS}
     if not prices.keys() <= _PRICE_KEYS | set(known):
         return None
     tokens = entry.get("min_prompt_tokens", 0)
     times = [_minute(entry[key]) for key in ("utc_start", "utc_end") if key in entry]
-    if not isinstance(tokens, int) or tokens < 0 or len(times) == 1 or None in times:
+    if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0 or len(times) == 1 or None in times:
         return None
     start_end = [minute for minute in times if minute is not None]
     window = (start_end[0], start_end[1]) if start_end and start_end[0] != start_end[1] else None

@@ -57,8 +57,8 @@ def _report(config: Config, steps: Iterator[Step]) -> None:
         kinds.update(event.kind for event in step.events)
         days.update(f"{event.at:%Y-%m-%d}" for event in step.events)
         sent: dict[str, list[Event]] = {}
-        for channel, _, event in route(config.channels, step.events, memory):
-            sent.setdefault(channel, []).append(event)
+        for name, _, event in route(config.channels, step.events, memory):
+            sent.setdefault(name, []).append(event)
         for name, events in sent.items():
             messages[name] += 1
             click.echo(f"{told(step.at)}  {name}: {headline(events)}")

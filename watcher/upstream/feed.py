@@ -54,6 +54,8 @@ class FeedEntry(Struct, frozen=True):
     url: str
     published: datetime | None = None
     canonical_slug: str | None = None
+    may_be_slug: bool = False
+    """Whether the id is only the guid's, which may be the canonical slug of another id."""
 
 
 class Feed(Struct, frozen=True):
@@ -166,7 +168,8 @@ def _entry(item: Mapping[str, Any]) -> FeedEntry | None:
     title, link, guid = (_text(item.get(key)) for key in ("title", "link", "id"))
     name, in_title = _split_title(title)
     slug = _valid(guid)
-    found = in_title or next(_ids_in_link(link), None) or slug
+    named = in_title or next(_ids_in_link(link), None)
+    found = named or slug
     if found is None:
         return None
     return FeedEntry(
@@ -175,6 +178,7 @@ def _entry(item: Mapping[str, Any]) -> FeedEntry | None:
         url=link if _is_web_address(link) else f"https://openrouter.ai/{found}",
         published=_date(_text(item.get("published")) or _text(item.get("updated"))),
         canonical_slug=slug,
+        may_be_slug=named is None,
     )
 
 

@@ -1,0 +1,103 @@
+"""Small catalogues for a database to hold, and what feeds them to it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from watcher.catalog import poll
+from watcher.catalog.announce import FeedModel, Track, judge_feed, unknown_to
+from watcher.catalog.model import Event
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import read
+from watcher.store import Store
+from watcher.store.state import Poll
+
+START = datetime(2026, 1, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def document(model_id: str, prompt: str = "0.000001", **more: Any) -> dict[str, Any]:
+    """Return a model's document as the API gives it."""
+    return {
+        "id": model_id,
+        "name": f"Name of {model_id}",
+        "description": f"What {model_id} is good at.",
+        "context_length": 128000,
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "pricing": {"prompt": prompt, "completion": "0.000004"},
+        "supported_parameters": ["tools", "stop"],
+        **more,
+    }
+
+
+def unfit(model_id: str) -> dict[str, Any]:
+    """Return a document that cannot be understood."""
+    return {"id": model_id, "name": "No prices"}
+
+
+def body(documents: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return a response body with these documents."""
+    return msgspec.json.encode({"data": documents})
+
+
+def event(number: int, **more: Any) -> Event:
+    """Return an event, one a number."""
+    return Event(**{
+        "id": f"event-{number:06}",
+        "kind": "new",
+        "model": f"author/model-{number}",
+        "name": f"Model {number}",
+        "at": START,
+        "since": START,
+        **more,
+    })
+
+
+class Polls:
+    """Polls one after the other into a store, each judged from what the store remembers of the ones before."""
+
+    def __init__(self, store: Store, policy: Policy | None = None) -> None:
+        self.store = store
+        self.policy = policy or Policy()
+
+    def see(
+        self, *documents: Mapping[str, Any], at: datetime, feed: Sequence[FeedModel] = ()
+    ) -> dict[str, Track]:
+        """Judge a list (and a feed) with these documents, store what follows, and return the tracks as judged."""
+        snapshot = read([body(documents)])
+        with self.store.writing() as session:
+            state = session.state
+            before, standing = state.tracks(), state.standing()
+            verdict = poll.judge_list(
+                before,
+                snapshot,
+                now=at,
+                standing=standing,
+                policy=self.policy,
+                baseline=standing.last_good is None,
+            )
+            state.save_tracks(verdict.judgement.tracks, before, snapshot.entries, at, first_seen=at)
+            state.add_events(verdict.events)
+            tracks = {**before, **verdict.judgement.tracks}
+            fed = judge_feed(unknown_to(tracks, feed), now=at)
+            state.save_tracks(fed.tracks, tracks, {}, at, first_seen=at)
+            state.add_events(fed.events)
+            state.add_poll(Poll(at, verdict.outcome, 1, snapshot.total))
+        return {**tracks, **fed.tracks}
+
+
+def contents(store: Store) -> dict[str, Any]:
+    """Return everything that the store tells of the past and the present."""
+    with store.reading() as session:
+        return {
+            "tracks": session.state.tracks(),
+            "known": session.history.known(),
+            "catalogue": session.history.catalogue(),
+            "events": session.history.events(),
+            "deliveries": session.outbox.find(),
+            "poll": session.state.last_poll(),
+            "list": session.state.source("list"),
+        }

@@ -1,0 +1,106 @@
+"""What may be said of a sending that failed. Apprise knows why, but says it with the channel's secrets.
+
+So what Apprise logs reaches no handler but `Capture`, and what that has caught is told without any part of the URL.
+"""
+
+import logging
+import re
+import threading
+from urllib.parse import unquote
+
+from watcher.alerts.text import visible
+
+
+def silence() -> None:
+    """Keep what Apprise and urllib3 log from every handler but `Capture`.
+
+    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
+    sending, since anybody may set a logger's level or give it a handler.
+    """
+    for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.propagate = False
+        for handler in logger.handlers[:]:
+            if not isinstance(handler, Capture | logging.NullHandler):
+                logger.removeHandler(handler)
+        if not logger.handlers:
+            # Without any, logging would print to stderr.
+            logger.addHandler(logging.NullHandler())
+
+
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_STATUS_SAID = re.compile(r"[.,:]*\s*\berror=\d{3}\b\.?")
+_SOCKET_REASONS = tuple(
+    (re.compile(pattern, re.IGNORECASE), reason)
+    for pattern, reason in (
+        (r"Connection refused", "connection refused"),
+        (r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address", "unknown host"),
+        (r"timed? ?out", "timed out"),
+        (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
+        (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
+        (r"reset by peer|Connection aborted|RemoteDisconnected|unexpectedly closed|EOF", "connection lost"),
+        (r"unreachable|No route", "unreachable"),
+    )
+)
+"""What a socket's error may be called. The error itself is never quoted: it holds the whole URL."""
+_QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
+_URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
+_LONGEST = 300
+
+
+class Capture(logging.Handler):
+    """Collects what Apprise logs in this thread while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._thread = threading.get_ident()
+        self._lines: list[str] = []
+        self._socket: str | None = None
+        self.status: int | None = None
+
+    def __enter__(self) -> "Capture":
+        logging.getLogger("apprise").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("apprise").removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread != self._thread:
+            return
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._lines.append(text)
+            if match := _STATUS.search(text):
+                self.status = int(match[1])
+        elif text.startswith("Socket Exception") and self._socket is None:
+            self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Drop a record that cannot be formatted; logging would print it, with all that is in it."""
+
+    def reasons(self, url: str) -> str:
+        """Return what was logged as one line without any part of the URL."""
+        reasons = [self._socket] if self._socket else []
+        if self.status is not None:
+            reasons.append(f"HTTP {self.status}")
+        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".") for line in self._lines)
+        reasons += [line for line in dict.fromkeys(lines) if line]
+        return visible(": ".join(reasons), _LONGEST)
+
+
+def redact(text: str, url: str) -> str:
+    """Return a line that a service or Apprise wrote about a channel, without any part of the channel's URL in it.
+
+    Values that it quotes or puts in parentheses go too: that is how Apprise shows what it found wrong.
+    """
+    text = _QUOTED_VALUE.sub("***", text)
+    rest = url.partition("://")[2] or url
+    parts = {url, rest, unquote(rest)}
+    for piece in (*_URL_PARTS.split(rest), *_URL_PARTS.split(unquote(rest)), *rest.partition("@")[0].split(":")):
+        parts |= {piece, unquote(piece)}
+    secrets = sorted((part for part in parts if len(part) > 2), key=len, reverse=True)
+    for secret in secrets:
+        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
+    return visible(text, _LONGEST)
