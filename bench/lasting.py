@@ -188,7 +188,9 @@ def _measure_changes(runs: list[State], said: list[Said], figures: Figures) -> N
 
 
 def _says(event: Said, state: State) -> bool:
-    told = [(event.prices[key], price) for key, price in zip(state.keys, state.price, strict=True) if key in event.prices]
+    told = [
+        (event.prices[key], price) for key, price in zip(state.keys, state.price, strict=True) if key in event.prices
+    ]
     return not any(_moved(price, new) for new, price in told)
 
 

@@ -118,13 +118,14 @@ CHANGED = event(
 FOLDED = event(
     "changed",
     None,
-    "OpenRouter catalogue",
-    fields={"expiration_date": FieldChange("(absent)", None)},
-    detail="The same change on 328 of 329 models.",
+    "The whole catalogue",
+    url="https://openrouter.ai/models",
+    fields={"hugging_face_id": FieldChange(), "per_request_limits": FieldChange(None, {"prompt_tokens": 1})},
+    detail="hugging_face_id changed on 300 of 329 models; per_request_limits appeared on 329 of 329 models",
 )
-SUSPECT = event("catalog_suspect", None, "OpenRouter catalogue", detail="120 of 329 models were gone at once.")
-FAILING = event("source_failing", None, "https://openrouter.ai/api/v1", detail="3 polls in a row failed: HTTP 503.")
-RECOVERED = event("source_recovered", None, "https://openrouter.ai/api/v1", detail="It was out for 42 minutes.")
+SUSPECT = event("catalog_suspect", None, "OpenRouter", detail="120 of 329 models were gone at once.")
+FAILING = event("source_failing", None, "OpenRouter", detail="3 polls in a row failed: HTTP 503.")
+RECOVERED = event("source_recovered", None, "OpenRouter", detail="It was out for 42 minutes.")
 
 ALL = (
     NEW, NEW_UNLISTED, EXPIRED, EXPIRING, CHEAPER, DEARER, FREED, RETARGETED, RETURNED, CHANGED, FOLDED, SUSPECT,

@@ -331,6 +331,7 @@ def test_a_good_url_has_no_problem(url: str) -> None:
         ("slakc://x/y/z", "Apprise knows no service slakc://; did you mean slack://?"),
         ("json://", "it is not a complete json:// URL"),
         ("tgram://x", "it is not a complete tgram:// URL"),
+        ("mailto://a:b@example.org?pgp=encrypt", "mail encrypted or signed with PGP (pgp=, wkd=) is not supported"),
         ("slack://abc/def", "An invalid Slack *** Token *** was specified"),
         ("discord://x", "An invalid Discord Webhook Token *** was specified"),
         ("https://example.org/hook", "it is not a complete https:// URL, see https://appriseit.com/services/"),

@@ -66,7 +66,7 @@ def test_one_of_each_kind_reads_as_in_the_golden_file(format: Format) -> None:
         ([replace(FREED, marks=("became_paid",))], "Devstral 2 is no longer free"),
         ([replace(FREED, marks=("became_variable",))], "Devstral 2 now has a variable price"),
         ([RETARGETED], "Claude Sonnet Latest now points to anthropic/claude-sonnet-4.5"),
-        ([FOLDED], "OpenRouter catalogue: expiration date changed"),
+        ([FOLDED], "The whole catalogue: hugging face id, per request limits changed"),
         ([FAILING], "OpenRouter's catalogue cannot be read"),
         ([RECOVERED], "OpenRouter's catalogue can be read again"),
         ([SUSPECT], "OpenRouter's catalogue looks wrong and was not believed"),
@@ -106,11 +106,19 @@ def test_the_most_important_kind_comes_first() -> None:
         (NEW, ["1M tokens of context · up to 64K out · image, text → text", "$3 prompt, $15 completion per 1M tokens"]),
         (NEW_UNLISTED, ["Not listed yet: seen in the RSS feed alone"]),
         (CHANGED, ["+reasoning −seed", "context length: 128K → 1,048,576", "moderated: yes → no"]),
-        (FOLDED, ["The same change on 328 of 329 models."]),
+        (FOLDED, ["appeared on 329 of 329 models", 'per request limits: none → {"prompt_tokens":1}']),
         (NEW, ["Since 4 January 2026, 17:13 UTC", "https://openrouter.ai/anthropic/claude-sonnet-4.5"]),
         (event("new", offer=Offer(prices={"prompt": "0", "completion": "0"})), ["price: free"]),
         (event("new", offer=Offer(expiration_date="2026-02-01")), ["Expires on 1 February 2026"]),
         (event("expiring", fields={"expiration_date": FieldChange("2026-01-20", None)}), ["No longer expires"]),
+        (
+            event("expiring", fields={"expiration_date": FieldChange("2026-01-20", "2026-02-01")}, days_left=28),
+            ["Expires in 28 days, on 1 February 2026 (before: 20 January 2026)"],
+        ),
+        (
+            event("expiring", fields={"expiration_date": FieldChange("2026-01-07", "2026-01-07")}, days_left=3),
+            ["Expires in 3 days, on 7 January 2026\n"],
+        ),
         (repriced(prompt=("0.000001", "varies", None)), ["prompt: $1 → varies"]),
     ],
 )
@@ -282,3 +290,15 @@ def test_a_headline_of_many_kinds_is_cut_between_words() -> None:
 def test_since_is_told_in_utc() -> None:
     told = replace(NEW, since=AT + timedelta(seconds=13_591))
     assert "Since 5 January 2026, 00:00 UTC" in compose([told], Format.TEXT).body
+
+
+@pytest.mark.parametrize("format", [format for format in Format if format is not Format.HTML])
+@pytest.mark.parametrize("limit", [1_000, 1_300, 2_000, 2_900])
+def test_however_events_are_mixed_none_is_lost_and_no_message_is_too_long(format: Format, limit: int) -> None:
+    for start in range(len(ALL)):
+        for end in range(start + 1, len(ALL) + 1):
+            messages = compose_within(ALL[start:end], format, limit)
+            assert sorted(told.id for message in messages for told in message.events) == sorted(
+                told.id for told in ALL[start:end]
+            )
+            assert all(len(message.heading) + len(message.body) + 2 <= limit for message in messages)

@@ -103,9 +103,9 @@ class World(Struct, frozen=True):
         )
         return replace(self._after(now, verdict.judgement, verdict), shown=pages)
 
-    def fail(self, at: str, reason: str = "it does not answer") -> "World":
+    def fail(self, at: str | datetime, reason: str = "it does not answer") -> "World":
         """The source cannot be read."""
-        now = moment(at)
+        now = moment(at) if isinstance(at, str) else at
         verdict = poll.judge_failure(reason, now=now, standing=self.standing, policy=self.policy)
         return self._after(now, verdict.judgement, verdict)
 

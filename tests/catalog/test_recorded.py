@@ -51,7 +51,9 @@ def test_reprices_are_of_states_that_last_and_nearly_all_that_last_are_told_once
     recorded: Recorded, by_key: bool
 ) -> None:
     figures = lasting.measure_prices(recorded.captures, recorded.said, by_key=by_key)
-    print(f"{figures.repriced} told, {figures.lasted:.2%} lasted; {figures.changes} lasted, {figures.announced:.2%} told")
+    print(
+        f"{figures.repriced} told, {figures.lasted:.2%} lasted; {figures.changes} lasted, {figures.announced:.2%} told"
+    )
     print(*figures.not_lasting, *figures.missed, sep="\n")
     assert figures.changes > 0
     assert figures.lasted >= 0.95, figures.not_lasting

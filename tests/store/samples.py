@@ -45,15 +45,17 @@ def body(documents: Sequence[Mapping[str, Any]]) -> bytes:
 
 def event(number: int, **more: Any) -> Event:
     """Return an event, one a number."""
-    return Event(**{
-        "id": f"event-{number:06}",
-        "kind": "new",
-        "model": f"author/model-{number}",
-        "name": f"Model {number}",
-        "at": START,
-        "since": START,
-        **more,
-    })
+    return Event(
+        **{
+            "id": f"event-{number:06}",
+            "kind": "new",
+            "model": f"author/model-{number}",
+            "name": f"Model {number}",
+            "at": START,
+            "since": START,
+            **more,
+        }
+    )
 
 
 class Polls:
@@ -63,9 +65,7 @@ class Polls:
         self.store = store
         self.policy = policy or Policy()
 
-    def see(
-        self, *documents: Mapping[str, Any], at: datetime, feed: Sequence[FeedModel] = ()
-    ) -> dict[str, Track]:
+    def see(self, *documents: Mapping[str, Any], at: datetime, feed: Sequence[FeedModel] = ()) -> dict[str, Track]:
         """Judge a list (and a feed) with these documents, store what follows, and return the tracks as judged."""
         snapshot = read([body(documents)])
         with self.store.writing() as session:

@@ -190,14 +190,33 @@ BOMB = '<!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">' + "".join(
         b"{}",
         b"",
         b"\x00" * 100,
-        b"<a>" * 100_000,
-        rss("<b>" * 40 + "</b>" * 40),
     ],
 )
 def test_what_is_no_feed_is_refused_before_it_does_harm(body: bytes) -> None:
     with pytest.raises(NotPromisedError) as caught:
         read_feed(body)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<a>" * 100_000,
+        "<b>" * 40 + "</b>" * 40,
+        "<b/>" * 1_000_000,
+        "<item " + " ".join(f"a{i}=''" for i in range(100_000)) + "/>",
+        "<item " + " ".join(f"xmlns:a{i}='x'" for i in range(5_000)) + "/>",
+    ],
+    ids=["endless", "deep", "many", "attributes", "namespaces"],
+)
+def test_what_would_keep_feedparser_busy_is_refused_before_it_starts(
+    inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import feedparser
+
+    monkeypatch.setattr(feedparser, "parse", lambda *_, **__: pytest.fail("it started"))
+    with pytest.raises(TooLargeError):
+        read_feed(rss(inside))
 
 
 def test_a_description_may_speak_of_document_types() -> None:

@@ -1,18 +1,33 @@
 """What may be said of a sending that failed. Apprise knows why, but says it with the channel's secrets.
 
-So what Apprise logs reaches no handler but `Capture`, and what that has caught is told without any part of the URL.
+So what Apprise logs reaches no handler but ours, and what that has caught is told without any part of the URL.
 """
 
 import logging
 import re
 import threading
+from contextlib import suppress
 from urllib.parse import unquote
 
 from watcher.alerts.text import visible
 
 
+class _Router(logging.Handler):
+    """Hands what is logged in a thread to the `Capture` of that thread, and to nobody else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        capture = _captures.get(record.thread or 0)
+        if capture is not None:
+            with suppress(Exception):  # a record that cannot be formatted is not worth the alert
+                capture.take(record)
+
+
+_captures: dict[int, "Capture"] = {}
+_ROUTER = _Router()
+
+
 def silence() -> None:
-    """Keep what Apprise and urllib3 log from every handler but `Capture`.
+    """Keep what Apprise and urllib3 log from every handler but ours.
 
     At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
     sending, since anybody may set a logger's level or give it a handler.
@@ -21,12 +36,7 @@ def silence() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.propagate = False
-        for handler in logger.handlers[:]:
-            if not isinstance(handler, Capture | logging.NullHandler):
-                logger.removeHandler(handler)
-        if not logger.handlers:
-            # Without any, logging would print to stderr.
-            logger.addHandler(logging.NullHandler())
+        logger.handlers = [_ROUTER]
 
 
 _STATUS = re.compile(r"\berror=(\d{3})\b")
@@ -49,27 +59,27 @@ _URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
 _LONGEST = 300
 
 
-class Capture(logging.Handler):
-    """Collects what Apprise logs in this thread while it is entered."""
+class Capture:
+    """What Apprise logs in this thread while it is entered."""
 
     def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self._thread = threading.get_ident()
         self._lines: list[str] = []
         self._socket: str | None = None
         self.status: int | None = None
+        """The HTTP status that a service refused with, if it was told."""
 
     def __enter__(self) -> "Capture":
-        logging.getLogger("apprise").addHandler(self)
+        _captures[threading.get_ident()] = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeHandler(self)
+        _captures.pop(threading.get_ident(), None)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread != self._thread:
-            return
+    def take(self, record: logging.LogRecord) -> None:
+        """Keep what can be told of a record."""
         text = record.getMessage()
+        if text.startswith("Could not load"):
+            return  # says nothing but the URL again
         if record.levelno >= logging.WARNING:
             self._lines.append(text)
             if match := _STATUS.search(text):
@@ -77,15 +87,12 @@ class Capture(logging.Handler):
         elif text.startswith("Socket Exception") and self._socket is None:
             self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Drop a record that cannot be formatted; logging would print it, with all that is in it."""
-
     def reasons(self, url: str) -> str:
         """Return what was logged as one line without any part of the URL."""
         reasons = [self._socket] if self._socket else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
-        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".") for line in self._lines)
+        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".: ") for line in self._lines)
         reasons += [line for line in dict.fromkeys(lines) if line]
         return visible(": ".join(reasons), _LONGEST)
 

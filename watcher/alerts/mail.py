@@ -17,12 +17,18 @@ from email.utils import format_datetime
 from typing import Any
 
 from apprise.plugins.email import NotifyEmail
+from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
 from watcher.alerts.text import visible
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
+
+    @property
+    def wants_pgp(self) -> bool:
+        """Whether the URL asks for signing or encryption, which `send_mail` does not do."""
+        return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
     def send_mail(self, title: str, text: str, html: str, message_id: str) -> bool:
         """Send one mail to everyone; what went wrong is logged where Apprise logs.

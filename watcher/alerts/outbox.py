@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from watcher.alerts.channel import Result
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel
-from watcher.store import Store
+
+if TYPE_CHECKING:
+    from watcher.alerts.channel import Result
+    from watcher.store import Store
 
 LEASE = timedelta(minutes=2)
 """How long a claim keeps other processes from a delivery; longer than a channel may take."""
 
-Send = Callable[[Channel, Sequence[Event]], Result]
+Send = Callable[[Channel, Sequence[Event]], "Result"]
 """Send events to a channel and tell what became of them; it never raises for what a service does."""
 
 
@@ -27,7 +30,7 @@ class Attempt(Struct, frozen=True):
     detail: str
 
 
-def drain(store: Store, channels: Sequence[Channel], send: Send, *, clock: Callable[[], datetime]) -> list[Attempt]:
+def drain(store: "Store", channels: Sequence[Channel], send: Send, *, clock: Callable[[], datetime]) -> list[Attempt]:
     """Send what is due to each channel, and return what became of it.
 
     A channel that fails holds back none of the others: its deliveries stay, and are due at the next check.
@@ -42,7 +45,7 @@ def drain(store: Store, channels: Sequence[Channel], send: Send, *, clock: Calla
     ]
 
 
-def _drain_one(store: Store, channel: Channel, send: Send, clock: Callable[[], datetime]) -> list[Attempt]:
+def _drain_one(store: "Store", channel: Channel, send: Send, clock: Callable[[], datetime]) -> list[Attempt]:
     with store.writing() as session:
         deliveries = session.outbox.claim(channel.name, clock(), LEASE)
     if not deliveries:

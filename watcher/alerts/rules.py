@@ -1,5 +1,6 @@
 """Which events a channel wants, and what a price change weighs for it. Pure: what was told comes in, and goes out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -12,6 +13,10 @@ from watcher.config.settings import Rules
 
 _ADD_ONS = frozenset({"web_search"})
 """Prices of extras that nobody has to use: a model is free when everything else is."""
+
+
+_PROMPT = re.compile(r"prompt(@\d\d:\d\d-\d\d:\d\d)?")
+"""The keys of the plain prompt price, at any time of day; that of long prompts is another one."""
 
 
 def wants(rules: Rules, event: Event) -> bool:
@@ -104,10 +109,9 @@ def _supports(parameters: Sequence[str], offer: Offer | None) -> bool:
 
 def _within_budget(limit: Decimal, event: Event) -> bool:
     """Whether the prompt price (USD per million tokens) is or was within the limit; one that varies is not."""
-    candidates = [event.offer.prices.get("prompt") if event.offer is not None else None]
-    if "prompt" in event.prices:
-        candidates += [event.prices["prompt"].old, event.prices["prompt"].new]
-    known = [price for price in candidates if price is not None]
+    candidates = list(event.offer.prices.items()) if event.offer is not None else []
+    candidates += [(key, price) for key, change in event.prices.items() for price in (change.old, change.new) if price]
+    known = [price for key, price in candidates if _PROMPT.fullmatch(key)]
     return not known or any(_costs_at_most(limit, price) for price in known)
 
 

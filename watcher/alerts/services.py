@@ -47,6 +47,8 @@ _PLUGINS = {
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,19})://")
 _MAX_PAUSE = 1.0
 """Seconds between two parts of one message; Apprise would wait 5.5 for most services."""
+_MAIL_LIMIT = 95_000
+"""Gmail hides what of a mail comes after 102 KB."""
 _SLACK_LIMIT = 35_000
 _SLACK_BLOCK_LIMIT = 3_000
 """Characters of one section block, by Slack's documentation of Block Kit."""
@@ -125,7 +127,7 @@ def _plugin(url: str) -> Any:
     if scheme not in _PLUGINS:
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
-            raise UnusableURLError(_why_not(scheme))
+            raise _unknown(scheme)
         return plugin
     module, name = _PLUGINS[scheme]
     kind = getattr(import_module(module), name)
@@ -136,7 +138,7 @@ def _plugin(url: str) -> Any:
     return kind(**arguments | {"asset": asset})
 
 
-def _why_not(scheme: str) -> str:
+def _unknown(scheme: str) -> UnusableURLError:
     from difflib import get_close_matches
 
     from apprise import manager_plugins
@@ -144,10 +146,11 @@ def _why_not(scheme: str) -> str:
     manager: Any = manager_plugins.NotificationManager
     known: list[str] = manager().schemas()
     if scheme in known or scheme in ("http", "https"):
-        return f"it is not a complete {scheme}:// URL, see https://appriseit.com/services/"
+        message = f"it is not a complete {scheme}:// URL, see https://appriseit.com/services/"
+        return UnusableURLError(message, refused=scheme in known)
     close = get_close_matches(scheme, known, 1)
     hint = f"; did you mean {close[0]}://?" if close else ", see https://appriseit.com/services/"
-    return f"Apprise knows no service {scheme}://{hint}"
+    return UnusableURLError(f"Apprise knows no service {scheme}://{hint}")
 
 
 def _service(plugin: Any) -> Service:
@@ -165,8 +168,9 @@ def _service(plugin: Any) -> Service:
         case "NotifyTelegram":
             return Service(plugin, Format.TELEGRAM, limit, has_title=False, raw=True)
         case "Mail":
-            # Apprise's 32 KiB is no limit of mail, and would cut a long one in pieces.
-            return Service(plugin, Format.HTML, 1_000_000, has_title=True, raw=True)
+            if plugin.wants_pgp:  # better no mail than one in the clear
+                raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
+            return Service(plugin, Format.HTML, _MAIL_LIMIT, has_title=True, raw=True)
         case _:
             return Service(plugin, _generic_format(plugin), limit, has_title=plugin.title_maxlen > 0, raw=False)
 

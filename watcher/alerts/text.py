@@ -43,7 +43,15 @@ def clean(text: object, limit: int = MAX_LENGTH) -> str:
 
 def visible(text: object, limit: int = MAX_LENGTH) -> str:
     """Return only what can be seen of the text, on one line, clipped: `clean` without the defusing of mentions."""
-    raw = _ANSI.sub("", str(text)[: limit * 50])
+    raw = str(text)[: limit * 50]
+    if not (raw.isascii() and raw.isprintable()):
+        raw = _shown(raw)
+    line = " ".join(raw.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _shown(raw: str) -> str:
+    raw = _ANSI.sub("", raw)
     kept: list[str] = []
     marks = 0
     for char in _SPACES.sub(" ", raw):
@@ -53,8 +61,7 @@ def visible(text: object, limit: int = MAX_LENGTH) -> str:
         marks = marks + 1 if category.startswith("M") else 0
         if marks <= _MAX_MARKS:
             kept.append(char)
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return "".join(kept)
 
 
 def page(model_id: str) -> str:

@@ -167,11 +167,13 @@ def announce(
 ) -> tuple[dict[str, Track], tuple[Event, ...]]:
     """Return the events that are due and the tracks whose announced side they moved.
 
-    `unnamed` is the number of entries of the last list that could not be told by id: while there are some, a missing
-    model may be one of them, and it takes `confirm_suspect` polls to believe that it is gone.
+    `unnamed` is the number of entries of the last list whose id could not be read. A missing model may be one of them:
+    while there are enough of them for all that are missing, none is believed to be gone, and while there are some,
+    it takes `confirm_suspect` polls.
     """
     moment = _Now(now, last_good, policy)
     folded = _fold(tracks, moment)
+    missing = sum(1 for track in tracks.values() if _is_missing(track))
     events = [] if folded is None else [folded.event]
     changed: dict[str, Track] = {}
     for model_id, track in tracks.items():
@@ -180,8 +182,8 @@ def announce(
             after = _without(track, paths)
             if EXPIRATION in paths:  # another date has reminders of its own
                 after = replace(after, reminded=None)
-        if after.announced and not after.present:
-            after, made = _gone(after, tracks, moment, unnamed)
+        if _is_missing(after):
+            after, made = (after, []) if missing <= unnamed else _gone(after, tracks, moment, unnamed)
         elif not after.present:
             continue
         elif not after.announced:
@@ -205,12 +207,16 @@ def _without(track: Track, paths: Iterable[str]) -> Track:
 _Made = tuple[Track, list[Event]]
 
 
+def _is_missing(track: Track) -> bool:
+    """Whether it is announced and not there. A model that only the feed has shown cannot be missing from the list."""
+    return bool(track.announced) and track.listed and not track.present
+
+
 def _gone(track: Track, tracks: Tracks, moment: _Now, unnamed: int) -> _Made:
     policy = moment.policy
     needed = max(policy.confirm_expired, policy.confirm_suspect) if unnamed else policy.confirm_expired
     rare = moment.last_good is not None and moment.now - moment.last_good > policy.confirm_gap and not unnamed
-    # A model in the feed alone was never listed, so it is not missing from the list.
-    if not track.listed or not (track.missing >= needed or rare):
+    if track.missing < needed and not rare:
         return track, []
     others = (other.model for other in tracks.values() if other.present)
     made = event.model_event(
@@ -419,7 +425,7 @@ def next_due(tracks: Tracks, now: datetime, policy: Policy) -> datetime | None:
 
 def _due_times(track: Track, now: datetime, policy: Policy) -> Iterable[datetime]:
     if not track.present:
-        return [now] if track.listed and track.announced else []
+        return [now] if _is_missing(track) else []
     if track.announced is None:
         return [track.since + policy.settle_new]
     if not track.announced:

@@ -207,9 +207,9 @@ def normalise(raw: bytes) -> Model:
 
 
 def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
+    for key, given in values.items():
         path = prefix + key
-        value = _clean(value) if isinstance(value, str) else value
+        value = _clean(given) if isinstance(given, str) else given
         if path == "pricing" or path.startswith(PRICING) or value is None or value in ("", [], {}):
             continue
         if isinstance(value, dict) and path.count(".") < _MAX_DEPTH:

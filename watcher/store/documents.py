@@ -7,7 +7,12 @@ import msgspec
 
 T = TypeVar("T")
 
+_NULL = msgspec.Raw(b"null")
 _LEVEL = 9  # a document is written once and kept for years
+
+
+class DamagedError(ValueError):
+    """What lies in the database is not what was put there; `Store` makes a `StoreError` of it."""
 
 
 def pack(document: Any) -> bytes:
@@ -16,8 +21,15 @@ def pack(document: Any) -> bytes:
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
-    """Return the document in compressed JSON as an instance of `kind`."""
-    return msgspec.json.decode(zlib.decompress(data), type=kind)
+    """Return the document in compressed JSON as an instance of `kind`.
+
+    Raises:
+        DamagedError: there is none.
+    """
+    try:
+        return msgspec.json.decode(decompress(data), type=kind)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(str(error)) from error
 
 
 def split_benchmarks(raw: bytes) -> tuple[bytes, bytes | None]:
@@ -27,11 +39,23 @@ def split_benchmarks(raw: bytes) -> tuple[bytes, bytes | None]:
     """
     if b'"benchmarks"' not in raw:
         return raw, None
-    document = msgspec.json.decode(raw)
+    document = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])  # every value stays spelled as it came
     benchmarks = document.pop("benchmarks", None)
-    return msgspec.json.encode(document), pack(benchmarks) if benchmarks else None
+    return msgspec.json.encode(document), None if benchmarks in (None, _NULL) else pack(benchmarks)
 
 
 def compress(raw: bytes) -> bytes:
     """Return JSON as it came, compressed."""
     return zlib.compress(raw, _LEVEL)
+
+
+def decompress(data: bytes) -> bytes:
+    """Return what `compress` was given.
+
+    Raises:
+        DamagedError: the data is not what it returned.
+    """
+    try:
+        return zlib.decompress(data)
+    except zlib.error as error:
+        raise DamagedError(str(error)) from error

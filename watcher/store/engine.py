@@ -7,26 +7,32 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql import column
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
+from watcher.store.documents import DamagedError
 from watcher.store.schema import REVISIONS
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process before it gives up."""
 
+_DAMAGED = "is damaged; nothing was written. Restore a backup, or move it away to start anew"
+
 _ADVICE = {
-    "SQLITE_BUSY": f"is locked by another process for over {BUSY_SECONDS:.0f} s; try again when that is done",
-    "SQLITE_LOCKED": f"is locked by another process for over {BUSY_SECONDS:.0f} s; try again when that is done",
+    "SQLITE_BUSY": "stayed locked by another process; nothing was written. Try again when that is done",
+    "SQLITE_LOCKED": "stayed locked by another process; nothing was written. Try again when that is done",
     "SQLITE_READONLY": "is read-only for this user; check the owner and mode of the file and its folder",
     "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and this user may write there",
     "SQLITE_PERM": "may not be used by this user; check its owner and mode",
     "SQLITE_FULL": "cannot grow: the disk is full; nothing of this poll was stored, free some space",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error",
-    "SQLITE_CORRUPT": "is damaged; nothing was written. Restore a backup, or move it away to start anew",
+    "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": "is not an SQLite database; nothing was written. Check [store] url",
 }
+
+_OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
+"""Tables that tell our databases from those of others; some of those have a table of Alembic's, too."""
 
 _version_table = table("alembic_version", column("version_num"))
 
@@ -64,7 +70,7 @@ def _on_begin(connection: Connection) -> None:
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn the driver's errors into `StoreError`s that name the database and what to do."""
+    """Turn the driver's errors into `StoreError`s that name the database and what to do; others pass."""
     name = url.database or ":memory:"
     try:
         yield
@@ -72,17 +78,26 @@ def explained(url: URL) -> Iterator[None]:
         raise StoreError(f"The database {name} {_advice(error)}.") from error
     except sqlite3.Error as error:
         raise StoreError(f"The database {name} {_advice_for(error)}.") from error
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreError(f"The database {name} cannot be used: {error}") from error
+    except DamagedError as error:
+        raise StoreError(f"The database {name} {_DAMAGED}.") from error
+    except StatementError as error:  # a value of ours that no database can hold: not this one's fault
+        raise (error.orig or error) from None
+    except SQLAlchemyError as error:
+        raise StoreError(f"The database {name} cannot be used: {_first_line(error)}.") from error
 
 
 def _advice(error: DBAPIError) -> str:
-    return _advice_for(error.orig) if error.orig is not None else f"cannot be used: {error}"
+    return _advice_for(error.orig if error.orig is not None else error)
 
 
 def _advice_for(error: BaseException) -> str:
     code = str(getattr(error, "sqlite_errorname", "") or "")
-    return next((advice for name, advice in _ADVICE.items() if code.startswith(name)), f"cannot be used: {error}")
+    known = (advice for name, advice in _ADVICE.items() if code.startswith(name))
+    return next(known, f"cannot be used: {_first_line(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def prepare(engine: Engine) -> None:
@@ -92,22 +107,31 @@ def prepare(engine: Engine) -> None:
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used, or belongs to another program.
     """
+    path = engine.url.database
+    if path and path != ":memory:":
+        _make_folder(Path(path))
     with explained(engine.url):
-        path = engine.url.database
-        if path and path != ":memory:" and not Path(path).exists():
-            Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with engine.connect() as connection:
             if _is_current(connection, engine.url):
                 return
         _migrate(engine)
 
 
+def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        raise StoreError(f"The database {path} is a folder; name a file in it in [store] url.")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be made: cannot make its folder: {error.strerror}.") from error
+
+
 def _is_current(connection: Connection, url: URL) -> bool:
     names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-    if "alembic_version" not in names:
-        if names:
-            raise StoreError(f"The database {url.database} belongs to another program; nothing was written to it.")
+    if not names:
         return False
+    if not _OURS.issubset(names):
+        raise StoreError(f"The database {url.database} belongs to another program; nothing was written to it.")
     version = connection.execute(select(_version_table.c.version_num)).scalar()
     if version is not None and version not in REVISIONS:
         raise StoreTooNewError(
@@ -128,7 +152,7 @@ def _migrate(engine: Engine) -> None:
         if _is_current(connection, engine.url):  # another process was faster
             return
         config = Config()
-        config.set_main_option("script_location", str(migrations_folder()))
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

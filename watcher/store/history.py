@@ -1,6 +1,5 @@
 """Questions about the past: what was offered at a moment, what a model went through, what was announced."""
 
-import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, or_, select
 
 from watcher.catalog.model import Event, Facets, Model
-from watcher.store.documents import unpack
+from watcher.store.documents import decompress, unpack
 from watcher.store.schema import events, models, versions
 
 
@@ -63,7 +62,8 @@ class History:
 
     def versions(self, model_id: str) -> list[Version]:
         """Return all that a model was, oldest first."""
-        return self._versions(select(versions).where(versions.c.model == model_id).order_by(versions.c.valid_from))
+        query = select(versions).where(versions.c.model == model_id)
+        return self._versions(query.order_by(versions.c.valid_from, versions.c.id))
 
     def _versions(self, query: Any) -> list[Version]:
         return [
@@ -71,7 +71,7 @@ class History:
                 Model(row.model, unpack(row.facets, dict[str, Any])),
                 row.valid_from,
                 row.valid_to,
-                zlib.decompress(row.raw),
+                decompress(row.raw),
             )
             for row in self._connection.execute(query)
         ]

@@ -1,6 +1,8 @@
 """The tables. Times are UTC; documents are compressed JSON; prices are decimal strings, as in the API."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -17,6 +19,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+
+from watcher.store.documents import DamagedError
 
 REVISIONS = ("0001",)
 """The migrations in `migrations/`, oldest first; a test holds the two together."""
@@ -38,6 +42,20 @@ class Time(TypeDecorator[datetime]):
             raise ValueError(f"{value!r} has no time zone")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Read as always, but tell what is no time apart from a bug."""
+        process = super().result_processor(dialect, coltype)
+        if process is None:
+            return None
+
+        def read(value: Any) -> datetime | None:
+            try:
+                return process(value)
+            except (ValueError, TypeError) as error:
+                raise DamagedError(str(error)) from error
+
+        return read
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the moment with its time zone, which SQLite does not keep."""

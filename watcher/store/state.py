@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
 
 from watcher.catalog.announce import Track, Tracks
 from watcher.catalog.diff import Pending
@@ -14,7 +14,7 @@ from watcher.catalog.model import Event, Model
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
-from watcher.store.schema import events, models, polls, sources, versions
+from watcher.store.schema import Time, events, models, polls, sources, versions
 
 
 class Source(Struct, frozen=True):
@@ -101,9 +101,9 @@ class State:
         facets = {
             row.model: unpack(row.facets, dict[str, Any])
             for row in self._connection.execute(
-                select(versions.c.model, versions.c.facets).join(
-                    last, (versions.c.model == last.c.model) & (versions.c.valid_from == last.c.at)
-                )
+                select(versions.c.model, versions.c.facets)
+                .join(last, (versions.c.model == last.c.model) & (versions.c.valid_from == last.c.at))
+                .order_by(versions.c.id)
             )
         }
         return {
@@ -124,6 +124,7 @@ class State:
             first_seen: what is noted for models that were not known.
         """
         added: list[dict[str, Any]] = []
+        judged: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         opened: list[dict[str, Any]] = []
@@ -133,24 +134,28 @@ class State:
             was_there = old is not None and old.present
             same = old is not None and old.model.facets == track.model.facets
             entry = entries.get(model_id)
-            raw, row["benchmarks"] = split_benchmarks(entry.raw) if entry is not None else (b"", None)
+            # A document that does not fit changes nothing: a model that is back with one is as it was.
+            fits = entry is not None and entry.digest == track.digest
+            raw, benchmarks = split_benchmarks(entry.raw) if entry is not None and fits else (None, None)
             if was_there and not (same and track.present):
                 closed.append({"of": model_id, "at": now})
             if track.present and not (was_there and same):
-                # A model that is back with a document that does not fit is as it was.
-                fits = entry is not None and entry.digest == track.digest
-                document = compress(raw) if fits else self._last_document(model_id)
+                document = self._last_document(model_id) if raw is None else compress(raw)
                 facets = pack(track.model.facets)
-                opened.append({"model": model_id, "valid_from": now, "facets": facets, "raw": document})
+                opened.append({"model": model_id, "at": now, "facets": facets, "raw": document})
             if old is None:
-                added.append({**row, "id": model_id, "first_seen": first_seen})
+                added.append({**row, "id": model_id, "first_seen": first_seen, "benchmarks": benchmarks})
+            elif fits:
+                judged.append({**row, "of": model_id, "benchmarks": benchmarks})
             else:
                 updated.append({**row, "of": model_id})
         self._many(insert(models), added)
-        self._many(update(models).where(models.c.id == bindparam("of")), updated)
+        for rows in (judged, updated):
+            self._many(update(models).where(models.c.id == bindparam("of")), rows)
         close = update(versions).where(versions.c.model == bindparam("of"), versions.c.valid_to.is_(None))
-        self._many(close.values(valid_to=bindparam("at")), closed)
-        self._many(insert(versions), opened)
+        self._many(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
+        ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("model")).scalar_subquery()
+        self._many(insert(versions).values(valid_from=_not_before(ended)), opened)
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
         """Store events; one that is there already stays as it is."""
@@ -163,12 +168,19 @@ class State:
         self._many(insert(events), rows)
 
     def _last_document(self, model_id: str) -> bytes:
-        query = select(versions.c.raw).where(versions.c.model == model_id).order_by(versions.c.valid_from.desc())
-        return bytes(self._connection.execute(query.limit(1)).scalar_one())
+        newest_first = (versions.c.valid_from.desc(), versions.c.id.desc())
+        query = select(versions.c.raw).where(versions.c.model == model_id).order_by(*newest_first).limit(1)
+        return bytes(self._connection.execute(query).scalar_one())
 
     def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if rows:
             self._connection.execute(statement, rows)
+
+
+def _not_before(moment: Any) -> Any:
+    """Return the bound time `at`, or `moment` if that is later: a clock that steps back makes no versions overlap."""
+    at = bindparam("at", type_=Time)
+    return case((moment > at, moment), else_=at)
 
 
 def _ids(made: tuple[Event, ...]) -> list[str]:

@@ -38,7 +38,11 @@ class Store:
             StoreError: it cannot be used.
         """
         engine = open_engine(url, busy_seconds=busy_seconds)
-        prepare(engine)
+        try:
+            prepare(engine)
+        except BaseException:
+            engine.dispose()  # an open connection would leave its log beside the file
+            raise
         return cls(engine)
 
     @contextmanager

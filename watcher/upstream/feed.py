@@ -25,6 +25,9 @@ MAX_BYTES = 16 * 1024 * 1024
 """The whole catalogue is about 1 MB of RSS."""
 MAX_ENTRIES = 10_000
 """feedparser takes about 0.4 ms for each."""
+MAX_ELEMENTS = 100_000
+"""An item has six; feedparser takes about 15 µs for each, and much longer for thousands of attributes on one."""
+MAX_ATTRIBUTES = 32
 MAX_DEPTH = 32
 MAX_NAME = 300  # characters
 
@@ -103,13 +106,18 @@ def _normal_document(body: bytes) -> bytes:
 
 
 def _check_well_formed(document: bytes) -> None:
-    depth = items = 0
+    depth = elements = items = namespaces = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, items
+        nonlocal depth, elements, items
         depth += 1
-        if depth > MAX_DEPTH:
-            raise NotPromisedError(f"the RSS feed nests its elements more than {MAX_DEPTH} deep, so it was refused")
+        elements += 1
+        if depth > MAX_DEPTH or elements > MAX_ELEMENTS or len(attributes) > MAX_ATTRIBUTES:
+            raise TooLargeError(
+                f"the RSS feed was refused: it has more than {MAX_ELEMENTS} elements, or more than {MAX_DEPTH} inside "
+                f"each other, or one with more than {MAX_ATTRIBUTES} attributes; check what source.url answers to "
+                "use_rss=true"
+            )
         if name.rpartition(" ")[2].lower() in ("item", "entry"):
             items += 1
             if items > MAX_ENTRIES:
@@ -118,6 +126,12 @@ def _check_well_formed(document: bytes) -> None:
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
+
+    def namespace(prefix: str, uri: str) -> None:
+        nonlocal namespaces
+        namespaces += 1
+        if namespaces > MAX_ELEMENTS // 100:
+            raise TooLargeError("the RSS feed was refused: it declares more namespaces than any feed needs")
 
     def declaration(*_: object) -> None:
         raise NotPromisedError(
@@ -128,6 +142,7 @@ def _check_well_formed(document: bytes) -> None:
     parser = expat.ParserCreate("utf-8", " ")
     parser.StartElementHandler = start
     parser.EndElementHandler = end
+    parser.StartNamespaceDeclHandler = namespace
     parser.StartDoctypeDeclHandler = declaration
     parser.EntityDeclHandler = declaration
     try:

@@ -1,0 +1,57 @@
+"""What a check costs when nothing has changed, beside a floor and two other watchers.
+
+The floor does one GET with httpx, hashes the body and compares it with a row read by SQLAlchemy Core. urlwatch and
+webchanges watch the same address, each installed in an environment of its own.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.archive import one_body
+from bench.measure import in_turn, python_with, report
+from watcher.simulator import ArchiveSource, Simulator
+
+FLOOR = """
+import hashlib, sys, httpx
+from sqlalchemy import Column, MetaData, Table, Text, create_engine, select
+body = httpx.get(sys.argv[1]).content
+digest = hashlib.blake2b(body).hexdigest()
+seen = Table("seen", MetaData(), Column("digest", Text))
+with create_engine("sqlite:///floor.db").begin() as connection:
+    seen.metadata.create_all(connection)
+    if connection.execute(select(seen.c.digest)).scalar() != digest:
+        connection.execute(seen.insert().values(digest=digest))
+"""
+
+CONFIG = '[source]\nurl = "{url}"\nrss = {rss}\n[store]\nurl = "sqlite:///{name}.db"\n'
+
+
+def main(rounds: int = 15, peers: bool = True) -> None:
+    """Print medians and ratios to the floor."""
+    moment = one_body()
+    with TemporaryDirectory() as name, Simulator(ArchiveSource([moment])) as simulator:
+        folder = Path(name)
+        url = f"{simulator.url}/models"
+        (folder / "floor.py").write_text(FLOOR)
+        commands = {"floor": [sys.executable, "floor.py", url]}
+        for label, rss in (("watcher", "true"), ("without RSS", "false")):
+            config = folder / f"{label.replace(' ', '-')}.toml"
+            config.write_text(CONFIG.format(url=simulator.url, rss=rss, name=config.stem))
+            commands[label] = [sys.executable, "-m", "watcher", "--config", str(config), "--check"]
+        if peers:
+            commands |= _peers(folder, url)
+        print(f"An unchanged check of {len(moment[1]):,} bytes on loopback, median of {rounds} runs each, in turn")
+        report(in_turn(commands, folder, rounds), "floor")
+
+
+def _peers(folder: Path, url: str) -> dict[str, list[str]]:
+    jobs = folder / "jobs.yaml"
+    jobs.write_text(f"name: models\nurl: {url}\n")
+    commands = {}
+    for package, cache in (("urlwatch", "urlwatch.db"), ("webchanges", "webchanges.db")):
+        program = python_with(package, folder / package) / package
+        settings = folder / f"{package}.yaml"
+        flag = "--cache" if package == "urlwatch" else "--database"
+        commands[package] = [str(program), "--urls", str(jobs), "--config", str(settings), flag, str(folder / cache)]
+    return commands

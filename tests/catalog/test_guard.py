@@ -1,0 +1,161 @@
+"""What is refused as implausible, and what makes a refused list believed."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.catalog.history import World, body, many, model
+from watcher.catalog import guard, poll
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import read
+
+BEFORE = many(100)
+LESS = many(80)
+
+
+def world() -> World:
+    return World().poll("00:00", *BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("documents", "page", "why"),
+    [
+        ([], {}, "the list is empty"),
+        (BEFORE, {"total_count": 101}, "the list has 100 models, but promises 101"),
+        ([*BEFORE, BEFORE[0]], {}, "the list has many/m0 twice"),
+        ([*BEFORE, *BEFORE[:3]], {}, "the list has many/m0 and 2 more twice"),
+        ([None], {}, "1 of 1 entries have no readable id"),
+        ([*BEFORE, *[None] * 12], {}, "12 of 112 entries have no readable id"),
+        (BEFORE[:89], {}, "11 of 100 models are gone at once"),
+    ],
+)
+def test_an_implausible_list_is_refused_and_changes_nothing_but_health(
+    documents: list[Any], page: dict[str, Any], why: str
+) -> None:
+    before = world()
+    after = before.poll("01:00", *documents, **page)
+    assert (after.last.outcome, after.last.reason) == ("refused", why)
+    assert (after.tracks, after.standing.last_good) == (before.tracks, before.standing.last_good)
+    assert after.standing.health.reason == why
+    assert [event.kind for event in after.events] == ["catalog_suspect"]
+    assert after.events[0].detail == f"A poll was refused: {why}. Nothing was taken from it."
+    assert after.poll("02:00", *BEFORE).hold("1 00:00").events == after.events
+
+
+@pytest.mark.parametrize(
+    ("documents", "page"),
+    [
+        (BEFORE[:90], {}),
+        (BEFORE, {"total_count": 100}),
+        (BEFORE, {"total_count": 99}),
+        ([*BEFORE, *[None] * 5], {}),
+        ([*BEFORE, *many(500)[100:]], {}),
+    ],
+)
+def test_a_list_within_the_limits_is_believed(documents: list[Any], page: dict[str, Any]) -> None:
+    assert world().poll("01:00", *documents, **page).last.outcome == "good"
+
+
+def test_five_models_of_a_small_catalogue_may_go_at_once() -> None:
+    small = World().poll("00:00", *many(8))
+    assert small.poll("01:00", *many(3)).last.outcome == "good"
+    assert small.poll("01:00", *many(2)).last.outcome == "refused"
+
+
+def test_the_limits_are_settings() -> None:
+    strict = Policy(max_gone=Decimal(0), max_gone_models=0)
+    assert World(strict).poll("00:00", *BEFORE).poll("01:00", *BEFORE[:99]).last.outcome == "refused"
+
+
+@pytest.mark.parametrize(
+    ("count", "outcome"), [(80, "good"), (85, "good"), (75, "good"), (86, "refused"), (100, "refused")]
+)
+def test_the_count_of_the_api_is_a_witness_for_models_that_are_gone(count: int, outcome: str) -> None:
+    assert world().poll("01:00", *LESS, witness=count).last.outcome == outcome
+
+
+def test_a_witness_cannot_speak_for_a_list_that_contradicts_itself() -> None:
+    assert world().poll("01:00", *BEFORE, BEFORE[0], witness=101).last.outcome == "refused"
+    assert world().poll("01:00", witness=0).last.outcome == "refused"
+
+
+def test_a_list_that_a_witness_confirms_expires_what_is_gone_once_it_is_gone_twice() -> None:
+    after = world().poll("01:00", *LESS, witness=80).poll("02:00", *LESS)
+    assert [event.kind for event in after.events] == ["expired"] * 20
+
+
+def test_three_polls_in_a_row_that_agree_are_believed() -> None:
+    after = world().poll("01:00", *LESS).poll("02:00", *LESS)
+    assert [verdict.outcome for verdict in after.verdicts[1:]] == ["refused", "refused"]
+    after = after.poll("03:00", *LESS)
+    assert after.last.outcome == "good"
+    after = after.poll("04:00", *LESS)
+    assert [event.kind for event in after.events] == ["catalog_suspect"] + ["expired"] * 20
+
+
+def test_polls_that_do_not_agree_are_not_believed() -> None:
+    after = world()
+    for hour, count in enumerate((80, 50, 80, 50, 80, 50), start=1):
+        after = after.poll(f"0{hour}:00", *many(count))
+        assert after.last.outcome == "refused"
+    assert [event.kind for event in after.events] == ["catalog_suspect"]
+
+
+@pytest.mark.parametrize("between", ["good", "failed"])
+def test_polls_that_are_not_in_a_row_are_not_believed(between: str) -> None:
+    after = world().poll("01:00", *LESS).poll("02:00", *LESS)
+    after = after.poll("03:00", *BEFORE) if between == "good" else after.fail("03:00")
+    assert after.poll("04:00", *LESS).last.outcome == "refused"
+
+
+def test_an_empty_list_is_never_believed_however_often_it_comes() -> None:
+    after = world()
+    for hour in range(1, 10):
+        after = after.poll(f"0{hour}:00")
+        assert after.last.outcome == "refused"
+    assert [event.kind for event in after.events] == ["catalog_suspect"]
+
+
+def test_a_first_list_has_nothing_that_it_could_miss() -> None:
+    assert World().poll("00:00", *LESS).last.outcome == "good"
+    assert world().poll("01:00", *LESS[:3], baseline=True).last.outcome == "good"
+    assert World().poll("00:00").last.outcome == "refused"
+
+
+def test_a_witness_is_needed_only_where_it_decides() -> None:
+    before = world()
+
+    def needed(history: World, *documents: Any, **page: Any) -> bool:
+        return poll.needs_witness(read([body(*documents, **page)]), history.tracks, history.standing, history.policy)
+
+    assert needed(before, *LESS)
+    assert not needed(before, *BEFORE)
+    assert not needed(before)
+    assert not needed(before, *LESS, total_count=100)
+    twice = before.poll("01:00", *LESS).poll("02:00", *LESS)
+    assert not needed(twice, *LESS)
+    assert needed(twice, *many(40))
+
+
+def test_while_entries_have_no_readable_id_a_missing_model_takes_three_polls_to_expire() -> None:
+    rest, gone = [model("c/d"), model("e/f")], model("a/b")
+    after = World().poll("00:00", gone, *rest)
+    for hour in (1, 2):
+        after = after.poll(f"0{hour}:00", *rest, None)
+        assert after.last.outcome == "good"
+    assert after.news == []
+    assert after.poll("03:00", *rest, None).news == ["03:00 expired a/b"]
+    assert after.poll("09:30", *rest, None).news == ["09:30 expired a/b"]
+    rare = World().poll("00:00", gone, *rest).poll("12:00", *rest, None)
+    assert rare.news == []
+
+
+@pytest.mark.parametrize(
+    ("unknown", "known", "refused"), [(5, 10, False), (6, 10, True), (60, 600, False), (61, 600, True)]
+)
+def test_a_feed_full_of_strangers_is_refused(unknown: int, known: int, refused: bool) -> None:
+    refusal = guard.check_feed(unknown, known, Policy())
+    assert (refusal is not None) is refused
+    if refusal:
+        assert refusal.reason == f"the feed has {unknown} models that nobody knows, beside {known} that are known"

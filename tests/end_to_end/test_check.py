@@ -1,0 +1,286 @@
+"""`watcher --check` against the pretend OpenRouter: what it prints, what it sends, how it exits, what it leaves."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Command
+from tests.receivers import Sink
+from watcher.simulator import Fault, Simulator, StorySource, built_in
+from watcher.simulator.story import Step, Story, appears, repriced, vanishes
+
+NEWCOMER, HAIKU, GONE = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5", "qwen/qwen3-coder:free"
+
+
+def story() -> Story:
+    """All at once, for a configuration that settles at once: new, cheaper, gone; then nothing more."""
+    from datetime import UTC, datetime, timedelta
+
+    def change(models: list[dict[str, object]]) -> list[dict[str, object]]:
+        models = repriced(HAIKU, {"prompt": "0.8", "completion": "4"}, appears(NEWCOMER, models))
+        return vanishes(GONE.__eq__, models)
+
+    start = datetime(2026, 1, 14, 15, tzinfo=UTC)
+    steps = (Step("first", timedelta(0)), Step("second", timedelta(hours=1), change))
+    return Story("test", start, lambda: vanishes(NEWCOMER.__eq__, built_in()), steps)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(story())) as simulator:
+        yield simulator
+
+
+def configure(command: Command, simulator: Simulator, more: str = "") -> None:
+    command.configure(
+        f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n{more}'
+    )
+
+
+def channel(sink: Sink, more: str = "") -> str:
+    return f'[[channels]]\nname = "hook"\nurl = "json://{sink.address}/"\n{more}'
+
+
+def rows(command: Command, table: str) -> int:
+    with sqlite3.connect(command.folder / "w.db") as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_first_check_is_the_baseline_and_says_nothing(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    assert command.run("--check") == (0, "", "")
+    assert rows(command, "models") == 87
+    assert rows(command, "events") == 0
+
+
+def test_changes_go_to_the_console_where_no_channel_is_configured(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    simulator.advance()
+    code, out, err = command.run("--check")
+    assert (code, err) == (0, "")
+    assert "GPT-5.2-Codex" in out
+    assert "$1 → $0.80 per 1M tokens" in out
+    assert GONE not in out, "one poll without it is not enough"
+    code, out, err = command.run("--check")
+    assert (code, err) == (0, "")
+    assert GONE in out
+    assert "still works: qwen/qwen3-coder" in out
+    assert command.run("--check") == (0, "", "")
+
+
+def test_json_prints_poll_events_and_deliveries(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel(sink))
+    first = json.loads(command.run("--check", "--json").out)
+    assert first["poll"]["outcome"] == "good"
+    assert (first["events"], first["deliveries"]) == ([], [])
+    simulator.advance()
+    second = json.loads(command.run("--check", "--json").out)
+    assert {(event["kind"], event["model"]) for event in second["events"]} == {("new", NEWCOMER), ("repriced", HAIKU)}
+    repriced_event = next(event for event in second["events"] if event["kind"] == "repriced")
+    assert repriced_event["direction"] == "down"
+    assert repriced_event["prices"]["prompt"] == {"old": "0.000001", "new": "0.0000008", "change": "-20.00%"}
+    assert repriced_event["url"] == f"https://openrouter.ai/{HAIKU}"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", repriced_event["at"])
+    (delivery,) = second["deliveries"]
+    assert (delivery["channel"], delivery["state"]) == ("hook", "sent")
+    assert set(delivery["events"]) == {event["id"] for event in second["events"]}
+    assert len(sink.requests) == 1, "one message a channel a cycle"
+
+
+def test_json_is_the_delivery_where_no_channel_is_configured(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    command.run("--check", "--json")
+    simulator.advance()
+    assert len(json.loads(command.run("--check", "--json").out)["events"]) == 2
+    assert GONE in command.run("--check").out, "what was printed as JSON is not printed again; the expiry is"
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--exit-code",), 1)])
+def test_exit_code_is_asked_for(command: Command, simulator: Simulator, flags: tuple[str, ...], code: int) -> None:
+    configure(command, simulator)
+    assert command.run("--check", *flags).code == 0
+    simulator.advance()
+    assert command.run("--check", *flags).code == code
+
+
+def test_dry_run_shows_and_neither_stores_nor_sends(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel(sink, 'events = ["new"]\n'))
+    command.run("--check")
+    simulator.advance()
+    before = rows(command, "polls")
+    code, out, _ = command.run("--check", "--dry-run")
+    assert code == 0
+    assert "GPT-5.2-Codex" in out
+    assert "would be sent to hook: 1 of 2 events" in out
+    assert (sink.requests, rows(command, "polls"), rows(command, "events")) == ([], before, 0)
+    command.run("--check")
+    assert len(sink.requests) == 1
+
+
+def test_a_failing_channel_is_tried_again_and_holds_back_no_other(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    other = '[[channels]]\nname = "dead"\nurl = "json://127.0.0.1:9/"\n'
+    configure(command, simulator, other + channel(sink))
+    command.run("--check")
+    simulator.advance()
+    sink.status = 500
+    code, _, err = command.run("--check")
+    assert code == 75
+    assert "channel hook: HTTP 500" in err
+    assert "channel dead: connection refused" in err
+    sink.status = 200
+    code, _, err = command.run("--check")
+    assert code == 75, "the dead one still waits"
+    assert "hook" not in err
+    told = [event["kind"] for event in sink.json()["events"]]
+    assert sorted(told) == ["expired", "new", "repriced"], "what waited and what is due now go together"
+
+
+FAULTS = [
+    ("empty", "the list is empty"),
+    ("short", "promises"),
+    ("duplicates", "twice"),
+    ("html", "text/html"),
+    ("404", "404"),
+    ("redirect", "not the same host"),
+]
+
+
+@pytest.mark.parametrize(("fault", "says"), FAULTS)
+def test_a_lying_source_expires_nothing_and_says_why_in_one_line(
+    command: Command, simulator: Simulator, fault: str, says: str
+) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    for _ in range(4):
+        simulator.set_fault(Fault.named(fault, path="/api/v1/models*"))
+        code, out, err = command.run("--check")
+        assert (code, out) == (69, "")
+        assert says in err
+        assert "Traceback" not in err
+    simulator.clear_fault()
+    assert command.run("--check") == (0, "", "")
+    assert rows(command, "events") == (2 if fault in ("html", "404", "redirect") else 1), "the source's own events"
+
+
+def test_broken_models_are_named_and_count_as_present(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    simulator.set_fault(Fault.named("broken", path="!*use_rss=true*"))
+    for _ in range(4):
+        code, out, err = command.run("--check")
+        assert (code, out) == (0, "")
+        assert "counts as unchanged" in err
+
+
+def test_an_unreachable_source(command: Command) -> None:
+    command.configure('[source]\nurl = "http://127.0.0.1:9/api/v1"\n[store]\nurl = "sqlite:///w.db"\n')
+    code, out, err = command.run("--check")
+    assert (code, out) == (69, "")
+    assert "127.0.0.1:9" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_broken_feed_never_stops_the_list(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    simulator.advance()
+    simulator.set_fault(Fault.named("html", path="*use_rss=true*"))
+    code, out, err = command.run("--check")
+    assert code == 0
+    assert "GPT-5.2-Codex" in out
+    assert "RSS feed was not used" in err
+
+
+def broken_text(path: Path) -> None:
+    path.write_text("this is no database, " * 100)
+
+
+def broken_foreign(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+
+
+def broken_newer(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "says"),
+    [
+        (broken_text, 74, "is not an SQLite database"),
+        (broken_foreign, 74, "belongs to another program"),
+        (broken_newer, 78, "written by a newer version"),
+    ],
+)
+def test_a_database_that_is_not_ours_is_left_alone(
+    command: Command, simulator: Simulator, damage: object, code: int, says: str
+) -> None:
+    configure(command, simulator)
+    path = command.folder / "w.db"
+    if damage is broken_newer:
+        command.run("--check")
+    assert callable(damage)
+    damage(path)
+    before = path.read_bytes()
+    ran = command.run("--check")
+    assert (ran.code, ran.out) == (code, "")
+    assert says in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert path.read_bytes() == before
+
+
+def test_a_wrong_configuration_names_every_mistake(command: Command) -> None:
+    command.configure('[announce]\nsetle = "3h"\n[[channels]]\nname = "a"\nurl = "json://x"\nmin_change = 5\n')
+    code, out, err = command.run("--check")
+    assert (code, out) == (78, "")
+    assert 'did you mean "settle"' in err
+    assert "min_change" in err
+    assert len(err.splitlines()) == 2
+
+
+def test_usage(command: Command) -> None:
+    assert command.run("--chek").code == 64
+    assert command.run("--json").code == 64
+    assert command.run("--check", "models").code == 64
+    assert command.run("frobnicate").code == 64
+    assert command.run("--version").out.startswith("watcher")
+
+
+def test_verbose_shows_where(command: Command) -> None:
+    command.configure("nonsense")
+    assert "Traceback" not in command.run("--check").err
+    assert "Traceback" in command.run("--verbose", "--check").err
+
+
+def test_an_unchanged_check_loads_no_machinery_and_writes_one_row(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator, '[[channels]]\nname = "m"\nurl = "mailto://127.0.0.1:9?to=a@b.example"\n')
+    command.run("--check")
+    before = {table: rows(command, table) for table in ("polls", "models", "versions", "events", "sources")}
+    program = (
+        "import sys; from watcher.cli import _run; code = _run(['--check']);"
+        "print(code, *sorted(set(name.partition('.')[0] for name in sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=command.folder,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent.parent), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *modules = done.stdout.split()
+    assert code == "0", done.stderr
+    assert "httpx" in modules
+    assert not {"apprise", "alembic", "jinja2", "feedparser", "starlette", "uvicorn", "rich", "zstandard"} & {*modules}
+    after = {table: rows(command, table) for table in before}
+    assert after == {**before, "polls": before["polls"] + 1}

@@ -1,0 +1,134 @@
+"""The schema is that of the migrations, in a checkout and in an installed wheel, and Alembic comes only when due."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect
+
+from tests.store.conftest import url
+from tests.store.processes import run
+from watcher.store import Store
+from watcher.store import engine as engines
+from watcher.store.schema import REVISIONS, metadata
+
+ROOT = Path(__file__).parents[2]
+
+LOADED = """
+import json, sys
+from watcher.store import Store
+Store.open(sys.argv[1]).close()
+print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("alembic", "mako"))))
+"""
+
+INSTALLED = """
+import json, sys
+import watcher
+from watcher.store import Store
+from watcher.store.engine import migrations_folder
+with Store.open(sys.argv[1]) as store, store.reading() as session:
+    print(json.dumps([watcher.__file__, str(migrations_folder()), len(session.state.tracks())]))
+"""
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """Return what the database says of its tables."""
+    looked = inspect(engine)
+    return {
+        name: {
+            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in looked.get_columns(name)],
+            "key": looked.get_pk_constraint(name)["constrained_columns"],
+            "foreign": looked.get_foreign_keys(name),
+            "unique": looked.get_unique_constraints(name),
+            "indexes": looked.get_indexes(name),
+        }
+        for name in looked.get_table_names()
+        if name != "alembic_version"
+    }
+
+
+def test_the_migrations_make_the_tables_of_the_code(empty: Path) -> None:
+    engine = create_engine(url(empty))
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_the_migrations_agree_with_the_code_in_keys_and_indexes_too(empty: Path) -> None:
+    migrated, made = create_engine(url(empty)), create_engine("sqlite://")
+    metadata.create_all(made)
+    assert described(migrated) == described(made)
+    migrated.dispose()
+    made.dispose()
+
+
+def test_the_code_knows_all_migrations_in_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(engines.migrations_folder()))
+    scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(scripts)) == REVISIONS
+
+
+def test_opening_a_current_database_does_not_load_alembic(path: Path) -> None:
+    assert run(LOADED, url(path)) == []
+
+
+def test_opening_a_new_database_does(tmp_path: Path) -> None:
+    assert "alembic" in run(LOADED, url(tmp_path / "new.db"))
+
+
+def test_a_percent_sign_in_the_folder_of_the_migrations_is_just_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(engines.migrations_folder(), tmp_path / "100%s of them"))
+    monkeypatch.setattr(engines, "migrations_folder", lambda: folder)
+    with Store.open(url(tmp_path / "new.db")) as store, store.reading() as session:
+        assert session.state.tracks() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="hatchling, the build backend, is missing")
+def test_the_wheel_carries_the_migrations_and_works_from_where_it_is_unpacked(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        str(ROOT),
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(site)
+    shipped = {name for name in names if name.startswith("watcher/migrations/") and name.endswith(".py")}
+    beside = (ROOT / "migrations").rglob("*.py")
+    assert shipped == {f"watcher/migrations/{path.relative_to(ROOT / 'migrations')}" for path in beside}
+    assert {"watcher/migrations/env.py", f"watcher/migrations/versions/{REVISIONS[0]}_first.py"} <= shipped
+
+    done = subprocess.run(
+        [sys.executable, "-c", INSTALLED, url(tmp_path / "watcher.db")],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f'["{site}/watcher/__init__.py", "{site}/watcher/migrations", 0]'

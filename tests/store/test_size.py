@@ -1,0 +1,49 @@
+"""A month of recorded polls in one file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.store.conftest import url
+from watcher.catalog import poll
+from watcher.catalog.announce import Track
+from watcher.catalog.poll import Standing
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import normalise, read
+from watcher.store import Store
+from watcher.store.state import Poll
+from watcher.upstream.archive import read_archive
+
+RECORDED = sorted((Path(__file__).parents[3] / "shared" / "data").glob("*.tar.xz"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RECORDED, reason="the recorded archive (../shared/data) is missing")
+def test_a_month_of_polls_is_small_and_can_be_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.db"
+    tracks: dict[str, Track] = {}
+    standing, shown = Standing(), []
+    with Store.open(url(path)) as store:
+        with store.writing() as session:
+            for number, capture in enumerate(read_archive(str(RECORDED[0]))):
+                snapshot = read([capture.body])
+                verdict = poll.judge_list(
+                    tracks, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not tracks
+                )
+                session.state.save_tracks(
+                    verdict.judgement.tracks, tracks, snapshot.entries, capture.at, first_seen=capture.at
+                )
+                session.state.add_events(verdict.events)
+                session.state.add_poll(Poll(capture.at, verdict.outcome, 1, snapshot.total, len(verdict.events)))
+                tracks, standing = {**tracks, **verdict.judgement.tracks}, verdict.standing
+                if number % 25 == 0:
+                    there = {model_id: track.model for model_id, track in tracks.items() if track.present}
+                    shown.append((capture.at, there))
+        with store.reading() as session:
+            assert session.state.tracks() == tracks
+            for at, there in shown:
+                catalogue = session.history.catalogue(at)
+                assert {version.model.id: version.model for version in catalogue} == there
+                assert all(normalise(version.raw).id == version.model.id for version in catalogue)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.stat().st_size < 1_500_000
