@@ -1,6 +1,6 @@
 """The whole judgement over recorded snapshots, with their own clock: what would have been announced, and when."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from watcher.catalog import poll
 from watcher.catalog.announce import Track
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.poll import Outcome, Standing
+from watcher.catalog.poll import Outcome, Standing, Verdict
 from watcher.catalog.reading import Snapshot, UnreadableError, read
 
 
@@ -32,45 +32,49 @@ class Step(Struct, frozen=True):
     at: datetime
     outcome: Outcome
     events: tuple[Event, ...]
+    changed: Mapping[str, Track]
+    """The models that are not as before."""
     reason: str | None = None
     """Why the capture was not believed."""
     problems: tuple[str, ...] = ()
-    models: int = 0
 
 
 class Replay:
     """Judges captures one after the other, keeping in memory what a store would keep."""
 
-    def __init__(
-        self, policy: Policy, tracks: dict[str, Track] | None = None, standing: Standing | None = None
-    ) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.tracks: dict[str, Track] = tracks or {}
-        self.standing = standing or Standing()
+        self.tracks: dict[str, Track] = {}
+        self.standing = Standing()
 
     def run(self, captures: Iterable[Recorded]) -> Iterator[Step]:
         """Yield a step for each capture; the first that is believed is the baseline, and no news."""
         for capture in captures:
-            yield self.judge(capture.at, capture.body)[0]
+            try:
+                snapshot = read([capture.body])
+            except UnreadableError as error:
+                yield self._take(capture.at, self._failure(capture.at, str(error)))
+            else:
+                yield self.judge(capture.at, snapshot)
 
-    def judge(self, at: datetime, body: bytes) -> tuple[Step, Snapshot | None]:
-        """Judge one body, captured at a time, and return what it came to and what it showed."""
-        snapshot: Snapshot | None = None
-        try:
-            snapshot = read([body])
-        except UnreadableError as error:
-            verdict = poll.judge_failure(str(error), now=at, standing=self.standing, policy=self.policy)
-        else:
-            verdict = poll.judge_list(
-                self.tracks,
-                snapshot,
-                now=at,
-                standing=self.standing,
-                policy=self.policy,
-                baseline=self.standing.last_good is None,
-            )
+    def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Step:
+        """Judge what was shown at a time. `trusted`: it was believed before, so it is believed now."""
+        verdict = poll.judge_list(
+            self.tracks,
+            snapshot,
+            now=at,
+            standing=self.standing,
+            policy=self.policy,
+            baseline=self.standing.last_good is None,
+            witness=snapshot.total if trusted else None,
+        )
+        return self._take(at, verdict)
+
+    def _failure(self, at: datetime, reason: str) -> Verdict:
+        return poll.judge_failure(reason, now=at, standing=self.standing, policy=self.policy)
+
+    def _take(self, at: datetime, verdict: Verdict) -> Step:
         self.standing = verdict.standing
         self.tracks |= verdict.judgement.tracks
-        total = snapshot.total if snapshot is not None else 0
-        step = Step(at, verdict.outcome, verdict.events, verdict.reason, verdict.judgement.problems, total)
-        return step, snapshot
+        judged = verdict.judgement
+        return Step(at, verdict.outcome, judged.events, judged.tracks, verdict.reason, judged.problems)

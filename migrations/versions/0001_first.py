@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("feed", sa.Text(), nullable=True),
+        sa.Column("imported", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("polls_at", "polls", ["at"], unique=False)

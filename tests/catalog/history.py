@@ -109,10 +109,11 @@ class World(Struct, frozen=True):
         verdict = poll.judge_failure(reason, now=now, standing=self.standing, policy=self.policy)
         return self._after(now, verdict.judgement, verdict)
 
-    def feed(self, at: str, *ids: str, baseline: bool = False) -> "World":
-        """The RSS feed names these ids."""
+    def feed(self, at: str, *ids: str, baseline: bool = False, slugs: bool = False) -> "World":
+        """The RSS feed names these ids, or what may be canonical slugs."""
         now = moment(at)
-        unknown = unknown_to(self.tracks, [FeedModel(model_id, f"Name of {model_id}") for model_id in ids])
+        named = [FeedModel(model_id, f"Name of {model_id}", may_be_slug=slugs) for model_id in ids]
+        unknown = unknown_to(self.tracks, named)
         return self._after(now, judge_feed(unknown, now=now, baseline=baseline), None)
 
     def hold(self, until: str | datetime, every: timedelta = HOUR) -> "World":
@@ -137,7 +138,7 @@ class World(Struct, frozen=True):
             self,
             tracks={**self.tracks, **judgement.tracks},
             standing=verdict.standing if verdict else self.standing,
-            events=self.events + judgement.events,
+            events=self.events + (verdict.events if verdict else judgement.events),
             verdicts=(*self.verdicts, verdict) if verdict else self.verdicts,
             now=now,
         )

@@ -131,7 +131,7 @@ def test_min_change_is_a_setting() -> None:
     policy = Policy(min_change=Decimal("0.5"))
     world = World(policy).poll("00:00", model("a/b", prompt="3")).poll("01:00", model("a/b", prompt="4")).hold("12:00")
     assert world.news == []
-    assert world.poll("13:00", model("a/b", prompt="5")).hold("1 00:00").news == ["16:00 repriced a/b prompt 3→5"]
+    assert world.poll("13:00", model("a/b", prompt="9")).hold("1 00:00").news == ["16:00 repriced a/b prompt 3→9"]
 
 
 def test_a_price_up_and_one_down_are_mixed() -> None:
@@ -276,7 +276,8 @@ def test_a_reminder_that_is_due_at_the_baseline_is_done_with_and_the_next_is_tol
 
 def test_a_changed_query_is_a_new_baseline() -> None:
     world = World().poll("00:00", model("a/b"), *many(30)).poll("01:00", model("a/b", prompt="2"), REST, baseline=True)
-    assert world.hold("1 00:00").news == []
+    world = world.hold("1 00:00")
+    assert world.news == []
     assert not world.tracks["many/m0"].announced
     assert world.poll("1 01:00", model("a/b", prompt="3"), REST).hold("2 00:00").news == [
         "1 04:00 repriced a/b prompt 2→3"

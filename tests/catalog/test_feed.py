@@ -53,7 +53,11 @@ def test_a_listed_model_that_is_missing_is_not_kept_by_the_feed() -> None:
 
 
 def test_a_canonical_slug_in_the_feed_is_a_known_model() -> None:
-    assert World().poll("00:00", KNOWN).feed("01:00", "a/b-2026").events == ()
+    assert World().poll("00:00", KNOWN).feed("01:00", "a/b-2026", slugs=True).events == ()
+
+
+def test_an_id_that_is_spelled_as_the_canonical_slug_of_another_is_new() -> None:
+    assert World().poll("00:00", KNOWN).feed("01:00", "a/b-2026").news == ["01:00 new a/b-2026 unlisted"]
 
 
 def test_the_first_feed_is_how_things_are() -> None:
@@ -77,5 +81,5 @@ def test_a_model_of_the_feed_that_is_listed_but_unreadable_stays_as_it_was() -> 
 
 def test_unknown_is_what_is_neither_an_id_nor_a_canonical_slug() -> None:
     tracks = World().poll("00:00", KNOWN, model("c/d")).tracks
-    feed = [FeedModel(model_id, "x") for model_id in ("a/b", "a/b-2026", "c/d", "c/d-2026")]
+    feed = [FeedModel(model_id, "x", may_be_slug=True) for model_id in ("a/b", "a/b-2026", "c/d", "c/d-2026")]
     assert [entry.id for entry in unknown_to(tracks, feed)] == ["c/d-2026"]

@@ -108,8 +108,8 @@ def test_announcing_twice_without_a_change_announces_nothing(history: list[Shown
     world = World(policy)
     for shown in history:
         world = shown.onto(world)
-        again, events = announce(world.tracks, world.now, world.now, policy)
-        assert (again, events) == ({}, ())
+        if world.last.outcome == "good":
+            assert announce(world.tracks, world.now, world.now, policy) == ({}, ())
 
 
 @many_examples
@@ -198,7 +198,11 @@ unsettled_fields = st.fixed_dictionaries(
 def test_what_ends_where_it_began_and_never_settled_announces_nothing(
     start: Document, between: list[Document | None]
 ) -> None:
-    """Less than three hours of anything that settles; a model that is missing (None) is never so twice in a row."""
+    """Less than three hours of anything that settles; a model that is missing (None) is never so twice in a row.
+
+    Time windows are left out: where the price of one is also that in force, the price outside of it cannot be told.
+    """
+    start = _without_overrides(start)
     home = model("a/b", **{**start, "expiration_date": None})
     world, at, missing = World().poll(DAY, ALWAYS, home).hold("05:00"), DAY + 6 * HOUR, False
     for fields in between:

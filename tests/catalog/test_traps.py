@@ -76,6 +76,8 @@ def test_the_order_of_a_list_that_is_a_set_says_nothing() -> None:
         return model("a/b", supported_parameters=list(items), architecture=modalities, supported_voices=list(items))
 
     assert news_of(ordered("x", "y", "z"), ordered("z", "x", "y")) == []
+    voices = [{"name": "x", "id": 1}], [{"id": 1, "name": "x"}]
+    assert news_of(*(model("a/b", supported_voices=each) for each in voices)) == []
     added = news_of(ordered("x", "y"), ordered("x", "y", "z"))
     assert len(added) == 1
     assert "supported_parameters ['x', 'y']→['x', 'y', 'z']" in added[0]
@@ -212,6 +214,35 @@ def test_a_tier_that_appears_or_goes_is_measured_against_the_price_without_it() 
         "09:00 repriced a/b completion@200000+ 15→20 prompt@200000+ 3→6",
         "15:00 repriced a/b completion@200000+ 20→15 prompt@200000+ 6→3",
     ]
+
+
+def tiered(base: str, tier: str | None) -> Document:
+    overrides = [] if tier is None else [{"min_prompt_tokens": 200000, "prompt": tier}]
+    return model("a/b", prompt=base, pricing={"overrides": overrides})
+
+
+def test_a_tier_at_the_price_of_the_key_is_no_news_and_neither_is_that_it_stays_there() -> None:
+    versions = tiered("3", None), tiered("3", "3"), tiered("4", "3"), tiered("4", "5")
+    assert news_of(*versions, policy=Policy()) == [
+        "15:00 repriced a/b prompt 3→4",
+        "21:00 repriced a/b prompt@200000+ 3→5",
+    ]
+
+
+def test_a_tier_that_keeps_nearly_the_old_price_of_the_key_is_measured_against_that() -> None:
+    versions = tiered("3", None), tiered("4", "3.01"), tiered("4", "3.02"), tiered("4", "3.04")
+    assert news_of(*versions, policy=Policy()) == [
+        "09:00 repriced a/b prompt 3→4",
+        "18:00 repriced a/b prompt@200000+ 3→3.04",
+    ]
+
+
+def test_a_glitch_of_the_key_is_no_news_of_a_tier_that_went() -> None:
+    world = World().poll("00:00", tiered("3", "3")).poll("01:00", tiered("3", None)).hold("12:00")
+    world = world.poll("13:00", tiered("9", None)).poll("14:00", tiered("3", None)).hold("1 00:00")
+    assert world.news == []
+    world = world.poll("1 01:00", tiered("9", None)).hold("2 00:00")
+    assert world.news == ["1 04:00 repriced a/b prompt 3→9 prompt@200000+ 3→9"]
 
 
 def test_a_key_that_a_tier_does_not_give_inherits_the_base_price() -> None:

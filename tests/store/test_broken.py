@@ -95,6 +95,21 @@ def test_where_nothing_may_be_written_that_is_said(what: str, filled: Path) -> N
     assert filled.read_bytes() == before
 
 
+def test_an_address_that_allows_reading_only_can_be_read(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Store.open(url(filled)) as store:
+        before = contents(store)
+    with Store.open(f"sqlite:///file:{filled}?mode=ro&uri=true") as store:
+        assert contents(store) == before
+        with pytest.raises(StoreError) as caught, store.writing() as session:
+            session.state.add_poll(POLL)
+        assert "read-only" in clear(str(caught.value), filled)
+        assert contents(store) == before
+    assert not (tmp_path / "file:").exists()
+
+
 def test_a_folder_where_no_database_can_be_made_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:
@@ -136,12 +151,15 @@ def test_reading_goes_on_while_another_process_writes(filled: Path) -> None:
     other.close()
 
 
-def test_a_database_that_is_being_made_by_a_process_that_hangs_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_database_that_is_being_made_by_a_process_that_hangs_is_reported(way: str, tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
     other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    other.execute(f"BEGIN {way}")
     assert "locked by another process" in failure(write, path)
+    other.execute("ROLLBACK")
     other.close()
+    write(path)
 
 
 # Full

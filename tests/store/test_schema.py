@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -17,11 +18,24 @@ from sqlalchemy import Engine, create_engine, inspect
 
 from tests.store.conftest import url
 from tests.store.processes import run
+from watcher.errors import StoreError
 from watcher.store import Store
 from watcher.store import engine as engines
 from watcher.store.schema import REVISIONS, metadata
 
 ROOT = Path(__file__).parents[2]
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+revision = "next"
+down_revision = "{before}"
+def upgrade():
+    op.add_column("models", sa.Column("more", sa.Text()))
+    op.create_table("more", sa.Column("text", sa.Text()))
+    op.execute("DELETE FROM deliveries")
+    {then}
+"""
 
 LOADED = """
 import json, sys
@@ -94,6 +108,40 @@ def test_a_percent_sign_in_the_folder_of_the_migrations_is_just_that(
     monkeypatch.setattr(engines, "migrations_folder", lambda: folder)
     with Store.open(url(tmp_path / "new.db")) as store, store.reading() as session:
         assert session.state.tracks() == {}
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of one more migration, which this version then knows."""
+    folder = Path(shutil.copytree(engines.migrations_folder(), tmp_path / "migrations"))
+    monkeypatch.setattr(engines, "migrations_folder", lambda: folder)
+    monkeypatch.setattr(engines, "REVISIONS", (*REVISIONS, "next"))
+    file = folder / "versions" / "next.py"
+    file.write_text(NEXT.format(before=REVISIONS[-1], then="pass"))
+    return file
+
+
+def test_a_database_of_an_older_version_is_brought_forward_with_its_data(filled: Path, next_version: Path) -> None:
+    with sqlite3.connect(filled) as connection:
+        before = connection.execute("SELECT * FROM models").fetchall()
+    connection.close()
+    Store.open(url(filled)).close()
+    with sqlite3.connect(filled) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("next",)]
+        assert connection.execute("SELECT * FROM models").fetchall() == [(*row, None) for row in before]
+    connection.close()
+
+
+@pytest.mark.parametrize("then", ['op.execute("DROP TABLE nothing")', 'raise ValueError("a bug")'])
+def test_a_migration_that_fails_in_the_middle_leaves_the_database_as_it_was(
+    then: str, filled: Path, next_version: Path
+) -> None:
+    next_version.write_text(NEXT.format(before=REVISIONS[-1], then=then))
+    before = filled.read_bytes()
+    with pytest.raises((StoreError, ValueError)):
+        Store.open(url(filled))
+    assert filled.read_bytes() == before
+    assert not list(filled.parent.glob("*-*"))
 
 
 @pytest.mark.slow

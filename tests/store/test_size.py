@@ -7,8 +7,8 @@ import pytest
 from tests.store.conftest import url
 from watcher.catalog import poll
 from watcher.catalog.announce import Track
-from watcher.catalog.poll import Standing
 from watcher.catalog.policy import Policy
+from watcher.catalog.poll import Standing
 from watcher.catalog.reading import normalise, read
 from watcher.store import Store
 from watcher.store.state import Poll

@@ -49,7 +49,7 @@ def price_text(key: str, price: str | None) -> str:
         return "unknown"
     if number == 0:
         return "free"
-    return money(number if unit(key) != PER_MILLION else number * 1_000_000)
+    return money(number * scale(key))
 
 
 def money(amount: Decimal) -> str:
@@ -65,6 +65,11 @@ def money(amount: Decimal) -> str:
 def unit(key: str) -> str:
     """Return what the key's price is for: `per 1M tokens`, `per request`, `per image`, `per search`."""
     return _PER_UNIT.get(key.partition("@")[0], PER_MILLION)
+
+
+def scale(key: str) -> int:
+    """Return how many of what the API prices are in one unit: a million tokens, one request."""
+    return 1_000_000 if unit(key) == PER_MILLION else 1
 
 
 def label(key: str) -> str:

@@ -17,7 +17,7 @@ from watcher.catalog import diff, event, price
 from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION, TARGETS, Pending
 from watcher.catalog.model import KINDS, Event, Facets, FieldChange, Kind, Model
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Entry, Snapshot, UnfitError, normalise, price_of
+from watcher.catalog.reading import Entry, Snapshot, UnfitError, base_path, normalise, price_of
 
 
 class Track(Struct, frozen=True):
@@ -281,7 +281,7 @@ def _repriced(track: Track, moment: _Now) -> _Made:
     if not paths:
         return track, []
     prices = event.price_changes(before, facets, paths)
-    after = _without(track, paths)
+    after = _pinned(_without(track, paths), before, paths)
     made = event.model_event(
         "repriced",
         track.model,
@@ -292,6 +292,22 @@ def _repriced(track: Track, moment: _Now) -> _Made:
         marks=event.price_marks(before, diff.told(facets, after.pending)),
     )
     return after, [made]
+
+
+def _pinned(track: Track, before: Facets, paths: Iterable[str]) -> Track:
+    """Return the track with the tiers that were announced without a price of their own announced at the one they had.
+
+    Else the price of the key that was announced just now, at `paths`, would silently be announced for them, too.
+    """
+    moved, pending = set(paths), {}
+    for path, held in track.pending.items():
+        if held.told is None and diff.is_price(path) and base_path(path) in moved:
+            pinned = replace(held, told=price_of(before, path))
+            if pinned.told != track.model.facets.get(path):
+                pending[path] = pinned
+        else:
+            pending[path] = held
+    return replace(track, pending=pending)
 
 
 def _expiring(track: Track, moment: _Now) -> _Made:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from watcher.catalog import price
 from watcher.catalog.model import Facets
-from watcher.catalog.reading import PRICING, price_key, price_of
+from watcher.catalog.reading import PRICING, base_path, price_key, price_of
 
 EXPIRATION = "expiration_date"
 CANONICAL_SLUG = "canonical_slug"
@@ -99,7 +99,10 @@ def pend(
     """
     result = dict(pending)
     announced = told(old, pending)
-    for path in differing(old, new):
+    inherited = [path for path in pending if is_price(path) and path not in new and path not in old]
+    moved = set(differing(old, new))
+    moved.update(path for path in inherited if base_path(path) in moved)
+    for path in moved:
         value = new.get(path)
         before = _learnt(path, announced.get(path), value)
         if value == before:

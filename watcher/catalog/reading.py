@@ -215,7 +215,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict) and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)
         elif path in _SETS and isinstance(value, list):
-            yield path, sorted({str(item) for item in value})
+            yield path, sorted({item if isinstance(item, str) else json.dumps(item, sort_keys=True) for item in value})
         elif isinstance(value, float) and value.is_integer():
             yield path, int(value)
         else:
@@ -324,11 +324,16 @@ def price_of(facets: Facets, path: str) -> str:
     A tier that has no price of its own costs what the key costs; an optional price that is absent is zero.
     """
     value = facets.get(path)
-    if value is None and "@" in path:
-        value = facets.get(path.partition("@")[0])
+    if value is None:
+        value = facets.get(base_path(path))
     return price.FREE if value is None else str(value)
+
+
+def base_path(path: str) -> str:
+    """Return the path of the key's own price, which a tier without one inherits; itself, if it is no tier's."""
+    return path.partition("@")[0]
 
 
 def price_key(path: str) -> str:
     """Return the key that a price's path belongs to: `prompt` for `pricing.prompt@200000+`."""
-    return path.removeprefix(PRICING).partition("@")[0]
+    return base_path(path).removeprefix(PRICING)

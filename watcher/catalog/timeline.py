@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from watcher.catalog import diff, event
 from watcher.catalog.model import Facets, PriceChange
+from watcher.catalog.reading import PRICING, price_of
 
 
 class Period(Struct, frozen=True):
@@ -49,3 +50,25 @@ def timeline(periods: Iterable[Period]) -> list[Turn]:
     if before is not None and before.end is not None:
         turns.append(Turn(before.end, "gone", {}))
     return turns
+
+
+def price_series(
+    periods: Iterable[Period], key: str, *, since: datetime | None, until: datetime
+) -> list[tuple[datetime, str | None]]:
+    """Return the moments at which a price became another one, with that price; None from when the model was gone.
+
+    The last point is at `until`, so that the last price has a length; with `since` the first is there.
+    """
+    path = PRICING + key
+    points: list[tuple[datetime, str | None]] = []
+    for period in periods:
+        if points and points[-1][0] == period.start:
+            points.pop()
+        points.append((period.start, price_of(period.facets, path)))
+        if period.end is not None:
+            points.append((period.end, None))
+    if since is not None:
+        before = [price for at, price in points if at <= since]
+        points = [(since, before[-1])] * bool(before) + [point for point in points if point[0] > since]
+    turns = [point for index, point in enumerate(points) if not index or point[1] != points[index - 1][1]]
+    return [*turns, (until, turns[-1][1])] if turns else []

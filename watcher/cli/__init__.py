@@ -14,12 +14,15 @@ from watcher.errors import WatcherError
 _VERBS = {
     "changes": "watcher.cli.changes:changes",
     "channels": "watcher.cli.channels:channels",
+    "chart": "watcher.cli.chart:chart",
     "config": "watcher.cli.config:config_group",
     "demo": "watcher.cli.demo:demo",
+    "import": "watcher.cli.importing:import_history",
     "models": "watcher.cli.models:models",
     "replay": "watcher.cli.replay:replay",
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
+    "status": "watcher.cli.status:status",
 }
 
 

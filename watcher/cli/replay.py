@@ -9,6 +9,7 @@ import msgspec
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.opening import warn, with_console
 from watcher.cli.state import State
+from watcher.cli.table import print_table
 from watcher.cli.when import told
 from watcher.config import Config
 from watcher.replay import Replay, Step
@@ -34,11 +35,12 @@ def replay(state: State, archives: tuple[str, ...], as_json: bool) -> None:
 
 
 def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
+    from watcher.cli.progress import progress
     from watcher.upstream.archive import read_archive
 
     run = Replay(config.announce)
     for archive in archives:
-        for step in run.run(read_archive(archive, on_problem=warn)):
+        for step in run.run(progress(read_archive(archive, on_problem=warn), "snapshots")):
             for problem in step.problems:
                 warn(f"{told(step.at)}: {problem}")
             if step.reason:
@@ -50,25 +52,25 @@ def _report(config: Config, steps: Iterator[Step]) -> None:
     from watcher.alerts.message import headline
     from watcher.alerts.routing import Told, route
 
-    memory, kinds, days, messages = Told(), Counter[str](), Counter[str](), Counter[str]()
+    memory, messages = Told(), Counter[str]()
+    days: dict[str, Counter[str]] = {}
     captures = 0
     for step in steps:
         captures += 1
-        kinds.update(event.kind for event in step.events)
-        days.update(f"{event.at:%Y-%m-%d}" for event in step.events)
+        days.setdefault(f"{step.at:%Y-%m-%d}", Counter()).update(event.kind for event in step.events)
         sent: dict[str, list[Event]] = {}
         for name, _, event in route(config.channels, step.events, memory):
             sent.setdefault(name, []).append(event)
         for name, events in sent.items():
             messages[name] += 1
             click.echo(f"{told(step.at)}  {name}: {headline(events)}")
+    kinds = [kind for kind in KINDS if any(day[kind] for day in days.values())]
+    rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
+    total = sum(days.values(), Counter[str]())
+    rows.append(("total", *(str(total[kind]) for kind in kinds), str(total.total())))
     click.echo()
-    click.echo(f"{captures} snapshots, {kinds.total()} events")
-    for kind in KINDS:
-        if kinds[kind]:
-            click.echo(f"  {kind:<12}{kinds[kind]:>5}")
-    if days:
-        busiest, most = days.most_common(1)[0]
-        click.echo(f"  on {len(days)} days, at most {most} on one ({busiest})")
+    print_table(("day", *kinds, "events"), rows, right=(*kinds, "events"))
+    click.echo()
+    click.echo(f"{captures} snapshots")
     for channel in config.channels:
         click.echo(f"{channel.name}: {messages[channel.name]} messages")

@@ -38,9 +38,11 @@ def show(state: State, model: str, as_json: bool) -> None:
     click.echo(page(known.id))
     click.echo(f"first seen {told(known.first_seen)} UTC, {_presence(known.present, known.listed, known.last_seen)}")
     rows = [(label(key), price_text(key, offered.prices[key]), unit(key)) for key in in_order(offered.prices)]
-    rows += [(path, visible(_plain(value)), "") for path, value in sorted(facets.items()) if path in _SHOWN]
     click.echo()
-    print_table(("now" if known.present else "last", "", ""), rows)
+    print_table(("price now" if known.present else "last price", "", ""), rows)
+    click.echo()
+    for path in filter(facets.__contains__, _SHOWN):
+        click.echo(f"{path.rpartition('.')[2].replace('_', ' ')}: {visible(_plain(facets[path]), 2000)}")
     if turns:
         click.echo()
         print_table(
@@ -60,18 +62,16 @@ def show(state: State, model: str, as_json: bool) -> None:
         )
 
 
-_SHOWN = frozenset(
-    {
-        "canonical_slug",
-        "alias_target.slug",
-        "context_length",
-        "top_provider.max_completion_tokens",
-        "architecture.input_modalities",
-        "architecture.output_modalities",
-        "supported_parameters",
-        "expiration_date",
-        "knowledge_cutoff",
-    }
+_SHOWN = (
+    "context_length",
+    "top_provider.max_completion_tokens",
+    "architecture.input_modalities",
+    "architecture.output_modalities",
+    "canonical_slug",
+    "alias_target.slug",
+    "expiration_date",
+    "knowledge_cutoff",
+    "supported_parameters",
 )
 
 

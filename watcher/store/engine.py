@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
@@ -108,7 +108,7 @@ def prepare(engine: Engine) -> None:
         StoreError: it cannot be used, or belongs to another program.
     """
     path = engine.url.database
-    if path and path != ":memory:":
+    if path and path != ":memory:" and not path.startswith("file:"):  # SQLite's own kind of address
         _make_folder(Path(path))
     with explained(engine.url):
         with engine.connect() as connection:
@@ -145,9 +145,8 @@ def _migrate(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 
-    raw = engine.raw_connection()
-    raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed inside a transaction
-    raw.close()
+    with closing(engine.raw_connection()) as raw:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed inside a transaction
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         if _is_current(connection, engine.url):  # another process was faster
             return

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from watcher.catalog.model import Event, Facets, Model
 from watcher.store.documents import decompress, unpack
-from watcher.store.schema import events, models, versions
+from watcher.store.schema import events, models, polls, versions
 
 
 class Version(Struct, frozen=True):
@@ -59,6 +59,11 @@ class History:
             later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
             query = query.where(versions.c.valid_from <= at, later)
         return self._versions(query)
+
+    def watched_until(self) -> datetime | None:
+        """Return the time of the last good poll, imported ones included; None if there was none."""
+        query = select(func.max(polls.c.at)).where(polls.c.outcome == "good")
+        return self._connection.execute(query).scalar()
 
     def versions(self, model_id: str) -> list[Version]:
         """Return all that a model was, oldest first."""

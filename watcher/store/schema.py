@@ -73,6 +73,7 @@ polls = Table(
     Column("milliseconds", Integer, nullable=False),
     Column("reason", Text),  # why it is not good
     Column("feed", Text),  # why the feed could not be read
+    Column("imported", Boolean, nullable=False, default=False),  # a recorded snapshot, not a poll of ours
     Index("polls_at", "at"),
 )
 

@@ -77,13 +77,20 @@ class State:
 
     def standing(self) -> Standing:
         """Return the list's standing: the time of its last good poll, and its health."""
-        query = select(polls.c.at).where(polls.c.outcome == "good").order_by(polls.c.id.desc()).limit(1)
+        query = (
+            select(polls.c.at)
+            .where(polls.c.outcome == "good", polls.c.imported.is_(False))
+            .order_by(polls.c.id.desc())
+            .limit(1)
+        )
         source = self.source("list")
         return Standing(self._connection.execute(query).scalar(), source.health if source else Health())
 
     def last_poll(self) -> Poll | None:
         """Return the newest row of the record of polls."""
-        row = self._connection.execute(select(polls).order_by(polls.c.id.desc()).limit(1)).one_or_none()
+        row = self._connection.execute(
+            select(polls).where(polls.c.imported.is_(False)).order_by(polls.c.id.desc()).limit(1)
+        ).one_or_none()
         if row is None:
             return None
         return Poll(row.at, row.outcome, row.milliseconds, row.models, row.events, row.reason, row.feed)
@@ -130,7 +137,7 @@ class State:
         opened: list[dict[str, Any]] = []
         for model_id, track in changed.items():
             old = before.get(model_id)
-            row = _row(model_id, track)
+            row = model_row(track)
             was_there = old is not None and old.present
             same = old is not None and old.model.facets == track.model.facets
             entry = entries.get(model_id)
@@ -142,7 +149,7 @@ class State:
             if track.present and not (was_there and same):
                 document = self._last_document(model_id) if raw is None else compress(raw)
                 facets = pack(track.model.facets)
-                opened.append({"model": model_id, "at": now, "facets": facets, "raw": document})
+                opened.append({"of": model_id, "at": now, "facets": facets, "raw": document})
             if old is None:
                 added.append({**row, "id": model_id, "first_seen": first_seen, "benchmarks": benchmarks})
             elif fits:
@@ -154,8 +161,8 @@ class State:
             self._many(update(models).where(models.c.id == bindparam("of")), rows)
         close = update(versions).where(versions.c.model == bindparam("of"), versions.c.valid_to.is_(None))
         self._many(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
-        ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("model")).scalar_subquery()
-        self._many(insert(versions).values(valid_from=_not_before(ended)), opened)
+        ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("of")).scalar_subquery()
+        self._many(insert(versions).values(model=bindparam("of"), valid_from=_not_before(ended)), opened)
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
         """Store events; one that is there already stays as it is."""
@@ -202,7 +209,8 @@ def _track(row: Row[Any], facets: dict[str, Any]) -> Track:
     )
 
 
-def _row(model_id: str, track: Track) -> dict[str, Any]:
+def model_row(track: Track) -> dict[str, Any]:
+    """Return the columns of `models` that a track fills."""
     return {
         "name": track.model.name,
         "since": track.since,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from watcher.store.engine import BUSY_SECONDS, explained, open_engine, prepare
 from watcher.store.history import History
 from watcher.store.outbox import Outbox
+from watcher.store.past import Imported
 from watcher.store.state import State
 
 
@@ -20,6 +21,7 @@ class Session:
         self.state = State(connection)
         self.outbox = Outbox(connection)
         self.history = History(connection)
+        self.imported = Imported(connection)
 
 
 class Store:

@@ -1,0 +1,59 @@
+"""The history of one model as turns: appeared, repriced, gone, back."""
+
+import json
+
+from tests.catalog.history import model, moment
+from watcher.catalog.model import Facets, PriceChange
+from watcher.catalog.reading import normalise
+from watcher.catalog.timeline import Period, Turn, timeline
+
+
+def facets(prompt: str, **fields: object) -> Facets:
+
+    return normalise(json.dumps(model("a/b", prompt=prompt, **fields)).encode()).facets
+
+
+def period(start: str, end: str | None, prompt: str, **fields: object) -> Period:
+    return Period(moment(start), None if end is None else moment(end), facets(prompt, **fields))
+
+
+APPEARED = Turn(moment("00:00"), "appeared", {"prompt": PriceChange(None, "3"), "completion": PriceChange(None, "15")})
+
+
+def test_no_periods_are_no_turns() -> None:
+    assert timeline([]) == []
+
+
+def test_a_model_that_is_there_appeared_with_all_its_prices() -> None:
+    assert timeline([period("00:00", None, "3")]) == [APPEARED]
+
+
+def test_every_price_change_counts_and_other_changes_do_not() -> None:
+    turns = timeline(
+        [
+            period("00:00", "01:00", "3"),
+            period("01:00", "02:00", "3.0001"),
+            period("02:00", "03:00", "3.0001", context_length=5),
+            period("03:00", None, "0"),
+        ]
+    )
+    assert turns == [
+        APPEARED,
+        Turn(moment("01:00"), "repriced", {"prompt": PriceChange("3", "3.0001", "+0.00%")}),
+        Turn(moment("03:00"), "repriced", {"prompt": PriceChange("3.0001", "0")}),
+    ]
+
+
+def test_a_model_that_went_and_came_back_says_what_is_different_then() -> None:
+    turns = timeline([period("00:00", "01:00", "3"), period("05:00", "06:00", "4"), period("07:00", None, "4")])
+    assert turns == [
+        APPEARED,
+        Turn(moment("01:00"), "gone", {}),
+        Turn(moment("05:00"), "back", {"prompt": PriceChange("3", "4", "+33.33%")}),
+        Turn(moment("06:00"), "gone", {}),
+        Turn(moment("07:00"), "back", {}),
+    ]
+
+
+def test_a_model_that_is_gone_ends_so() -> None:
+    assert timeline([period("00:00", "01:00", "3")]) == [APPEARED, Turn(moment("01:00"), "gone", {})]

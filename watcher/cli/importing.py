@@ -1,0 +1,57 @@
+"""`watcher import ARCHIVE…`: months of history for a watcher that starts today."""
+
+from heapq import merge
+
+import click
+
+from watcher.cli.opening import open_store, warn
+from watcher.cli.state import State
+
+
+@click.command("import")
+@click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print what is there afterwards as JSON.")
+@click.pass_obj
+def import_history(state: State, archives: tuple[str, ...], as_json: bool) -> None:
+    """Fill the database with recorded snapshots: prices, presence and past events, none of which is sent.
+
+    It can be run again, and in pieces in any order: a snapshot that is there already is not taken twice. What the
+    watcher itself saw stays as it is; snapshots from then on are left out.
+
+    An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
+    """
+    from watcher.cli.progress import progress
+    from watcher.importing import in_order, tell
+    from watcher.upstream.archive import read_archive
+
+    config = state.load()
+    problems: list[str] = []
+    readers = [read_archive(archive, on_problem=problems.append) for archive in archives]
+    captures = merge(*readers, key=lambda capture: capture.at)
+    with open_store(config) as store, store.writing() as session:
+        before = len(list(session.imported.times()))
+        first_live = session.imported.first_live()
+        stored = session.imported.captures()
+        seen = in_order(stored, progress(captures, "snapshots"), first_live, problems)
+        past = tell(seen, config.announce, problems)
+        session.imported.replace(past)
+    for problem in problems:
+        warn(problem)
+    summary = {
+        "snapshots": len(past.polls),
+        "added": len(past.polls) - before,
+        "models": len(past.first_seen),
+        "versions": len(past.spans),
+        "events": len(past.events),
+        "from": past.polls[0][0] if past.polls else None,
+        "to": past.polls[-1][0] if past.polls else None,
+    }
+    if as_json:
+        from watcher.cli.table import print_json
+
+        print_json(summary)
+    else:
+        click.echo(
+            "imported history: {snapshots} snapshots ({added} of them new), {models} models, "
+            "{versions} versions, {events} events".format_map(summary)
+        )
