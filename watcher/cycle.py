@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,15 +19,20 @@ from msgspec.structs import replace
 from watcher.alerts.routing import route
 from watcher.catalog import guard, poll
 from watcher.catalog.announce import FeedModel, Judgement, Tracks, judge_feed, next_due, unknown_to
+from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
+from watcher.catalog.reading import Snapshot, UnreadableError, read
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError
-from watcher.store import Session, Store
-from watcher.store.state import Poll, Source
+from watcher.store.glance import Glance
+from watcher.store.records import Poll, Source
+from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
+
+if TYPE_CHECKING:
+    from watcher.store.session import Session
 
 
 class Listing(Protocol):
@@ -109,14 +114,13 @@ def check(
     """
     start = monotonic()
     fetched = _fetch(upstream, config.source)
-    with store.reading() as session:
-        listed, feed = session.state.source("list"), session.state.source("feed")
-    if _nothing_to_judge(fetched, listed, feed, config, now):
-        done = Poll(now, "good", _milliseconds(monotonic() - start), listed.models if listed else 0)
-        with store.writing(discard=dry_run) as session:
-            session.state.add_poll(done)
+    seen = store.glance()
+    if seen is not None and seen.listed is not None and _nothing_to_judge(fetched, seen, seen.listed, config, now):
+        done = Poll(now, "good", _milliseconds(monotonic() - start), seen.listed.models)
+        if not dry_run:
+            store.note(done)
         return Report(done)
-    heard = _read(fetched, feed, config.source)
+    heard = _read(fetched, seen.feed if seen is not None else None, config.source)
     witness = _ask_witness(store, upstream, heard.snapshot, config)
     with store.writing(discard=dry_run) as session:
         return _judge_and_store(session, fetched, heard, witness, config, now, lambda: monotonic() - start)
@@ -138,19 +142,17 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
         return replace(fetched, feed_error=str(error))
 
 
-def _nothing_to_judge(
-    fetched: _Fetched, listed: Source | None, feed: Source | None, config: Config, now: datetime
-) -> bool:
+def _nothing_to_judge(fetched: _Fetched, seen: Glance, listed: Source, config: Config, now: datetime) -> bool:
     """Whether the source shows byte for byte what was judged before, and no time has come for anything."""
-    if fetched.error is not None or fetched.feed_error is not None or listed is None:
+    if fetched.error is not None or fetched.feed_error is not None:
         return False
     same_list = (listed.query, listed.policy, listed.digest) == (
         _query(config.source),
         fingerprint(config.announce),
         fetched.digest,
     )
-    same_feed = fetched.feed is None or _is_known_feed(fetched, feed, config.source)
-    quiet = listed.health == type(listed.health)() and (listed.next_due is None or now < listed.next_due)
+    same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
+    quiet = listed.health == Health() and (listed.next_due is None or now < listed.next_due)
     return same_list and same_feed and quiet
 
 
@@ -194,7 +196,7 @@ def _ask_witness(store: Store, upstream: Upstream, snapshot: Snapshot | None, co
 
 
 def _judge_and_store(
-    session: Session,
+    session: "Session",
     fetched: _Fetched,
     heard: _Read,
     witness: int | None,
@@ -219,10 +221,11 @@ def _judge_and_store(
             baseline=baseline,
             witness=witness,
         )
-    _save(session, verdict.judgement, tracks, heard.snapshot.entries if heard.snapshot else {}, now)
+    entries = heard.snapshot.entries if heard.snapshot else {}
+    state.save_tracks(verdict.judgement.tracks, tracks, entries, now, first_seen=now)
     tracks = {**tracks, **verdict.judgement.tracks}
     fed, feed_error = _judge_feed(session, fetched, heard, tracks, config, now)
-    _save(session, fed, tracks, {}, now)
+    state.save_tracks(fed.tracks, tracks, {}, now, first_seen=now)
     if verdict.outcome == "good" and heard.snapshot is not None:
         due = next_due(tracks, now, policy)
         after = Source(query, fingerprint(policy), fetched.digest, heard.snapshot.total, due, verdict.standing.health)
@@ -231,6 +234,7 @@ def _judge_and_store(
     if after != listed:
         state.save_source("list", after)
     events = verdict.events + fed.events
+    state.add_events(events)
     done = Poll(
         at=now,
         outcome=verdict.outcome,
@@ -246,7 +250,7 @@ def _judge_and_store(
 
 
 def _judge_feed(
-    session: Session, fetched: _Fetched, heard: _Read, tracks: Tracks, config: Config, now: datetime
+    session: "Session", fetched: _Fetched, heard: _Read, tracks: Tracks, config: Config, now: datetime
 ) -> tuple[Judgement, str | None]:
     """Return what the feed adds, and why it could not be used if it could not."""
     if heard.feed is None or not tracks:
@@ -262,13 +266,8 @@ def _judge_feed(
     return judge_feed(unknown, now=now, baseline=baseline), heard.feed_error
 
 
-def _save(session: Session, judgement: Judgement, before: Tracks, entries: Mapping[str, Entry], now: datetime) -> None:
-    session.state.save_tracks(judgement.tracks, before, entries, now, first_seen=now)
-    session.state.add_events(judgement.events)
-
-
 def queue(
-    session: Session, events: Sequence[Event], channels: Sequence[Channel], now: datetime
+    session: "Session", events: Sequence[Event], channels: Sequence[Channel], now: datetime
 ) -> dict[str, list[str]]:
     """Queue each event for each channel that wants it, and return the ids of the events by channel."""
     wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}

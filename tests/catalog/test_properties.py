@@ -66,7 +66,12 @@ documents = st.fixed_dictionaries(
 catalogues = st.dictionaries(st.sampled_from(IDS), documents, max_size=5)
 gaps = st.sampled_from([timedelta(minutes=20), HOUR, HOUR, 2 * HOUR, 4 * HOUR, 7 * HOUR, 30 * HOUR])
 policies = st.sampled_from(
-    [Policy(), Policy(prices=("*",)), Policy(settle_new=HOUR, settle_returned=2 * HOUR, settle_retargeted=HOUR)]
+    [
+        Policy(),
+        Policy(prices=("*",)),
+        Policy(fold_models=2),
+        Policy(settle_new=HOUR, settle_returned=2 * HOUR, settle_retargeted=HOUR),
+    ]
 )
 
 

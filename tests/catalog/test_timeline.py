@@ -2,10 +2,10 @@
 
 import json
 
-from tests.catalog.history import model, moment
+from tests.catalog.history import clock, model, moment
 from watcher.catalog.model import Facets, PriceChange
 from watcher.catalog.reading import normalise
-from watcher.catalog.timeline import Period, Turn, timeline
+from watcher.catalog.timeline import Period, Turn, price_series, timeline
 
 
 def facets(prompt: str, **fields: object) -> Facets:
@@ -57,3 +57,38 @@ def test_a_model_that_went_and_came_back_says_what_is_different_then() -> None:
 
 def test_a_model_that_is_gone_ends_so() -> None:
     assert timeline([period("00:00", "01:00", "3")]) == [APPEARED, Turn(moment("01:00"), "gone", {})]
+
+
+def prices(*periods: Period, since: str | None = None, until: str = "12:00") -> list[tuple[str, str | None]]:
+    start = None if since is None else moment(since)
+    return [(clock(at), value) for at, value in price_series(periods, "prompt", since=start, until=moment(until))]
+
+
+HISTORY = (
+    period("00:00", "01:00", "3"),
+    period("01:00", "02:00", "4"),
+    period("02:00", "03:00", "4", context_length=5),
+    period("05:00", None, "4"),
+)
+
+
+def test_a_series_has_a_point_where_the_price_became_another_one_and_one_at_the_end() -> None:
+    assert prices(*HISTORY) == [("00:00", "3"), ("01:00", "4"), ("03:00", None), ("05:00", "4"), ("12:00", "4")]
+
+
+def test_a_series_ends_with_the_absence_of_a_model_that_is_gone() -> None:
+    assert prices(HISTORY[0]) == [("00:00", "3"), ("01:00", None), ("12:00", None)]
+
+
+def test_a_series_since_some_time_starts_there_with_the_price_it_was() -> None:
+    assert prices(*HISTORY, since="00:30") == [("00:30", "3"), *prices(*HISTORY)[1:]]
+    assert prices(*HISTORY, since="04:00") == [("04:00", None), ("05:00", "4"), ("12:00", "4")]
+    assert prices(*HISTORY, since="06:00") == [("06:00", "4"), ("12:00", "4")]
+
+
+def test_a_series_since_before_the_model_starts_with_the_model() -> None:
+    assert prices(period("01:00", None, "3"), since="00:00") == [("01:00", "3"), ("12:00", "3")]
+
+
+def test_a_series_of_nothing_is_empty() -> None:
+    assert prices() == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import START, Polls, document, event
-from watcher.store import Store
+from watcher.store.store import Store
 
 
 def url(path: Path) -> str:

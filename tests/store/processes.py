@@ -14,8 +14,8 @@ WRITE = """
 import json, sys
 from datetime import UTC, datetime
 from watcher.errors import WatcherError
-from watcher.store import Store
-from watcher.store.state import Poll
+from watcher.store.store import Store
+from watcher.store.records import Poll
 try:
     with Store.open(sys.argv[1], busy_seconds=0.1) as store, store.writing() as session:
         session.state.add_poll(Poll(datetime(2026, 2, 1, tzinfo=UTC), "good", 1))

@@ -11,8 +11,8 @@ from watcher.catalog.announce import FeedModel, Track, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.store import Store
-from watcher.store.state import Poll
+from watcher.store.records import Poll
+from watcher.store.store import Store
 
 START = datetime(2026, 1, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

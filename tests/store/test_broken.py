@@ -13,10 +13,10 @@ from tests.store.conftest import url
 from tests.store.processes import WRITE, run_on_small_disk, run_unprivileged
 from tests.store.samples import HOUR, START, Polls, contents, document
 from watcher.errors import StoreError
-from watcher.store import Store
 from watcher.store.documents import compress
 from watcher.store.engine import open_engine, prepare
-from watcher.store.state import Poll
+from watcher.store.records import Poll
+from watcher.store.store import Store
 
 PAGE = 4096
 
@@ -27,8 +27,8 @@ import json, random, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from watcher.errors import StoreError
-from watcher.store import Store
-from watcher.store.state import Poll
+from watcher.store.store import Store
+from watcher.store.records import Poll
 path = Path(sys.argv[1]) / "watcher.db"
 at = datetime(2026, 2, 1, tzinfo=UTC)
 with Store.open(f"sqlite:///{path}") as store:
@@ -173,7 +173,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_database_that_may_not_grow_loses_nothing(filled: Path) -> None:
-    engine = open_engine(url(filled))
+    engine = open_engine(url(filled), busy_seconds=5)
     pages = filled.stat().st_size // PAGE
 
     def limit(connection: sqlite3.Connection, _record: object) -> None:
@@ -181,7 +181,8 @@ def test_a_database_that_may_not_grow_loses_nothing(filled: Path) -> None:
 
     sqlalchemy_event.listen(engine, "connect", limit)
     prepare(engine)
-    store = Store(engine)
+    store = Store(url(filled))
+    store._engine = engine
     before = contents(store)
     with pytest.raises(StoreError) as caught, store.writing() as session:
         for number in range(10_000):

@@ -13,8 +13,8 @@ from tests.store.conftest import url
 from tests.store.samples import HOUR, MINUTE, START, Polls, document, event, unfit
 from watcher.catalog.announce import FeedModel
 from watcher.catalog.reading import normalise
-from watcher.store import Store
 from watcher.store.history import Version, facets_at
+from watcher.store.store import Store
 
 IDS = [f"author/{letter}" for letter in "abcdefg"]
 

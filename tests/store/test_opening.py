@@ -11,12 +11,12 @@ from tests.store.conftest import url
 from tests.store.processes import run_together
 from tests.store.samples import contents
 from watcher.errors import ConfigError, StoreError, StoreTooNewError, WatcherError
-from watcher.store import Store
+from watcher.store.store import Store
 
 OPEN_TOGETHER = """
 import json, sys
 import alembic.command
-from watcher.store import Store
+from watcher.store.store import Store
 print("ready", flush=True)
 sys.stdin.readline()
 with Store.open(sys.argv[1]) as store, store.reading() as session:
@@ -45,7 +45,7 @@ def test_a_new_database_is_made_with_its_folders_for_this_user_alone(tmp_path: P
 
 
 def test_it_uses_a_write_ahead_log_and_waits_for_the_disk(path: Path) -> None:
-    with Store.open(url(path)) as store, store._engine.connect() as connection:
+    with Store.open(url(path)) as store, store._opened().connect() as connection:
         ask = connection.exec_driver_sql
         assert [ask(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")] == [
             "wal",

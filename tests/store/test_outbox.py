@@ -14,13 +14,13 @@ from tests.store.processes import run_together
 from tests.store.samples import HOUR, MINUTE, START, event
 from watcher.catalog.model import Event, PriceChange
 from watcher.errors import StoreError
-from watcher.store import Store
 from watcher.store.outbox import MAX_ERROR, Delivery
+from watcher.store.store import Store
 
 CLAIM_TOGETHER = """
 import json, sys
 from tests.store.samples import MINUTE, START
-from watcher.store import Store
+from watcher.store.store import Store
 with Store.open(sys.argv[1]) as store:
     print("ready", flush=True)
     sys.stdin.readline()

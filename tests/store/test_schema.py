@@ -19,9 +19,10 @@ from sqlalchemy import Engine, create_engine, inspect
 from tests.store.conftest import url
 from tests.store.processes import run
 from watcher.errors import StoreError
-from watcher.store import Store
 from watcher.store import engine as engines
-from watcher.store.schema import REVISIONS, metadata
+from watcher.store.revisions import REVISIONS
+from watcher.store.schema import metadata
+from watcher.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ def upgrade():
 
 LOADED = """
 import json, sys
-from watcher.store import Store
+from watcher.store.store import Store
 Store.open(sys.argv[1]).close()
 print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("alembic", "mako"))))
 """
@@ -47,7 +48,7 @@ print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("
 INSTALLED = """
 import json, sys
 import watcher
-from watcher.store import Store
+from watcher.store.store import Store
 from watcher.store.engine import migrations_folder
 with Store.open(sys.argv[1]) as store, store.reading() as session:
     print(json.dumps([watcher.__file__, str(migrations_folder()), len(session.state.tracks())]))

@@ -10,8 +10,8 @@ from watcher.catalog.announce import Track
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import normalise, read
-from watcher.store import Store
-from watcher.store.state import Poll
+from watcher.store.records import Poll
+from watcher.store.store import Store
 from watcher.upstream.archive import read_archive
 
 RECORDED = sorted((Path(__file__).parents[3] / "shared" / "data").glob("*.tar.xz"))

@@ -19,8 +19,8 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, read
-from watcher.store import Store
-from watcher.store.state import Poll, Source
+from watcher.store.records import Poll, Source
+from watcher.store.store import Store
 
 A, B = "author/a", "author/b"
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.store.conftest import url
 from tests.store.processes import start
 from tests.store.samples import HOUR, START, Polls, contents, document, event
-from watcher.store import Session, Store
-from watcher.store.state import Poll, Source
+from watcher.store.records import Poll, Source
+from watcher.store.session import Session
+from watcher.store.store import Store
 
 DIE_IN_A_TRANSACTION = """
 import os, sys
@@ -20,8 +21,8 @@ from tests.store.samples import HOUR, START, body, document
 from watcher.catalog.announce import judge
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.store import Store
-from watcher.store.state import Poll
+from watcher.store.store import Store
+from watcher.store.records import Poll
 with Store.open(sys.argv[1]) as store, store.writing() as session:
     documents = [document(f"author/model-{number}", "0.5", noise=os.urandom(2000).hex()) for number in range(2000)]
     snapshot = read([body(documents)])

@@ -11,7 +11,7 @@ from watcher.config.settings import Channel
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
-    from watcher.store import Store
+    from watcher.store.store import Store
 
 LEASE = timedelta(minutes=2)
 """How long a claim keeps other processes from a delivery; longer than a channel may take."""
@@ -35,6 +35,9 @@ def drain(store: "Store", channels: Sequence[Channel], send: Send, *, clock: Cal
 
     A channel that fails holds back none of the others: its deliveries stay, and are due at the next check.
     """
+    seen = store.glance()
+    if seen is not None and not seen.waiting:
+        return []
     with store.reading() as session:
         waiting = session.outbox.pending()
     return [

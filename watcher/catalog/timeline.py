@@ -69,6 +69,6 @@ def price_series(
             points.append((period.end, None))
     if since is not None:
         before = [price for at, price in points if at <= since]
-        points = [(since, before[-1])] * bool(before) + [point for point in points if point[0] > since]
+        points = [*((since, price) for price in before[-1:]), *(point for point in points if point[0] > since)]
     turns = [point for index, point in enumerate(points) if not index or point[1] != points[index - 1][1]]
     return [*turns, (until, turns[-1][1])] if turns else []

@@ -20,7 +20,7 @@ def demo() -> None:
     from watcher.config.settings import Store as StoreSettings
     from watcher.cycle import check
     from watcher.simulator import Moment, Simulator, StorySource, story_by_name
-    from watcher.store import Store
+    from watcher.store.store import Store
     from watcher.upstream.client import Client
 
     console = Console(file=sys.stdout, highlight=False)

@@ -15,7 +15,7 @@ from watcher.config.settings import Channel
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
     from watcher.catalog.model import Event
-    from watcher.store import Store
+    from watcher.store.store import Store
     from watcher.upstream import Client
 
 CONSOLE = "console"
@@ -24,10 +24,10 @@ CONSOLE = "console"
 
 @contextmanager
 def open_store(config: Config) -> "Iterator[Store]":
-    """Open the database of the configuration. Raises StoreError, ConfigError."""
-    from watcher.store import Store
+    """Have the database of the configuration at hand; it is opened when it is first used."""
+    from watcher.store.store import Store
 
-    with Store.open(config.store.url) as store:
+    with Store(config.store.url) as store:
         yield store
 
 

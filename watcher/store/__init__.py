@@ -1,5 +1,1 @@
-"""The database of what was seen, announced and sent."""
-
-from watcher.store.store import Session, Store
-
-__all__ = ["Session", "Store"]
+"""The database of what was seen, announced and sent; `store.Store` is its one door."""

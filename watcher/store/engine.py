@@ -12,10 +12,7 @@ from sqlalchemy.sql import column
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
 from watcher.store.documents import DamagedError
-from watcher.store.schema import REVISIONS
-
-BUSY_SECONDS = 30.0
-"""How long a write waits for another process before it gives up."""
+from watcher.store.revisions import REVISIONS
 
 _DAMAGED = "is damaged; nothing was written. Restore a backup, or move it away to start anew"
 
@@ -37,7 +34,7 @@ _OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
 _version_table = table("alembic_version", column("version_num"))
 
 
-def open_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
+def open_engine(url: str, *, busy_seconds: float) -> Engine:
     """Return an engine for a database of `[store] url`; nothing is opened yet.
 
     Raises:

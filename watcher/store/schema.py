@@ -22,9 +22,6 @@ from sqlalchemy import (
 
 from watcher.store.documents import DamagedError
 
-REVISIONS = ("0001",)
-"""The migrations in `migrations/`, oldest first; a test holds the two together."""
-
 metadata = MetaData()
 
 

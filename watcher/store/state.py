@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
 
 from watcher.catalog.announce import Track, Tracks
@@ -14,35 +13,8 @@ from watcher.catalog.model import Event, Model
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
+from watcher.store.records import Poll, Source
 from watcher.store.schema import Time, events, models, polls, sources, versions
-
-
-class Source(Struct, frozen=True):
-    """What is remembered of the list or the feed."""
-
-    query: str
-    """Address and parameters that the baseline holds for."""
-    policy: str
-    """Fingerprint of the policy that `next_due` was worked out with."""
-    digest: bytes
-    """Of the last body that was judged."""
-    models: int = 0
-    """Entries in that body."""
-    next_due: datetime | None = None
-    """When that same body would make something due."""
-    health: Health = Health()
-
-
-class Poll(Struct, frozen=True):
-    """One row of the record of polls."""
-
-    at: datetime
-    outcome: str
-    milliseconds: int
-    models: int | None = None
-    events: int = 0
-    reason: str | None = None
-    feed: str | None = None
 
 
 class State:

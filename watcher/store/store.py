@@ -1,67 +1,96 @@
-"""The one door to the database; nothing else in the project speaks SQL."""
+"""The one door to the database; nothing else in the project speaks SQL.
+
+SQLAlchemy is imported when it is first needed: an unchanged check takes a `glance` and leaves a note, and that works
+without it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import Connection, Engine
+from watcher.store import glance
+from watcher.store.glance import Glance
+from watcher.store.records import Poll
 
-from watcher.store.engine import BUSY_SECONDS, explained, open_engine, prepare
-from watcher.store.history import History
-from watcher.store.outbox import Outbox
-from watcher.store.past import Imported
-from watcher.store.state import State
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
+    from watcher.store.session import Session
 
-class Session:
-    """What can be done inside one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.state = State(connection)
-        self.outbox = Outbox(connection)
-        self.history = History(connection)
-        self.imported = Imported(connection)
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process before it gives up."""
 
 
 class Store:
-    """A database of what was seen, announced and sent. Callers see `StoreError`s, never the driver's."""
+    """A database of what was seen, announced and sent. Callers see `StoreError`s, never the driver's.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    It is opened, and its schema created or migrated where that is due, when it is first used. From then on any method
+    can raise:
+
+        ConfigError: the URL is not understood.
+        StoreTooNewError: a newer version of the watcher wrote the database.
+        StoreError: it cannot be used.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._url = url
+        self._busy_seconds = busy_seconds
+        self._engine: Engine | None = None
 
     @classmethod
     def open(cls, url: str, *, busy_seconds: float = BUSY_SECONDS) -> Self:
-        """Open the database of `[store] url`, creating or migrating its schema where that is due.
+        """Return the store of `[store] url`, opened now."""
+        store = cls(url, busy_seconds=busy_seconds)
+        store._opened()
+        return store
 
-        Raises:
-            ConfigError: the URL is not understood.
-            StoreTooNewError: a newer version of the watcher wrote it.
-            StoreError: it cannot be used.
-        """
-        engine = open_engine(url, busy_seconds=busy_seconds)
-        try:
-            prepare(engine)
-        except BaseException:
-            engine.dispose()  # an open connection would leave its log beside the file
-            raise
-        return cls(engine)
+    def _opened(self) -> "Engine":
+        if self._engine is None:
+            from watcher.store.engine import open_engine, prepare
+
+            engine = open_engine(self._url, busy_seconds=self._busy_seconds)
+            try:
+                prepare(engine)
+            except BaseException:
+                engine.dispose()  # an open connection would leave its log beside the file
+                raise
+            self._engine = engine
+        return self._engine
+
+    def glance(self) -> Glance | None:
+        """Return what an unchanged check needs to know, or None where that takes opening the database."""
+        return glance.glance(self._url, self._busy_seconds)
+
+    def note(self, poll: Poll) -> None:
+        """Record a poll that changed nothing: one small row."""
+        if not glance.note(self._url, self._busy_seconds, poll):
+            with self.writing() as session:
+                session.state.add_poll(poll)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> "Iterator[Session]":
         """Read at one moment; nothing is written."""
-        with explained(self._engine.url), self._engine.connect() as connection:
+        from watcher.store.engine import explained
+        from watcher.store.session import Session
+
+        engine = self._opened()
+        with explained(engine.url), engine.connect() as connection:
             yield Session(connection)
 
     @contextmanager
-    def writing(self, *, discard: bool = False) -> Iterator[Session]:
+    def writing(self, *, discard: bool = False) -> "Iterator[Session]":
         """Write in one transaction that ends with the block: all of it or, on any error, nothing.
 
         `discard` throws all away at the end, for a dry run.
         """
+        from watcher.store.engine import explained
+        from watcher.store.session import Session
+
+        engine = self._opened()
         with (
-            explained(self._engine.url),
-            self._engine.connect().execution_options(writes=True) as connection,
+            explained(engine.url),
+            engine.connect().execution_options(writes=True) as connection,
             connection.begin() as transaction,
         ):
             yield Session(connection)
@@ -70,7 +99,8 @@ class Store:
 
     def close(self) -> None:
         """Give up the connections."""
-        self._engine.dispose()
+        if self._engine is not None:
+            self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self

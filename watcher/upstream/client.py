@@ -12,6 +12,7 @@ import json
 import random
 import re
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -42,6 +43,10 @@ from watcher.upstream.key import checked_key
 
 if TYPE_CHECKING:
     import httpx
+
+# httpx loads its own command line, and with it rich and pygments, wherever click and rich are installed: 45 ms of every
+# check. It does without when that import fails.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 USER_AGENT = f"openrouter-watcher/{__version__} (+https://openrouter.ai/docs/api-reference/list-available-models)"
 

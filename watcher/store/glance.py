@@ -1,0 +1,84 @@
+"""The cheap look of an unchanged check: the standard library's SQLite, for what most polls come to.
+
+Importing SQLAlchemy costs more than all else that such a check does. So these two questions are asked without it; in
+every case but the plain one (another version of the schema, a database that cannot be used, one that is not
+SQLite) the answer is "not here", and the way through `Session` decides, errors included.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from watcher.catalog.health import Health
+from watcher.store.documents import DamagedError, unpack
+from watcher.store.records import Poll, Source
+from watcher.store.revisions import REVISIONS
+
+_PREFIX = "sqlite:///"
+_SOURCE = """
+    SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?
+"""
+_NOTE = """
+    INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, imported)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+"""
+
+
+class Glance(Struct, frozen=True):
+    """What is remembered of the list and of the feed, and whether any delivery waits."""
+
+    listed: Source | None
+    feed: Source | None
+    waiting: bool
+
+
+def glance(url: str, busy_seconds: float) -> Glance | None:
+    """Return what an unchanged check needs to know; None where only `Session` can tell."""
+    try:
+        with _connected(url, busy_seconds) as connection:
+            (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
+            if version != REVISIONS[-1]:
+                return None
+            waiting = connection.execute("SELECT 1 FROM deliveries WHERE state = 'pending' LIMIT 1").fetchone()
+            return Glance(_source(connection, "list"), _source(connection, "feed"), waiting is not None)
+    except (sqlite3.Error, DamagedError, ValueError):
+        return None
+
+
+def note(url: str, busy_seconds: float, poll: Poll) -> bool:
+    """Record a poll. False: nothing was written, and it is for `Session` to do it or to say why not."""
+    row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed)
+    try:
+        with _connected(url, busy_seconds) as connection:
+            connection.execute(_NOTE, row)
+    except (sqlite3.Error, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def _connected(url: str, busy_seconds: float) -> Iterator[sqlite3.Connection]:
+    if not url.startswith(_PREFIX):
+        raise ValueError(url)
+    path = f"file:{quote(url.removeprefix(_PREFIX))}?mode=rw"  # a database that is not there is not made here
+    with closing(sqlite3.connect(path, uri=True, timeout=busy_seconds, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        yield connection
+
+
+def _source(connection: sqlite3.Connection, name: str) -> Source | None:
+    row = connection.execute(_SOURCE, (name,)).fetchone()
+    if row is None:
+        return None
+    query, policy, digest, models, next_due, health = row
+    due = None if next_due is None else datetime.fromisoformat(next_due).replace(tzinfo=UTC)
+    return Source(query, policy, digest, models, due, unpack(health, Health))
+
+
+def _text(moment: datetime) -> str:
+    """Return the moment as SQLAlchemy writes it, so that both order the same."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

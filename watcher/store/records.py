@@ -1,0 +1,35 @@
+"""What is remembered of sources and polls."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from watcher.catalog.health import Health
+
+
+class Source(Struct, frozen=True):
+    """What is remembered of the list or the feed."""
+
+    query: str
+    """Address and parameters that the baseline holds for."""
+    policy: str
+    """Fingerprint of the policy that `next_due` was worked out with."""
+    digest: bytes
+    """Of the last body that was judged."""
+    models: int = 0
+    """Entries in that body."""
+    next_due: datetime | None = None
+    """When that same body would make something due."""
+    health: Health = Health()
+
+
+class Poll(Struct, frozen=True):
+    """One row of the record of polls."""
+
+    at: datetime
+    outcome: str
+    milliseconds: int
+    models: int | None = None
+    events: int = 0
+    reason: str | None = None
+    feed: str | None = None
