@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("unchanged",)
+NAMES = ("judgement", "history", "unchanged")
 
 
 def main() -> None:

@@ -46,6 +46,15 @@ def test_a_change_that_is_undone_and_redone_is_one_event_from_when_it_was_redone
     assert world.events[0].since == moment("03:00")
 
 
+def test_an_event_about_two_prices_is_since_both_were_so() -> None:
+    world = World().poll("00:00", model("a/b")).poll("01:00", model("a/b", prompt="2"))
+    world = world.poll("02:30", model("a/b", prompt="2", completion="10")).poll(
+        "05:30", model("a/b", prompt="2", completion="10")
+    )
+    assert world.news == ["05:30 repriced a/b completion 15→10 prompt 3→2"]
+    assert world.events[0].since == moment("02:30")
+
+
 def test_other_fields_settle_too_and_are_told_together() -> None:
     world = World().poll("00:00", model("a/b", context_length=1000, top_provider={"is_moderated": False}))
     world = world.poll("01:00", model("a/b", context_length=2000, top_provider={"is_moderated": True})).hold("1 00:00")
@@ -103,7 +112,14 @@ def test_a_move_of_less_than_one_percent_is_no_news_and_drift_adds_up() -> None:
     world = World().poll("00:00", model("a/b", prompt="1000"))
     for day in range(1, 8):
         world = world.poll(f"{day} 00:00", model("a/b", prompt=str(1000 + 4 * day))).hold(f"{day} 23:00")
-    assert world.news == ["3 00:00 repriced a/b prompt 1000→1012", "6 00:00 repriced a/b prompt 1012→1024"]
+    assert world.news == ["3 03:00 repriced a/b prompt 1000→1012", "6 03:00 repriced a/b prompt 1012→1024"]
+
+
+def test_a_glitch_that_makes_a_settled_drift_material_is_no_news() -> None:
+    world = World().poll("00:00", model("a/b", prompt="1000")).poll("01:00", model("a/b", prompt="1006")).hold("12:00")
+    world = world.poll("13:00", model("a/b", prompt="1012")).poll("14:00", model("a/b", prompt="1006")).hold("1 00:00")
+    assert world.news == []
+    assert due(world) is None
 
 
 def test_a_drift_and_a_step_together_are_measured_against_what_was_announced() -> None:
@@ -124,7 +140,7 @@ def test_every_price_drifts_on_its_own_account() -> None:
     world = World().poll("00:00", model("a/b", prompt="1000", completion="1000"))
     world = world.poll("01:00", model("a/b", prompt="1005", completion="2000")).hold("1 00:00")
     world = world.poll("1 01:00", model("a/b", prompt="1011", completion="2000")).hold("2 00:00")
-    assert world.news == ["04:00 repriced a/b completion 1000→2000", "1 01:00 repriced a/b prompt 1000→1011"]
+    assert world.news == ["04:00 repriced a/b completion 1000→2000", "1 04:00 repriced a/b prompt 1000→1011"]
 
 
 def test_min_change_is_a_setting() -> None:
@@ -345,7 +361,9 @@ def test_a_difference_comes_when_it_settles() -> None:
 
 
 def test_a_drift_that_is_not_material_does_not_come_by_itself() -> None:
-    world = World().poll("00:00", model("a/b", prompt="1000")).poll("01:00", model("a/b", prompt="1001")).hold("05:00")
+    world = World().poll("00:00", model("a/b", prompt="1000")).poll("01:00", model("a/b", prompt="1001"))
+    assert due(world) == "04:00"
+    world = world.hold("04:00")
     assert world.tracks["a/b"].pending
     assert due(world) is None
 
@@ -369,5 +387,6 @@ def test_arrivals_come_when_they_settle() -> None:
 def test_reminders_come_at_midnight() -> None:
     world = World().poll("09:00", model("a/b", expiration_date="2026-03-22"))
     assert due(world) == "6 00:00"
+    assert due(world.poll("6 09:00", model("a/b", expiration_date="2026-03-22"))) == "17 00:00"
     assert due(world.poll("7 09:00", model("a/b", expiration_date="2026-03-22"))) == "17 00:00"
     assert due(world.poll("20 09:00", model("a/b", expiration_date="2026-03-22"))) is None

@@ -94,6 +94,12 @@ def test_three_polls_in_a_row_that_agree_are_believed() -> None:
     assert [event.kind for event in after.events] == ["catalog_suspect"] + ["expired"] * 20
 
 
+def test_polls_agree_within_a_tenth() -> None:
+    near = world().poll("01:00", *many(80)).poll("02:00", *many(72)).poll("03:00", *many(72))
+    far = world().poll("01:00", *many(80)).poll("02:00", *many(71)).poll("03:00", *many(71))
+    assert (near.last.outcome, far.last.outcome) == ("good", "refused")
+
+
 def test_polls_that_do_not_agree_are_not_believed() -> None:
     after = world()
     for hour, count in enumerate((80, 50, 80, 50, 80, 50), start=1):

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.catalog import price
@@ -64,6 +64,7 @@ def test_what_is_no_price_is_refused(value: Any) -> None:
         price.canonical(value)
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=True, allow_infinity=True).map(str) | st.floats() | st.integers() | st.text(max_size=8))
 def test_canonical_is_idempotent(value: Any) -> None:
     try:
@@ -73,11 +74,19 @@ def test_canonical_is_idempotent(value: Any) -> None:
     assert once == price.VARIES or price.canonical(once) == once
 
 
+@settings(deadline=None)
 @given(schedules(any_prices))
 def test_a_schedule_is_the_join_of_its_pieces(schedule: str) -> None:
     assert price.join(price.pieces(schedule)) == schedule
 
 
+def test_what_holds_over_midnight_is_one_piece() -> None:
+    assert price.join([(0, "1"), (600, "2"), (1200, "1")]) == "10:00=2 20:00=1"
+    assert price.join([(0, "1"), (600, "1")]) == "1"
+    assert price.steps("10:00=2 20:00=1", "5") == [Step("10:00-20:00", "2", "5"), Step("20:00-10:00", "1", "5")]
+
+
+@settings(deadline=None)
 @given(st.dictionaries(minutes, any_prices, min_size=1, max_size=5), minutes)
 def test_a_schedule_says_the_price_of_each_minute(pieces: dict[int, str], minute: int) -> None:
     earlier = [start for start in pieces if start <= minute]
@@ -85,6 +94,7 @@ def test_a_schedule_says_the_price_of_each_minute(pieces: dict[int, str], minute
     assert price.at_minute(price.join(pieces.items()), minute) == in_force
 
 
+@settings(deadline=None)
 @given(schedules(any_prices))
 def test_windows_go_once_round_the_day(schedule: str) -> None:
     windows = list(price.windows(schedule))
@@ -95,6 +105,7 @@ def test_windows_go_once_round_the_day(schedule: str) -> None:
     assert starts[1:] + starts[:1] == ends
 
 
+@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
     carried = price.at_minute(price.carry(old, new), minute)
@@ -102,6 +113,7 @@ def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, m
     assert carried == (price.at_minute(old, minute) if said == price.UNKNOWN else said)
 
 
+@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices))
 def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
     carried = price.carry(old, new)
@@ -109,6 +121,7 @@ def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
     assert price.carry(carried, new) == carried
 
 
+@settings(deadline=None)
 @given(schedules(known_prices), schedules(known_prices))
 def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -> None:
     steps = price.steps(old, new)
@@ -116,6 +129,7 @@ def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -
     assert price.steps(new, old) == [Step(step.window, step.new, step.old) for step in steps]
 
 
+@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_steps_say_what_each_minute_was_and_is(old: str, new: str, minute: int) -> None:
     pair = price.at_minute(old, minute), price.at_minute(new, minute)
@@ -172,6 +186,7 @@ def test_a_percentage_needs_two_numbers(old: str | None, new: str | None, text: 
     assert price.percent(old, new) == text
 
 
+@settings(deadline=None)
 @given(plain_prices.filter(lambda value: value != "0"), plain_prices.filter(lambda value: value != "0"))
 def test_a_percentage_is_the_ratio(old: str, new: str) -> None:
     text = price.percent(old, new)

@@ -15,10 +15,7 @@ from watcher.catalog.price import VARIES
 DATA = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parents[3] / "shared" / "data")
 ARCHIVES = sorted(DATA.glob("*.tar.xz"))
 
-pytestmark = [
-    pytest.mark.skipif(not ARCHIVES, reason=f"no recorded captures in {DATA}"),
-    pytest.mark.xdist_group("recorded"),
-]
+pytestmark = pytest.mark.skipif(not ARCHIVES, reason=f"no recorded captures in {DATA}")
 
 
 class Recorded:

@@ -222,6 +222,9 @@ def tiered(base: str, tier: str | None) -> Document:
 
 
 def test_a_tier_at_the_price_of_the_key_is_no_news_and_neither_is_that_it_stays_there() -> None:
+    world = World().poll("00:00", tiered("3", None)).poll("01:00", tiered("3", "3")).hold("06:00")
+    world = world.poll("07:00", tiered("4", "3")).hold("12:00")
+    assert world.tracks["a/b"].pending == {}
     versions = tiered("3", None), tiered("3", "3"), tiered("4", "3"), tiered("4", "5")
     assert news_of(*versions, policy=Policy()) == [
         "15:00 repriced a/b prompt 3→4",
@@ -233,7 +236,7 @@ def test_a_tier_that_keeps_nearly_the_old_price_of_the_key_is_measured_against_t
     versions = tiered("3", None), tiered("4", "3.01"), tiered("4", "3.02"), tiered("4", "3.04")
     assert news_of(*versions, policy=Policy()) == [
         "09:00 repriced a/b prompt 3→4",
-        "18:00 repriced a/b prompt@200000+ 3→3.04",
+        "21:00 repriced a/b prompt@200000+ 3→3.04",
     ]
 
 
@@ -304,6 +307,13 @@ def test_a_price_that_cannot_be_read_is_not_zero_and_not_news() -> None:
     assert news_of(priced, model("a/b", pricing={"request": "ask us"}), priced) == []
 
 
+def test_a_price_that_cannot_be_read_is_not_in_the_offer() -> None:
+    world = World().poll("00:00", model("c/d")).poll("01:00", model("c/d"), model("a/b", pricing={"request": "ask us"}))
+    (event,) = world.events
+    assert event.offer is not None
+    assert event.offer.prices.keys() == {"prompt", "completion"}
+
+
 def test_a_price_that_was_never_readable_is_watched_once_it_is() -> None:
     first = model("a/b", pricing={"request": "ask us"})
     versions = (first, model("a/b", pricing={"request": "0.5"}), model("a/b", pricing={"request": "0.6"}))
@@ -329,6 +339,11 @@ def test_a_moved_canonical_slug_is_told_at_once() -> None:
 def test_a_canonical_slug_that_is_left_out_is_not_moved() -> None:
     slug = model("a/b", canonical_slug="a/b-1")
     assert news_of(slug, model("a/b"), slug, model("a/b", canonical_slug=None)) == []
+
+
+def test_a_canonical_slug_that_moves_while_it_is_left_out_is_told_when_it_is_given_again() -> None:
+    versions = model("a/b", canonical_slug="a/b-1"), model("a/b"), model("a/b", canonical_slug="a/b-2")
+    assert news_of(*versions) == ["12:00 retargeted a/b canonical_slug a/b-1→a/b-2"]
 
 
 def test_a_canonical_slug_that_was_never_given_is_no_move_when_it_comes() -> None:
@@ -403,6 +418,24 @@ def test_a_rewrite_of_too_small_a_share_is_told_model_by_model() -> None:
     before, rest = many(20), [model(f"rest/m{number}") for number in range(181)]
     world = World().poll("00:00", *before, *rest).poll("01:00", *many(20, context_length=2000), *rest)
     assert len(world.hold("06:00").events) == 20
+
+
+def test_a_rewrite_of_just_enough_models_of_just_enough_a_share_is_one_line() -> None:
+    before, rest = many(20), [model(f"rest/m{number}") for number in range(180)]
+    world = World().poll("00:00", *before, *rest).poll("01:00", *many(20, context_length=2000), *rest)
+    assert world.hold("06:00").news == ["04:00 changed * context_length 1000→2000"]
+
+
+def test_a_rewrite_in_two_polls_is_a_line_each_and_other_models_keep_their_own() -> None:
+    news = [model("other/one", context_length=7)]
+    world = World().poll("00:00", *many(60), model("other/one"))
+    world = world.poll("01:00", *many(30, knowledge_cutoff="2025"), *many(60)[30:], *news)
+    world = world.poll("02:00", *many(60, knowledge_cutoff="2025"), *news).hold("12:00")
+    assert world.news == [
+        "04:00 changed * knowledge_cutoff None→2025",
+        "04:00 changed other/one context_length 1000→7",
+        "05:00 changed * knowledge_cutoff None→2025",
+    ]
 
 
 def test_prices_are_never_folded() -> None:

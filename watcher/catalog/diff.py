@@ -95,7 +95,8 @@ def pend(
     """Return what is pending after an observation went from `old` to `new`.
 
     A facet that is back at its announced value is not pending any more. Else its time starts anew if it moved: for a
-    price materially, by `threshold` (a fraction) against the value it has held still at.
+    price materially, by `threshold` (a fraction) against the value it has held still at, or from what is not material
+    against the announced value to what is: a drift that becomes news by a glitch of one poll must settle, too.
     """
     result = dict(pending)
     announced = told(old, pending)
@@ -109,7 +110,7 @@ def pend(
             result.pop(path, None)
             continue
         held = pending.get(path)
-        if held is None or _moved(path, held.anchor, value, old, new, threshold):
+        if held is None or not is_price(path) or _moved(path, held.anchor, announced, old, new, threshold):
             result[path] = Pending(before, now, value)
     return result
 
@@ -121,7 +122,8 @@ def _learnt(path: str, told: Any, value: Any) -> Any:
     return None if value is None else price.carry(value, told)
 
 
-def _moved(path: str, anchor: Any, value: Any, old: Facets, new: Facets, threshold: Decimal) -> bool:
-    if not is_price(path):
+def _moved(path: str, anchor: Any, announced: Facets, old: Facets, new: Facets, threshold: Decimal) -> bool:
+    was, value, told = (price_of(facets, path) for facets in (old, new, announced))
+    if price.is_material(price_of({**old, path: anchor}, path), value, threshold):
         return True
-    return price.is_material(price_of({**old, path: anchor}, path), price_of(new, path), threshold)
+    return price.is_material(told, value, threshold) and not price.is_material(told, was, threshold)

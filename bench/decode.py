@@ -1,0 +1,16 @@
+"""`python -m bench.decode ARCHIVE`: print the seconds that msgspec needs to decode all bodies of an archive untyped."""
+
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.lasting import captures
+
+if __name__ == "__main__":
+    bodies = [body for _, body in captures(Path(sys.argv[1]))]
+    start = time.perf_counter()
+    for body in bodies:
+        msgspec.json.decode(body)
+    print(time.perf_counter() - start)

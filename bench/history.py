@@ -1,0 +1,44 @@
+"""What going through the recorded archive costs, against decoding the same bodies untyped with msgspec."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.archive import archive_path
+from bench.measure import Run, run
+
+
+def main(rounds: int = 5) -> None:
+    """Print medians, and ratios to the decoding."""
+    path = archive_path()
+    if path is None:
+        print("The cost of history needs the recorded archive: set WATCHER_DATA to its folder.")
+        return
+    decode = [sys.executable, "-m", "bench.decode", str(path)]
+    watcher = [sys.executable, "-m", "watcher"]
+    decoding: list[float] = []
+    replays: list[Run] = []
+    imports: list[Run] = []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.toml").write_text('[store]\nurl = "sqlite:///w.db"\n')
+        env = {**os.environ, "XDG_CONFIG_HOME": name}
+        for _ in range(rounds):
+            # In a process of its own: what this one holds would count as its children's peak of memory.
+            decoding.append(float(subprocess.run(decode, check=True, capture_output=True).stdout))
+            replays.append(run([*watcher, "replay", str(path)], folder, env))
+            for file in folder.glob("w.db*"):
+                file.unlink()
+            imports.append(run([*watcher, "import", str(path)], folder, env))
+        size = sum(file.stat().st_size for file in folder.glob("w.db*"))
+    base = statistics.median(decoding)
+    print(f"The recorded archive, median of {rounds} runs; decoding its bodies untyped takes {base:.3f} s")
+    for what, runs, goal in (("replay", replays, 10), ("import", imports, 20)):
+        wall = statistics.median(each.wall for each in runs)
+        ratio = statistics.median(each.wall / own for each, own in zip(runs, decoding, strict=True))
+        peak = statistics.median(each.peak for each in runs)
+        print(f"  {what}: {wall:.2f} s, {ratio:.1f} × the decoding (goal {goal}), peak {peak:.0f} MiB")
+    print(f"  database: {size / 1e6:.2f} MB (goal 1.5)")

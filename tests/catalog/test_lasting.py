@@ -1,0 +1,127 @@
+"""The measure of what should have been announced, on histories small enough to see through."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from bench.lasting import Absence, Capture, Prices, Said, absences, capture, measure_presence, measure_prices, states
+from tests.catalog.history import DAY, HOUR, body, model
+
+
+def hourly(*prompts: str | None) -> list[Capture]:
+    """Captures of one model an hour apart (None: it is missing), beside one that is always there."""
+    return [capture(at(hour), _body(prompt)) for hour, prompt in enumerate(prompts)]
+
+
+def _body(prompt: str | None) -> bytes:
+    return body(model("always/there"), *([] if prompt is None else [model("a/b", prompt=prompt)]))
+
+
+def at(hour: int) -> datetime:
+    return DAY + hour * HOUR
+
+
+def said(hour: int, prompt: str, kind: str = "repriced") -> Said:
+    return Said(at(hour), kind, "a/b", {"prompt": Decimal(prompt)})
+
+
+def changes(*prompts: str | None) -> int:
+    return measure_prices(hourly(*prompts), []).changes
+
+
+def test_a_capture_has_the_prices_without_the_rounding_of_doubles() -> None:
+    shot = capture(DAY, body(model("a/b", prompt="8.333333333333334e-8", completion="-1")))
+    assert shot == Capture(DAY, {"a/b": (Decimal("8.33333333333333e-8"), Decimal(-1))})
+
+
+@pytest.mark.parametrize(
+    ("prompts", "lasting"),
+    [
+        (["3"] * 30, 0),
+        (["3"] * 5 + ["2"] * 13, 1),
+        (["3"] * 5 + ["2"] * 12 + ["3"] * 20, 0),  # 11 hours from the first to the last capture
+        (["3"] * 5 + ["2"] * 12, 0),  # not decided
+        (["3"] * 5 + ["2"] * 13 + ["3"] * 13, 2),
+        (["3"] * 5 + ["2", "4", "2", "4"] + ["3"] * 13, 0),
+        (["3"] + ["2"] * 13, 1),  # the first shown is where it starts, however short
+        (["100"] * 13 + ["100.5"] * 13 + ["101"] * 13, 1),
+        (["100"] * 13 + ["100.9"] * 13, 0),
+        (["0.001"] * 13 + ["0"] * 13 + ["-1"] * 13, 2),
+        (["3"] * 5 + ["2"] * 5 + [None] * 3 + ["2"] * 5, 1),
+        ([None] * 5 + ["3"] * 2 + ["2"] * 13, 1),
+    ],
+)
+def test_a_lasting_change_is_a_state_of_twelve_hours_that_is_not_the_lasting_one_before(
+    prompts: list[str | None], lasting: int
+) -> None:
+    assert changes(*prompts) == lasting
+
+
+def test_a_state_begins_with_a_material_move_and_is_undecided_while_the_archive_is_too_short() -> None:
+    (runs,) = [runs for runs in states(hourly(*["3"] * 13, "2", "2.001", "5")) if runs[0].keys == ("prompt",)][1:]
+    assert [(state.price, state.first, state.last, state.lasts) for state in runs] == [
+        ((Decimal(3),), at(0), at(12), True),
+        ((Decimal(2),), at(13), at(14), False),
+        ((Decimal(5),), at(15), at(15), None),
+    ]
+
+
+HISTORY = hourly(*["3"] * 5, *["2"] * 20, *["4"] * 3, *["2"] * 3)
+
+
+def test_what_is_said_of_a_state_that_lasts_lasted_and_is_announced() -> None:
+    figures = measure_prices(HISTORY, [said(8, "2")])
+    assert (figures.repriced, figures.lasted, figures.changes, figures.announced) == (1, 1.0, 1, 1.0)
+
+
+def test_what_is_said_of_a_state_that_does_not_last_or_was_not_shown_did_not_last() -> None:
+    figures = measure_prices(HISTORY, [said(8, "2"), said(9, "7"), said(26, "4")])
+    assert (figures.repriced, len(figures.not_lasting)) == (3, 2)
+    assert figures.lasted == pytest.approx(1 / 3)
+
+
+def test_what_is_said_of_an_undecided_state_counts_neither_way() -> None:
+    assert measure_prices(HISTORY, [said(30, "2")]).repriced == 0
+
+
+def test_a_lasting_change_that_is_not_said_is_missed_and_nothing_said_is_no_mistake() -> None:
+    figures = measure_prices(HISTORY, [said(3, "2")])
+    assert (len(figures.missed), figures.announced) == (1, 0.0)
+    assert measure_prices(HISTORY, []).lasted == 1.0
+    assert measure_prices(hourly("3"), []).announced == 1.0
+
+
+def test_a_return_can_announce_a_change_and_is_no_reprice() -> None:
+    figures = measure_prices(HISTORY, [said(8, "2", "returned")])
+    assert (figures.repriced, figures.announced) == (0, 1.0)
+
+
+def test_a_change_that_is_said_twice_is_named() -> None:
+    assert len(measure_prices(HISTORY, [said(8, "2"), said(9, "2")]).twice) == 1
+
+
+def test_a_pair_may_be_said_in_two_parts() -> None:
+    def both(prompt: str, completion: str) -> Mapping[str, Prices]:
+        return {"a/b": (Decimal(prompt), Decimal(completion))}
+
+    history = [Capture(at(hour), both("3", "15") if hour < 5 else both("2", "10")) for hour in range(30)]
+    parts = [said(8, "2"), Said(at(9), "repriced", "a/b", {"completion": Decimal(10)})]
+    figures = measure_prices(history, parts, by_key=False)
+    assert (figures.changes, figures.missed, figures.twice, figures.not_lasting) == (1, [], [], [])
+
+
+def test_absences_are_runs_of_captures_after_the_first_that_had_the_model() -> None:
+    assert absences(hourly(None, "3", None, "3", None, None)) == [
+        Absence("a/b", 1, at(2), at(1), at(3)),
+        Absence("a/b", 2, at(4), at(3), None),
+    ]
+
+
+def test_presence_is_new_once_expired_and_returned_for_two_captures_and_nothing_for_one() -> None:
+    history = hourly(None, "3", None, "3", None, None, "3")
+    right = [Said(at(hour), kind, "a/b") for hour, kind in ((1, "new"), (5, "expired"), (6, "returned"))]
+    assert measure_presence(history, right) == []
+    assert measure_presence(history, right[1:]) == ["new a/b: 0, should be 1"]
+    assert measure_presence(history, [*right, right[1]]) == ["expired a/b: 2, should be 1"]
