@@ -208,6 +208,8 @@ def _judge_and_store(
     listed, standing, tracks = state.source("list"), state.standing(), state.tracks()
     query = _query(config.source)
     baseline = listed is None or listed.query != query
+    if standing.last_good is None:  # what an import knows was seen last when the import saw it last
+        standing = replace(standing, last_good=session.history.watched_until())
     if heard.snapshot is None:
         reason = heard.error or "it said nothing"
         verdict = poll.judge_failure(reason, now=now, standing=standing, policy=policy)

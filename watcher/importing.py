@@ -11,6 +11,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watcher.catalog.announce import Track
 from watcher.catalog.model import Event, Facets
@@ -65,7 +66,7 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in step.problems]
         past.polls.append((capture.at, capture.snapshot.total))
-        past.events += step.events
+        past.events += [replace(event, marks=(*event.marks, "imported")) for event in step.events]
         for model_id, track in step.changed.items():
             past.first_seen.setdefault(model_id, capture.at)
             span = open_spans.get(model_id)

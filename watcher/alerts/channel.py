@@ -30,6 +30,10 @@ class Result(Struct, frozen=True):
     """Ids of the events that the service has accepted; with parts, some may be even if it is not `ok`."""
     status: int | None = None
     """The HTTP status that refused it, where there was one."""
+    retry_after: float | None = None
+    """Seconds for which the service asked to be left alone, where it did; see `statuses`."""
+    permanent: bool = False
+    """Whether the same message would be refused again, so that trying again makes no sense."""
 
 
 def telling(events: Sequence[Event]) -> Composer:

@@ -1,7 +1,10 @@
 """The command line: one small file a verb, imported when that verb is called."""
 
+import errno
+import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,12 @@ class _Verbs(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # nobody reads any more, as in `watcher models | head`; click would make a 1 of it
+            ctx.exit(0)
+
 
 @click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
@@ -75,26 +84,54 @@ def root(
     ctx.exit(check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run))
 
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error is one line a mistake on stderr, and its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run(arguments))
+    _prepare_output()
+    code = _run(arguments)
+    _give_up_output()
+    sys.exit(code)
+
+
+def _prepare_output() -> None:
+    """Make printing work whatever the terminal can show, and without one."""
+    if sys.stdout is None:  # closed (`>&-`); nor may its number go to a file of ours
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow that the locale lacks is no reason to stop
+
+
+def _give_up_output() -> None:
+    """Drop what could not be printed: the interpreter would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
     try:
         result: Any = root.main(arguments, prog_name="watcher", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 64
     except click.ClickException as error:
         return _say(error.format_message(), 64)
     except (click.Abort, KeyboardInterrupt):
         return _say("stopped", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # nobody reads any more; the interpreter would complain about it at its end
-        return 0
     except WatcherError as error:
         return _say(str(error), error.exit_code, verbose="--verbose" in arguments)
+    except UnicodeEncodeError:  # the only text that has no encoding is what the shell handed us
+        return _say("an argument is not valid UTF-8", 64, verbose="--verbose" in arguments)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            return _say(f"cannot write: {error.strerror}", 74, verbose="--verbose" in arguments)
         text = f"this is a bug in openrouter-watcher: {type(error).__name__}; --verbose shows where"
         return _say(text, 70, verbose="--verbose" in arguments)
 

@@ -15,7 +15,7 @@ from watcher.cli.when import When, told
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; can be repeated.")
 @click.option("--model", metavar="ID", help="Only events about this model.")
-@click.option("--limit", type=click.IntRange(1), default=None, help="Only the newest so many.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000_000), default=None, help="Only the newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
 @click.pass_obj
 def changes(

@@ -24,13 +24,22 @@ from watcher.errors import UsageError
 def chart(state: State, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
     """Draw the prices of MODEL (an id) over time, prompt and completion without --price; on a pipe, list them."""
     from watcher.alerts.text import visible
+    from watcher.catalog.reading import PRICING
     from watcher.catalog.timeline import Period, price_series
+    from watcher.cli.near import did_you_mean
 
     with open_store(state.load()) as store, store.reading() as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
-    if not periods or until is None:
-        raise UsageError(f"nothing is known of the prices of {visible(model)!r}")
+        if not periods or until is None:
+            hint = did_you_mean(model, [known.id for known in session.history.known()])
+            raise UsageError(f"nothing is known of the prices of {visible(model)!r}{hint}")
+    if since is not None and since > until:
+        raise UsageError(f"nothing is known since then; the last good poll was at {told(until)} UTC")
+    priced = {path.removeprefix(PRICING) for period in periods for path in period.facets if path.startswith(PRICING)}
+    if unpriced := [key for key in keys if key not in priced]:
+        have = ", ".join(visible(key) for key in sorted(priced))
+        raise UsageError(f"{visible(model)!r} never had a price for {visible(unpriced[0])!r}; it has {have}")
     series = {key: price_series(periods, key, since=since, until=until) for key in keys or ("prompt", "completion")}
     if as_json:
         print_json({"model": model, "prices": series})

@@ -4,7 +4,6 @@ import sys
 from tempfile import TemporaryDirectory
 
 import click
-from msgspec.structs import replace
 
 from watcher.cli.opening import sender, with_console
 
@@ -26,8 +25,8 @@ def demo() -> None:
     console = Console(file=sys.stdout, highlight=False)
     story = story_by_name("demo")
     with TemporaryDirectory() as folder, Simulator(StorySource(story), port=0) as simulator:
-        settings = Config(None, Source(url=simulator.url), StoreSettings(f"sqlite:///{folder}/watcher.db"))
-        config = with_console(replace(settings))
+        store_settings = StoreSettings(f"sqlite:///{folder}/watcher.db")
+        config = with_console(Config(None, Source(url=simulator.url), store_settings))
         console.print(
             Text(f"A pretend OpenRouter listens on {simulator.url}. It is checked once an hour of its story.\n")
         )

@@ -61,7 +61,11 @@ def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Resu
             if not quiet:
                 from watcher.alerts.console import print_events
 
-                print_events(events, sys.stdout)
+                try:
+                    print_events(events, sys.stdout)
+                    sys.stdout.flush()
+                except OSError as error:
+                    return Result(False, f"cannot print: {error.strerror}")
             return Result(True, "printed")
         try:
             return send_events(channel.secret_url(os.environ), events)

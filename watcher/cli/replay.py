@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby
 
 import click
 import msgspec
@@ -38,14 +40,15 @@ def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
     from watcher.cli.progress import progress
     from watcher.upstream.archive import read_archive
 
-    run = Replay(config.announce)
-    for archive in archives:
-        for step in run.run(progress(read_archive(archive, on_problem=warn), "snapshots")):
-            for problem in step.problems:
-                warn(f"{told(step.at)}: {problem}")
-            if step.reason:
-                warn(f"{told(step.at)}: not believed: {step.reason}")
-            yield step
+    readers = [read_archive(archive, on_problem=warn) for archive in archives]
+    captures = merge(*readers, key=lambda capture: capture.at)
+    each_time_once = (next(same) for _, same in groupby(captures, key=lambda capture: capture.at))
+    for step in Replay(config.announce).run(progress(each_time_once, "snapshots")):
+        for problem in step.problems:
+            warn(f"{told(step.at)}: {problem}")
+        if step.reason:
+            warn(f"{told(step.at)}: not believed: {step.reason}")
+        yield step
 
 
 def _report(config: Config, steps: Iterator[Step]) -> None:

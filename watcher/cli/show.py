@@ -19,13 +19,13 @@ def show(state: State, model: str, as_json: bool) -> None:
     from watcher.alerts.text import page, visible
     from watcher.catalog.event import offer
     from watcher.catalog.timeline import Period, timeline
+    from watcher.cli.near import did_you_mean
 
     with open_store(state.load()) as store, store.reading() as session:
         found = session.history.known(model)
         versions = session.history.versions(model)
         if not found:
-            near = [known.id for known in session.history.known() if model.casefold() in known.id.casefold()]
-            hint = f"; did you mean {', '.join(visible(name) for name in near[:5])}?" if near else ""
+            hint = did_you_mean(model, [known.id for known in session.history.known()])
             raise UsageError(f"no model {visible(model)!r} was ever seen{hint}")
     known = found[0]
     turns = timeline(Period(v.valid_from, v.valid_to, v.model.facets) for v in versions)

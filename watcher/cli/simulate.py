@@ -1,10 +1,11 @@
 """`watcher simulate`: the pretend OpenRouter, to try things against."""
 
+import signal
 import threading
 
 import click
 
-from watcher.errors import UsageError
+from watcher.cli.opening import warn
 
 
 @click.command()
@@ -24,14 +25,12 @@ def simulate(port: int, archive: str | None, story: str | None, every: float | N
         raise click.UsageError("--archive and --story exclude each other.")
     source: Source
     if archive is not None:
-        source = ArchiveSource((capture.at, capture.body) for capture in read_archive(archive))
+        captures = read_archive(archive, on_problem=warn)
+        source = ArchiveSource((capture.at, capture.body) for capture in captures)
     else:
         source = StorySource(story_by_name(story or "demo"))
-    try:
-        simulator = Simulator(source, port=port)
-    except OSError as error:
-        raise UsageError(f"cannot listen on port {port}: {error.strerror}") from None
-    with simulator:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Simulator(source, port=port) as simulator:
         click.echo(simulator.url)
         click.echo(f"{simulator.moment.at:%Y-%m-%d %H:%M} UTC  {simulator.moment.title}", err=True)
         stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""Moments on the command line: `2026-01-04`, `2026-01-04T19:13Z`, or how long ago: `36h`, `7d`."""
+"""Moments on the command line: `2026-01-04`, `2026-01-04T19:13Z`, or how long ago: `36h`, `7d`, `7d ago`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ class When(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             pass
         try:
-            ago: timedelta = parse_duration(value)
+            ago: timedelta = parse_duration(value.removesuffix("ago").rstrip())
             return datetime.now(UTC) - ago
         except (WrongValueError, OverflowError):
             self.fail(f"{value!r} is neither a date such as 2026-01-04 nor a time ago such as 36h or 7d", param, ctx)

@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from watcher.catalog.announce import Track
 from watcher.importing import Past, Seen, Span, snapshots
 from watcher.store.documents import compress, decompress, pack, unpack
 from watcher.store.schema import events, models, polls, versions
 from watcher.store.state import State, model_row
+
+_AT_ONCE = 10_000
+"""Events looked up in one query; SQLite takes 32,766 values in one."""
 
 
 class Imported:
@@ -47,7 +50,8 @@ class Imported:
         first_live = self.first_live()
         self._connection.execute(delete(events).where(events.c.imported.is_(True)))
         self._connection.execute(delete(polls).where(polls.c.imported.is_(True)))
-        State(self._connection).add_events(tuple(past.events), imported=True)
+        for start in range(0, len(past.events), _AT_ONCE):
+            State(self._connection).add_events(tuple(past.events[start : start + _AT_ONCE]), imported=True)
         self._many(
             insert(polls),
             [
@@ -57,7 +61,9 @@ class Imported:
         )
         if first_live is None:
             self._connection.execute(delete(versions))
-            self._connection.execute(delete(models))
+            self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # others are the feed's
+            known = [{"of": model_id} for model_id in past.tracks]
+            self._many(delete(models).where(models.c.id == bindparam("of")), known)
             self._add_models(past.tracks, past)
             self._add_versions(past.spans)
         else:
