@@ -66,7 +66,7 @@ def test_one_of_each_kind_reads_as_in_the_golden_file(format: Format) -> None:
         ([replace(FREED, marks=("became_paid",))], "Devstral 2 is no longer free"),
         ([replace(FREED, marks=("became_variable",))], "Devstral 2 now has a variable price"),
         ([RETARGETED], "Claude Sonnet Latest now points to anthropic/claude-sonnet-4.5"),
-        ([FOLDED], "The whole catalogue: hugging face id, per request limits changed"),
+        ([FOLDED], "The whole catalogue: Hugging Face id, per request limits changed"),
         ([FAILING], "OpenRouter's catalogue cannot be read"),
         ([RECOVERED], "OpenRouter's catalogue can be read again"),
         ([SUSPECT], "OpenRouter's catalogue looks wrong and was not believed"),

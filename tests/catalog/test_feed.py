@@ -83,3 +83,9 @@ def test_unknown_is_what_is_neither_an_id_nor_a_canonical_slug() -> None:
     tracks = World().poll("00:00", KNOWN, model("c/d")).tracks
     feed = [FeedModel(model_id, "x", may_be_slug=True) for model_id in ("a/b", "a/b-2026", "c/d", "c/d-2026")]
     assert [entry.id for entry in unknown_to(tracks, feed)] == ["c/d-2026"]
+
+
+def test_a_model_that_the_feed_named_by_its_slug_is_not_new_again_when_the_list_has_it() -> None:
+    world = World().poll("00:00", KNOWN).feed("01:00", "x/new-2026")
+    world = world.poll("02:00", KNOWN, model("x/new", canonical_slug="x/new-2026")).hold("1 00:00")
+    assert world.news == ["01:00 new x/new-2026 unlisted"]

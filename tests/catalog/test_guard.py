@@ -168,3 +168,12 @@ def test_a_feed_full_of_strangers_is_refused(unknown: int, known: int, refused: 
     assert (refusal is not None) is refused
     if refusal:
         assert refusal.reason == f"the feed has {unknown} models that nobody knows, beside {known} that are known"
+
+
+def test_lists_that_contradict_themselves_agree_with_none() -> None:
+    all_of_them = many(100)
+    world = World().poll("00:00", *all_of_them)
+    for hour in ("01:00", "02:00"):
+        world = world.poll(hour, *all_of_them[:60], total_count=100)
+    world = world.poll("03:00", *all_of_them[:60])
+    assert world.verdicts[-1].outcome == "refused"

@@ -438,6 +438,11 @@ def test_a_rewrite_in_two_polls_is_a_line_each_and_other_models_keep_their_own()
     ]
 
 
+def test_targets_that_many_names_get_at_once_are_one_line_for_those_who_asked_for_retargeted() -> None:
+    world = World().poll("00:00", *many(30)).poll("01:00", *many(30, canonical_slug="x/y"), model("a/b")).hold("09:00")
+    assert [(event.kind, event.model) for event in world.events] == [("retargeted", None), ("new", "a/b")]
+
+
 def test_prices_are_never_folded() -> None:
     world = World().poll("00:00", *many(30)).poll("01:00", *many(30, prompt="2")).hold("06:00")
     assert [event.kind for event in world.events] == ["repriced"] * 30
@@ -446,7 +451,8 @@ def test_prices_are_never_folded() -> None:
 def test_dates_that_all_models_get_at_once_still_have_their_reminders() -> None:
     world = World().poll("00:00", *many(30, expiration_date="2026-03-04"))
     world = world.poll("01:00", *many(30, expiration_date="2026-05-01"))
-    assert world.news == ["01:00 changed * expiration_date 2026-03-04→2026-05-01"]
+    assert world.news == ["01:00 expiring * expiration_date 2026-03-04→2026-05-01"]
+    assert "on 30 of 30 models: many/m0, many/m1, " in str(world.events[0].detail)
     world = world.hold("60 00:00", every=timedelta(hours=3))
     assert [event.days_left for event in world.events if event.model == "many/m0"] == [14, 3, 1]
 

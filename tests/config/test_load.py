@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import pytest
 
 from watcher.catalog.model import DEFAULT_KINDS, KINDS
 from watcher.catalog.policy import Policy
-from watcher.config import Channel, Config, Rules, Source, Store, find_config, load_config
+from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Timing, find_config, load_config
+from watcher.config.settings import Digest, QuietHours
 from watcher.errors import ConfigError
 
 HOME = {"HOME": "/home/me"}
@@ -66,6 +67,11 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
         failing_polls = 5
         fold_models = 30
         fold_share = "15%"
+        [delivery]
+        give_up = "1d"
+        retry_first = "10s"
+        retry_most = "5m"
+        timeout = "1s"
         [[channels]]
         name = " team "
         url_file = "~/team"
@@ -78,6 +84,11 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
         min_change = "5%"
         max_prompt_price = 2.5
         min_context = 128000
+        digest = "weekly fri 17:30"
+        timezone = "Europe/Berlin"
+        quiet_hours = "22:00-07:00"
+        max_per_hour = 4
+        urgent = ["expired", "source_failing"]
         """,
     )
     assert config == Config(
@@ -127,7 +138,20 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
                     max_prompt_price=Decimal("2.5"),
                     min_context=128_000,
                 ),
+                timing=Timing(
+                    digest=Digest("week", time(17, 30), "fri"),
+                    timezone="Europe/Berlin",
+                    quiet_hours=QuietHours(time(22), time(7)),
+                    max_per_hour=4,
+                    urgent=("expired", "source_failing"),
+                ),
             ),
+        ),
+        delivery=Delivery(
+            give_up=timedelta(days=1),
+            retry_first=timedelta(seconds=10),
+            retry_most=timedelta(minutes=5),
+            timeout=timedelta(seconds=1),
         ),
     )
 
@@ -135,6 +159,29 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
 def test_a_channel_gets_the_default_events_about_every_model(tmp_path: Path) -> None:
     (channel,) = load(tmp_path, '[[channels]]\nname = "team"\nurl = "json://localhost"').channels
     assert channel.rules == Rules(events=DEFAULT_KINDS, models=("*",))
+    assert channel.timing == Timing(None, "UTC", None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "digest"),
+    [
+        ("hourly", Digest("hour")),
+        ("daily 00:00", Digest("day")),
+        ("weekly sun 23:59", Digest("week", time(23, 59), "sun")),
+    ],
+)
+def test_a_digest(written: str, digest: Digest, tmp_path: Path) -> None:
+    text = f'[[channels]]\nname = "team"\nurl = "json://localhost"\ndigest = "{written}"'
+    assert load(tmp_path, text).channels[0].timing == Timing(digest)
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT-14", "Asia/Calcutta"]
+)
+def test_a_time_zone(zone: str, tmp_path: Path) -> None:
+    text = f'[[channels]]\nname = "team"\nurl = "json://localhost"\ntimezone = "{zone}"'
+    timing = load(tmp_path, text).channels[0].timing
+    assert timing.zone.key == timing.timezone == zone
 
 
 def test_settle_changed_can_differ_from_settle(tmp_path: Path) -> None:
@@ -183,6 +230,10 @@ def test_the_query_is_what_chooses_the_models() -> None:
             '[[channels]]\nname = "team"\nurl = "json://localhost"\nmin_change = "0.5%"',
             'channels[1] "team": min_change: below that of [announce], 1%, under which nothing is announced',
         ),
+        (
+            '[[channels]]\nname = "team"\nurl = "json://localhost"\nurgent = ["new", "changed", "source_failing"]',
+            'channels[1] "team": urgent: changed, source_failing not among its events',
+        ),
     ],
 )
 def test_what_is_hardly_meant_is_warned_about(text: str, warning: str, tmp_path: Path) -> None:
@@ -192,6 +243,11 @@ def test_what_is_hardly_meant_is_warned_about(text: str, warning: str, tmp_path:
 def test_a_price_key_nobody_knows_yet_is_taken(tmp_path: Path) -> None:
     config = load(tmp_path, '[announce]\nprices = ["video_minute"]')
     assert (config.announce.prices, config.warnings) == (("video_minute",), ())
+
+
+def test_every_kind_is_urgent_without_being_wanted(tmp_path: Path) -> None:
+    config = load(tmp_path, '[[channels]]\nname = "team"\nurl = "json://localhost"\nurgent = ["*"]')
+    assert (config.channels[0].timing.urgent, config.warnings) == (KINDS, ())
 
 
 # Where the file is
@@ -242,7 +298,7 @@ def test_a_named_file_that_is_missing_is_a_mistake(tmp_path: Path) -> None:
 def test_loading_is_cheap() -> None:
     code = (
         "import sys; from watcher.config import load_config; load_config(None, {'HOME': '/h'});"
-        "dear = ('sqlalchemy', 'apprise', 'rich', 'httpx', 'click', 'difflib', 'jinja2');"
+        "dear = ('sqlalchemy', 'apprise', 'rich', 'httpx', 'click', 'difflib', 'jinja2', 'zoneinfo');"
         "print([module for module in dear if module in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

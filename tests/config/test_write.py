@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.config.test_mistakes import MISTAKES
 from watcher.catalog.policy import Policy
-from watcher.config import Channel, Config, Rules, Source, Store, load_config
+from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Timing, load_config
 from watcher.config.options import BY_SECTION, OPTIONS
 from watcher.config.write import effective, example, init, schema, show, show_json
 
@@ -34,10 +34,12 @@ def everything_set(text: str) -> str:
 
 
 def test_every_field_of_every_setting_has_an_option() -> None:
-    channel = {*structs.asdict(Channel("x")), *structs.asdict(Rules())} - {"rules"}
+    parts = (Channel("x"), Rules(), Timing())
+    channel = {key for part in parts for key in structs.asdict(part)} - {"rules", "timing"}
     assert set(BY_SECTION["source"]) == set(structs.asdict(Source()))
     assert set(BY_SECTION["store"]) == set(structs.asdict(Store("")))
     assert set(BY_SECTION["announce"]) == set(structs.asdict(Policy()))
+    assert set(BY_SECTION["delivery"]) == set(structs.asdict(Delivery()))
     assert set(BY_SECTION["channels"]) == channel
 
 
@@ -48,13 +50,14 @@ def test_the_example_in_the_repository_is_the_one_of_the_table() -> None:
 
 def test_the_example_sets_the_defaults_and_one_channel(tmp_path: Path) -> None:
     config = load(tmp_path, example())
-    assert (config.source, config.announce, config.warnings) == (Source(), Policy(), ())
-    assert [channel.rules for channel in config.channels] == [Rules()]
+    assert (config.source, config.announce, config.delivery, config.warnings) == (Source(), Policy(), Delivery(), ())
+    assert [(channel.rules, channel.timing) for channel in config.channels] == [(Rules(), Timing())]
 
 
 def test_what_init_writes_gives_the_defaults(tmp_path: Path) -> None:
     config = load(tmp_path, init())
-    assert (config.source, config.announce, config.channels, config.warnings) == (Source(), Policy(), (), ())
+    assert (config.source, config.announce, config.delivery) == (Source(), Policy(), Delivery())
+    assert (config.channels, config.warnings) == ((), ())
 
 
 @pytest.mark.parametrize("text", [init(), example()], ids=["init", "example"])
@@ -83,7 +86,19 @@ def test_the_schema_allows_an_empty_file_and_what_is_right() -> None:
     VALIDATOR.validate({"channels": [{"name": "team", "url_env": "TEAM", "max_prompt_price": 0.5, "events": ["*"]}]})
 
 
-BEYOND_A_SCHEMA = ("another channel", "at least", "at most", "not TOML", "forgotten", "very l", "NaN", "1E-", "a\\nb")
+BEYOND_A_SCHEMA = (
+    "another channel",
+    "at least",
+    "at most",
+    "not TOML",
+    "forgotten",
+    "very l",
+    "NaN",
+    "1E-",
+    "a\\nb",
+    "different",
+    "there is no",
+)
 REFUSED = [text for text, expected in MISTAKES if not any(words in expected for words in BEYOND_A_SCHEMA)]
 
 
@@ -99,7 +114,9 @@ def test_a_configuration_that_was_shown_can_be_read_again(tmp_path: Path) -> Non
     config = load(tmp_path, text)
     again = load(tmp_path, show(config))
     assert structs.replace(again, channels=()) == structs.replace(config, channels=())
-    assert [channel.rules for channel in again.channels] == [channel.rules for channel in config.channels]
+    (channel,), (as_shown,) = config.channels, again.channels
+    assert (as_shown.rules, as_shown.timing) == (channel.rules, channel.timing)
+    assert None not in structs.astuple(channel.timing)
 
 
 def test_what_is_shown_as_json_is_the_same(tmp_path: Path) -> None:
@@ -110,4 +127,6 @@ def test_what_is_shown_as_json_is_the_same(tmp_path: Path) -> None:
     assert shown["announce"]["min_change"] == "1%"
     assert shown["channels"][0]["url_file"] == str(tmp_path / "url")
     assert shown["channels"][0]["max_prompt_price"] == 2.5
+    assert (shown["channels"][0]["digest"], shown["channels"][0]["timezone"]) == (None, "UTC")
+    assert shown["delivery"] == {"give_up": "3d", "retry_first": "30s", "retry_most": "1h", "timeout": "20s"}
     assert list(shown) == list(effective(config))

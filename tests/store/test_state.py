@@ -2,12 +2,10 @@
 
 import json
 import sqlite3
-import zlib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -19,6 +17,7 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, read
+from watcher.store.documents import decompress, unpack
 from watcher.store.records import Poll, Source
 from watcher.store.store import Store
 
@@ -230,9 +229,9 @@ def test_benchmarks_are_kept_in_their_latest_form_only(path: Path, store: Store)
     for number in range(5):
         polls.see(document(A, benchmarks={"arena": number}), at=START + number * HOUR)
     ((kept,),) = rows(path, "SELECT benchmarks FROM models")
-    assert msgspec.json.decode(zlib.decompress(kept)) == {"arena": 4}
+    assert unpack(kept, dict[str, int]) == {"arena": 4}
     ((raw,),) = rows(path, "SELECT raw FROM versions")
-    assert "benchmarks" not in json.loads(zlib.decompress(raw))
+    assert "benchmarks" not in json.loads(decompress(raw))
     polls.see(document(A), at=START + 5 * HOUR)
     assert rows(path, "SELECT benchmarks FROM models") == [(None,)]
     assert len(rows(path, "SELECT * FROM versions")) == 1

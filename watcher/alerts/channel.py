@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from watcher.alerts.diagnosis import Capture, silence
-from watcher.alerts.message import Format, Message, compose_within
+from watcher.alerts.diagnosis import Capture, observe, silence
+from watcher.alerts.headline import shorten
+from watcher.alerts.message import Format, Message, Telling
 from watcher.alerts.services import Service, UnusableURLError, open_service
+from watcher.alerts.statuses import Treatment, on_http, on_mail, pause
 from watcher.catalog.model import Event
 
 DEFAULT_TIMEOUT = 20.0
@@ -31,18 +33,32 @@ class Result(Struct, frozen=True):
     status: int | None = None
     """The HTTP status that refused it, where there was one."""
     retry_after: float | None = None
-    """Seconds for which the service asked to be left alone, where it did; see `statuses`."""
+    """Seconds to wait at least before trying again: what the service asked for, or what such a refusal deserves."""
     permanent: bool = False
-    """Whether the same message would be refused again, so that trying again makes no sense."""
+    """Whether trying again makes no sense; see `statuses`."""
 
 
 def telling(events: Sequence[Event]) -> Composer:
-    """Return the composer that tells the events in the built-in words."""
+    """Return the composer that tells the events in the built-in words.
 
-    def messages(format: Format, limit: int) -> Sequence[Message]:
-        return compose_within(events, format, limit)
+    Channels that are told the same share it, so what is the same for many of them is written once.
+    """
+    try:
+        key = blake2b(msgspec.msgpack.encode(events)).digest()
+    except UnicodeEncodeError:  # a lone surrogate
+        return Telling(events).messages
+    with _sharing:
+        shared = _shared.pop(key, None) or Telling(events)
+        _shared[key] = shared
+        while len(_shared) > _MOST_SHARED:
+            del _shared[next(iter(_shared))]
+    return shared.messages
 
-    return messages
+
+_sharing = threading.Lock()
+_shared: dict[bytes, Telling] = {}
+"""What was told last, the latest at the end."""
+_MOST_SHARED = 4
 
 
 def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> Result:
@@ -52,6 +68,7 @@ def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> R
     holds up neither the caller nor the end of the process; the message may still arrive.
     """
     silence()
+    observe()
     sending = _Sending(url, composer, timeout)
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
@@ -89,16 +106,18 @@ class _Sending:
         self._composer = composer
         self._timeout = timeout
         self._lock = threading.Lock()
+        self._log = Capture()
         self._delivered: list[str] = []
+        self._remarks: list[str] = []
         self._sent = 0
         self._of = 0
         self._failure: str | None = None
-        self._status: int | None = None
+        self._treatment: Treatment = "again"
         self._cut_off = False
         self._finished = False
 
     def run(self) -> None:
-        with Capture() as log:
+        with self._log as log:
             try:
                 service = open_service(self._url, self._timeout)
                 messages = self._composer(service.format, service.limit)
@@ -106,27 +125,37 @@ class _Sending:
                 for message in messages:
                     if self._cut_off:
                         return
-                    if not _deliver(service, message):
-                        self._fail(log.reasons(self._url) or "the service did not accept it", log.status)
+                    log.begin()
+                    # A plugin may take a redirect for a success.
+                    if not _deliver(service, message) or log.redirected:
+                        self._refused(service, log)
                         return
                     with self._lock:
                         self._sent += 1
                         self._delivered += message.ids
+                        if remark := service.is_mail and log.reasons(self._url):
+                            self._remarks.append(remark)
                 self._finished = True
             except UnusableURLError as error:
-                self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", None)
+                self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", "again")
             except Exception as error:  # a plugin's bug is this channel's failure, not the watcher's
                 # Only the kind of the error: its text may quote the URL.
-                self._fail(f"sending broke off ({type(error).__name__})", None)
+                self._fail(f"sending broke off ({type(error).__name__})", "again")
 
-    def _fail(self, detail: str, status: int | None) -> None:
+    def _refused(self, service: Service, log: Capture) -> None:
+        treatment = on_mail(service.plugin.reply) if service.is_mail else on_http(log.status)
+        # Where the plugin took it for a success, or gave no reason.
+        reasons = log.reasons(self._url) or (f"HTTP {log.status}" if log.status else "the service did not accept it")
+        self._fail(reasons, treatment)
+
+    def _fail(self, detail: str, treatment: Treatment) -> None:
         with self._lock:
-            self._failure, self._status = detail, status
+            self._failure, self._treatment = detail, treatment
 
     def result(self, timed_out: bool) -> Result:
         with self._lock:
             self._cut_off = timed_out
-            failure, status = self._failure, self._status
+            failure = self._failure
             if failure is None and not self._finished:
                 failure = (
                     f"no answer within {self._timeout:g} s; it may still arrive" if timed_out else "sending broke off"
@@ -134,9 +163,17 @@ class _Sending:
             if failure is not None:
                 if self._sent:
                     failure = f"{failure} ({self._sent} of {self._of} parts were sent)"
-                return Result(False, failure, tuple(self._delivered), status)
+                return Result(
+                    False,
+                    failure,
+                    tuple(self._delivered),
+                    self._log.status,
+                    pause(self._treatment, self._log.asked),
+                    self._treatment == "never",
+                )
             parts = f" in {self._of} parts" if self._of > 1 else ""
-            return Result(True, f"sent{parts}", tuple(self._delivered))
+            remarks = "".join(f"; {remark}" for remark in dict.fromkeys(self._remarks))
+            return Result(True, f"sent{parts}{remarks}", tuple(self._delivered))
 
 
 def _unusable(error: UnusableURLError, log: Capture, url: str) -> str:
@@ -148,13 +185,13 @@ def _deliver(service: Service, message: Message) -> bool:
     from apprise import NotifyFormat, NotifyType
 
     plugin: Any = service.plugin
-    if hasattr(plugin, "send_mail"):
+    if service.is_mail:
         return bool(plugin.send_mail(message.title, message.text, message.body, message_id(message)))
     if type(plugin).__name__ == "NotifyJSON":
         # Apprise puts these beside its title and message, so that scripts get the events in the one shape.
         events = msgspec.to_builtins(message.events)
         plugin.payload_extras = {"events": events} | plugin.payload_extras
-    title = message.title if service.has_title else ""
+    title = shorten(message.title, service.title_limit) if service.has_title else ""
     body = message.body if service.has_title else f"{message.heading}\n\n{message.body}"
     declared = {Format.HTML: NotifyFormat.HTML, Format.TELEGRAM: NotifyFormat.HTML, Format.TEXT: NotifyFormat.TEXT}.get(
         message.format, NotifyFormat.MARKDOWN

@@ -7,8 +7,12 @@ import logging
 import re
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
 from urllib.parse import unquote
 
+from watcher.alerts.statuses import asked_pause
 from watcher.alerts.text import visible
 
 
@@ -39,6 +43,44 @@ def silence() -> None:
         logger.handlers = [_ROUTER]
 
 
+def observe() -> None:
+    """Let the `Capture` of a thread see how that thread's HTTP requests are answered.
+
+    Plugins keep the answers to themselves, and with them how long a service asks to be left alone. So the one method
+    of `requests` through which all of them send is wrapped, once; in a thread without a `Capture` it does nothing.
+    """
+    from requests.adapters import HTTPAdapter
+    from urllib3 import disable_warnings
+    from urllib3.exceptions import InsecureRequestWarning
+
+    # It names the host on stderr, at every sending to a channel whose URL says `verify=no`.
+    disable_warnings(InsecureRequestWarning)
+    adapter: Any = HTTPAdapter
+    with _observing:
+        plain = adapter.send
+        if getattr(plain, "is_observed", False):
+            return
+
+        @wraps(plain)
+        def send(self: Any, *arguments: Any, **options: Any) -> Any:
+            capture = _captures.get(threading.get_ident())
+            if capture is None:
+                return plain(self, *arguments, **options)
+            try:
+                answer = plain(self, *arguments, **options)
+            except Exception as error:
+                capture.failed(error)
+                raise
+            capture.answered(answer)
+            return answer
+
+        send.is_observed = True  # type: ignore[attr-defined]
+        adapter.send = send
+
+
+_observing = threading.Lock()
+_TOO_MANY = 429
+
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _STATUS_SAID = re.compile(r"[.,:]*\s*\berror=\d{3}\b\.?")
 _SOCKET_REASONS = tuple(
@@ -49,7 +91,7 @@ _SOCKET_REASONS = tuple(
         (r"timed? ?out", "timed out"),
         (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
         (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
-        (r"reset by peer|Connection aborted|RemoteDisconnected|unexpectedly closed|EOF", "connection lost"),
+        (r"reset by peer|Connection aborted|Connection broken|RemoteDisconnected|unexpectedly closed|EOF", "connection lost"),
         (r"unreachable|No route", "unreachable"),
     )
 )
@@ -63,10 +105,18 @@ class Capture:
     """What Apprise logs in this thread while it is entered."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was captured: the next message is another story."""
         self._lines: list[str] = []
         self._socket: str | None = None
         self.status: int | None = None
         """The HTTP status that a service refused with, if it was told."""
+        self.asked: float | None = None
+        """Seconds for which a service that refused asks to be left alone."""
+        self.redirected = False
+        """Whether the last answer was a redirect."""
 
     def __enter__(self) -> "Capture":
         _captures[threading.get_ident()] = self
@@ -74,6 +124,27 @@ class Capture:
 
     def __exit__(self, *_: object) -> None:
         _captures.pop(threading.get_ident(), None)
+
+    def answered(self, answer: Any) -> None:
+        """Keep what an answer says; a redirect in it can no longer be followed, whatever the plugin allows."""
+        status = int(answer.status_code)
+        self.redirected = 300 <= status < 400
+        if self.redirected:
+            answer.headers.pop("Location", None)
+        if status < 300:
+            return
+        self.status = status
+        body: Any = None
+        if status == _TOO_MANY:
+            with suppress(Exception):  # whatever it is that was sent instead of JSON
+                body = answer.json()
+        asked = asked_pause(answer.headers, body, datetime.now(UTC))
+        if asked is not None:
+            self.asked = max(asked, self.asked or 0.0)
+
+    def failed(self, error: Exception) -> None:
+        """Keep what a request that got no answer failed of."""
+        self._name_socket_error(str(error))
 
     def take(self, record: logging.LogRecord) -> None:
         """Keep what can be told of a record."""
@@ -84,7 +155,11 @@ class Capture:
             self._lines.append(text)
             if match := _STATUS.search(text):
                 self.status = int(match[1])
-        elif text.startswith("Socket Exception") and self._socket is None:
+        elif text.startswith("Socket Exception"):
+            self._name_socket_error(text)
+
+    def _name_socket_error(self, text: str) -> None:
+        if self._socket is None:
             self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
 
     def reasons(self, url: str) -> str:

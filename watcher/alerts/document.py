@@ -67,7 +67,24 @@ Block = Heading | Item | Note
 
 def render(blocks: Sequence[Block], format: Format) -> str:
     """Return the document in the format."""
-    return _RENDERERS[format](blocks)
+    return assemble([write(block, format) for block in blocks], format)
+
+
+def write(block: Block, format: Format) -> str:
+    """Return one block in the format, by itself: a document is its blocks, see `assemble`."""
+    return _WRITERS[format](block)
+
+
+def assemble(written: Sequence[str], format: Format) -> str:
+    """Return the document of blocks that are already in the format."""
+    if format is Format.HTML:
+        return f"{_HTML_START}{chr(10).join(written)}{_HTML_END}"
+    return "\n\n".join(written) + "\n"
+
+
+def escape(text: str, format: Format) -> str:
+    """Return a text as the format writes it: nothing in it is markup, also between the quotes of an attribute."""
+    return _ESCAPES[format](text)
 
 
 def title_line(title: str, format: Format) -> str:
@@ -75,20 +92,17 @@ def title_line(title: str, format: Format) -> str:
     return _TITLES[format](title)
 
 
-def _text(blocks: Sequence[Block]) -> str:
+def _text(block: Block) -> str:
     def line(spans: Line) -> str:
         return "".join(span.text for span in spans)
 
-    def block(block: Block) -> str:
-        if isinstance(block, Heading):
-            return block.text.upper()
-        if isinstance(block, Note):
-            return f"-- \n{block.text}"
-        # Where nothing can be clicked, the link of the head is written out; those of the lines only repeat their ids.
-        links = [link for span in block.head if (link := own_link(span.url))]
-        return "\n".join([f"• {line(block.head)}", *(f"  {text}" for text in [*map(line, block.lines), *links])])
-
-    return "\n\n".join(map(block, blocks)) + "\n"
+    if isinstance(block, Heading):
+        return block.text.upper()
+    if isinstance(block, Note):
+        return f"-- \n{block.text}"
+    # Where nothing can be clicked, the link of the head is written out; those of the lines only repeat their ids.
+    links = [link for span in block.head if (link := own_link(span.url))]
+    return "\n".join([f"• {line(block.head)}", *(f"  {text}" for text in [*map(line, block.lines), *links])])
 
 
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -98,7 +112,7 @@ def _markdown_escape(text: str) -> str:
     return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
 
 
-def _markdown(blocks: Sequence[Block]) -> str:
+def _markdown(block: Block) -> str:
     escape = _markdown_escape
 
     def span(span: Span) -> str:
@@ -111,15 +125,12 @@ def _markdown(blocks: Sequence[Block]) -> str:
         # <…> keeps Discord from adding a preview of every page.
         return f"[{text}](<{span.url}>)" if span.url and own_link(span.url) else text
 
-    def block(block: Block) -> str:
-        if isinstance(block, Heading):
-            return f"**{escape(block.text)}**"
-        if isinstance(block, Note):
-            return f"*{escape(block.text)}*"
-        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
-        return "\n".join([f"- {lines[0]}", *(f"  - {line}" for line in lines[1:])])
-
-    return "\n\n".join(map(block, blocks)) + "\n"
+    if isinstance(block, Heading):
+        return f"**{escape(block.text)}**"
+    if isinstance(block, Note):
+        return f"*{escape(block.text)}*"
+    lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+    return "\n".join([f"- {lines[0]}", *(f"  - {line}" for line in lines[1:])])
 
 
 # Slack has no escapes for its own marks, so a look-alike stands where a mark could begin or end.
@@ -132,7 +143,7 @@ def _slack_escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _slack(blocks: Sequence[Block]) -> str:
+def _slack(block: Block) -> str:
     def span(span: Span) -> str:
         if span.style == "code":
             text = span.text.replace("`", "ˋ").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -140,21 +151,19 @@ def _slack(blocks: Sequence[Block]) -> str:
         else:
             text = _slack_escape(span.text)
         if span.url and own_link(span.url):
-            text = f"<{span.url.replace('&', '&amp;')}|{text.replace('|', '¦')}>"
+            # In the text of a link, Slack shows the marks of code instead of obeying them.
+            text = f"<{span.url.replace('&', '&amp;')}|{_slack_escape(span.text)}>"
         return f"*{text}*" if span.style in ("strong", "good", "bad") else text
 
-    def block(block: Block) -> str:
-        if isinstance(block, Heading):
-            return f"*{_slack_escape(block.text)}*"
-        if isinstance(block, Note):
-            return f"_{_slack_escape(block.text)}_"
-        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
-        return "\n".join([f"• {lines[0]}", *(f"    {line}" for line in lines[1:])])
-
-    return "\n\n".join(map(block, blocks)) + "\n"
+    if isinstance(block, Heading):
+        return f"*{_slack_escape(block.text)}*"
+    if isinstance(block, Note):
+        return f"_{_slack_escape(block.text)}_"
+    lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+    return "\n".join([f"• {lines[0]}", *(f"    {line}" for line in lines[1:])])
 
 
-def _telegram(blocks: Sequence[Block]) -> str:
+def _telegram(block: Block) -> str:
     tags = {"strong": "b", "good": "b", "bad": "b", "code": "code", "muted": "", "plain": ""}
 
     def span(span: Span) -> str:
@@ -164,15 +173,12 @@ def _telegram(blocks: Sequence[Block]) -> str:
             text, tag = f'<a href="{html.escape(span.url)}">{text}</a>', tag.replace("code", "")
         return f"<{tag}>{text}</{tag}>" if tag else text
 
-    def block(block: Block) -> str:
-        if isinstance(block, Heading):
-            return f"<b>{html.escape(block.text, quote=False)}</b>"
-        if isinstance(block, Note):
-            return f"<i>{html.escape(block.text, quote=False)}</i>"
-        lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
-        return "\n".join([f"• {lines[0]}", *(f"   {line}" for line in lines[1:])])
-
-    return "\n\n".join(map(block, blocks)) + "\n"
+    if isinstance(block, Heading):
+        return f"<b>{html.escape(block.text, quote=False)}</b>"
+    if isinstance(block, Note):
+        return f"<i>{html.escape(block.text, quote=False)}</i>"
+    lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+    return "\n".join([f"• {lines[0]}", *(f"   {line}" for line in lines[1:])])
 
 
 # Inline styles are the light look, which every mail program shows; the classes are the dark one, for those that can.
@@ -186,6 +192,18 @@ _DARK = (
 )
 _FONT = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _CODE_FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+_HTML_START = (
+    '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+    f"<style>{_DARK}</style></head>\n"
+    '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
+    '<div class="w-page" style="max-width:640px;margin:0 auto;padding:4px 16px 24px;'
+    f'font:15px/1.5 {_FONT}">\n'
+)
+_HTML_END = "\n</div></body></html>\n"
+_LONGEST_UNBROKEN = 16
+"""Characters that stay together on a line: `↓ −16.67 %`."""
 _HTML_STYLES = {
     "strong": ("", ""),
     "code": ("w-code", f"font-family:{_CODE_FONT};font-size:13px;color:#4a5360"),
@@ -195,53 +213,52 @@ _HTML_STYLES = {
 }
 
 
-def _html(blocks: Sequence[Block]) -> str:
+def _html(block: Block) -> str:
     def span(span: Span) -> str:
         text = html.escape(span.text)
         if span.url and own_link(span.url):
             href = html.escape(span.url)
             text = f'<a class="w-link" href="{href}" style="color:#1a56c4;text-decoration:none">{text}</a>'
-        if span.style == "plain":
+        if span.style == "plain" or not text:
             return text
         name, style = _HTML_STYLES[span.style]
+        if span.style in ("good", "bad") and len(text) <= _LONGEST_UNBROKEN:
+            style += ";white-space:nowrap"
         return f'<span class="{name}" style="{style}">{text}</span>' if name else f"<b>{text}</b>"
 
-    def block(block: Block) -> str:
-        if isinstance(block, Heading):
-            return (
-                '<h2 class="w-head" style="margin:22px 0 8px;font-size:13px;font-weight:600;letter-spacing:.04em;'
-                f'text-transform:uppercase;color:#616b78">{html.escape(block.text)}</h2>'
-            )
-        if isinstance(block, Note):
-            return (
-                '<p class="w-muted" style="margin:20px 0 0;font-size:12px;color:#616b78;word-break:break-word">'
-                f"{html.escape(block.text)}</p>"
-            )
-        head, *lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
+    if isinstance(block, Heading):
         return (
-            '<div class="w-card" style="margin:0 0 10px;padding:12px 14px;border:1px solid #dfe3e8;border-radius:8px;'
-            f'background:#ffffff;overflow-wrap:anywhere"><div style="font-size:16px">{head}</div>'
-            + "".join(f'<div style="margin-top:4px">{line}</div>' for line in lines)
-            + "</div>"
+            '<h2 class="w-head" style="margin:22px 0 8px;font-size:13px;font-weight:600;letter-spacing:.04em;'
+            f'text-transform:uppercase;color:#616b78">{html.escape(block.text)}</h2>'
         )
-
+    if isinstance(block, Note):
+        return (
+            '<p class="w-muted" style="margin:20px 0 0;font-size:12px;color:#616b78;word-break:break-word">'
+            f"{html.escape(block.text)}</p>"
+        )
+    head, *lines = ["".join(map(span, spans)) for spans in (block.head, *block.lines)]
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
-        f"<style>{_DARK}</style></head>\n"
-        '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
-        '<div class="w-page" style="max-width:640px;margin:0 auto;padding:4px 16px 24px;'
-        f'font:15px/1.5 {_FONT}">\n' + "\n".join(map(block, blocks)) + "\n</div></body></html>\n"
+        '<div class="w-card" style="margin:0 0 10px;padding:12px 14px;border:1px solid #dfe3e8;border-radius:8px;'
+        f'background:#ffffff;overflow-wrap:anywhere"><div style="font-size:16px">{head}</div>'
+        + "".join(f'<div style="margin-top:4px">{line}</div>' for line in lines)
+        + "</div>"
     )
 
 
-_RENDERERS: dict[Format, Callable[[Sequence[Block]], str]] = {
+_WRITERS: dict[Format, Callable[[Block], str]] = {
     Format.TEXT: _text,
     Format.MARKDOWN: _markdown,
     Format.SLACK: _slack,
     Format.TELEGRAM: _telegram,
     Format.HTML: _html,
+}
+
+_ESCAPES: dict[Format, Callable[[str], str]] = {
+    Format.TEXT: str,
+    Format.MARKDOWN: _markdown_escape,
+    Format.SLACK: _slack_escape,
+    Format.TELEGRAM: html.escape,
+    Format.HTML: html.escape,
 }
 
 _TITLES: dict[Format, Callable[[str], str]] = {

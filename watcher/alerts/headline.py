@@ -1,5 +1,6 @@
 """The title of a message: the news in one line."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from watcher.alerts import prices
@@ -31,6 +32,7 @@ _COUNTED: dict[Kind, str] = {
     "returned": "back",
     "changed": "changed",
 }
+_NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
 _TOLD_SINGLY = 2
 """Up to so many price changes stand in the title one by one."""
@@ -55,6 +57,34 @@ def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
             yield f"{len(group)} {_COUNTED[kind]}"
         else:
             yield HEADINGS[kind].lower()
+
+
+def counts(events: Sequence[Event]) -> list[str]:
+    """Return how many events there are of each kind, in words: `["2 expired", "14 new"]`."""
+    return list(_parts(events, 0))
+
+
+def brief(event: Event) -> str:
+    """Return the event in as few words as can be, under a heading that names its kind: `GPT-4o −17 %`."""
+    if event.model is None:
+        return clean(event.name, 60)
+    match event.kind:
+        case "repriced":
+            return f"{short_name(event)} {_price_news(event)}"
+        case "expiring":
+            return f"{short_name(event)} {deadline(event)}"
+        case _:
+            return short_name(event)
+
+
+def shorten(title: str, limit: int) -> str:
+    """Return a title within the limit, cut between words; the number of a part stays."""
+    if len(title) <= limit:
+        return title
+    number = _NUMBER.search(title)
+    if number is None:
+        return _cut(title, limit)
+    return _cut(title[: number.start()], limit - len(number[0])) + number[0]
 
 
 def _sentence(event: Event) -> str:
@@ -110,4 +140,6 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head = text[: limit - 1]
-    return (head.rsplit(" ", 1)[0] if " " in head[limit // 2 :] else head).rstrip(" ,:") + "…"
+    if text[limit - 1] != " " and " " in head[limit // 2 :]:
+        head = head.rsplit(" ", 1)[0]
+    return head.rstrip(" ,:") + "…"

@@ -21,9 +21,15 @@ from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
 from watcher.alerts.text import visible
 
+_FOR_GOOD = 500
+"""SMTP replies from here on are final, by RFC 5321; those below ask to try again."""
+
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
+
+    reply: int | None = None
+    """The SMTP reply that refused the last mail, or one of its recipients."""
 
     @property
     def wants_pgp(self) -> bool:
@@ -31,27 +37,33 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
     def send_mail(self, title: str, text: str, html: str, message_id: str) -> bool:
-        """Send one mail to everyone; what went wrong is logged where Apprise logs.
+        """Send one mail to everyone; what went wrong is logged where Apprise logs, and `reply` is the refusal's code.
 
         Returns:
-            Whether the server accepted it for every recipient.
+            Whether the server accepted it for somebody, and refused it for nobody or for good: trying again would
+            send it to the ones who have it, and to nobody else.
         """
         sender = str(self.from_addr[1])
+        self.reply = None
+        accepted, refused = 0, dict[str, tuple[int, bytes]]()
         try:
             with self._connect() as server:
-                accepted = True
                 for at, (name, address) in enumerate(self.targets):
                     mail = self._mail(title, text, html, message_id, name, address, with_copies=at == 0)
-                    copies = [*self.cc, *self.bcc] if at == 0 else []
-                    refused = server.send_message(mail, sender, [address, *copies])
-                    for code, reason in refused.values():
-                        self.logger.warning("A recipient was refused: %s", _said(code, reason))
-                        accepted = False
-                return accepted
-        except smtplib.SMTPRecipientsRefused as error:
-            code, reason = next(iter(error.recipients.values()))
-            self.logger.warning("The recipient was refused: %s", _said(code, reason))
+                    people = [address, *self.cc, *self.bcc] if at == 0 else [address]
+                    try:
+                        turned_away = server.send_message(mail, sender, people)
+                    except smtplib.SMTPRecipientsRefused as error:
+                        turned_away = error.recipients
+                    refused |= turned_away
+                    accepted += len(people) - len(turned_away)
+            for code, reason in refused.values():
+                who = "A recipient" if accepted else "The recipient"
+                self.logger.warning("%s was refused: %s", who, _said(code, reason))
+            self.reply = min((code for code, _ in refused.values()), default=None)
+            return bool(accepted) and (self.reply is None or self.reply >= _FOR_GOOD)
         except smtplib.SMTPResponseException as error:
+            self.reply = error.smtp_code
             self.logger.warning("The mail server refused: %s", _said(error.smtp_code, error.smtp_error))
         except smtplib.SMTPNotSupportedError:
             self.logger.warning("The mail server does not support the encryption or login that the URL asks for")

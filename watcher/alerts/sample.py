@@ -1,39 +1,82 @@
-"""A made-up piece of news, marked as such, to see how a channel shows it."""
+"""Made-up news, marked as such, to see how a channel shows it: one of every kind, and a second change of price."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from watcher.catalog.model import Alternative, Event, Offer, PriceChange
+from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, PriceChange
 
 _AT = datetime(2026, 1, 4, 20, 13, 29, tzinfo=UTC)
+_SINCE = datetime(2026, 1, 4, 17, 13, 29, tzinfo=UTC)
 _MARK = "This is a test: nothing of it has happened."
+_OFFER = Offer(context_length=200_000, prices={"prompt": "0.0000025", "completion": "0.000015"})
 
 
 def sample_events() -> tuple[Event, ...]:
-    """Return two events about models that do not exist."""
+    """Return events about models that do not exist."""
     return (
-        Event(
-            id="test-expired",
-            kind="expired",
-            model="example/test-1:free",
-            name="Example: Test 1 (free)",
-            at=_AT,
-            since=_AT,
-            url="https://openrouter.ai/example/test-1:free",
-            offer=Offer(context_length=131072, prices={"prompt": "0", "completion": "0"}),
+        _event(
+            "expired",
+            1,
+            variant="free",
+            offer=Offer(context_length=131_072, prices={"prompt": "0", "completion": "0"}),
             alternatives=(Alternative("example/test-1", "Example: Test 1", "variant"),),
-            detail=_MARK,
         ),
-        Event(
-            id="test-repriced",
-            kind="repriced",
-            model="example/test-2",
-            name="Example: Test 2",
-            at=_AT,
-            since=_AT,
+        _event(
+            "expiring",
+            2,
+            days_left=14,
+            fields={"expiration_date": FieldChange(None, "2026-01-18")},
+            offer=Offer(context_length=128_000, expiration_date="2026-01-18"),
+        ),
+        _event(
+            "repriced",
+            3,
             direction="down",
-            url="https://openrouter.ai/example/test-2",
             prices={"prompt": PriceChange("0.000003", "0.0000025", "-16.67%")},
-            offer=Offer(context_length=200000, prices={"prompt": "0.0000025", "completion": "0.000015"}),
-            detail=_MARK,
+            offer=_OFFER,
         ),
+        _event(
+            "repriced",
+            4,
+            direction="up",
+            marks=("became_paid",),
+            prices={"completion": PriceChange("0", "0.000001"), "web_search": PriceChange("0.004", "0.005", "+25.00%")},
+        ),
+        _event(
+            "retargeted", 5, fields={"alias_target": FieldChange("example/test-5-january", "example/test-5-february")}
+        ),
+        _event(
+            "new",
+            6,
+            offer=Offer(
+                context_length=1_000_000,
+                max_completion_tokens=64_000,
+                input_modalities=("image", "text"),
+                output_modalities=("text",),
+                supported_parameters=("reasoning", "tools"),
+                prices={"prompt": "0.000003", "completion": "0.000015", "input_cache_read": "0.0000003"},
+            ),
+        ),
+        _event("returned", 7, offer=_OFFER),
+        _event(
+            "changed",
+            8,
+            fields={
+                "context_length": FieldChange(128_000, 200_000),
+                "supported_parameters": FieldChange(["seed", "tools"], ["reasoning", "tools"]),
+            },
+        ),
+        _event("catalog_suspect"),
+        _event("source_failing"),
+        _event("source_recovered"),
     )
+
+
+def _event(kind: Kind, number: int | None = None, variant: str = "", **more: Any) -> Event:
+    if number is None:
+        return Event(f"test-{kind}", kind, None, "OpenRouter", _AT, _SINCE, detail=_MARK)
+    model, name = f"example/test-{number}", f"Example: Test {number}"
+    if variant:
+        model, name = f"{model}:{variant}", f"{name} ({variant})"
+    url = f"https://openrouter.ai/{model}"
+    return Event(f"test-{kind}-{number}", kind, model, name, _AT, _SINCE, url=url, detail=_MARK, **more)

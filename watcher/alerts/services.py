@@ -5,6 +5,7 @@ So the plugins that people use most are found by name, and the others only by Ap
 """
 
 import re
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -49,6 +50,12 @@ _MAX_PAUSE = 1.0
 """Seconds between two parts of one message; Apprise would wait 5.5 for most services."""
 _MAIL_LIMIT = 95_000
 """Gmail hides what of a mail comes after 102 KB."""
+_NTFY_LIMIT = 4_096
+"""A longer message arrives as an attachment; ntfy counts bytes, and Apprise's 7,800 is not its limit."""
+_TEAMS_LIMIT = 12_000
+"""Teams takes 28 KB of JSON, in which a character can be twice as long; Apprise's 1,000 is a third of a screen."""
+_LEAST_HTML = 4_000
+"""A service that takes less gets text, which Apprise makes HTML of: the frame of a document of ours has 1,100."""
 _SLACK_LIMIT = 35_000
 _SLACK_BLOCK_LIMIT = 3_000
 """Characters of one section block, by Slack's documentation of Block Kit."""
@@ -72,11 +79,21 @@ class Service(Struct, frozen=True):
     """An Apprise `NotifyBase`."""
     format: Format
     limit: int
-    """Characters of title and body together in one message."""
-    has_title: bool
-    """Whether a title is something of its own there; else it is the first line of the body."""
+    """Bytes of title and body together in one message."""
+    title_limit: int
+    """Characters of a title; 0 where it is nothing of its own, but the first line of the body."""
     raw: bool
     """Whether what we write reaches the service as it is; else Apprise converts it from the declared format."""
+
+    @property
+    def has_title(self) -> bool:
+        """Whether a title is something of its own there."""
+        return self.title_limit > 0
+
+    @property
+    def is_mail(self) -> bool:
+        """Whether the plugin is ours for mail, which is handed both parts and an id."""
+        return hasattr(self.plugin, "send_mail")
 
 
 def scheme_of(url: str) -> str | None:
@@ -154,30 +171,40 @@ def _unknown(scheme: str) -> UnusableURLError:
 
 
 def _service(plugin: Any) -> Service:
-    limit = int(plugin.body_maxlen)
+    limit, title = int(plugin.body_maxlen), int(plugin.title_maxlen)
     match type(plugin).__name__:
         case "NotifySlack":
             limit = _SLACK_BLOCK_LIMIT if plugin.use_blocks else _SLACK_LIMIT
-            return Service(plugin, Format.SLACK, limit, has_title=True, raw=True)
+            return Service(plugin, Format.SLACK, limit, title, raw=True)
         case "NotifyDiscord":
             # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
             plugin._format_override = None
-            return Service(plugin, Format.MARKDOWN, limit, has_title=False, raw=True)
+            # Told to come back later, Apprise would sleep and try again; that is the outbox's to decide.
+            plugin._send = partial(plugin._send, rate_limit=0)
+            return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
         case "NotifyMattermost":  # says that it takes text, and shows it as Markdown
-            return Service(plugin, Format.MARKDOWN, limit, has_title=False, raw=True)
+            return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
         case "NotifyTelegram":
-            return Service(plugin, Format.TELEGRAM, limit, has_title=False, raw=True)
+            return Service(plugin, Format.TELEGRAM, limit, 0, raw=True)
+        case "NotifyNtfy":
+            return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title, raw=False)
+        case "NotifyWorkflows":
+            # Apprise holds the size of a message against this.
+            plugin.body_maxlen = limit = max(limit, _TEAMS_LIMIT)
+            return Service(plugin, _generic_format(plugin, limit), limit, title, raw=False)
         case "Mail":
             if plugin.wants_pgp:  # better no mail than one in the clear
                 raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
-            return Service(plugin, Format.HTML, _MAIL_LIMIT, has_title=True, raw=True)
+            return Service(plugin, Format.HTML, _MAIL_LIMIT, title, raw=True)
         case _:
-            return Service(plugin, _generic_format(plugin), limit, has_title=plugin.title_maxlen > 0, raw=False)
+            return Service(plugin, _generic_format(plugin, limit), limit, title, raw=False)
 
 
-def _generic_format(plugin: Any) -> Format:
+def _generic_format(plugin: Any, limit: int) -> Format:
     """Return the format that the plugin passes on unchanged; text, which Apprise escapes, where there is a choice."""
     from apprise import NotifyFormat
 
     resolved = plugin.resolve_format(NotifyFormat.TEXT)
-    return {NotifyFormat.HTML: Format.HTML, NotifyFormat.MARKDOWN: Format.MARKDOWN}.get(resolved, Format.TEXT)
+    if resolved == NotifyFormat.HTML and limit >= _LEAST_HTML:
+        return Format.HTML
+    return Format.MARKDOWN if resolved == NotifyFormat.MARKDOWN else Format.TEXT

@@ -52,7 +52,7 @@ def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
         yield _alternative_line(alternative)
     if event.detail:
         yield (Span(clean(event.detail, 500)),)
-    yield (Span(f"Since {_moment(event.since)}", "muted"),)
+    yield (Span(f"Since {moment_text(event.since)}", "muted"),)
 
 
 _MARKS: dict[Mark, tuple[str, Style]] = {
@@ -105,7 +105,7 @@ def _offer_lines(event: Event) -> Iterator[Line]:
     if facts:
         yield (Span(" · ".join(facts)),)
     if event.kind == "new" and offer.expiration_date:
-        yield (Span(f"Expires on {_day(offer.expiration_date)}", "bad"),)
+        yield (Span(f"Expires on {day_text(offer.expiration_date)}", "bad"),)
 
 
 def _price_list(keys: Sequence[str], offer: Offer) -> str:
@@ -152,7 +152,12 @@ def target(event: Event) -> FieldChange | None:
 def _target_lines(event: Event) -> Iterator[Line]:
     goal = target(event)
     if goal is not None:
-        yield (Span("was "), Span(_value("", goal.old), "code"), Span(", now "), Span(_value("", goal.new), "code"))
+        yield (
+            Span("was "),
+            Span(value_text("", goal.old), "code"),
+            Span(", now "),
+            Span(value_text("", goal.new), "code"),
+        )
 
 
 def deadline(event: Event) -> str:
@@ -183,8 +188,8 @@ def _on(event: Event) -> str:
     new = expiry.new if expiry is not None else event.offer.expiration_date if event.offer is not None else None
     old = expiry.old if expiry is not None else None
     if new is None:
-        return f" (it was to expire on {_day(old)})" if old else ""
-    return f", on {_day(new)}" + (f" (before: {_day(old)})" if old and old != new else "")
+        return f" (it was to expire on {day_text(old)})" if old else ""
+    return f", on {day_text(new)}" + (f" (before: {day_text(old)})" if old and old != new else "")
 
 
 _FIELD_LABELS = {
@@ -192,6 +197,7 @@ _FIELD_LABELS = {
     "max_completion_tokens": "output limit",
     "top_provider.context_length": "context at the top provider",
     "top_provider.is_moderated": "moderated",
+    "hugging_face_id": "Hugging Face id",
 }
 
 
@@ -208,10 +214,11 @@ def _field_line(path: str, change: FieldChange) -> Line:
         signed = [f"+{clean(item, 80)}" for item in added] + [f"−{clean(item, 80)}" for item in removed]
         shown = " ".join(signed[:_SET_ITEMS]) + (f" and {len(signed) - _SET_ITEMS} more" if signed[_SET_ITEMS:] else "")
         return (label, Span(shown or "another order"))
-    return (label, Span(f"{_value(path, change.old)} → "), Span(_value(path, change.new), "strong"))
+    return (label, Span(f"{value_text(path, change.old)} → "), Span(value_text(path, change.new), "strong"))
 
 
-def _value(path: str, value: Any) -> str:
+def value_text(path: str, value: Any) -> str:
+    """Return a value of the API's document in words: `128K` tokens, `yes`, `none`."""
     match value:
         case None:
             return "none"
@@ -231,7 +238,7 @@ def _names(values: Sequence[Any]) -> str:
     return clean(", ".join(clean(value, 40) for value in values)) or "none"
 
 
-def _day(text: object) -> str:
+def day_text(text: object) -> str:
     """Return an API date such as `2026-01-20` as `20 January 2026`; what is no date stays as it came."""
     try:
         day = date.fromisoformat(str(text)[:10])
@@ -240,7 +247,8 @@ def _day(text: object) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _moment(at: datetime) -> str:
+def moment_text(at: datetime) -> str:
+    """Return a moment (UTC) in words."""
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 

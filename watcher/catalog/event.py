@@ -40,11 +40,13 @@ def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Eve
     return _identified(Event(id="", kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail))
 
 
-def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]) -> Event:
-    """Return the one `changed` event that stands for the same change on many models."""
+def catalogue_event(
+    kind: Kind, now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]
+) -> Event:
+    """Return the one event that stands for the same change on many models."""
     event = Event(
         id="",
-        kind="changed",
+        kind=kind,
         model=None,
         name="The whole catalogue",
         at=now,

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.event import source_event
+from watcher.catalog.guard import Refusal
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 
@@ -45,10 +46,12 @@ def failed(health: Health, now: datetime, reason: str, policy: Policy) -> Outcom
     return after, (source_event("source_failing", now, since, detail),) if tell else ()
 
 
-def suspected(health: Health, now: datetime, reason: str, total: int) -> Outcome:
+def suspected(health: Health, now: datetime, refusal: Refusal, total: int) -> Outcome:
     """Return the health after a poll was refused: `catalog_suspect`, once until a poll is believed again."""
     since = health.suspect_since or now
-    agree = agreeing(health, total) + 1
+    reason = refusal.reason
+    # A list that contradicts itself agrees with none.
+    agree = agreeing(health, total) + 1 if refusal.by_number else 0
     after = replace(health, suspects=agree, suspect_since=since, suspect_total=total, reason=reason)
     if not health.told_failing:  # it could be read, so failures before it are not in a row with those to come
         after = replace(after, failures=0, failing_since=None)

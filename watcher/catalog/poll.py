@@ -68,7 +68,7 @@ def judge_list(
     refusal = guard.check(snapshot, frozenset() if baseline else _present(tracks), policy)
     confirmed = witness is not None and guard.confirms(witness, snapshot, policy)
     if refusal is not None and not (refusal.by_number and (confirmed or _repeated(snapshot, standing, policy))):
-        after, events = health.suspected(standing.health, now, refusal.reason, snapshot.total)
+        after, events = health.suspected(standing.health, now, refusal, snapshot.total)
         return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
     after, events = health.recovered(standing.health, now)
     judgement = judge(tracks, snapshot, now=now, last_good=standing.last_good, policy=policy, baseline=baseline)

@@ -71,7 +71,7 @@ class Snapshot(Struct, frozen=True):
 
 class _Page(Struct):
     data: list[msgspec.Raw]
-    total_count: int | None = None
+    total_count: Any = None
 
 
 class _Named(Struct):
@@ -125,7 +125,7 @@ def read(pages: Sequence[bytes]) -> Snapshot:
     promised: int | None = None
     for body in pages:
         page = _decode_page(body)
-        promised = page.total_count if page.total_count is not None else promised
+        promised = page.total_count if isinstance(page.total_count, int) else promised
         total += len(page.data)
         for raw in page.data:
             try:

@@ -22,6 +22,7 @@ _VERBS = {
     "demo": "watcher.cli.demo:demo",
     "import": "watcher.cli.importing:import_history",
     "models": "watcher.cli.models:models",
+    "render": "watcher.cli.render:render",
     "replay": "watcher.cli.replay:replay",
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",

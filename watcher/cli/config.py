@@ -22,8 +22,9 @@ def config_group() -> None:
 def check(state: State) -> None:
     """Name every mistake in the configuration, or say that there is none."""
     from watcher.alerts.channel import check_url
+    from watcher.alerts.template import check_channel
 
-    config = check_config(state.find(), os.environ, check_url)
+    config = check_config(state.find(), os.environ, check_url, check_channel)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(_summary(config))

@@ -22,7 +22,7 @@ def demo() -> None:
     from watcher.store.store import Store
     from watcher.upstream.client import Client
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     story = story_by_name("demo")
     with TemporaryDirectory() as folder, Simulator(StorySource(story), port=0) as simulator:
         store_settings = StoreSettings(f"sqlite:///{folder}/watcher.db")

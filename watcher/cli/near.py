@@ -8,7 +8,7 @@ SHOWN = 5
 
 
 def did_you_mean(wanted: str, known: Sequence[str]) -> str:
-    """Return `; did you mean …?` with the ids that hold what was typed, else those spelled most like it, else nothing."""
+    """Return `; did you mean …?` with the ids that hold what was typed, else those most like it; or nothing."""
     from difflib import get_close_matches
 
     word = wanted.casefold()

@@ -54,7 +54,9 @@ def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Resu
     """
 
     def send(channel: Channel, events: "Sequence[Event]") -> "Result":
-        from watcher.alerts.channel import Result, send_events
+        from watcher.alerts.channel import Result
+        from watcher.alerts.channel import send as send_to
+        from watcher.alerts.template import composer
         from watcher.errors import ConfigError
 
         if channel == Channel(CONSOLE):
@@ -68,7 +70,7 @@ def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Resu
                     return Result(False, f"cannot print: {error.strerror}")
             return Result(True, "printed")
         try:
-            return send_events(channel.secret_url(os.environ), events)
+            return send_to(channel.secret_url(os.environ), composer(channel, events))
         except ConfigError as error:
             return Result(False, str(error))
 

@@ -12,7 +12,9 @@ from watcher.cli.opening import warn
 @click.option("--port", type=click.IntRange(0, 65535), default=8400, show_default=True, help="0: any free port.")
 @click.option("--archive", metavar="ARCHIVE", help="Serve recorded snapshots, a step at a time.")
 @click.option("--story", metavar="NAME", help="Serve a built-in story: demo (default), quiet.")
-@click.option("--every", type=click.FloatRange(min=0.05), metavar="SECONDS", help="Go on to the next step by itself.")
+@click.option(
+    "--every", type=click.FloatRange(0.05, 86_400), metavar="SECONDS", help="Go on to the next step by itself."
+)
 def simulate(port: int, archive: str | None, story: str | None, every: float | None) -> None:
     """Serve a pretend OpenRouter on 127.0.0.1 until stopped.
 

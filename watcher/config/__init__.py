@@ -2,6 +2,18 @@
 
 from watcher.config.find import find_config
 from watcher.config.load import check_config, load_config
-from watcher.config.settings import Channel, Config, Rules, Source, Store
+from watcher.config.settings import Channel, Config, Delivery, Rules, Source, Store, Template, Timing
 
-__all__ = ["Channel", "Config", "Rules", "Source", "Store", "check_config", "find_config", "load_config"]
+__all__ = [
+    "Channel",
+    "Config",
+    "Delivery",
+    "Rules",
+    "Source",
+    "Store",
+    "Template",
+    "Timing",
+    "check_config",
+    "find_config",
+    "load_config",
+]

@@ -3,18 +3,19 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from watcher.catalog.model import KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import Environ, default_store_url, home
 from watcher.config.options import BY_SECTION, Option, Section
-from watcher.config.parse import WrongValueError, found, render_percentage, suggestion
-from watcher.config.settings import Channel, Config, Rules, Source, Store
+from watcher.config.parse import WrongValueError, found, render_duration, render_percentage, suggestion
+from watcher.config.settings import Channel, Config, Delivery, Rules, Source, Store, Template, Timing
 from watcher.errors import ConfigError
 
 SIZE_LIMIT = 1024 * 1024
@@ -22,6 +23,8 @@ SIZE_LIMIT = 1024 * 1024
 
 CheckURL = Callable[[str], str | None]
 """Says in a sentence what is wrong with a channel's URL, without repeating it; None: nothing."""
+CheckTemplates = Callable[[Channel], Iterable[tuple[str, str]]]
+"""Gives the keys of a channel's templates that are wrong, each with a sentence that says what."""
 
 
 def load_config(path: Path | None, environ: Environ) -> Config:
@@ -34,8 +37,16 @@ def load_config(path: Path | None, environ: Environ) -> Config:
     return _accept(config, mistakes)
 
 
-def check_config(path: Path | None, environ: Environ, check_channel_url: CheckURL | None = None) -> Config:
-    """Like `load_config`, and tries what a check would meet only later: files of secrets, URLs that nobody serves."""
+def check_config(
+    path: Path | None,
+    environ: Environ,
+    check_channel_url: CheckURL | None = None,
+    check_templates: CheckTemplates | None = None,
+) -> Config:
+    """Like `load_config`, and tries what a check would meet only later.
+
+    That is: files of secrets, URLs that nobody serves, templates that cannot be used.
+    """
     config, mistakes = _read(path, environ)
     if (key_file := config.source.api_key_file) is not None:
         try:
@@ -43,6 +54,10 @@ def check_config(path: Path | None, environ: Environ, check_channel_url: CheckUR
         except OSError as error:
             mistakes.append(f"{path}: source.api_key_file: cannot read {key_file}: {error.strerror}")
     for channel in config.channels:
+        if check_templates is not None:
+            mistakes += (
+                f'{path}: channel "{channel.name}": {key}: {problem}' for key, problem in check_templates(channel)
+            )
         try:
             url = channel.secret_url(environ)
         except ConfigError as error:
@@ -128,7 +143,8 @@ class _Reader:
         source = Source(**self.section("source", document))
         store = self.store(self.section("store", document))
         policy = Policy(**self.section("announce", document))
-        return Config(self.path, source, store, policy, self.channels(document.get("channels", []), policy))
+        delivery = self.delivery(self.section("delivery", document))
+        return Config(self.path, source, store, policy, self.channels(document.get("channels", []), policy), delivery)
 
     def section(self, section: Section, document: Mapping[str, Any]) -> dict[str, Any]:
         table = document.get(section, {})
@@ -179,6 +195,14 @@ class _Reader:
             self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
         return Store(default or "")
 
+    def delivery(self, values: Mapping[str, Any]) -> Delivery:
+        delivery = Delivery(**values)
+        if delivery.retry_first > delivery.retry_most:
+            most = render_duration(delivery.retry_most)
+            first = render_duration(delivery.retry_first)
+            self.wrong(f'delivery.retry_first: expected a duration of at most retry_most, "{most}", got "{first}"')
+        return delivery
+
     def channels(self, tables: object, policy: Policy) -> tuple[Channel, ...]:
         if not isinstance(tables, list):
             self.wrong(f"channels: expected tables that each start with [[channels]], got {found(tables)}")
@@ -202,6 +226,9 @@ class _Reader:
                     f"{where}min_change: below that of [announce], {render_percentage(policy.min_change)}, "
                     "under which nothing is announced"
                 )
+            unwanted = [kind for kind in channel.timing.urgent if kind not in channel.rules.events]
+            if unwanted and channel.timing.urgent != KINDS:
+                self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
         return tuple(channels.values())
 
     def channel(self, table: Mapping[str, Any], where: str) -> Channel | None:
@@ -217,8 +244,13 @@ class _Reader:
             self.wrong(f"{where}{', '.join(given) or 'url'}: expected exactly one of {', '.join(urls)}")
         if "name" not in values or not any(key in values for key in urls):
             return None
+        for option in options:
+            if option.excludes in table and option.key in table:
+                self.wrong(f"{where}{option.key}: {option.excludes} is set, too; expected only one of them")
+        timing = {key: values.pop(key) for key in Timing.__struct_fields__ if key in values}
+        template = {key: values.pop(key) for key in Template.__struct_fields__ if key in values}
         own = {key: values.pop(key) for key in ("name", *urls) if key in values}
-        return Channel(**own, rules=Rules(**values))
+        return Channel(**own, rules=Rules(**values), timing=Timing(**timing), template=Template(**template))
 
 
 def _channel(number: int, table: Mapping[str, Any]) -> str:

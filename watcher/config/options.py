@@ -16,13 +16,17 @@ from watcher.catalog.policy import Policy
 from watcher.config.conceal import scheme_only, without_userinfo
 from watcher.config.parse import (
     CHANNEL_URL,
+    DIGEST,
     FLAG,
     HTTP_URL,
     NAME,
     PATH,
     PERCENTAGE,
     PRICE,
+    QUIET_HOURS,
     STORE_URL,
+    TEMPLATE,
+    TIME_ZONE,
     VARIABLE,
     WORD,
     Type,
@@ -31,14 +35,15 @@ from watcher.config.parse import (
     integer,
     listing,
 )
-from watcher.config.settings import Rules, Source
+from watcher.config.settings import Delivery, Rules, Source, Template, Timing
 
-Section = Literal["source", "store", "announce", "channels"]
+Section = Literal["source", "store", "announce", "delivery", "channels"]
 
 SECTIONS: Mapping[Section, str] = {
     "source": "What is watched, and how often.",
     "store": "Where the history and the alerts still to be sent are kept.",
     "announce": "What counts as news, and from when.",
+    "delivery": "How long, and how often, an alert that a channel did not take is tried again.",
     "channels": "Who is told. Repeat this section for each channel; with none, alerts go to the console.",
 }
 
@@ -69,6 +74,8 @@ class Option:
     """Key of the same section whose value this one has unless it is set."""
     instead_of: str | None = None
     """Key of the same section that this one replaces: exactly one of them must be set."""
+    excludes: str | None = None
+    """Key of the same section that must not be set beside this one."""
     required: bool = False
     essential: bool = False
     """Set, not commented out, in what `config init` writes."""
@@ -93,7 +100,10 @@ def _in(section: Section, defaults: type[Struct]) -> Callable[..., Option]:
 
 _source = _in("source", Source)
 _announce = _in("announce", Policy)
+_delivery = _in("delivery", Delivery)
 _rule = _in("channels", Rules)
+_timing = _in("channels", Timing)
+_template = _in("channels", Template)
 
 _DURATION = duration()
 _WORDS = 'a list of words such as ["text", "image"]'
@@ -104,6 +114,7 @@ _DAYS = "a list of days such as [14, 3, 1]"
 _several_days = listing(integer(0, 365), _DAYS)
 _REMINDERS = Type(lambda value: tuple(sorted(_several_days.parse(value), reverse=True)), list, _several_days.schema)
 _COUNT = integer(1, 1000)
+_SOME_TIME = duration(least=timedelta(seconds=1))
 
 OPTIONS: tuple[Option, ...] = (
     _source(
@@ -223,6 +234,18 @@ OPTIONS: tuple[Option, ...] = (
         "A field that changes the same way on at least this many models in one poll …",
     ),
     _announce("fold_share", PERCENTAGE, "… and on this share of the catalogue, is announced as one event, not many."),
+    _delivery(
+        "give_up",
+        duration(least=timedelta(minutes=1)),
+        'After how long an alert that could not be delivered is given up, at least "1m".',
+    ),
+    _delivery("retry_first", _SOME_TIME, "Wait before it is tried again; it doubles with each further failure …"),
+    _delivery("retry_most", _SOME_TIME, "… up to this."),
+    _delivery(
+        "timeout",
+        _SOME_TIME,
+        'Time that one channel has to take a message, all its parts together, at least "1s".',
+    ),
     Option(
         "channels",
         "name",
@@ -299,6 +322,54 @@ OPTIONS: tuple[Option, ...] = (
         "Only models with a context of at least this many tokens.",
         example=128_000,
         default_doc="any",
+    ),
+    _timing(
+        "digest",
+        DIGEST,
+        'When to send what has come up, together: "hourly", "daily 09:00" or "weekly mon 09:00".',
+        example=DIGEST.parse("daily 09:00"),
+        default_doc="at once",
+    ),
+    _timing("timezone", TIME_ZONE, 'Time zone of digest and quiet_hours, such as "Europe/Berlin".'),
+    _timing(
+        "quiet_hours",
+        QUIET_HOURS,
+        "Hours of the day in which nothing is sent; it goes when they end.",
+        example=QUIET_HOURS.parse("22:00-07:00"),
+        default_doc="none",
+    ),
+    _timing(
+        "max_per_hour",
+        _COUNT,
+        "Messages in any 60 minutes; what is beyond waits, and goes as one message.",
+        example=4,
+        default_doc="any number",
+    ),
+    _timing(
+        "urgent",
+        choices(KINDS, _KINDS, least=0),
+        'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
+    ),
+    _template(
+        "title_template",
+        TEMPLATE,
+        "The title in your own words, as a Jinja2 template; see docs/templates.md.",
+        example="{{ count }} news from OpenRouter: {{ title }}",
+        default_doc="the built-in title",
+    ),
+    _template(
+        "body_template",
+        TEMPLATE,
+        "The body in your own words, written as the service wants it (HTML for mail).",
+        example="{% for event in events %}{{ event.headline }}\n{% endfor %}",
+        default_doc="the built-in text",
+    ),
+    _template(
+        "body_template_file",
+        PATH,
+        "Or: a file that holds the template of the body; relative to this file.",
+        example="team.j2",
+        excludes="body_template",
     ),
 )
 

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
+
+from watcher.config.settings import WEEKDAYS, Digest, QuietHours, Weekday
 
 T = TypeVar("T")
 
@@ -26,6 +28,10 @@ _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(
 _DURATION_SCHEMA = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 _PERCENTAGE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?%")
 _PERCENTAGE_SCHEMA = r"^[0-9]{1,3}(\.[0-9]{1,6})?%$"
+_CLOCK = "([01][0-9]|2[0-3]):([0-5][0-9])"
+_DIGEST = re.compile(f"hourly|(?:daily|weekly ({'|'.join(WEEKDAYS)})) {_CLOCK}")
+_QUIET_HOURS = re.compile(f"{_CLOCK}-{_CLOCK}")
+_TIME_ZONE = re.compile(r"(?!posix/|right/)[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[^\s,]+")
 _HTTP_URL = re.compile(r"https?://(?:[^\s/?#@]*@)?[^\s/?#@]+(?:/[^\s?#]*)?")
@@ -135,6 +141,87 @@ def render_percentage(fraction: Decimal) -> str:
 PERCENTAGE = Type(parse_percentage, render_percentage, {"type": "string", "pattern": _PERCENTAGE_SCHEMA})
 
 
+# Times of the day
+
+
+def _parse_digest(value: object) -> Digest:
+    match = _DIGEST.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise wrong('"hourly", "daily 09:00" or "weekly mon 09:00"', value)
+    weekday, hour, minute = match.groups()
+    if hour is None:
+        return Digest("hour")
+    at = time(int(hour), int(minute))
+    return Digest("day", at) if weekday is None else Digest("week", at, cast(Weekday, weekday))
+
+
+def _render_digest(digest: Digest) -> str:
+    match digest.every:
+        case "hour":
+            return "hourly"
+        case "day":
+            return f"daily {digest.at:%H:%M}"
+        case "week":
+            return f"weekly {digest.weekday} {digest.at:%H:%M}"
+
+
+DIGEST = Type(_parse_digest, _render_digest, {"type": "string", "pattern": f"^({_DIGEST.pattern})$"})
+
+
+def _parse_quiet_hours(value: object) -> QuietHours:
+    match = _QUIET_HOURS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise wrong('hours such as "22:00-07:00"', value)
+    start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
+    hours = QuietHours(time(start_hour, start_minute), time(end_hour, end_minute))
+    if hours.start == hours.end:
+        raise wrong('hours with two different ends such as "22:00-07:00"', value)
+    return hours
+
+
+def _render_quiet_hours(hours: QuietHours) -> str:
+    return f"{hours.start:%H:%M}-{hours.end:%H:%M}"
+
+
+QUIET_HOURS = Type(_parse_quiet_hours, _render_quiet_hours, {"type": "string", "pattern": f"^{_QUIET_HOURS.pattern}$"})
+
+
+def _parse_time_zone(value: object) -> str:
+    expected = 'a time zone such as "Europe/Berlin" or "UTC"'
+    if not isinstance(value, str) or not _TIME_ZONE.fullmatch(value):
+        hint = _time_zone_meant(value) if isinstance(value, str) else ""
+        raise WrongValueError(f"expected {expected}, got {found(value)}{hint}")
+    if value != "UTC" and not _is_time_zone(value):
+        raise WrongValueError(f"expected {expected}; there is no {found(value)}{_time_zone_meant(value)}")
+    return value
+
+
+def _is_time_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # not there, not a zone, or a folder of zones
+        return False
+    return True
+
+
+def _time_zone_meant(written: str) -> str:
+    """`; did you mean "America/New_York"?` for `New York` too."""
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    # Without "EST" and the like, which "CEST" is near to but does not mean; of two cities with a name, the first.
+    names = sorted((name for name in available_timezones() if "/" in name), reverse=True)
+    cities = {name.rpartition("/")[2].lower(): name for name in names}
+    meant = cities | {name.lower(): name for name in names} | {"utc": "UTC"}
+    near = get_close_matches(written[:SHORT].strip().replace(" ", "_").lower(), meant, n=1, cutoff=0.8)
+    return f'; did you mean "{meant[near[0]]}"?' if near else ""
+
+
+TIME_ZONE = Type(_parse_time_zone, str, {"type": "string", "pattern": f"^{_TIME_ZONE.pattern}$"})
+
+
 # Plain values
 
 
@@ -185,6 +272,21 @@ def _parse_name(value: object) -> str:
 NAME = Type(_parse_name, str, {"type": "string", "pattern": r"^(?!.*://).*\S", "maxLength": 100})
 
 
+TEMPLATE_LIMIT = 64 * 1024
+"""Characters of a message's template."""
+
+
+def _parse_template(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise wrong("the text of a template", value)
+    if len(value) > TEMPLATE_LIMIT:
+        raise wrong(f"a template of at most {TEMPLATE_LIMIT // 1024} KiB", value)
+    return value
+
+
+TEMPLATE = Type(_parse_template, str, {"type": "string", "pattern": r"\S", "maxLength": TEMPLATE_LIMIT})
+
+
 # Lists
 
 
@@ -209,8 +311,8 @@ def listing(item: Type[T], expected: str, *, least: int = 0) -> Type[tuple[T, ..
     return Type(parse, lambda values: [item.render(value) for value in values], schema)
 
 
-def choices(words: Sequence[str], expected: str) -> Type[tuple[str, ...]]:
-    """A list of some of `words`, at least one; `*` stands for all."""
+def choices(words: Sequence[str], expected: str, *, least: int = 1) -> Type[tuple[str, ...]]:
+    """A list of some of `words`; `*` stands for all."""
 
     def parse_one(value: object) -> str:
         if value == "*" or value in words:
@@ -218,7 +320,7 @@ def choices(words: Sequence[str], expected: str) -> Type[tuple[str, ...]]:
         hint = suggestion(value, words) if isinstance(value, str) else ""
         raise WrongValueError(f"expected one of {', '.join(words)} or *, got {found(value)}{hint}")
 
-    several = listing(Type(parse_one, str, {"enum": [*words, "*"]}), expected, least=1)
+    several = listing(Type(parse_one, str, {"enum": [*words, "*"]}), expected, least=least)
 
     def parse(value: object) -> tuple[str, ...]:
         chosen = several.parse(value)

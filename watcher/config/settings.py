@@ -1,10 +1,10 @@
 """The configuration as the rest of the program takes it: frozen, typed, and silent about its secrets in `repr`."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -12,6 +12,13 @@ from watcher.catalog.model import DEFAULT_KINDS, Kind
 from watcher.catalog.policy import Policy
 from watcher.config.conceal import scheme_only, without_userinfo
 from watcher.errors import ConfigError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""In the order of `date.weekday()`."""
 
 URL_FILE_LIMIT = 64 * 1024
 """Bytes of a `url_file` that are read; a URL is far shorter."""
@@ -54,6 +61,19 @@ class Store(Struct, frozen=True):
     url: str
 
 
+class Delivery(Struct, frozen=True):
+    """`[delivery]`: how long, and how often, what a channel did not take is tried again."""
+
+    give_up: timedelta = timedelta(days=3)
+    """After this long an alert that could not be delivered is given up."""
+    retry_first: timedelta = timedelta(seconds=30)
+    """Wait after the first failure; it doubles with each further one …"""
+    retry_most: timedelta = timedelta(hours=1)
+    """… up to this; never less than `retry_first`."""
+    timeout: timedelta = timedelta(seconds=20)
+    """For one channel, all parts of a message together."""
+
+
 class Rules(Struct, frozen=True):
     """Which events a channel gets: those for which every rule here holds."""
 
@@ -75,6 +95,56 @@ class Rules(Struct, frozen=True):
     """Tokens."""
 
 
+class Digest(Struct, frozen=True):
+    """When what waits for a channel is sent together, by the clock of its time zone."""
+
+    every: Literal["hour", "day", "week"]
+    at: time = time()
+    """Time of the day, to the minute; of no meaning for `hour`, which is each full hour."""
+    weekday: Weekday = "mon"
+    """For `week`."""
+
+
+class QuietHours(Struct, frozen=True):
+    """The part of each day, by the clock of the channel's time zone, in which nothing is sent.
+
+    From `start` up to, but without, `end`; over midnight if `end` is the earlier. The two differ.
+    """
+
+    start: time
+    end: time
+
+
+class Timing(Struct, frozen=True):
+    """When a channel is told what it wants to know; `alerts.timing` says what follows."""
+
+    digest: Digest | None = None
+    """None: at once."""
+    timezone: str = "UTC"
+    """IANA name of the zone whose clock `digest` and `quiet_hours` go by."""
+    quiet_hours: QuietHours | None = None
+    max_per_hour: int | None = None
+    """Messages in any 60 minutes; what is beyond waits, and goes as one."""
+    urgent: tuple[Kind, ...] = ()
+    """Kinds that neither digest, quiet hours nor `max_per_hour` hold back."""
+
+    @property
+    def zone(self) -> "ZoneInfo":
+        """The time zone itself."""
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(self.timezone)
+
+
+class Template(Struct, frozen=True):
+    """A channel's own words, as Jinja2 templates; None: the built-in ones. `alerts.template` renders them."""
+
+    title_template: str | None = None
+    body_template: str | None = None
+    body_template_file: Path | None = None
+    """Instead of `body_template`."""
+
+
 class Channel(Struct, frozen=True):
     """One of `[[channels]]`. Exactly one of `url`, `url_file` and `url_env` is set; none is shown in `repr`."""
 
@@ -83,6 +153,8 @@ class Channel(Struct, frozen=True):
     url_file: Path | None = None
     url_env: str | None = None
     rules: Rules = Rules()
+    timing: Timing = Timing()
+    template: Template = Template()
 
     def secret_url(self, environ: Mapping[str, str]) -> str:
         """The Apprise URL itself: a secret, to be asked for when something is sent.
@@ -139,6 +211,7 @@ class Config(Struct, frozen=True):
     store: Store
     announce: Policy = Policy()
     channels: tuple[Channel, ...] = ()
+    delivery: Delivery = Delivery()
     warnings: tuple[str, ...] = ()
     """Lines for stderr about what is allowed but hardly meant."""
 

@@ -56,13 +56,13 @@ def _parts(config: Config) -> Iterator[tuple[Section, object]]:
     yield "source", config.source
     yield "store", config.store
     yield "announce", config.announce
+    yield "delivery", config.delivery
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
-    return {
-        key: _shown(option, getattr(channel if hasattr(channel, key) else channel.rules, key))
-        for key, option in BY_SECTION["channels"].items()
-    }
+    parts = (channel, channel.rules, channel.timing, channel.template)
+    values = {key: getattr(part, key) for part in parts for key in part.__struct_fields__}
+    return {key: _shown(option, values[key]) for key, option in BY_SECTION["channels"].items()}
 
 
 def _shown(option: Option, value: Any) -> Any:
@@ -173,6 +173,8 @@ def _table_schema(options: Mapping[str, Option]) -> dict[str, Any]:
     if instead := [option.key for option in options.values() if option.instead_of]:
         replaced = {option.instead_of for option in options.values() if option.instead_of}
         table["oneOf"] = [{"required": [key]} for key in (*sorted(filter(None, replaced)), *instead)]
+    if apart := [[option.key, option.excludes] for option in options.values() if option.excludes]:
+        table["not"] = {"anyOf": [{"required": keys} for keys in apart]}
     return table
 
 
