@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.alerts.routing import route
+from watcher.alerts.timing import due_at
 from watcher.catalog import guard, poll
 from watcher.catalog.announce import FeedModel, Judgement, Tracks, judge_feed, next_due, unknown_to
 from watcher.catalog.health import Health
@@ -114,7 +115,7 @@ def check(
     """
     start = monotonic()
     fetched = _fetch(upstream, config.source)
-    seen = store.glance()
+    seen = store.glance(now)
     if seen is not None and seen.listed is not None and _nothing_to_judge(fetched, seen, seen.listed, config, now):
         done = Poll(now, "good", _milliseconds(monotonic() - start), seen.listed.models)
         if not dry_run:
@@ -182,8 +183,8 @@ def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) 
 
 def _ask_witness(store: Store, upstream: Upstream, snapshot: Snapshot | None, config: Config) -> int | None:
     """Return the API's own count of models, if that decides whether the list is believed."""
-    if snapshot is None:
-        return None
+    if snapshot is None or config.source.category or config.source.supported_parameters:
+        return None  # the API counts by output modality alone, so it would count more than was asked for
     with store.reading() as session:
         listed = session.state.source("list")
         if listed is None or listed.query != _query(config.source):
@@ -273,8 +274,10 @@ def queue(
 ) -> dict[str, list[str]]:
     """Queue each event for each channel that wants it, and return the ids of the events by channel."""
     wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}
+    timings = {channel.name: channel.timing for channel in channels}
     for channel, event, weighed in route(channels, events, session.outbox):
-        session.outbox.add(channel, weighed, now, reworded=weighed != event)
+        due = due_at(timings[channel], event.kind, now)
+        session.outbox.add(channel, weighed, now, due=due, reworded=weighed != event)
         wanted[channel].append(event.id)
     return wanted
 

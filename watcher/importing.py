@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from watcher.catalog.announce import Track
 from watcher.catalog.model import Event, Facets
 from watcher.catalog.policy import Policy
+from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.replay import Recorded, Replay
 
@@ -65,6 +66,9 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
             problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {step.reason}")
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in step.problems]
+        if not run.tracks:  # it is no baseline: all that comes after it would be news
+            run.standing = Standing()
+            continue
         past.polls.append((capture.at, capture.snapshot.total))
         past.events += [replace(event, marks=(*event.marks, "imported")) for event in step.events]
         for model_id, track in step.changed.items():

@@ -10,10 +10,9 @@ import time
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from tests.alerts.events import ALL, CHEAPER, EXPIRED, NEW
-from tests.alerts.test_message import HOSTILE, hostile, many
+from tests.alerts.test_message import many
 from tests.receivers import MailServer, Sink
 from watcher.alerts.channel import Result, check_url, send_events
 from watcher.alerts.diagnosis import redact
@@ -146,18 +145,6 @@ def test_each_chat_gets_its_own_markup_byte_for_byte(sink: Sink, chats: dict[str
         assert message.body.strip() in said(chat, sink.json())
 
 
-@pytest.mark.parametrize("chat", ["slack", "discord", "telegram", "mattermost"])
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_text_arrives_harmless(sink: Sink, chats: dict[str, str], chat: str, text: str) -> None:
-    result = send_events(chats[chat], hostile(text))
-    assert result.ok, result.detail
-    for _, _, body in sink.requests:
-        payload = json.loads(body)
-        shown = re.sub(r"https://openrouter\.ai/[^\s>\"|)]*", "", said(chat, payload))
-        assert not re.search(r"@\w|<!\w|<[@#][\w&]|evil\.example|javascript:\w|\]\((?!<>)", shown)
-        assert "ping" not in json.dumps(payload).lower() or chat != "discord"
-
-
 @pytest.mark.parametrize(
     ("chat", "limit"), [("slack", 35_000), ("discord", 2_000), ("telegram", 4_096), ("mattermost", 4_000)]
 )
@@ -242,14 +229,6 @@ def test_a_mail_server_that_is_not_there_is_a_failure() -> None:
     result = send_events("mailto://127.0.0.1:1?mode=insecure&smtp=127.0.0.1&from=a@example.org", [NEW])
     assert not result.ok
     assert result.detail == "connection refused: The mail server could not be reached"
-
-
-def test_hostile_names_add_no_header_to_a_mail(mail_server: MailServer) -> None:
-    assert send_events(mail_server.url, [replace(NEW, name=HOSTILE["newlines"])]).ok
-    mail = mail_server.mail()
-    assert mail["Bcc"] is None
-    assert len(mail.get_all("Subject")) == 1
-    assert "\n" not in mail["Subject"]
 
 
 # --- secrets and URLs -----------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def test_a_failing_channel_is_tried_again_and_holds_back_no_other(
     command: Command, simulator: Simulator, sink: Sink
 ) -> None:
     other = '[[channels]]\nname = "dead"\nurl = "json://127.0.0.1:9/"\n'
-    configure(command, simulator, other + channel(sink))
+    configure(command, simulator, other + channel(sink) + '[delivery]\nretry_first = "0s"\n')
     command.run("--check")
     simulator.advance()
     sink.status = 500

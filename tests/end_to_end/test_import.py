@@ -148,14 +148,6 @@ def test_captures_of_which_nothing_is_understood_do_no_harm(past: Command) -> No
         assert [model["id"] for model in contents(past.folder / "w.db")["models"]] == ["a/one"]
 
 
-def test_a_database_that_is_in_use_is_waited_for_or_left_alone(past: Command) -> None:
-    folder = str(record(past.folder / "story", STORY))
-    (past.folder / "w.db").chmod(0o400)
-    past.run("import", folder)
-    (past.folder / "w.db").chmod(0o600)
-    assert past.run("import", folder).code == 0
-
-
 # In pieces
 
 
@@ -221,7 +213,10 @@ HOURS = st.lists(st.sampled_from([n / 2 for n in range(40)]), min_size=2, max_si
 
 
 @settings(
-    max_examples=30, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=30,
+    deadline=None,
+    phases=NO_SHRINKING,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data(), hours=HOURS)
 def test_any_history_in_any_pieces_is_the_same_history(
@@ -248,6 +243,10 @@ def test_any_history_in_any_pieces_is_the_same_history(
                     main(["--config", str(folder / "config.toml"), "import", *each])
                 assert not ended.value.code, capsys.readouterr().err
             known.append(contents(path))
+    # Of documents that mean the same, the one that came first is kept: which that was may depend on the pieces.
+    for each in known:
+        for version in each["versions"]:
+            del version["raw"]
     assert known[0] == known[1]
 
 
@@ -262,7 +261,7 @@ class Live:
     def __init__(self, command: Command, *lists: Sequence[Mapping[str, Any]]) -> None:
         self.command = command
         self.simulator = Simulator(ArchiveSource((hour(n), body(shown)) for n, shown in enumerate(lists)))
-        command.configure(SOURCE.format(url=self.simulator.url) + "rss = true\n".join([""]))
+        command.configure(SOURCE.format(url=self.simulator.url))
 
     def check(self) -> list[tuple[str, str]]:
         code, out, err = self.command.run("--check", "--json")
@@ -333,6 +332,8 @@ def test_the_order_of_import_and_first_check_leaves_no_trace(past: Command, live
             assert past.run(*verb).code == 0
         (first,) = [poll["at"] for poll in source.known()["polls"] if not poll["imported"]]
         known.append(json.loads(json.dumps(source.known()).replace(first, "the first check")))
+        for model in known[-1]["models"]:
+            del model["since"]  # of a model that is there it is when the watcher itself saw it first
     assert known[0] == known[1]
     gone = {row["id"]: row for row in known[0]["models"] if not row["present"]}
     assert set(gone) == {"b/two", "c/gone:free", "d/fresh"}

@@ -1,4 +1,4 @@
-"""The command as other programs meet it: pipes, terminals, locales and signals; and the verbs that serve and demonstrate."""
+"""The command as other programs meet it: terminals, pipes, locales and signals; and the verbs that serve and show."""
 
 import errno
 import fcntl
@@ -30,6 +30,7 @@ from watcher.simulator.story import STORIES
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 60
+FULL = Path("/dev/full")
 
 
 @contextmanager
@@ -169,15 +170,15 @@ def test_a_reader_that_goes_away_is_no_error(past: Watcher, arguments: tuple[str
     assert ran.code == (1 if arguments == ("--help",) else 0)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 @pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("replay", "story")])
 def test_a_full_disk_behind_the_output_is_said_in_one_line(past: Watcher, arguments: tuple[str, ...]) -> None:
-    with open("/dev/full", "w") as full, started(past, *arguments, stdout=full) as process:
+    with FULL.open("w") as full, started(past, *arguments, stdout=full) as process:
         ran = end(process)
     assert (ran.code, ran.err) == (74, "watcher: cannot write: No space left on device\n")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 def test_news_that_could_not_be_printed_is_printed_by_the_next_check(watcher: Watcher) -> None:
     with Simulator(StorySource(story_by_name("demo"))) as simulator:
         watcher.configure(
@@ -186,7 +187,7 @@ def test_news_that_could_not_be_printed_is_printed_by_the_next_check(watcher: Wa
         watcher.run("--check")
         simulator.advance()
         simulator.advance()
-        with open("/dev/full", "w") as full, started(watcher, "--check", stdout=full) as process:
+        with FULL.open("w") as full, started(watcher, "--check", stdout=full) as process:
             ran = end(process)
         assert ran.code == 75
         assert "cannot print: No space left on device" in ran.err

@@ -91,7 +91,10 @@ _SOCKET_REASONS = tuple(
         (r"timed? ?out", "timed out"),
         (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
         (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
-        (r"reset by peer|Connection aborted|Connection broken|RemoteDisconnected|unexpectedly closed|EOF", "connection lost"),
+        (
+            r"reset by peer|Connection aborted|Connection broken|RemoteDisconnected|unexpectedly closed|EOF",
+            "connection lost",
+        ),
         (r"unreachable|No route", "unreachable"),
     )
 )

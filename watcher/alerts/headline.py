@@ -18,6 +18,7 @@ HEADINGS: dict[Kind, str] = {
     "new": "New",
     "returned": "Back",
     "changed": "Changed",
+    "undelivered": "Alerts lost",
     "catalog_suspect": "Catalogue not believed",
     "source_failing": "Source failing",
     "source_recovered": "Source recovered",
@@ -107,6 +108,8 @@ def _sentence(event: Event) -> str:
             fields = [field_label(path) for path in event.fields]
             what = ", ".join(fields) if len(fields) <= _FIELDS_IN_TITLE else f"{len(fields)} fields"
             return f"{name}: {what} changed" if fields else f"{name} changed"
+        case "undelivered":
+            return f"Alerts for {name} were lost"
         case "catalog_suspect":
             return "OpenRouter's catalogue looks wrong and was not believed"
         case "source_failing":

@@ -1,66 +1,198 @@
-"""Sending what waits: one message a channel, and each outcome stored before the next channel is tried."""
+"""Sending what waits: a message a channel, all channels side by side, and each outcome stored as it comes.
 
-from collections.abc import Callable, Sequence
+    rows due → batch (stored) → send, within a deadline → sent | try again later | given up     one transaction each
+
+The batch is stored before it is sent. So a process that dies in between leaves behind what it was about to say, and the
+next one says the very same again, under the same Message-ID.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from logging import getLogger
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from watcher.alerts.timing import free_at
+from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
-from watcher.config.settings import Channel
+from watcher.config.settings import Channel, Config, Delivery
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
+    from watcher.store.outbox import Batch
+    from watcher.store.outbox import Delivery as Row
+    from watcher.store.session import Session
     from watcher.store.store import Store
 
-LEASE = timedelta(minutes=2)
-"""How long a claim keeps other processes from a delivery; longer than a channel may take."""
+MOST_AT_ONCE = 64
+"""Channels that are sent to side by side; they wait for the network, not for us."""
 
 Send = Callable[[Channel, Sequence[Event]], "Result"]
 """Send events to a channel and tell what became of them; it never raises for what a service does."""
 
+_log = getLogger("watcher")
+
 
 class Attempt(Struct, frozen=True):
-    """One message to one channel."""
+    """What became of one message to one channel."""
 
     channel: str
     state: str
-    """`sent`, or `pending` for what will be tried again at the next check."""
+    """`sent`, `pending` for what is tried again, or `given up`."""
     events: tuple[str, ...]
     detail: str
+    next_attempt: datetime | None = None
 
 
-def drain(store: "Store", channels: Sequence[Channel], send: Send, *, clock: Callable[[], datetime]) -> list[Attempt]:
+def drain(
+    store: "Store",
+    config: Config,
+    send: Send,
+    *,
+    clock: Callable[[], datetime],
+    jitter: Callable[[], float] = random.random,
+) -> list[Attempt]:
     """Send what is due to each channel, and return what became of it.
 
-    A channel that fails holds back none of the others: its deliveries stay, and are due at the next check.
+    A channel that fails or hangs neither holds up nor repeats what another is sent. Where another process is sending
+    from the same database, its end is waited for, and then what is left is sent.
+
+    Args:
+        store: where the deliveries are.
+        config: the channels, and how long to try.
+        send: sends one message.
+        clock: the time (UTC).
+        jitter: a number from 0 to 1, so that many watchers do not come back at the same moment.
     """
-    seen = store.glance()
+    seen = store.glance(clock())
     if seen is not None and not seen.waiting:
         return []
-    with store.reading() as session:
-        waiting = session.outbox.pending()
-    return [
-        attempt
-        for channel in channels
-        if channel.name in waiting
-        for attempt in _drain_one(store, channel, send, clock)
-    ]
+    with store.sending():
+        return _Drain(store, config, send, clock, jitter).run()
 
 
-def _drain_one(store: "Store", channel: Channel, send: Send, clock: Callable[[], datetime]) -> list[Attempt]:
-    with store.writing() as session:
-        deliveries = session.outbox.claim(channel.name, clock(), LEASE)
-    if not deliveries:
-        return []
-    result = send(channel, [delivery.event for delivery in deliveries])
-    accepted = [d for d in deliveries if result.ok or d.event.id in result.delivered]
-    refused = [d for d in deliveries if d not in accepted]
-    with store.writing() as session:
-        session.outbox.mark_sent([delivery.id for delivery in accepted], clock())
-        session.outbox.mark_failed([delivery.id for delivery in refused], clock(), result.detail)
-    return [
-        Attempt(channel.name, state, tuple(delivery.event.id for delivery in some), result.detail)
-        for state, some in (("sent", accepted), ("pending", refused))
-        if some
-    ]
+class _Drain:
+    def __init__(
+        self, store: "Store", config: Config, send: Send, clock: Callable[[], datetime], jitter: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._send = send
+        self._clock = clock
+        self._jitter = jitter
+        self._attempts: list[Attempt] = []
+
+    def run(self) -> list[Attempt]:
+        """Go on until nothing is due, alerts about what was given up included."""
+        self._round(self._config.channels)
+        told = self._give_up_overdue()
+        if told:
+            self._round([channel for channel in self._config.channels if channel.name in told])
+        self._note_waiting()
+        return self._attempts
+
+    def _round(self, channels: Sequence[Channel]) -> None:
+        if not channels:
+            return
+        by_name = {channel.name: channel for channel in channels}
+        with ThreadPoolExecutor(min(len(channels), MOST_AT_ONCE), "watcher-channel") as pool:
+            running: dict[Future[Result], Batch] = {}
+            for batch in self._batches(channels):
+                running[pool.submit(self._send, by_name[batch.channel], batch.events)] = batch
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    batch = running.pop(future)
+                    following = self._settle(by_name[batch.channel], batch, future.result())
+                    if following is not None:
+                        running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
+
+    def _batches(self, channels: Sequence[Channel]) -> "Iterator[Batch]":
+        """Return the first batch of each channel; all are stored in one transaction."""
+        with self._store.writing() as session:
+            found = [self._next_batch(session, channel) for channel in channels]
+        return (batch for batch in found if batch is not None)
+
+    def _next_batch(self, session: "Session", channel: Channel) -> "Batch | None":
+        now = self._clock()
+        if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
+            sent = session.outbox.messages(channel.name, now - timedelta(hours=1))
+            if free_at(channel.timing, sent, now) > now:
+                return session.outbox.next_batch(channel.name, now, kinds=channel.timing.urgent)
+        return session.outbox.next_batch(channel.name, now)
+
+    def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
+        """Store what became of a batch, and return the channel's next one if this one arrived."""
+        now = self._clock()
+        accepted = [row for row in batch.deliveries if result.ok or row.event.id in result.delivered]
+        left = [row for row in batch.deliveries if row not in accepted]
+        following: Batch | None = None
+        with self._store.writing() as session:
+            session.outbox.mark_sent(accepted, now)
+            self._note(channel.name, "sent", accepted, result.detail)
+            if result.permanent:
+                self._give_up(session, channel.name, left, result.detail)
+            elif left:
+                again = now + pause(self._config.delivery, left[0].attempts + 1, result.retry_after, self._jitter())
+                session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None)
+                self._note(channel.name, "pending", left, result.detail, again)
+            else:
+                following = self._next_batch(session, channel)
+        return following
+
+    def _give_up_overdue(self) -> set[str]:
+        """Give up what has waited too long, and return the channels that are to be told so."""
+        with self._store.writing() as session:
+            overdue = session.outbox.overdue(self._clock() - self._config.delivery.give_up)
+            for name in sorted({row.channel for row in overdue}):
+                rows = [row for row in overdue if row.channel == name]
+                error = rows[-1].last_error or "the channel is not configured any more"
+                self._give_up(session, name, rows, error)
+            return set(session.outbox.pending())
+
+    def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
+        """Record that these alerts are lost to a channel, and tell it to the channels that work."""
+        if not rows:
+            return
+        now = self._clock()
+        session.outbox.give_up(rows, error)
+        self._note(name, "given up", rows, error)
+        _log.error("channel %s: gave up on %d alerts: %s", name, len(rows), error)
+        if all(row.event.kind == "undelivered" for row in rows):
+            return  # news of lost news is not worth more of it
+        event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
+        session.state.add_events((event,))
+        failing = session.outbox.failing()
+        for channel in self._config.channels:
+            if channel.name != name and channel.name not in failing:
+                session.outbox.add(channel.name, event, now, reworded=False)
+
+    def _note_waiting(self) -> None:
+        """Note what was tried before, and is not due again yet."""
+        noted = {attempt.channel for attempt in self._attempts if attempt.state == "pending"}
+        with self._store.reading() as session:
+            rows = [row for row in session.outbox.listed(states=["pending"]) if row.last_error is not None]
+        for name in sorted({row.channel for row in rows} - noted):
+            waiting = [row for row in rows if row.channel == name]
+            self._note(name, "pending", waiting, waiting[-1].last_error or "", waiting[-1].next_attempt)
+
+    def _note(
+        self, name: str, state: str, rows: "Sequence[Row]", detail: str, next_attempt: datetime | None = None
+    ) -> None:
+        if rows:
+            ids = tuple(row.event.id for row in rows)
+            self._attempts.append(Attempt(name, state, ids, detail, next_attempt))
+
+
+def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: float) -> timedelta:
+    """Return how long to wait after so many attempts.
+
+    It doubles with each attempt from `retry_first` to `retry_most`, give or take a half by `jitter` (0 to 1); a service
+    that asks for more (`retry_after`, seconds) gets it.
+    """
+    most = max(delivery.retry_most, delivery.retry_first).total_seconds()
+    doubled = delivery.retry_first.total_seconds() * 2.0 ** min(attempts - 1, 60)
+    return timedelta(seconds=max(min(doubled, most) * (0.5 + jitter), retry_after or 0))

@@ -128,17 +128,17 @@ def within(seconds: float, work: Callable[["Meter"], T]) -> tuple[T, float]:
     thread.join(max(5 * seconds, 1))
     result = outcome[0] if outcome else _TooSlowError()
     if isinstance(result, BaseException):
-        raise _problem(result, seconds) from None
+        raise _problem(result) from None
     return result
 
 
-def _problem(error: BaseException, seconds: float) -> TemplateProblemError:
+def _problem(error: BaseException) -> TemplateProblemError:
     line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error)
     match error:
         case TemplateProblemError():
             return error
         case _TooSlowError():
-            return TemplateProblemError(f"it takes longer than {seconds:g} s", line)
+            return TemplateProblemError("it takes too long", line)
         case RecursionError():
             return TemplateProblemError("it calls itself without end, or is nested too deep", line)
         case MemoryError():

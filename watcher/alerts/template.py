@@ -9,6 +9,7 @@
 import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from watcher.alerts.document import Format, Note, assemble, title_line, write
 from watcher.alerts.headline import TITLE_LENGTH, shorten
 from watcher.alerts.message import MOST_MESSAGES, Message, Telling, compose, compose_within, reference
 from watcher.alerts.sample import sample_events
-from watcher.alerts.text import clean, visible
+from watcher.alerts.text import clean
 from watcher.alerts.variables import Told, told
 from watcher.catalog.model import KINDS, Event, Kind
 from watcher.config.settings import Channel, Template
@@ -28,6 +29,10 @@ SECONDS = 2.0
 """Of the processor, for all messages of one sending."""
 LARGEST = 64 * 1024
 """Characters of a template."""
+
+_NUMBER = f" ({MOST_MESSAGES}/{MOST_MESSAGES})"
+_NUMBER_ROOM = len(_NUMBER) + 4
+"""A format may escape it."""
 
 _logger = logging.getLogger("watcher")
 
@@ -147,7 +152,8 @@ class _Writing:
         while waiting:
             part = waiting.pop()
             message = self._message(part)
-            length = _length(message)
+            # The number of the part comes to its title when all are known.
+            length = _length(message) + (0 if part is events else _NUMBER_ROOM)
             if length <= self._limit:
                 done.append(message)
             elif len(part) == 1:
@@ -181,13 +187,14 @@ class _Writing:
         for key, source in self._sources.items():
             if key == "title_template":
                 title = self._render(key, source, built_in, Format.TEXT)
-                # Room for the number of the part is kept.
-                title = shorten(visible(title), TITLE_LENGTH - len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})"))
+                title = shorten(clean(title, 2 * TITLE_LENGTH), TITLE_LENGTH - len(_NUMBER))
                 message = _titled(message, title or message.title)
             else:
                 body = self._render(key, source, built_in, self._format)
                 if not body.strip():
                     raise TemplateFailedError(f"{key}: it gives no text")
+                if self._format is Format.TELEGRAM and (problem := _Tags.problem(body)):
+                    raise TemplateFailedError(f"{key}: {problem}")
                 body = _framed(body, self._format)
                 message = replace(message, body=body, text=body if self._format is Format.TEXT else message.text)
         return message
@@ -238,6 +245,49 @@ def _titled(message: Message, title: str) -> Message:
 def _length(message: Message) -> int:
     # Bytes, as in `Telling.messages`.
     return len(f"{message.heading}{message.body}".encode(errors="replace")) + 2
+
+
+class _Tags(HTMLParser):
+    """Telegram refuses a whole message for one tag that it does not know, or that is not closed."""
+
+    KNOWN = frozenset(
+        {
+            *("a", "b", "blockquote", "code", "del", "em", "i", "ins", "pre", "s", "span", "strike", "strong"),
+            *("tg-emoji", "tg-spoiler", "u"),
+        }
+    )
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.open: list[str] = []
+        self.found: str | None = None
+
+    @classmethod
+    def problem(cls, body: str) -> str | None:
+        """Return what Telegram would refuse, or None."""
+        tags = cls()
+        tags.feed(body)
+        tags.close()
+        return tags.found or (f"<{tags.open[-1]}> is not closed" if tags.open else None)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.KNOWN:
+            self.found = self.found or f"Telegram knows no <{clean(tag, 20)}>"
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.found = self.found or f"</{clean(tag, 20)}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if "<" in data:
+            self.found = self.found or "a < that begins no tag must be written &lt;"
+
+    def handle_comment(self, data: str) -> None:
+        self.found = self.found or "Telegram knows no comments"
+
+    def handle_decl(self, decl: str) -> None:
+        self.found = self.found or "Telegram knows no <!…>"
 
 
 # What a mail has around its body: a template gives what is inside, and gets the built-in text without it.

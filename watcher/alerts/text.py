@@ -16,8 +16,9 @@ ZERO_WIDTH_SPACE = "\u200b"
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
 _SPACES = re.compile(r"\s+")
-_MENTION = re.compile(r"@|<[!#]|\](?=\()")
-"""Where services see a mention, or (`](`) a Markdown link: some read plain text as Markdown without saying so."""
+_MENTION = re.compile(r"@|<(?=[A-Za-z!#/?])|\](?=\()")
+"""Where services see a mention, a tag or (`](`) a Markdown link: some read plain text as Markdown or HTML without
+saying so."""
 # Chat clients and mail readers make links of bare addresses, so the parts of an address are kept from meeting.
 _ADDRESS = re.compile(
     r":(?=//)|(?<=\w)\.(?=[^\W\d_]{2,})|\b(?:javascript|data|vbscript|mailto|tel|file):", re.IGNORECASE

@@ -40,6 +40,13 @@ def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Eve
     return _identified(Event(id="", kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail))
 
 
+def undelivered_event(channel: str, alerts: int, error: str, now: datetime, since: datetime) -> Event:
+    """Return an event that tells that so many alerts for a channel, the oldest queued at `since`, were given up."""
+    lost = "1 alert" if alerts == 1 else f"{alerts} alerts"
+    detail = f"{lost} could not be delivered: {error}"
+    return _identified(Event(id="", kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail))
+
+
 def catalogue_event(
     kind: Kind, now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]
 ) -> Event:

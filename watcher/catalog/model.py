@@ -17,8 +17,12 @@ Kind = Literal[
     "source_failing",
     "source_recovered",
     "catalog_suspect",
+    "undelivered",
 ]
-"""What happened. The first seven concern models (or, folded, the catalogue), the last three the source."""
+"""What happened. The first seven concern models (or, folded, the catalogue), the next three the source.
+
+`undelivered` tells that alerts for another channel were given up; every channel that works gets it unasked.
+"""
 
 KINDS: tuple[Kind, ...] = (
     "expired",
@@ -28,6 +32,7 @@ KINDS: tuple[Kind, ...] = (
     "new",
     "returned",
     "changed",
+    "undelivered",
     "catalog_suspect",
     "source_failing",
     "source_recovered",

@@ -53,7 +53,7 @@ def test(state: State, name: str | None) -> None:
     chosen = [channel for channel in config.channels if name in (None, channel.name)]
     if not chosen:
         raise UsageError(f"there is no channel {name!r}; there are {', '.join(c.name for c in config.channels)}")
-    send, failed = sender(), False
+    send, failed = sender(config), False
     for channel in chosen:
         result = send(channel, sample_events())
         failed = failed or not result.ok

@@ -1,13 +1,16 @@
 """`watcher --check`: one cycle, and what is due is sent."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
-from watcher.cli.opening import open_source, open_store, sender, warn, with_console
+from watcher.cli.opening import open_source, open_store, sender, store_exists, warn, with_console
 from watcher.cli.state import State
+from watcher.cli.when import told
 
 if TYPE_CHECKING:
     from watcher.alerts.outbox import Attempt
@@ -22,8 +25,11 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     from watcher.cycle import check
 
     config = with_console(state.load())
-    for line in config.warnings:
-        warn(line)
+    if sys.stderr.isatty():  # under cron it would be a mail at every check; `config check` says it too
+        for line in config.warnings:
+            warn(line)
+    if dry_run and not store_exists(config):
+        config = replace(config, store=replace(config.store, url="sqlite:///:memory:"))
     with open_store(config) as store:
         with open_source(config) as source:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
@@ -35,10 +41,13 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
             warn(f"the RSS feed was not used: {report.poll.feed}")
         attempts: list[Attempt] = []
         if not dry_run:
-            attempts = drain(store, config.channels, sender(quiet=as_json), clock=lambda: datetime.now(UTC))
+            attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
     for attempt in attempts:
         if attempt.state == "pending":
-            warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at the next check")
+            again = f", not before {told(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
+            warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
+        elif attempt.state == "given up":
+            warn(f"channel {attempt.channel}: gave up on {len(attempt.events)} alerts: {attempt.detail}")
     if as_json:
         _print_json(report, attempts)
     elif dry_run:
@@ -55,8 +64,6 @@ def _exit_code(report: "Report", attempts: "Sequence[Attempt]", exit_code: bool)
 
 
 def _print_dry_run(report: "Report") -> None:
-    import sys
-
     from watcher.alerts.console import print_events
 
     print_events(report.events, sys.stdout)

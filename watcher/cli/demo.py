@@ -40,7 +40,7 @@ def demo() -> None:
                 if report.poll.reason:
                     console.print(Text(f"           not believed: {report.poll.reason}", style="yellow"))
                 told += len(report.events)
-                drain(store, config.channels, sender(), clock=lambda now=now: now)  # type: ignore[misc]
+                drain(store, config, sender(config), clock=lambda now=now: now)  # type: ignore[misc]
                 if report.events:
                     console.print()
                 moment = simulator.advance()

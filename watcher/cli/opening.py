@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,16 +43,23 @@ def open_source(config: Config) -> "Iterator[Client]":
         yield client
 
 
+def store_exists(config: Config) -> bool:
+    """Whether the database of the configuration is there."""
+    return Path(config.store.url.removeprefix("sqlite:///")).exists()
+
+
 def with_console(config: Config) -> Config:
     """Return the configuration with a channel that prints, if it has no channel."""
     return config if config.channels else replace(config, channels=(Channel(CONSOLE),))
 
 
-def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Result]":
+def sender(config: Config, *, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Result]":
     """Return what sends events to a channel: to its service, or to the terminal for `console`.
 
     `quiet`: print nothing; the caller prints the events as JSON.
     """
+
+    timeout = config.delivery.timeout.total_seconds()
 
     def send(channel: Channel, events: "Sequence[Event]") -> "Result":
         from watcher.alerts.channel import Result
@@ -70,7 +78,7 @@ def sender(*, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Resu
                     return Result(False, f"cannot print: {error.strerror}")
             return Result(True, "printed")
         try:
-            return send_to(channel.secret_url(os.environ), composer(channel, events))
+            return send_to(channel.secret_url(os.environ), composer(channel, events), timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 

@@ -239,7 +239,7 @@ OPTIONS: tuple[Option, ...] = (
         duration(least=timedelta(minutes=1)),
         'After how long an alert that could not be delivered is given up, at least "1m".',
     ),
-    _delivery("retry_first", _SOME_TIME, "Wait before it is tried again; it doubles with each further failure …"),
+    _delivery("retry_first", _DURATION, "Wait before it is tried again; it doubles with each further failure …"),
     _delivery("retry_most", _SOME_TIME, "… up to this."),
     _delivery(
         "timeout",

@@ -22,6 +22,9 @@ _PREFIX = "sqlite:///"
 _SOURCE = """
     SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?
 """
+_WAITING = """
+    SELECT 1 FROM deliveries WHERE state = 'pending' AND (next_attempt <= ? OR last_error IS NOT NULL) LIMIT 1
+"""
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, 0)
@@ -29,21 +32,22 @@ _NOTE = """
 
 
 class Glance(Struct, frozen=True):
-    """What is remembered of the list and of the feed, and whether any delivery waits."""
+    """What is remembered of the list and of the feed."""
 
     listed: Source | None
     feed: Source | None
     waiting: bool
+    """Whether any delivery is due, or was tried in vain."""
 
 
-def glance(url: str, busy_seconds: float) -> Glance | None:
+def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
     """Return what an unchanged check needs to know; None where only `Session` can tell."""
     try:
         with _connected(url, busy_seconds) as connection:
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
             if version != REVISIONS[-1]:
                 return None
-            waiting = connection.execute("SELECT 1 FROM deliveries WHERE state = 'pending' LIMIT 1").fetchone()
+            waiting = connection.execute(_WAITING, (_text(now),)).fetchone()
             return Glance(_source(connection, "list"), _source(connection, "feed"), waiting is not None)
     except (sqlite3.Error, DamagedError, ValueError):
         return None

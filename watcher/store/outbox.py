@@ -1,10 +1,10 @@
 """Deliveries: one row for each (event, channel), written with the event and kept until it is sent or given up."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
@@ -12,6 +12,8 @@ from watcher.store.schema import deliveries, events, told
 
 MAX_ERROR = 500
 """Characters kept of an error."""
+
+PENDING, SENT, GIVEN_UP = "pending", "sent", "given up"
 
 
 class Delivery(Struct, frozen=True):
@@ -23,9 +25,23 @@ class Delivery(Struct, frozen=True):
     state: str
     attempts: int
     created: datetime
+    due: datetime
     next_attempt: datetime | None = None
     sent: datetime | None = None
     last_error: str | None = None
+    batch: int | None = None
+
+
+class Batch(Struct, frozen=True):
+    """What goes to a channel as one message."""
+
+    channel: str
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events to tell."""
+        return tuple(delivery.event for delivery in self.deliveries)
 
 
 class Outbox:
@@ -34,66 +50,111 @@ class Outbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, channel: str, event: Event, now: datetime, *, reworded: bool) -> None:
-        """Queue an event for a channel. `reworded`: the channel is told other old prices than the event says."""
+    def add(self, channel: str, event: Event, now: datetime, *, due: datetime | None = None, reworded: bool) -> None:
+        """Queue an event for a channel, to be sent when it is `due` (None: now).
+
+        `reworded`: the channel is told other old prices than the event says.
+        """
         row = {
             "event": event.id,
             "channel": channel,
-            "state": "pending",
+            "state": PENDING,
             "created": now,
+            "due": due or now,
             "attempts": 0,
-            "next_attempt": now,
+            "next_attempt": due or now,
             "body": pack(event) if reworded else None,
         }
         self._connection.execute(insert(deliveries).values(row))
 
-    def claim(self, channel: str, now: datetime, lease: timedelta) -> list[Delivery]:
-        """Return what is due for a channel, oldest first, and keep other processes from it for the time of `lease`.
+    def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
+        """Return what is to be sent to a channel now, noted as one attempt; None if nothing is due.
 
-        A claim counts as an attempt: a process that dies in it leaves the deliveries pending, due after the lease.
+        A batch of which nobody knows whether it arrived comes again as it was; all else that is due comes together.
+        While a channel is waited for after a failure, what is due later waits with it. With `kinds` only events of
+        these kinds are chosen.
         """
-        due = and_(deliveries.c.channel == channel, deliveries.c.state == "pending", deliveries.c.next_attempt <= now)
-        found = self.find(due)
-        self._connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_([delivery.id for delivery in found]))
-            .values(attempts=deliveries.c.attempts + 1, next_attempt=now + lease)
-        )
-        return found
+        waiting = (deliveries.c.channel == channel, deliveries.c.state == PENDING)
+        failed = select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0)
+        retry = self._connection.execute(failed).scalar()
+        if retry is not None and retry > now:
+            return None
+        due = [
+            delivery
+            for delivery in self.find(*waiting, deliveries.c.next_attempt <= now)
+            if kinds is None or delivery.event.kind in kinds
+        ]
+        if not due:
+            return None
+        numbers = [delivery.batch for delivery in due if delivery.batch is not None]
+        number = min(numbers, default=None)
+        chosen = [delivery for delivery in due if delivery.batch == number]
+        if number is None:
+            number = 1 + (self._connection.execute(select(func.max(deliveries.c.batch))).scalar() or 0)
+        self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)
+        return Batch(channel, tuple(chosen))
 
-    def mark_sent(self, ids: Sequence[int], now: datetime) -> None:
+    def mark_sent(self, sent: Sequence[Delivery], now: datetime) -> None:
         """Note that the service accepted these deliveries."""
-        values = {"state": "sent", "sent": now, "next_attempt": None, "last_error": None}
-        self._connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(values))
+        self._change(sent, state=SENT, sent=now, next_attempt=None, last_error=None)
 
-    def mark_failed(self, ids: Sequence[int], next_attempt: datetime, error: str) -> None:
-        """Note that sending failed, why (without secrets), and when to try again."""
-        values = {"next_attempt": next_attempt, "last_error": error[:MAX_ERROR]}
-        self._connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(values))
+    def mark_failed(self, failed: Sequence[Delivery], next_attempt: datetime, error: str, *, refused: bool) -> None:
+        """Note that sending failed, why (without secrets), and when to try again.
+
+        `refused`: the service said so, so it goes with whatever else is due then; else it may have arrived, and comes
+        again as the same message.
+        """
+        batch = {"batch": None} if refused else {}
+        self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], **batch)
+
+    def give_up(self, given_up: Sequence[Delivery], error: str) -> None:
+        """Note that these deliveries are not tried any more, and why."""
+        self._change(given_up, state=GIVEN_UP, next_attempt=None, last_error=error[:MAX_ERROR])
+
+    def retry(self, again: Sequence[Delivery], now: datetime) -> None:
+        """Have deliveries sent anew, whatever became of them, from now on."""
+        values = {"state": PENDING, "next_attempt": now, "due": now, "attempts": 0, "batch": None, "sent": None}
+        self._change(again, **values)
+
+    def _change(self, some: Sequence[Delivery], **values: object) -> None:
+        if some:
+            change = update(deliveries).where(deliveries.c.id == bindparam("of")).values(values)
+            self._connection.execute(change, [{"of": delivery.id} for delivery in some])
 
     def pending(self) -> dict[str, int]:
         """Return the number of deliveries that wait, by channel."""
-        query = (
-            select(deliveries.c.channel, func.count())
-            .where(deliveries.c.state == "pending")
-            .group_by(deliveries.c.channel)
+        query = select(deliveries.c.channel, func.count()).where(deliveries.c.state == PENDING)
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
+
+    def failing(self) -> dict[str, str]:
+        """Return the last error of each channel whose last attempt failed."""
+        query = select(deliveries.c.channel, func.max(deliveries.c.last_error)).where(
+            deliveries.c.state == PENDING, deliveries.c.last_error.is_not(None)
         )
-        return {row[0]: row[1] for row in self._connection.execute(query)}
+        return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
 
-    def due(self, now: datetime) -> bool:
-        """Whether anything waits to be sent now."""
-        query = select(deliveries.c.id).where(deliveries.c.state == "pending", deliveries.c.next_attempt <= now)
-        return self._connection.execute(query.limit(1)).scalar() is not None
+    def overdue(self, since: datetime) -> list[Delivery]:
+        """Return what was due at that time or before and still waits."""
+        return self.find(deliveries.c.state == PENDING, deliveries.c.due <= since)
 
-    def find(self, where: object = None) -> list[Delivery]:
+    def messages(self, channel: str, since: datetime) -> list[datetime]:
+        """Return when messages were sent to a channel from a time on."""
+        query = select(func.max(deliveries.c.sent)).where(deliveries.c.channel == channel, deliveries.c.sent >= since)
+        return list(self._connection.execute(query.group_by(deliveries.c.batch)).scalars())
+
+    def next_due(self) -> datetime | None:
+        """Return when something is to be sent next, None if nothing waits."""
+        query = select(func.min(deliveries.c.next_attempt)).where(deliveries.c.state == PENDING)
+        return self._connection.execute(query).scalar()
+
+    def find(self, *where: ColumnElement[bool]) -> list[Delivery]:
         """Return deliveries, oldest first."""
         query = (
             select(deliveries, events.c.body.label("event_body"))
             .join(events, events.c.id == deliveries.c.event)
+            .where(*where)
             .order_by(deliveries.c.id)
         )
-        if where is not None:
-            query = query.where(where)  # type: ignore[arg-type]
         return [
             Delivery(
                 id=row.id,
@@ -102,12 +163,27 @@ class Outbox:
                 state=row.state,
                 attempts=row.attempts,
                 created=row.created,
+                due=row.due,
                 next_attempt=row.next_attempt,
                 sent=row.sent,
                 last_error=row.last_error,
+                batch=row.batch,
             )
             for row in self._connection.execute(query)
         ]
+
+    def listed(
+        self, *, states: Sequence[str] = (), channel: str | None = None, ids: Sequence[int] | None = None
+    ) -> list[Delivery]:
+        """Return deliveries in these states (empty: all), to one channel or with these ids, oldest first."""
+        where: list[ColumnElement[bool]] = []
+        if states:
+            where.append(deliveries.c.state.in_(states))
+        if channel is not None:
+            where.append(deliveries.c.channel == channel)
+        if ids is not None:
+            where.append(deliveries.c.id.in_(ids))
+        return self.find(*where)
 
     # What a channel was told
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, se
 
 from watcher.catalog.announce import Track
 from watcher.importing import Past, Seen, Span, snapshots
-from watcher.store.documents import compress, decompress, pack, unpack
+from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
 from watcher.store.schema import events, models, polls, versions
 from watcher.store.state import State, model_row
 
@@ -127,7 +127,7 @@ class Imported:
                 "valid_from": span.start,
                 "valid_to": span.end,
                 "facets": pack(span.facets),
-                "raw": compress(span.raw),
+                "raw": compress(split_benchmarks(span.raw)[0]),
             }
             for span in spans
         ]

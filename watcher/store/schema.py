@@ -138,8 +138,10 @@ deliveries = Table(
     Column("channel", Text, nullable=False),
     Column("state", Text, nullable=False),  # pending, sent, given up
     Column("created", Time, nullable=False),
+    Column("due", Time, nullable=False),  # when it was first to be sent: at once, or with a digest
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt", Time),
+    Column("batch", Integer),  # what went as one message, and goes as that again if nobody knows whether it arrived
     Column("sent", Time),
     Column("last_error", Text),
     Column("body", LargeBinary),  # the event as this channel is told of it, where that differs

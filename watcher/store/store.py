@@ -6,9 +6,11 @@ without it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from watcher.errors import StoreError
 from watcher.store import glance
 from watcher.store.glance import Glance
 from watcher.store.records import Poll
@@ -58,9 +60,9 @@ class Store:
             self._engine = engine
         return self._engine
 
-    def glance(self) -> Glance | None:
+    def glance(self, now: datetime) -> Glance | None:
         """Return what an unchanged check needs to know, or None where that takes opening the database."""
-        return glance.glance(self._url, self._busy_seconds)
+        return glance.glance(self._url, self._busy_seconds, now)
 
     def note(self, poll: Poll) -> None:
         """Record a poll that changed nothing: one small row."""
@@ -96,6 +98,23 @@ class Store:
             yield Session(connection)
             if discard:
                 transaction.rollback()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Be the only process that sends what is queued here; the end of another one's sending is waited for.
+
+        The lock is the operating system's: it ends with the process that holds it, however that ends.
+        """
+        import fcntl
+
+        path = f"{self._url.removeprefix('sqlite:///')}.sending"
+        try:
+            file = open(path, "a")  # noqa: PTH123, SIM115 - closed below
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
+        with file:
+            yield
 
     def close(self) -> None:
         """Give up the connections."""

@@ -1,0 +1,257 @@
+"""The outbox: what is sent when, and what becomes of what a channel did not take."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from watcher.alerts.channel import Result
+from watcher.alerts.outbox import Attempt, drain, pause
+from watcher.catalog.model import Event
+from watcher.config.settings import Channel, Config, Delivery, Digest, Rules, Source, Timing
+from watcher.config.settings import Store as StoreSettings
+from watcher.cycle import queue
+from watcher.store.store import Store
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+OK = Result(True, "sent")
+REFUSED = Result(False, "HTTP 500", status=500)
+UNSURE = Result(False, "no answer within 20 s")
+
+Answer = Result | Callable[[Sequence[Event]], Result]
+
+
+def event(number: int, kind: str = "new", at: datetime = START) -> Event:
+    return Event(id=f"e{number}", kind=kind, model=f"a/m{number}", name=f"M{number}", at=at, since=at)  # type: ignore[arg-type]
+
+
+class World:
+    """A database, channels that answer as told, and a clock to set."""
+
+    def __init__(self, path: Path, *channels: Channel, delivery: Delivery | None = None) -> None:
+        self.config = Config(
+            None,
+            Source(),
+            StoreSettings(f"sqlite:///{path}/w.db"),
+            channels=channels,
+            delivery=delivery or Delivery(),
+        )
+        self.store = Store.open(self.config.store.url)
+        self.now = START
+        self.answers: dict[str, Answer] = {}
+        self.sent: list[tuple[str, tuple[str, ...]]] = []
+
+    def queue(self, *events: Event) -> "World":
+        with self.store.writing() as session:
+            session.state.add_events(events)
+            queue(session, events, self.config.channels, self.now)
+        return self
+
+    def drain(self, after: timedelta = timedelta()) -> list[Attempt]:
+        self.now += after
+        return drain(self.store, self.config, self._send, clock=lambda: self.now, jitter=lambda: 0.5)
+
+    def _send(self, channel: Channel, events: Sequence[Event]) -> Result:
+        self.sent.append((channel.name, tuple(event.id for event in events)))
+        answer = self.answers.get(channel.name, OK)
+        return answer if isinstance(answer, Result) else answer(events)
+
+    def states(self, channel: str = "a") -> dict[str, str]:
+        with self.store.reading() as session:
+            return {row.event.id: row.state for row in session.outbox.listed(channel=channel)}
+
+
+ALL = Rules(events=("new", "expired", "repriced"))
+A, B = Channel("a", "json://x", rules=ALL), Channel("b", "json://y", rules=ALL)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, A, B)
+    yield world
+    world.store.close()
+
+
+def test_what_is_due_together_goes_as_one_message_to_each_channel(world: World) -> None:
+    attempts = world.queue(event(1), event(2)).drain()
+    assert sorted(world.sent) == [("a", ("e1", "e2")), ("b", ("e1", "e2"))]
+    assert {(attempt.channel, attempt.state) for attempt in attempts} == {("a", "sent"), ("b", "sent")}
+    assert world.drain() == []
+    assert len(world.sent) == 2
+
+
+def test_a_failing_channel_repeats_for_no_other_and_is_waited_for_twice_as_long_each_time(world: World) -> None:
+    world.answers["a"] = REFUSED
+    world.queue(event(1)).drain()
+    waits = []
+    for _ in range(9):
+        attempts = world.drain()
+        (waiting,) = attempts
+        assert (waiting.state, waiting.detail) == ("pending", "HTTP 500")
+        assert waiting.next_attempt is not None
+        waits.append(waiting.next_attempt - world.now)
+        world.drain(after=waits[-1])
+    assert [wait.total_seconds() for wait in waits] == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert [channel for channel, _ in world.sent].count("b") == 1
+
+
+def test_new_events_wait_for_a_channel_that_is_failing_and_go_with_what_it_refused(world: World) -> None:
+    world.answers["a"] = REFUSED
+    world.queue(event(1)).drain()
+    world.queue(event(2)).drain(after=timedelta(seconds=10))
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",)]
+    world.answers["a"] = OK
+    world.drain(after=MINUTE)
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1", "e2")]
+
+
+def test_what_may_have_arrived_comes_again_as_the_same_message(world: World) -> None:
+    world.answers["a"] = UNSURE
+    world.queue(event(1)).drain()
+    world.queue(event(2))
+    world.answers["a"] = OK
+    world.drain(after=MINUTE)
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e2",)]
+
+
+def test_a_process_that_died_while_sending_left_behind_what_it_was_about_to_say(world: World) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_: Sequence[Event]) -> Result:
+        raise Killed
+
+    world.answers["a"] = die
+    world.queue(event(1))
+    with pytest.raises(Killed):
+        world.drain()
+    world.queue(event(2))
+    world.answers["a"] = OK
+    world.drain()
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e2",)]
+
+
+def test_parts_that_arrived_are_not_sent_again(world: World) -> None:
+    world.answers["a"] = Result(False, "HTTP 500 (1 of 2 parts were sent)", ("e1",), 500)
+    world.queue(event(1), event(2)).drain()
+    assert world.states() == {"e1": "sent", "e2": "pending"}
+    world.answers["a"] = OK
+    world.drain(after=MINUTE)
+    assert world.sent[-1] == ("a", ("e2",))
+
+
+def test_a_service_that_asks_for_more_time_gets_it(world: World) -> None:
+    world.answers["a"] = Result(False, "HTTP 429", status=429, retry_after=900)
+    world.queue(event(1)).drain()
+    world.drain(after=10 * MINUTE)
+    assert [channel for channel, _ in world.sent].count("a") == 1
+    world.drain(after=5 * MINUTE)
+    assert [channel for channel, _ in world.sent].count("a") == 2
+
+
+def test_after_three_days_it_is_given_up_and_told_to_the_channels_that_work(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.answers["a"] = REFUSED
+    world.queue(event(1), event(2)).drain()
+    for _ in range(72):
+        world.drain(after=HOUR)
+    assert world.states() == {"e1": "given up", "e2": "given up"}
+    told = [ids for channel, ids in world.sent if channel == "b"]
+    assert len(told) == 2, "the news, and once that they were lost to the other channel"
+    with world.store.reading() as session:
+        (lost,) = session.history.events(kinds=["undelivered"])
+    assert told[1] == (lost.id,)
+    assert (lost.name, lost.detail) == ("a", "2 alerts could not be delivered: HTTP 500")
+    assert "channel a: gave up on 2 alerts: HTTP 500" in caplog.text
+    before = len(world.sent)
+    world.drain(after=HOUR)
+    assert len(world.sent) == before
+
+
+def test_where_all_channels_fail_it_ends_all_the_same(world: World) -> None:
+    world.answers |= {"a": REFUSED, "b": REFUSED}
+    world.queue(event(1)).drain()
+    for _ in range(7 * 24):
+        world.drain(after=HOUR)
+    assert {*world.states("a").values(), *world.states("b").values()} == {"given up"}
+
+
+def test_what_makes_no_sense_to_repeat_is_given_up_at_once(world: World) -> None:
+    world.answers["a"] = Result(False, "HTTP 410", status=410, permanent=True)
+    world.queue(event(1)).drain()
+    assert world.states() == {"e1": "given up"}
+    assert [channel for channel, _ in world.sent].count("b") == 2
+
+
+def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_time(tmp_path: Path) -> None:
+    world = World(tmp_path, A)
+    world.queue(event(1))
+    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.drain(after=timedelta(days=3))
+    assert world.states() == {"e1": "given up"}
+    world.store.close()
+
+
+def test_a_digest_is_the_same_queue_with_a_later_due_time(tmp_path: Path) -> None:
+    daily = Timing(digest=Digest("day", time(9)), urgent=("expired",))
+    world = World(tmp_path, Channel("a", "json://x", rules=ALL, timing=daily))
+    world.queue(event(1)).drain(after=HOUR)
+    world.queue(event(2), event(3, "expired")).drain()
+    assert world.sent == [("a", ("e3",))]
+    world.drain(after=20 * HOUR)
+    assert world.sent[1:] == [("a", ("e1", "e2"))]
+    world.drain(after=24 * HOUR)
+    assert len(world.sent) == 2, "an empty digest is none"
+    world.store.close()
+
+
+def test_so_many_messages_an_hour_and_then_one_with_all_that_waited(tmp_path: Path) -> None:
+    world = World(tmp_path, Channel("a", "json://x", rules=ALL, timing=Timing(max_per_hour=2, urgent=("expired",))))
+    for number in range(5):
+        world.queue(event(number)).drain(after=MINUTE)
+    assert [ids for _, ids in world.sent] == [("e0",), ("e1",)]
+    world.queue(event(9, "expired")).drain(after=MINUTE)
+    assert world.sent[-1] == ("a", ("e9",))
+    world.drain(after=HOUR)
+    assert world.sent[-1] == ("a", ("e2", "e3", "e4"))
+    world.store.close()
+
+
+def test_a_given_up_delivery_can_be_sent_again(world: World) -> None:
+    world.answers["a"] = Result(False, "HTTP 410", status=410, permanent=True)
+    world.queue(event(1)).drain()
+    world.answers["a"] = OK
+    with world.store.writing() as session:
+        session.outbox.retry(session.outbox.listed(channel="a", states=["given up"]), world.now)
+    world.drain()
+    assert world.states()["e1"] == "sent"
+
+
+def test_two_processes_send_nothing_twice(world: World) -> None:
+    import threading
+
+    world.queue(*(event(number) for number in range(20)))
+    others = [Store(world.config.store.url) for _ in range(4)]
+
+    def run(store: Store) -> None:
+        drain(store, world.config, world._send, clock=lambda: START, jitter=lambda: 0.5)
+
+    threads = [threading.Thread(target=run, args=(store,)) for store in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in others:
+        store.close()
+    assert sorted(channel for channel, _ in world.sent) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "jitter", "asked", "seconds"),
+    [(1, 0.0, None, 15), (1, 1.0, None, 45), (4, 0.5, None, 240), (99, 0.5, None, 3600), (1, 0.5, 7200, 7200)],
+)
+def test_the_pause_doubles_up_to_a_bound(attempts: int, jitter: float, asked: float | None, seconds: float) -> None:
+    assert pause(Delivery(), attempts, asked, jitter) == timedelta(seconds=seconds)

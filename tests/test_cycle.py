@@ -1,0 +1,398 @@
+"""One cycle after the other over a real store, with a source that says what the test wants and a clock of its own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tests.store.samples import HOUR, MINUTE, START, body, document, unfit
+from watcher.catalog.model import KINDS, Event
+from watcher.catalog.policy import Policy
+from watcher.config.settings import Channel, Config, Rules, Source
+from watcher.config.settings import Store as StoreSettings
+from watcher.cycle import Report, check
+from watcher.errors import SourceError
+from watcher.store.store import Store
+
+RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://openrouter.ai</link>
+<description>d</description>{items}</channel></rss>"""
+AT_ONCE = Policy(settle=timedelta(0), settle_changed=timedelta(0))
+
+
+class Listing(Struct):
+    pages: tuple[bytes, ...]
+
+
+class World:
+    """What the source says, and the cycles that ask it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.config = Config(None, Source(rss=False), StoreSettings("unused"), AT_ONCE)
+        self.now = START
+        self.shown: tuple[bytes, ...] | str = ()
+        self.counted: int | str = 0
+        self.fed: Sequence[str] | str = ()
+        self.asked: list[str] = []
+
+    # The source
+
+    def models(self) -> Listing:
+        self.asked.append("models")
+        return Listing(_or_error(self.shown))
+
+    def count(self) -> int:
+        self.asked.append("count")
+        return _or_error(self.counted)
+
+    def feed(self, chat_links: bool = False) -> bytes:
+        self.asked.append("feed")
+        items = "".join(
+            f"<item><title>Name ({id_})</title><link>https://openrouter.ai/{id_}</link></item>"
+            for id_ in _or_error(self.fed)
+        )
+        return RSS.format(items=items).encode()
+
+    # The cycles
+
+    def shows(self, *documents: Mapping[str, Any]) -> Report:
+        self.shown = (body(documents),)
+        return self.check()
+
+    def fails(self, reason: str = "it is down") -> Report:
+        self.shown = reason
+        return self.check()
+
+    def check(self, after: timedelta = 5 * MINUTE) -> Report:
+        self.now += after
+        self.asked.clear()
+        return check(self.store, self, self.config, now=self.now)
+
+    def settle(self, **policy: Any) -> None:
+        self.config = replace(self.config, announce=replace(self.config.announce, **policy))
+
+    def channels(self, **rules: Rules) -> None:
+        named = tuple(Channel(name, url="json://127.0.0.1:9/", rules=rule) for name, rule in rules.items())
+        self.config = replace(self.config, channels=named)
+
+    def queued(self, channel: str) -> list[Event]:
+        with self.store.reading() as session:
+            return [delivery.event for delivery in session.outbox.find() if delivery.channel == channel]
+
+
+def _or_error(said: Any) -> Any:
+    if isinstance(said, str):
+        raise SourceError(said)
+    return said
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("blank") / "w.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def url(blank: bytes, tmp_path: Path) -> str:
+    (tmp_path / "w.db").write_bytes(blank)
+    return f"sqlite:///{tmp_path / 'w.db'}"
+
+
+@pytest.fixture
+def world(url: str) -> Iterator[World]:
+    with Store.open(url) as store:
+        yield World(store)
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    return [document(f"many/m{number}") for number in range(count)]
+
+
+def news(report: Report) -> list[str]:
+    return [f"{event.kind} {event.model or '*'}" for event in report.events]
+
+
+# A channel's own threshold
+
+
+def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: World) -> None:
+    world.channels(fine=Rules(), coarse=Rules(min_change=Decimal("0.05")))
+    for price in ("100", "102", "104", "106", "107", "108", "120", "113"):
+        world.shows(document("a/one", price))
+    told = {
+        name: [(event.prices["prompt"].old, event.prices["prompt"].new) for event in world.queued(name)]
+        for name in ("fine", "coarse")
+    }
+    assert told["fine"] == [
+        ("100", "102"), ("102", "104"), ("104", "106"), ("106", "108"), ("108", "120"), ("120", "113"),
+    ]  # fmt: skip
+    assert told["coarse"] == [("100", "106"), ("106", "120"), ("120", "113")]
+
+
+def test_what_a_channel_was_told_outlives_the_process(world: World, url: str) -> None:
+    world.channels(coarse=Rules(min_change=Decimal("0.05")))
+    for price in ("100", "103"):
+        world.shows(document("a/one", price))
+    assert world.queued("coarse") == []
+    with Store.open(url) as reopened:
+        world.store = reopened
+        world.shows(document("a/one", "106"))
+        (event,) = world.queued("coarse")
+        assert (event.prices["prompt"].old, event.prices["prompt"].change) == ("100", "+6.00%")
+
+
+def test_a_small_step_that_is_undone_is_never_told(world: World) -> None:
+    world.channels(coarse=Rules(min_change=Decimal("0.05")))
+    for price in ("100", "103", "100", "103", "100"):
+        world.shows(document("a/one", price))
+    assert world.queued("coarse") == []
+
+
+def test_a_dry_run_remembers_nothing_for_a_channel(world: World) -> None:
+    world.channels(coarse=Rules(min_change=Decimal("0.05")))
+    world.shows(document("a/one", "100"))
+    world.shown = (body([document("a/one", "103")]),)
+    assert news(check(world.store, world, world.config, now=world.now + MINUTE, dry_run=True)) == ["repriced a/one"]
+    with world.store.reading() as session:
+        assert session.outbox.told("coarse", "a/one") == {}
+        assert session.history.events() == []
+
+
+# Baselines
+
+
+def test_a_changed_query_is_a_new_baseline_and_not_news(world: World) -> None:
+    text, image = many(30), [document(f"image/i{n}") for n in range(30)]
+    world.shows(*text)
+    world.config = replace(world.config, source=Source(rss=False, output_modalities=("text", "image")))
+    assert news(world.shows(*text, *image)) == []
+    world.config = replace(world.config, source=Source(rss=False))
+    assert news(world.shows(*text)) == []
+    assert world.asked == ["models"], "half of the models gone is no suspicion of another query"
+    assert [news(world.check()) for _ in range(3)] == [[], [], []]
+    assert news(world.shows(*text, document("a/new"))) == ["new a/new"]
+
+
+def test_a_changed_query_waits_for_a_poll_that_is_believed(world: World) -> None:
+    world.shows(*many(10))
+    world.config = replace(world.config, source=Source(rss=False, category="programming"))
+    world.fails()
+    assert world.shows().poll.outcome == "refused"
+    assert news(world.shows(document("other/x"))) == []
+    assert news(world.shows(document("other/x"), document("other/y"))) == ["new other/y"]
+
+
+def test_a_first_check_that_fails_leaves_the_baseline_to_the_next(world: World) -> None:
+    assert world.fails().poll.outcome == "failed"
+    assert world.shows().poll.outcome == "refused"
+    assert news(world.shows(*many(10))) == []
+
+
+def test_a_new_channel_starts_from_what_is_announced_now(world: World) -> None:
+    world.channels(old=Rules())
+    world.shows(document("a/one", "1"))
+    world.shows(document("a/one", "2"))
+    world.channels(old=Rules(), young=Rules())
+    assert news(world.check()) == []
+    assert world.queued("young") == []
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "looser",
+    [
+        {"settle": timedelta(0)},
+        {"min_change": Decimal("0.000001")},
+        {"prices": ("*",)},
+        {"remind_days": (1000, 14)},
+        {"settle_changed": timedelta(0), "settle": timedelta(0), "min_change": Decimal(0), "prices": ("*",)},
+    ],
+    ids=str,
+)
+def test_a_changed_setting_makes_at_most_one_message(world: World, looser: dict[str, Any]) -> None:
+    world.channels(all=Rules(events=KINDS))
+    world.settle(settle=3 * HOUR, settle_changed=3 * HOUR, min_change=Decimal("0.10"))
+
+    def shown(step: int) -> list[dict[str, Any]]:
+        pricing = {"prompt": f"{100 + step}", "completion": "4", "image": f"{1 + step}"}
+        return [
+            document(f"a/m{n}", pricing=pricing, context_length=1000 * n + step, expiration_date="2027-01-01")
+            for n in range(8)
+        ]
+
+    for step in range(3):
+        world.shows(*shown(step))
+    world.settle(**looser)
+    messages = [report for report in (world.check() for _ in range(12)) if report.wanted.get("all")]
+    assert len(messages) <= 1
+    assert all(not world.check().events for _ in range(3))
+
+
+def test_a_changed_setting_is_applied_although_the_list_is_the_same(world: World) -> None:
+    world.settle(settle=3 * HOUR)
+    world.shows(document("a/one", "1"))
+    assert news(world.shows(document("a/one", "2"))) == []
+    world.settle(settle=timedelta(0))
+    assert news(world.check()) == ["repriced a/one"]
+
+
+def test_an_unchanged_list_is_judged_again_when_something_comes_due(world: World) -> None:
+    world.settle(settle=3 * HOUR)
+    world.shows(document("a/one", "1"))
+    world.shows(document("a/one", "2"))
+    assert [news(world.check(HOUR)) for _ in range(4)] == [[], [], ["repriced a/one"], []]
+
+
+def test_a_clock_that_steps_back_announces_nothing_and_breaks_nothing(world: World) -> None:
+    world.shows(*many(3))
+    world.now -= timedelta(days=400)
+    assert news(world.shows(*many(3))) == []
+    assert news(world.shows(*many(2))) == []
+    assert news(world.check()) == ["expired many/m2"]
+    with world.store.reading() as session:
+        assert all(v.valid_to is None or v.valid_to >= v.valid_from for v in session.history.versions("many/m2"))
+
+
+# Two at once
+
+
+def test_two_processes_that_check_at_once_announce_once(world: World, url: str) -> None:
+    world.channels(all=Rules())
+    world.shows(*many(10))
+    world.shown = (body([*many(10), document("a/new"), document("b/new")]),)
+    together = Barrier(4)
+
+    def one(number: int) -> Report:
+        with Store.open(url) as store:
+            together.wait(20)
+            return check(store, world, world.config, now=START + HOUR + number * timedelta(milliseconds=1))
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(one, range(4)))
+    assert sorted(line for report in reports for line in news(report)) == ["new a/new", "new b/new"]
+    assert sorted(str(event.model) for event in world.queued("all")) == ["a/new", "b/new"]
+
+
+# The witness
+
+
+def gone(world: World, count: int = 60) -> None:
+    """A catalogue of which a half is about to be missing."""
+    world.shows(*many(count))
+
+
+def test_the_witness_is_asked_only_when_it_decides(world: World) -> None:
+    gone(world)
+    assert world.asked == ["models"]
+    world.shows(*many(58))
+    assert world.asked == ["models"], "few are missing"
+    world.shows()
+    assert world.asked == ["models"], "an empty list is not believed whatever is counted"
+    world.counted = 30
+    world.shows(*many(30))
+    assert world.asked == ["models", "count"]
+
+
+def test_a_count_that_confirms_is_believed(world: World) -> None:
+    gone(world)
+    world.counted = 31
+    report = world.shows(*many(30))
+    assert (report.poll.outcome, news(report)) == ("good", [])
+    assert len(world.check().events) == 30
+
+
+@pytest.mark.parametrize("count", [60, 0, "the count cannot be read"])
+def test_a_count_that_does_not_confirm_or_cannot_be_had_leaves_it_to_repetition(world: World, count: Any) -> None:
+    world.channels(asks=Rules(events=("catalog_suspect",)), defaults=Rules())
+    gone(world)
+    world.counted = count
+    outcomes = [world.shows(*many(30)).poll.outcome, world.check().poll.outcome, world.check().poll.outcome]
+    assert outcomes == ["refused", "refused", "good"]
+    assert [event.kind for event in world.queued("asks")] == ["catalog_suspect"]
+    assert world.queued("defaults") == []
+    assert len(world.check().events) == 30
+
+
+def test_a_list_that_is_whole_again_was_no_news(world: World) -> None:
+    world.channels(defaults=Rules())
+    gone(world)
+    world.counted = 60
+    world.shows(*many(30))
+    assert news(world.shows(*many(60))) == []
+    assert [news(world.check()) for _ in range(2)] == [[], []]
+    assert world.queued("defaults") == []
+
+
+# The source itself
+
+
+def test_the_sources_own_events_go_once_each_to_the_channels_that_ask(world: World) -> None:
+    world.channels(failing=Rules(events=("source_failing", "source_recovered"), models=("nobody/*",)), defaults=Rules())
+    world.shows(*many(3))
+    for _ in range(6):
+        world.fails("HTTP 503")
+    world.shows(*many(3))
+    world.check()
+    for _ in range(3):
+        world.fails("HTTP 503")
+    told = world.queued("failing")
+    assert [event.kind for event in told] == ["source_failing", "source_recovered", "source_failing"]
+    assert "HTTP 503" in str(told[0].detail)
+    assert "30 min" in str(told[1].detail)
+    assert world.queued("defaults") == []
+
+
+# Documents that do not fit, and the feed
+
+
+def test_a_document_that_does_not_fit_counts_as_present(world: World) -> None:
+    world.shows(*many(3))
+    for number in range(4):
+        report = world.shows(*many(2), unfit("many/m2"), document("a/new", f"{number}"))
+        assert (report.poll.outcome, [line for line in news(report) if "m2" in line]) == ("good", [])
+        assert len(report.problems) == 1
+    assert news(world.shows(*many(3), document("a/new", "3"))) == []
+
+
+def test_what_the_feed_alone_knows_is_new_once_and_never_expires(world: World) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = ["many/m0"]
+    world.shows(*many(3))
+    world.fed = ["many/m0", "fed/first"]
+    assert news(world.check()) == ["new fed/first"]
+    world.fed = ["many/m0"]
+    assert [news(world.check()) for _ in range(4)] == [[], [], [], []]
+    assert news(world.shows(*many(3), document("fed/first"))) == []
+
+
+def test_a_feed_that_breaks_stops_nothing(world: World) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.shows(*many(3))
+    world.fed = "the feed is down"
+    report = world.shows(*many(3), document("a/new"))
+    assert (news(report), report.poll.outcome, report.poll.feed) == (["new a/new"], "good", "the feed is down")
+
+
+def test_nothing_is_half_stored_when_a_cycle_breaks_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.channels(all=Rules())
+    world.shows(*many(3))
+    breaking: Callable[..., None] = _break
+    with monkeypatch.context() as patched:
+        patched.setattr("watcher.store.outbox.Outbox.add", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            world.shows(*many(3), document("a/new"))
+    assert news(world.check()) == ["new a/new"], "the next cycle finds the same difference again"
+
+
+def _break(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt

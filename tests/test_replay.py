@@ -1,0 +1,144 @@
+"""The judgement over recorded snapshots, in memory: the same code, another clock."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tests.store.samples import HOUR, START, body, document, unfit
+from watcher.catalog.policy import Policy
+from watcher.catalog.reading import read
+from watcher.importing import Seen, Span, snapshots, tell
+from watcher.replay import Replay, Step
+
+
+class Capture(Struct):
+    at: Any
+    body: bytes
+
+
+Shown = Sequence[Mapping[str, Any]] | bytes
+
+
+def captures(*shown: Shown) -> list[Capture]:
+    return [Capture(START + n * HOUR, each if isinstance(each, bytes) else body(each)) for n, each in enumerate(shown)]
+
+
+def replayed(*shown: Shown, **policy: Any) -> list[Step]:
+    return list(Replay(replace(Policy(), **policy)).run(captures(*shown)))
+
+
+def news(steps: Sequence[Step]) -> list[str]:
+    return [f"{n} {event.kind} {event.model or '*'}" for n, step in enumerate(steps) for event in step.events]
+
+
+ONE, TWO = document("a/one"), document("b/two")
+
+
+def test_the_first_capture_is_the_baseline() -> None:
+    assert news(replayed([ONE], [ONE, TWO])) == ["1 new b/two"]
+
+
+@pytest.mark.parametrize("first", [b"<html>", b'{"data": []}', b"", b"[" * 100_000])
+def test_the_first_that_is_believed_is(first: bytes) -> None:
+    steps = replayed(first, [ONE], [ONE, TWO])
+    assert steps[0].outcome != "good"
+    assert [line for line in news(steps) if "source" not in line and "suspect" not in line] == ["2 new b/two"]
+
+
+def test_a_capture_that_is_not_believed_says_why_and_changes_nothing() -> None:
+    steps = replayed([ONE, TWO], b"oops", [ONE, TWO])
+    assert [step.outcome for step in steps] == ["good", "failed", "good"]
+    assert "not JSON" in str(steps[1].reason)
+    assert steps[1].changed == {}
+
+
+def test_the_clock_is_the_captures_own() -> None:
+    dearer = document("a/one", "0.000002")
+    steps = replayed([ONE], [dearer], [dearer], [dearer], [dearer], [dearer])
+    assert news(steps) == ["4 repriced a/one"]
+    (event,) = steps[4].events
+    assert (event.at, event.since) == (START + 4 * HOUR, START + HOUR)
+
+
+def test_a_step_holds_the_models_that_changed_in_it() -> None:
+    steps = replayed([ONE, TWO], [ONE, TWO], [ONE])
+    assert [sorted(step.changed) for step in steps] == [["a/one", "b/two"], [], ["b/two"]]
+
+
+def test_resumed_where_it_stopped_it_tells_the_same() -> None:
+    run = Replay(Policy(settle=timedelta(0)))
+    shown = ([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")])
+    history = captures(*shown)
+    resumed = [step for part in (history[:2], history[2:3], history[3:]) for step in run.run(part)]
+    assert news(resumed) == news(
+        replayed(*([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")]), settle=timedelta(0))
+    )
+
+
+# What an import makes of it
+
+
+def told(*shown: Sequence[Mapping[str, Any]]) -> Any:
+    problems: list[str] = []
+    seen = (Seen(START + n * HOUR, read([body(each)]), trusted=False) for n, each in enumerate(shown))
+    return tell(seen, Policy(), problems), problems
+
+
+def spans(past: Any) -> list[tuple[str, int, int | None]]:
+    def number(moment: Any) -> Any:
+        return None if moment is None else (moment - START) // HOUR
+
+    return [(span.model, number(span.start), number(span.end)) for span in past.spans]
+
+
+def test_a_span_lasts_while_the_normal_form_is_the_same() -> None:
+    respelled = document("a/one", "0.0000010", benchmarks={"x": 1})
+    past, problems = told([ONE], [respelled], [document("a/one", "2")], [], [ONE, TWO])
+    assert problems == ["2026-01-04 15:00:00: not believed: the list is empty"]
+    assert spans(past) == [("a/one", 0, 2), ("a/one", 2, 4), ("a/one", 4, None), ("b/two", 4, None)]
+
+
+def test_a_span_ends_where_its_model_is_gone() -> None:
+    past, _ = told([ONE, TWO], [ONE], [ONE, TWO])
+    assert spans(past) == [("a/one", 0, None), ("b/two", 0, 1), ("b/two", 2, None)]
+    assert past.first_seen == {"a/one": START, "b/two": START}
+
+
+def test_a_document_that_does_not_fit_keeps_its_span() -> None:
+    past, problems = told([ONE, TWO], [ONE, unfit("b/two")], [ONE, TWO])
+    assert spans(past) == [("a/one", 0, None), ("b/two", 0, None)]
+    assert len(problems) == 1
+
+
+def test_past_events_are_marked() -> None:
+    past, _ = told([ONE], [ONE, TWO])
+    assert [(event.kind, event.marks) for event in past.events] == [("new", ("imported",))]
+
+
+def test_stored_captures_are_put_together_again_as_they_were() -> None:
+    past, _ = told([ONE], [ONE, TWO], [TWO], [document("b/two", "7")])
+    again = list(snapshots(past.spans, past.polls))
+    assert [(seen.at, sorted(seen.snapshot.entries), seen.trusted) for seen in again] == [
+        (START, ["a/one"], True),
+        (START + HOUR, ["a/one", "b/two"], True),
+        (START + 2 * HOUR, ["b/two"], True),
+        (START + 3 * HOUR, ["b/two"], True),
+    ]
+    twice = tell(again, Policy(), [])
+    assert spans(twice) == spans(past)
+    assert twice.events == past.events
+
+
+def test_captures_that_were_believed_are_believed_again_though_most_models_go() -> None:
+    many = [document(f"many/m{n}") for n in range(50)]
+    span = [Span(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
+    for each, one in zip(span, many, strict=True):
+        each.raw = read([body([one])]).entries[one["id"]].raw
+    problems: list[str] = []
+    past = tell(snapshots(span, [(START, 50), (START + HOUR, 1)]), Policy(), problems)
+    assert problems == []
+    assert len(past.polls) == 2
