@@ -66,6 +66,8 @@ class Report(Struct, frozen=True):
     """Channel → ids of the events queued for it."""
     problems: tuple[str, ...] = ()
     """Lines for people about what was not understood."""
+    baseline: bool = False
+    """Whether this showed how things are, which is no news."""
 
 
 class _Fetched(Struct, frozen=True):
@@ -249,7 +251,7 @@ def _judge_and_store(
     )
     state.add_poll(done)
     wanted = queue(session, events, config.channels, now)
-    return Report(done, events, wanted, verdict.judgement.problems)
+    return Report(done, events, wanted, verdict.judgement.problems, baseline and verdict.outcome == "good")
 
 
 def _judge_feed(

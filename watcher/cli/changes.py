@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from watcher.catalog.model import KINDS
+from watcher.catalog.model import KINDS, Event
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -32,5 +32,9 @@ def changes(
         return
     print_table(
         ("announced", "kind", "model", "what"),
-        ((told(event.at), event.kind, visible(event.model or event.name), headline((event,))) for event in events),
+        ((told(event.at), _kind(event), visible(event.model or event.name), headline((event,))) for event in events),
     )
+
+
+def _kind(event: Event) -> str:
+    return f"{event.kind} (imported)" if "imported" in event.marks else event.kind

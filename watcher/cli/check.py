@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from watcher.cli.opening import open_source, open_store, sender, store_exists, warn, with_console
 from watcher.cli.state import State
+from watcher.cli.table import counted
 from watcher.cli.when import told
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
         elif attempt.state == "given up":
             warn(f"channel {attempt.channel}: gave up on {len(attempt.events)} alerts: {attempt.detail}")
+    if report.baseline and not as_json and sys.stdout.isatty():
+        click.echo(f"{counted(report.poll.models or 0, 'model')} taken in; from now on changes are announced")
     if as_json:
         _print_json(report, attempts)
     elif dry_run:

@@ -39,9 +39,9 @@ def demo() -> None:
                 report = check(store, source, config, now=now)
                 if report.poll.reason:
                     console.print(Text(f"           not believed: {report.poll.reason}", style="yellow"))
-                told += len(report.events)
-                drain(store, config, sender(config), clock=lambda now=now: now)  # type: ignore[misc]
-                if report.events:
+                sent = drain(store, config, sender(config), clock=lambda now=now: now)  # type: ignore[misc]
+                told += sum(len(message.events) for message in sent)
+                if sent:
                     console.print()
                 moment = simulator.advance()
     console.print(Text(f"\n{told} announcements, each once. The glitches were none.", style="bold green"))

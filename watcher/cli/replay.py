@@ -11,7 +11,7 @@ import msgspec
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.opening import warn, with_console
 from watcher.cli.state import State
-from watcher.cli.table import print_table
+from watcher.cli.table import counted, print_table
 from watcher.cli.when import told
 from watcher.config import Config
 from watcher.replay import Replay, Step
@@ -76,4 +76,4 @@ def _report(config: Config, steps: Iterator[Step]) -> None:
     click.echo()
     click.echo(f"{captures} snapshots")
     for channel in config.channels:
-        click.echo(f"{channel.name}: {messages[channel.name]} messages")
+        click.echo(f"{channel.name}: {counted(messages[channel.name], 'message')}")

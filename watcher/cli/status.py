@@ -4,7 +4,7 @@ import click
 
 from watcher.cli.opening import open_store, with_console
 from watcher.cli.state import State
-from watcher.cli.table import print_json
+from watcher.cli.table import counted, print_json
 from watcher.cli.when import told
 
 UNHEALTHY = 69
@@ -43,19 +43,27 @@ def status(ctx: click.Context, as_json: bool) -> None:
         if last is None:
             click.echo("never checked; run watcher --check")
         elif healthy:
-            click.echo(f"healthy: last checked {told(last.at)} UTC, {models} models")
+            click.echo(f"healthy: last checked {told(last.at)} UTC, {counted(models, 'model')}")
         elif last.outcome == "refused":
             since = f" since {told(health.suspect_since)} UTC" if health.suspect_since else ""
             click.echo(f"the source is not believed{since}: {visible(last.reason, 500)}")
             click.echo("Nothing is taken from such a poll. One that only lacks many models is believed when the API's")
             click.echo(f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree.")
         else:
-            click.echo(f"the source cannot be read, {health.failures} polls in a row: {visible(last.reason, 500)}")
+            click.echo(f"the source cannot be read, {_polls(health.failures)}: {visible(last.reason, 500)}")
         if last is not None and not healthy:
             good = f"{told(standing.last_good)} UTC" if standing.last_good else "never"
-            click.echo(f"last good poll: {good}; {models} models then")
+            click.echo(f"last good poll: {good}; {counted(models, 'model')} then")
         if last is not None and last.feed:
             click.echo(f"the RSS feed was not used: {visible(last.feed, 500)}")
         for channel, number in sorted(pending.items()):
-            click.echo(f"channel {channel}: {number} deliveries wait")
+            click.echo(f"channel {channel}: {_waiting(number)}")
     ctx.exit(0 if healthy else UNHEALTHY)
+
+
+def _polls(number: int) -> str:
+    return "once" if number == 1 else f"{number} polls in a row"
+
+
+def _waiting(number: int) -> str:
+    return "1 delivery waits" if number == 1 else f"{number} deliveries wait"

@@ -35,6 +35,11 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     Console().print(table)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 model`, `2 models`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_json(value: object) -> None:
     """Print one JSON document on one line."""
     import msgspec
