@@ -43,6 +43,10 @@ class Listing(Protocol):
     def pages(self) -> tuple[bytes, ...]:
         """In their order."""
 
+    @property
+    def max_age(self) -> int | None:
+        """Seconds for which it may be cached, if the source says so."""
+
 
 class Upstream(Protocol):
     """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
@@ -66,6 +70,8 @@ class Report(Struct, frozen=True):
     """Channel → ids of the events queued for it."""
     problems: tuple[str, ...] = ()
     """Lines for people about what was not understood."""
+    not_before: float | None = None
+    """Seconds for which the source would give the same answer again, or asked not to be called."""
     baseline: bool = False
     """Whether this showed how things are, which is no news."""
 
@@ -77,6 +83,7 @@ class _Fetched(Struct, frozen=True):
     error: str | None = None
     feed: bytes | None = None
     feed_error: str | None = None
+    not_before: float | None = None
 
     @property
     def digest(self) -> bytes:
@@ -122,7 +129,7 @@ def check(
         done = Poll(now, "good", _milliseconds(monotonic() - start), seen.listed.models)
         if not dry_run:
             store.note(done)
-        return Report(done)
+        return Report(done, not_before=fetched.not_before)
     heard = _read(fetched, seen.feed if seen is not None else None, config.source)
     witness = _ask_witness(store, upstream, heard.snapshot, config)
     with store.writing(discard=dry_run) as session:
@@ -132,11 +139,12 @@ def check(
 def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     fetched = _Fetched()
     try:
-        fetched = _Fetched(upstream.models().pages)
+        listing = upstream.models()
+        fetched = _Fetched(listing.pages, not_before=listing.max_age)
     except (UnreachableError, TooSlowError) as error:
         return _Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
-        fetched = _Fetched(error=str(error))
+        fetched = _Fetched(error=str(error), not_before=getattr(error, "retry_after", None))
     if not source.rss:
         return fetched
     try:
@@ -251,7 +259,14 @@ def _judge_and_store(
     )
     state.add_poll(done)
     wanted = queue(session, events, config.channels, now)
-    return Report(done, events, wanted, verdict.judgement.problems, baseline and verdict.outcome == "good")
+    return Report(
+        poll=done,
+        events=events,
+        wanted=wanted,
+        problems=verdict.judgement.problems,
+        not_before=fetched.not_before,
+        baseline=baseline and verdict.outcome == "good",
+    )
 
 
 def _judge_feed(

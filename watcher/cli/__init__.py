@@ -25,6 +25,7 @@ _VERBS = {
     "models": "watcher.cli.models:models",
     "render": "watcher.cli.render:render",
     "replay": "watcher.cli.replay:replay",
+    "run": "watcher.cli.run:run",
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",
