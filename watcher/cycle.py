@@ -19,11 +19,13 @@ from msgspec.structs import replace
 from watcher.alerts.routing import route
 from watcher.alerts.timing import due_at
 from watcher.catalog import guard, poll
-from watcher.catalog.announce import FeedModel, Judgement, Tracks, judge_feed, next_due, unknown_to
+from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot, UnreadableError, read
+from watcher.catalog.settle import next_due
+from watcher.catalog.track import Judgement, Tracks
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog.announce import Track
 from watcher.catalog.model import Event, Facets
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
+from watcher.catalog.track import Track
 from watcher.replay import Recorded, Replay
 
 

@@ -7,11 +7,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from watcher.catalog import poll
-from watcher.catalog.announce import Track
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Outcome, Standing, Verdict
 from watcher.catalog.reading import Snapshot, UnreadableError, read
+from watcher.catalog.track import Track
 
 
 class Recorded(Protocol):

@@ -162,7 +162,7 @@ def test_it_is_what_a_channel_is_sent(sink: Sink) -> None:
 EVERYTHING = """
 {% for e in events %}{{ e.name }} {{ e.model }} {{ e.headline }} {{ e.detail }} {{ e.short_name ~ '!' ~ e.url }}
 {% for k, p in e.prices.items() %}{{ k }} {{ p.label }} {{ p.old_text ~ p.new_text }}{{ p.new }}{% endfor %}
-{% for k, f in e.fields.items() %}{{ k }} {{ f.label }} {{ f.old }} {{ f.new }} {{ f.old_text ~ f.new_text }}{% endfor %}
+{% for k, f in e.fields.items() %}{{ k }} {{ f.label }} {{ f.old ~ f.new }} {{ f.old_text ~ f.new_text }}{% endfor %}
 {% for a in e.alternatives %}{{ a.id|upper }} {{ a.name[1:] }} {{ a.url }}{% endfor %}
 {{ e.offer.input_modalities if e.offer }} {{ e.offer.expiration_date if e.offer }}{% endfor %}
 {% set name = events[0].name %}
@@ -188,12 +188,12 @@ def test_hostile_text_is_harmless(text: str, format: Format) -> None:
 
 
 NAME = "a*b _c_ <b>&\"'`~|[x](y)#"
-WRITTEN = {
-    Format.TEXT: NAME,
-    Format.MARKDOWN: r"""a\*b \_c\_ \<b\>\&"'\`\~\|\[x\](y)\#""".replace("](", "]\u200b("),
-    Format.SLACK: "a∗b ˍcˍ &lt;b&gt;&amp;\"'ˋ∼¦[x](y)#",
-    Format.TELEGRAM: "a*b _c_ &lt;b&gt;&amp;&quot;&#x27;`~|[x](y)#",
-    Format.HTML: "a*b _c_ &lt;b&gt;&amp;&quot;&#x27;`~|[x](y)#",
+WRITTEN = {  # `clean` keeps < from being a tag, and ]( a link, for those who read one format as another
+    Format.TEXT: "a*b _c_ <\u200bb>&\"'`~|[x]\u200b(y)#",
+    Format.MARKDOWN: "a\\*b \\_c\\_ \\<\u200bb\\>\\&\"'\\`\\~\\|\\[x\\]\u200b(y)\\#",
+    Format.SLACK: "a∗b ˍcˍ &lt;\u200bb&gt;&amp;\"'ˋ∼¦[x]\u200b(y)#",
+    Format.TELEGRAM: "a*b _c_ &lt;\u200bb&gt;&amp;&quot;&#x27;`~|[x]\u200b(y)#",
+    Format.HTML: "a*b _c_ &lt;\u200bb&gt;&amp;&quot;&#x27;`~|[x]\u200b(y)#",
 }
 WAYS = (
     "{{ events[0].name }}",
@@ -221,8 +221,7 @@ WAYS = (
 @pytest.mark.parametrize("way", WAYS)
 def test_a_value_is_escaped_once_for_its_format_whatever_way_it_takes(way: str, format: Format) -> None:
     said = say(f"<b>*|{way}|*</b>", replace(CHEAPER, name=NAME), format=format)
-    wanted = WRITTEN[format].replace("[x](", "[x]\u200b(")
-    assert f"<b>*|{wanted}|*</b>" in said, "what stands in the template itself is kept"
+    assert f"<b>*|{WRITTEN[format]}|*</b>" in said, "what stands in the template itself is kept"
 
 
 @pytest.mark.parametrize("format", Format)
@@ -336,7 +335,7 @@ BOMBS = [
     "{{ [0] * 10**9 }}",
     "{{ [[0] * 1000] * 1000 }}",
     "{{ 9 ** (9 ** 9) }}",
-    "{{ 10 ** 10 ** 4 }}",
+    "{{ 10 ** (10 ** 4) }}",
     "{{ (10**1000) * (10**1000) }}",
     "{{ 1" + "0" * 5000 + " }}",
     "{{ '%1000000000d' % 1 }}",
@@ -489,7 +488,7 @@ def test_a_failing_template_never_tells_a_secret() -> None:
     ("source", "why"),
     [
         ("\n\n{{ 1 + }}", "line 3: unexpected 'end of print statement'"),
-        ("{% for e in events %}", "line 1: Unexpected end of template. Jinja was looking for the following tags: 'endfor'"),
+        ("{% for e in events %}", "line 1: Unexpected end of template. Jinja was looking for the following tags"),
         ("x\n{{ evnts }}", "line 2: 'evnts' is undefined"),
         ("{{ events[0].modle }}", "line 1: an event has no 'modle'; it has id, kind, headline, model"),
         ("{{ events[99] }}", "line 1: there is no element 99"),
@@ -536,11 +535,11 @@ def test_a_message_that_says_nothing_is_not_sent() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("<p>x</p>", "Telegram knows no <p>"),
-        ("<b>x", "<b> is not closed"),
-        ("<b><i>x</b></i>", "</b> closes nothing"),
-        ("1 < 2", "a < that begins no tag must be written &lt;"),
-        ("x<br/>", "Telegram knows no <br>"),
+        ("<p>x</p>", "Telegram knows no tag p"),
+        ("<b>x", "the tag b is not closed"),
+        ("<b><i>x</b></i>", "the end of the tag b is out of place"),
+        ("1 < 2", "a < that begins no tag must be written as &lt;"),
+        ("x<br/>", "Telegram knows no tag br"),
         ("<!-- x -->x", "Telegram knows no comments"),
     ],
 )

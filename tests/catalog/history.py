@@ -16,11 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog import poll
-from watcher.catalog.announce import FeedModel, Judgement, Track, judge_feed, unknown_to
+from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing, Verdict
 from watcher.catalog.reading import read
+from watcher.catalog.track import Judgement, Track
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

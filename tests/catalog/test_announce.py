@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from tests.catalog.history import HOUR, World, clock, many, model, moment
-from watcher.catalog.announce import next_due
 from watcher.catalog.model import FieldChange, PriceChange
 from watcher.catalog.policy import Policy
+from watcher.catalog.settle import next_due
 
 REST = model("c/d")
 MINUTE = timedelta(minutes=1)

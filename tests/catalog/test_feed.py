@@ -1,7 +1,7 @@
 """The RSS feed as the second source: it can say that a model is new, and never that one is gone."""
 
 from tests.catalog.history import World, model
-from watcher.catalog.announce import FeedModel, unknown_to
+from watcher.catalog.feed import FeedModel, unknown_to
 
 KNOWN = model("a/b", canonical_slug="a/b-2026")
 

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from tests.catalog.history import DAY, HOUR, Document, World, body, model
 from watcher.catalog import price
-from watcher.catalog.announce import announce, next_due
+from watcher.catalog.announce import announce
 from watcher.catalog.diff import is_price, told
 from watcher.catalog.event import offer
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import normalise, price_of
+from watcher.catalog.settle import next_due
 
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
 ALWAYS = model("always/there")

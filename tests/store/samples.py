@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from watcher.catalog import poll
-from watcher.catalog.announce import FeedModel, Track, judge_feed, unknown_to
+from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
+from watcher.catalog.track import Track
 from watcher.store.records import Poll
 from watcher.store.store import Store
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.store.conftest import url
 from tests.store.samples import HOUR, MINUTE, START, Polls, document, event, unfit
-from watcher.catalog.announce import FeedModel
+from watcher.catalog.feed import FeedModel
 from watcher.catalog.reading import normalise
 from watcher.store.history import Version, facets_at
 from watcher.store.store import Store

@@ -6,10 +6,10 @@ import pytest
 
 from tests.store.conftest import url
 from watcher.catalog import poll
-from watcher.catalog.announce import Track
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import normalise, read
+from watcher.catalog.track import Track
 from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.archive import read_archive

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from tests.store.conftest import url
 from tests.store.samples import HOUR, MINUTE, START, Polls, body, document, event, unfit
-from watcher.catalog.announce import FeedModel, Track
 from watcher.catalog.diff import Pending
+from watcher.catalog.feed import FeedModel
 from watcher.catalog.health import Health
 from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, read
+from watcher.catalog.track import Track
 from watcher.store.documents import decompress, unpack
 from watcher.store.records import Poll, Source
 from watcher.store.store import Store

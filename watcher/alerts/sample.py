@@ -66,15 +66,16 @@ def sample_events() -> tuple[Event, ...]:
                 "supported_parameters": FieldChange(["seed", "tools"], ["reasoning", "tools"]),
             },
         ),
+        _event("undelivered", name="another channel"),
         _event("catalog_suspect"),
         _event("source_failing"),
         _event("source_recovered"),
     )
 
 
-def _event(kind: Kind, number: int | None = None, variant: str = "", **more: Any) -> Event:
+def _event(kind: Kind, number: int | None = None, variant: str = "", name: str = "OpenRouter", **more: Any) -> Event:
     if number is None:
-        return Event(f"test-{kind}", kind, None, "OpenRouter", _AT, _SINCE, detail=_MARK)
+        return Event(f"test-{kind}", kind, None, name, _AT, _SINCE, detail=_MARK)
     model, name = f"example/test-{number}", f"Example: Test {number}"
     if variant:
         model, name = f"{model}:{variant}", f"{name} ({variant})"

@@ -87,7 +87,8 @@ def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
     """Yield each option of a channel that holds a wrong template, and what is wrong with it."""
     for key, given in _given(channel.template):
         try:
-            problem = check_template(_source(channel.template, key), channel.rules.events)
+            # That alerts for another channel were lost is told unasked.
+            problem = check_template(_source(channel.template, key), {*channel.rules.events, "undelivered"})
         except TemplateFailedError as error:
             problem = str(error)
         if problem is not None:
@@ -268,26 +269,26 @@ class _Tags(HTMLParser):
         tags = cls()
         tags.feed(body)
         tags.close()
-        return tags.found or (f"<{tags.open[-1]}> is not closed" if tags.open else None)
+        return tags.found or (f"the tag {tags.open[-1]} is not closed" if tags.open else None)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in self.KNOWN:
-            self.found = self.found or f"Telegram knows no <{clean(tag, 20)}>"
+            self.found = self.found or f"Telegram knows no tag {clean(tag, 20)}"
         self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
-            self.found = self.found or f"</{clean(tag, 20)}> closes nothing"
+            self.found = self.found or f"the end of the tag {clean(tag, 20)} is out of place"
 
     def handle_data(self, data: str) -> None:
         if "<" in data:
-            self.found = self.found or "a < that begins no tag must be written &lt;"
+            self.found = self.found or "a < that begins no tag must be written as &lt;"
 
     def handle_comment(self, data: str) -> None:
         self.found = self.found or "Telegram knows no comments"
 
     def handle_decl(self, decl: str) -> None:
-        self.found = self.found or "Telegram knows no <!…>"
+        self.found = self.found or "Telegram knows no declarations"
 
 
 # What a mail has around its body: a template gives what is inside, and gets the built-in text without it.

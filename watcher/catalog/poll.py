@@ -6,11 +6,12 @@ from typing import Literal
 from msgspec import Struct
 
 from watcher.catalog import guard, health
-from watcher.catalog.announce import Judgement, Tracks, judge
+from watcher.catalog.announce import judge
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot
+from watcher.catalog.track import Judgement, Tracks
 
 Outcome = Literal["good", "refused", "failed"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
-from watcher.catalog.announce import Track
+from watcher.catalog.track import Track
 from watcher.importing import Past, Seen, Span, snapshots
 from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
 from watcher.store.schema import events, models, polls, versions

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
 
-from watcher.catalog.announce import Track, Tracks
 from watcher.catalog.diff import Pending
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event, Model
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry
+from watcher.catalog.track import Track, Tracks
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
 from watcher.store.records import Poll, Source
 from watcher.store.schema import Time, events, models, polls, sources, versions

@@ -1,0 +1,190 @@
+"""The command, killed anywhere and started again: everybody hears everything, and nothing twice that was not heard.
+
+The process kills itself by SIGKILL, at a line (`killer.py`) or in the middle of a system call (`killer.c`).
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.surviving import DEAD, NEWS, Case, World
+
+pytestmark = pytest.mark.slow
+
+POINTS = {
+    "start": 16,
+    "fetch": 30,
+    "judge": 30,
+    "store": 36,
+    "commit": 16,
+    "batch": 24,
+    "send": 48,
+    "mark": 44,
+    "end": 12,
+}
+"""How many points of each phase are chosen; `start` is also all that comes after the rest."""
+AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+CHUNK = 12
+
+KILLER = str(Path(__file__).parent / "killer.py")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("killed")) as world:
+        world.prepare(more=DEAD)
+        yield world
+
+
+def chunks() -> list[tuple[str, int]]:
+    return [(phase, start) for phase, points in POINTS.items() for start in range(0, points, CHUNK)]
+
+
+def at_once(some: Sequence[int], action: Callable[[int], None]) -> None:
+    """Do something for each, a few at a time; the first failure is raised when all are done."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(action, each) for each in some]:
+            done.result()
+
+
+def again(case: Case) -> Counter[str]:
+    """Start it again after it was killed, and check that all is well; return how often what happened."""
+    before = case.deliveries()
+    ran = case.run("again")
+    assert ran.code == 75, ran.err  # for the dead channel
+    assert "channel dead" in ran.err
+    assert len(ran.err.splitlines()) == 1, ran.err
+    repeats = case.assert_promise_kept(before)
+    dead = [state for (channel, _), state in case.deliveries().items() if channel == "dead"]
+    assert dead == ["pending"] * len(NEWS)
+    return Counter(committed=bool(before), repeated=bool(repeats), sent="sent" in before.values())
+
+
+# At a line
+
+
+@pytest.fixture(scope="module")
+def lines(world: World) -> dict[str, int]:
+    """The number of lines of each phase, by a run that is not killed."""
+    case = world.case("counted")
+    record = case.folder / "record"
+    ran = case.run("first", by=(KILLER, str(record), "all", "0", "--"))
+    assert ran.code == 75
+    assert case.assert_promise_kept() == []
+    return json.loads(record.read_text())
+
+
+def test_there_are_at_least_200_points_and_many_of_each_phase(lines: dict[str, int]) -> None:
+    assert sum(POINTS.values()) >= 200
+    assert set(lines) == set(POINTS)
+    for phase, points in POINTS.items():
+        assert points >= 12
+        assert lines[phase] >= points, phase
+
+
+@pytest.mark.parametrize(("phase", "start"), chunks())
+def test_killed_at_a_line_and_started_again(phase: str, start: int, world: World, lines: dict[str, int]) -> None:
+    places: list[str] = []
+    seen: Counter[str] = Counter()
+
+    def survive(n: int) -> None:
+        # Not up to the very last: threads take turns as they like, and a run may have some lines fewer.
+        line = 1 + int((n + 0.5) * 0.97 * lines[phase] / POINTS[phase])
+        case = world.case(f"{phase}-{n}")
+        record = case.folder / "record"
+        ran = case.run("first", by=(KILLER, str(record), phase, str(line), "--"))
+        assert ran.code == -signal.SIGKILL, (ran, line)
+        places.append(record.read_text())
+        seen.update(again(case))
+
+    numbers = range(start, min(start + CHUNK, POINTS[phase]))
+    at_once(numbers, survive)
+    assert len(places) == len(numbers)
+    assert all(place.startswith(f"{phase} ") for place in places)
+    if phase in ("fetch", "judge", "store"):
+        assert seen["committed"] == 0, places
+    elif phase in ("batch", "send", "mark", "end"):
+        assert seen["committed"] == len(numbers), places
+    print(*sorted(places), dict(seen), sep="\n")
+
+
+# In the middle of a system call
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to build what kills inside a system call")
+    built = tmp_path_factory.mktemp("killer") / "killer.so"
+    source = Path(__file__).parent / "killer.c"
+    done = subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", built, source, "-ldl"], check=False)
+    if done.returncode != 0:
+        pytest.skip("the C compiler cannot build a library here")
+    return built
+
+
+CALLS = 96
+
+
+def environment(library: Path, record: Path, at: int = 0) -> dict[str, str]:
+    more = {"KILLER_AT": str(at)} if at else {}
+    return {"LD_PRELOAD": str(library), "KILLER_RECORD": str(record), **more}
+
+
+@pytest.fixture(scope="module")
+def calls(world: World, library: Path) -> dict[bool, str]:
+    """The system calls of a check with news, and of the first one of all (True), a letter each."""
+    found: dict[bool, str] = {}
+    for fresh in (False, True):
+        case = world.case(f"calls-{fresh}", fresh=fresh)
+        record = case.folder / "record"
+        assert case.run("first", env=environment(library, record)).code == (0 if fresh else 75)
+        found[fresh] = record.read_text()
+    return found
+
+
+@pytest.mark.parametrize("start", range(0, CALLS, CHUNK))
+def test_killed_in_a_system_call_and_started_again(
+    start: int, world: World, library: Path, calls: dict[bool, str]
+) -> None:
+    places: list[str] = []
+    seen: Counter[str] = Counter()
+
+    def survive(n: int) -> None:
+        case = world.case(f"call-{n}")
+        record = case.folder / "record"
+        at = 1 + int((n + 0.5) * 0.97 * len(calls[False]) / CALLS)
+        ran = case.run("first", env=environment(library, record, at))
+        assert ran.code == -signal.SIGKILL, ran
+        places.append(record.read_text())
+        seen.update(again(case))
+
+    at_once(range(start, start + CHUNK), survive)
+    print("".join(places), dict(seen))
+
+
+@pytest.mark.parametrize("start", [0, CHUNK])
+def test_killed_in_the_very_first_check(start: int, world: World, library: Path, calls: dict[bool, str]) -> None:
+    def survive(n: int) -> None:
+        case = world.case(f"fresh-{n}", fresh=True)
+        record = case.folder / "record"
+        at = 1 + int((n + 0.5) * len(calls[True]) / (2 * CHUNK))
+        ran = case.run("first", env=environment(library, record, at))
+        assert ran.code == -signal.SIGKILL, ran
+        ran = case.run("again")
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+        assert case.rows("SELECT count(*) FROM models") == [(87,)]
+        assert case.rows("SELECT count(*) FROM events") == [(0,)]
+        assert case.rows("PRAGMA integrity_check") == [("ok",)]
+        case.assert_nothing_to_announce()
+
+    at_once(range(start, start + CHUNK), survive)
