@@ -29,6 +29,7 @@ AT_ONCE = Policy(settle=timedelta(0), settle_changed=timedelta(0))
 class Listing(Struct):
     pages: tuple[bytes, ...]
     max_age: int | None = None
+    max_age: int | None = None
 
 
 class World:

@@ -112,6 +112,7 @@ class World:
         ran = template.run("baseline")
         assert (ran.code, ran.out, ran.err) == (0, "", "")
         self.simulator.advance()
+        self.case("warm").run("first")  # from here on all modules are compiled, and every run does the same
 
     def case(self, name: str, *, fresh: bool = False) -> "Case":
         """Return a watcher of its own, with a copy of the database; `fresh`: without one."""
@@ -168,7 +169,8 @@ class Case:
         return {
             **clean,
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self.world.folder / "bytecode"),
             "HOOK": f"json://{self.world.sink.address}/hook/{self.name}/{run}",
             "NARROW": f"json://{self.world.sink.address}/narrow/{self.name}/{run}",
             "MAIL": f"{mail}&to={run}@{self.name}.example",

@@ -20,14 +20,14 @@ from tests.end_to_end.surviving import DEAD, NEWS, Case, World
 pytestmark = pytest.mark.slow
 
 POINTS = {
-    "start": 16,
-    "fetch": 30,
-    "judge": 30,
-    "store": 36,
-    "commit": 16,
+    "start": 12,
+    "fetch": 24,
+    "judge": 24,
+    "store": 24,
+    "commit": 12,
     "batch": 24,
-    "send": 48,
-    "mark": 44,
+    "send": 44,
+    "mark": 36,
     "end": 12,
 }
 """How many points of each phase are chosen; `start` is also all that comes after the rest."""
@@ -132,7 +132,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-CALLS = 96
+CALLS = 60
 
 
 def environment(library: Path, record: Path, at: int = 0) -> dict[str, str]:

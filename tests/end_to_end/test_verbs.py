@@ -215,7 +215,7 @@ def test_changes_lists_what_was_announced_oldest_first(past: Command) -> None:
     code, out, err = past.run("changes")
     assert (code, err) == (0, "")
     rows = [row[:3] for row in table(out)[1:]]
-    assert sorted(rows) == sorted([f"2026-01-04 {12 + n}:00", kind, model] for kind, model, n in NEWS)
+    assert sorted(rows) == sorted([f"2026-01-04 {12 + n}:00", f"{kind} (imported)", model] for kind, model, n in NEWS)
     assert rows == sorted(rows, key=lambda row: row[0])
     assert "Name of a/one −50 %" in out
 
@@ -450,7 +450,7 @@ def test_status_of_a_source_that_fails_and_of_a_channel_that_waits(
     assert code == 69
     assert "the source cannot be read, 3 polls in a row" in out
     assert "404" in out
-    assert "channel hook: 1 deliveries wait" in out
+    assert "channel hook: 1 delivery waits" in out
     simulator.clear_fault()
     sink.status = 200
     command.run("--check")
@@ -503,7 +503,7 @@ def test_replay_takes_the_users_own_settings_and_rules(command: Command, sink: S
         "2026-01-04 13:00  ones: Name of a/one −50 %",
         "2026-01-04 15:00  free: Name of c/gone:free expired",
     ]
-    assert out.splitlines()[-3:] == ["free: 1 messages", "cuts: 0 messages", "ones: 1 messages"]
+    assert out.splitlines()[-3:] == ["free: 1 message", "cuts: 0 messages", "ones: 1 message"]
 
 
 def test_replay_adds_up_a_channels_small_changes_as_a_check_does(command: Command, sink: Sink) -> None:

@@ -1,9 +1,7 @@
-"""Deliveries: queued once, claimed by one process at a time, marked, and what each channel was told."""
+"""Deliveries: queued once, taken in batches, marked, sent by one process at a time; and what each channel was told."""
 
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -14,21 +12,25 @@ from tests.store.processes import run_together
 from tests.store.samples import HOUR, MINUTE, START, event
 from watcher.catalog.model import Event, PriceChange
 from watcher.errors import StoreError
-from watcher.store.outbox import MAX_ERROR, Delivery
+from watcher.store.outbox import MAX_ERROR, Batch, Delivery
 from watcher.store.store import Store
 
-CLAIM_TOGETHER = """
+SEND_TOGETHER = """
 import json, sys
-from tests.store.samples import MINUTE, START
+from tests.store.samples import START
 from watcher.store.store import Store
 with Store.open(sys.argv[1]) as store:
     print("ready", flush=True)
     sys.stdin.readline()
-    claimed = []
-    for number in range(30):
-        with store.writing() as session:
-            claimed += [delivery.id for delivery in session.outbox.claim(f"channel-{number}", START, MINUTE)]
-print(json.dumps(claimed))
+    sent = []
+    with store.sending():
+        for number in range(30):
+            with store.writing() as session:
+                batch = session.outbox.next_batch(f"channel-{number}", START)
+                if batch:
+                    sent += [delivery.id for delivery in batch.deliveries]
+                    session.outbox.mark_sent(batch.deliveries, START)
+print(json.dumps(sent))
 """
 
 
@@ -39,9 +41,14 @@ def queue(store: Store, *events: Event, channel: str = "team", at: datetime = ST
             session.outbox.add(channel, made, at, reworded=False)
 
 
-def claim(store: Store, now: datetime = START, channel: str = "team") -> list[Delivery]:
+def take(store: Store, now: datetime = START, channel: str = "team") -> Batch | None:
     with store.writing() as session:
-        return session.outbox.claim(channel, now, MINUTE)
+        return session.outbox.next_batch(channel, now)
+
+
+def taken(store: Store, now: datetime = START) -> list[Event]:
+    batch = take(store, now)
+    return [] if batch is None else list(batch.events)
 
 
 def all_of(store: Store) -> list[Delivery]:
@@ -52,52 +59,51 @@ def all_of(store: Store) -> list[Delivery]:
 def test_a_queued_event_is_due_at_once_and_pending_until_it_is_marked(store: Store) -> None:
     queue(store, event(1))
     (delivery,) = all_of(store)
-    assert delivery == Delivery(delivery.id, "team", event(1), "pending", attempts=0, created=START, next_attempt=START)
+    assert delivery == Delivery(
+        delivery.id, "team", event(1), "pending", attempts=0, created=START, due=START, next_attempt=START
+    )
     with store.reading() as session:
         assert session.outbox.pending() == {"team": 1}
-        assert session.outbox.due(START)
-        assert not session.outbox.due(START - MINUTE)
+        assert session.outbox.next_due() == START
 
 
-def test_a_claim_takes_what_is_due_for_the_channel_oldest_first(store: Store) -> None:
+def test_a_batch_takes_what_is_due_for_the_channel_oldest_first_and_counts_as_an_attempt(store: Store) -> None:
     queue(store, event(2), event(1))
-    queue(store, event(3), channel="other")
-    queue(store, event(4), at=START + HOUR)
-    assert [delivery.event for delivery in claim(store)] == [event(2), event(1)]
-
-
-def test_a_claim_keeps_others_away_for_the_time_of_the_lease_and_counts_as_an_attempt(store: Store) -> None:
-    queue(store, event(1))
-    assert len(claim(store)) == 1
-    assert claim(store, START + MINUTE / 2) == []
-    assert [delivery.attempts for delivery in all_of(store)] == [1]
-    assert len(claim(store, START + MINUTE)) == 1
-    assert [delivery.attempts for delivery in all_of(store)] == [2]
+    queue(store, event(3), at=START + HOUR)
+    queue(store, event(4), channel="other")
+    assert taken(store) == [event(2), event(1)]
+    assert [row.attempts for row in all_of(store)] == [1, 1, 0, 0]
+    assert [row.batch for row in all_of(store)] == [1, 1, None, None]
 
 
 def test_what_is_sent_is_never_due_again(store: Store) -> None:
-    queue(store, event(1), event(2))
-    first, second = claim(store)
-    with store.writing() as session:
-        session.outbox.mark_sent([first.id], START + MINUTE)
-    assert [delivery.event for delivery in claim(store, START + HOUR)] == [second.event]
-    sent = all_of(store)[0]
-    assert (sent.state, sent.sent, sent.next_attempt) == ("sent", START + MINUTE, None)
-    with store.reading() as session:
-        assert session.outbox.pending() == {"team": 1}
-
-
-def test_what_failed_waits_for_its_next_attempt_with_the_reason(store: Store) -> None:
     queue(store, event(1))
-    (delivery,) = claim(store)
+    batch = take(store)
+    assert batch is not None
     with store.writing() as session:
-        session.outbox.mark_failed([delivery.id], START + HOUR, "x" * 10_000)
-    assert claim(store, START + HOUR - MINUTE) == []
-    (again,) = claim(store, START + HOUR)
-    assert again.last_error == "x" * MAX_ERROR
+        session.outbox.mark_sent(batch.deliveries, START + MINUTE)
+    (row,) = all_of(store)
+    assert (row.state, row.sent, row.next_attempt) == ("sent", START + MINUTE, None)
+    assert take(store, START + HOUR) is None
+    with store.reading() as session:
+        assert session.outbox.messages("team", START) == [START + MINUTE]
+        assert session.outbox.messages("team", START + HOUR) == []
+
+
+@pytest.mark.parametrize(("refused", "batch"), [(True, None), (False, 1)])
+def test_what_failed_waits_for_its_next_attempt_with_the_reason(store: Store, refused: bool, batch: int | None) -> None:
+    queue(store, event(1))
+    first = take(store)
+    assert first is not None
     with store.writing() as session:
-        session.outbox.mark_sent([delivery.id], START + HOUR)
-    assert all_of(store)[0].last_error is None
+        session.outbox.mark_failed(first.deliveries, START + HOUR, "x" * 9999, refused=refused)
+    (row,) = all_of(store)
+    assert (row.state, row.batch, row.next_attempt) == ("pending", batch, START + HOUR)
+    assert row.last_error == "x" * MAX_ERROR
+    assert take(store, START + MINUTE) is None
+    with store.reading() as session:
+        assert session.outbox.failing() == {"team": "x" * MAX_ERROR}
+    assert taken(store, START + HOUR) == [event(1)]
 
 
 def test_nothing_to_mark_is_nothing(store: Store) -> None:
@@ -105,8 +111,21 @@ def test_nothing_to_mark_is_nothing(store: Store) -> None:
     before = all_of(store)
     with store.writing() as session:
         session.outbox.mark_sent([], START)
-        session.outbox.mark_failed([], START, "no")
+        session.outbox.mark_failed([], START, "x", refused=True)
+        session.outbox.give_up([], "x")
     assert all_of(store) == before
+
+
+def test_given_up_waits_no_longer_and_can_be_sent_anew(store: Store) -> None:
+    queue(store, event(1))
+    with store.writing() as session:
+        assert session.outbox.overdue(START) == session.outbox.find()
+        session.outbox.give_up(session.outbox.find(), "it is over")
+        assert session.outbox.pending() == {}
+    assert take(store, START + HOUR) is None
+    with store.writing() as session:
+        session.outbox.retry(session.outbox.listed(states=["given up"]), START + HOUR)
+    assert taken(store, START + HOUR) == [event(1)]
 
 
 def test_a_channel_gets_an_event_once(store: Store) -> None:
@@ -134,58 +153,22 @@ def test_a_channel_that_is_told_other_prices_keeps_its_own_wording(store: Store)
 
 
 def test_many_can_wait(store: Store) -> None:
-    queue(store, *(event(number) for number in range(2_000)))
-    claimed = claim(store)
-    assert len(claimed) == 2_000
+    queue(store, *(event(number) for number in range(2000)))
+    batch = take(store)
+    assert batch is not None
+    assert len(batch.deliveries) == 2000
     with store.writing() as session:
-        session.outbox.mark_failed([delivery.id for delivery in claimed], START, "no")
-        session.outbox.mark_sent([delivery.id for delivery in claimed], START)
-    assert claim(store, START + HOUR) == []
+        session.outbox.mark_sent(batch.deliveries, START)
+    assert {row.state for row in all_of(store)} == {"sent"}
 
 
-# Two at once
-
-
-def filled(store: Store) -> list[int]:
-    with store.writing() as session:
-        events = tuple(event(number) for number in range(10))
-        session.state.add_events(events)
-        for made in events:
-            for channel in range(30):
-                session.outbox.add(f"channel-{channel}", made, START, reworded=False)
-    return [delivery.id for delivery in all_of(store)]
-
-
-def once(claimed: list[list[int]], ids: list[int]) -> bool:
-    return Counter(number for some in claimed for number in some) == Counter(ids)
-
-
-def test_two_processes_never_claim_the_same_delivery(path: Path) -> None:
+def test_two_processes_never_send_the_same_delivery(path: Path) -> None:
     with Store.open(url(path)) as store:
-        ids = filled(store)
-    assert once(run_together(CLAIM_TOGETHER, url(path)), ids)
-
-
-def test_two_threads_with_stores_of_their_own_never_claim_the_same_delivery(path: Path) -> None:
-    with Store.open(url(path)) as store:
-        ids = filled(store)
-    barrier, claimed = Barrier(2), [[], []]  # type: tuple[Barrier, list[list[int]]]
-
-    def work(mine: list[int]) -> None:
-        with Store.open(url(path)) as own:
-            barrier.wait()
-            for number in range(30):
-                mine += [delivery.id for delivery in claim(own, channel=f"channel-{number}")]
-
-    threads = [Thread(target=work, args=(mine,)) for mine in claimed]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert once(claimed, ids)
-
-
-# What a channel was told
+        for number in range(30):
+            queue(store, event(number), channel=f"channel-{number}")
+        ids = [row.id for row in all_of(store)]
+    sent = run_together(SEND_TOGETHER, url(path))
+    assert sorted(number for one in sent for number in one) == ids
 
 
 @pytest.mark.parametrize("prices", [{}, {"prompt": "0.1"}, {"prompt": "0.2", "completion": "varies"}])
