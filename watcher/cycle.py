@@ -30,7 +30,7 @@ from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError
 from watcher.store.glance import Glance
-from watcher.store.records import Poll, Source
+from watcher.store.records import Poll, Queued, Source
 from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
 
@@ -293,11 +293,16 @@ def queue(
 ) -> dict[str, list[str]]:
     """Queue each event for each channel that wants it, and return the ids of the events by channel."""
     wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}
-    timings = {channel.name: channel.timing for channel in channels}
+    due = {
+        (channel.name, kind): due_at(channel.timing, kind, now)
+        for channel in channels
+        for kind in {event.kind for event in events}
+    }
+    queued = []
     for channel, event, weighed in route(channels, events, session.outbox):
-        due = due_at(timings[channel], event.kind, now)
-        session.outbox.add(channel, weighed, now, due=due, reworded=weighed != event)
+        queued.append(Queued(channel, weighed, due[channel, event.kind], reworded=weighed != event))
         wanted[channel].append(event.id)
+    session.outbox.add(queued, now)
     return wanted
 
 

@@ -27,7 +27,7 @@ OURS = re.compile(r"https://openrouter\.ai/[^\s>\"|)]*")
 LIVE = re.compile(
     r"@\w|<!(?!DOCTYPE)\w|<[@#][\w&]"  # mentions
     r"|evil\.example|(?:javascript|data):\w|\]\((?!<>)"  # links
-    r"|<(?:script|img|h1|/)",
+    r"|<(?:script|img|h1)",
     re.IGNORECASE,
 )
 
@@ -153,7 +153,8 @@ def test_the_terminal_the_log_and_the_json_stay_harmless(tmp_path: Path) -> None
     watcher = Watcher(tmp_path)
     with Simulator(StorySource(story)) as simulator:
         watcher.configure(
-            f'[source]\nurl = "{simulator.url}"\nrss = false\n[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n'
+            f'[source]\nurl = "{simulator.url}"\nrss = false\n[store]\nurl = "sqlite:///w.db"\n'
+            '[announce]\nsettle = "0s"\n'
         )
         assert watcher.run("--check").code == 0
         simulator.advance()

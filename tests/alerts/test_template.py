@@ -517,7 +517,7 @@ def test_the_check_passes_what_works_for_every_kind(source: str) -> None:
 def test_the_check_looks_at_the_kinds_that_the_channel_gets() -> None:
     assert check_template("{{ events[0].prices|first }} {{ events[0].direction }}", ["repriced"]) is None
     rules = Rules(events=("expired",))
-    source = "{{ events[0].alternatives[0].id }}"
+    source = "{% if events[0].model %}{{ events[0].offer.context_length }}{% endif %}."
     assert list(check_channel(Channel("team", rules=rules, template=Template(body_template=source)))) == []
     assert [key for key, _ in check_channel(channel(source))] == ["body_template"]
 

@@ -2,11 +2,9 @@
 
 import json
 import stat
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,9 +24,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for variable in ("WATCHER_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
-    apprise = ModuleType("watcher.alerts.channel")
-    apprise.check_url = lambda url: None if url.startswith("json://") else "no service has this URL"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "watcher.alerts.channel", apprise)
+    monkeypatch.setattr(
+        "watcher.alerts.channel.check_url",
+        lambda url: None if url.startswith("json://") else "no service has this URL",
+    )
 
     def run(*arguments: str, config: str | None = None) -> Result:
         if config is not None:

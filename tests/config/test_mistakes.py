@@ -109,6 +109,17 @@ MISTAKES = [
     ),
     (CHANNEL + "min_change = 5", '{team}min_change: expected {percentage}, got 5'),
     (CHANNEL + 'evnts = ["new"]', '{team}evnts: unknown key; did you mean "events"?'),
+    (CHANNEL + "title_template = 5", "{team}title_template: expected the text of a template, got 5"),
+    (CHANNEL + 'body_template = " "', '{team}body_template: expected the text of a template, got " "'),
+    (
+        CHANNEL + 'body_template = "' + "x" * 70_000 + '"',
+        "{team}body_template: expected a template of at most 64 KiB, got a string of 70000 characters",
+    ),
+    (CHANNEL + 'body_template_file = "a://b"', "{team}body_template_file: expected the path of a file"),
+    (
+        CHANNEL + 'body_template = "x"\nbody_template_file = "y"',
+        "{team}body_template_file: body_template is set, too; expected only one of them",
+    ),
     (CHANNEL + 'events = "new"', '{team}events: expected {events}, got "new"'),
     (CHANNEL + "events = []", '{team}events: expected {events}, got an empty list'),
     (

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.config.test_mistakes import MISTAKES
 from watcher.catalog.policy import Policy
-from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Timing, load_config
+from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Template, Timing, load_config
 from watcher.config.options import BY_SECTION, OPTIONS
 from watcher.config.write import effective, example, init, schema, show, show_json
 
@@ -29,13 +29,13 @@ def load(folder: Path, text: str) -> Config:
 
 def everything_set(text: str) -> str:
     """The file with the # taken off every option, but for those that replace another."""
-    instead = "|".join(option.key for option in OPTIONS if option.instead_of)
+    instead = "|".join(option.key for option in OPTIONS if option.instead_of or option.excludes)
     return re.sub(rf"(?m)^#(?=[\[a-z])(?!(?:{instead}) )", "", text)
 
 
 def test_every_field_of_every_setting_has_an_option() -> None:
-    parts = (Channel("x"), Rules(), Timing())
-    channel = {key for part in parts for key in structs.asdict(part)} - {"rules", "timing"}
+    parts = (Channel("x"), Rules(), Timing(), Template())
+    channel = {key for part in parts for key in structs.asdict(part)} - {"rules", "timing", "template"}
     assert set(BY_SECTION["source"]) == set(structs.asdict(Source()))
     assert set(BY_SECTION["store"]) == set(structs.asdict(Store("")))
     assert set(BY_SECTION["announce"]) == set(structs.asdict(Policy()))
@@ -66,7 +66,7 @@ def test_every_option_is_in_the_file_and_can_be_set_by_taking_the_mark_away(text
     for option in OPTIONS:
         table = document[option.section]
         table = table[0] if isinstance(table, list) else table
-        assert option.key in table or option.instead_of
+        assert option.key in table or option.instead_of or option.excludes
     assert len(load(tmp_path, everything_set(text)).channels) == 1
     VALIDATOR.validate(document)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import START, Polls, document, event
+from watcher.store.records import Queued
 from watcher.store.store import Store
 
 
@@ -45,5 +46,5 @@ def filled(path: Path) -> Path:
             events = tuple(event(number) for number in range(20))
             session.state.add_events(events)
             for made in events:
-                session.outbox.add("team", made, START, reworded=False)
+                session.outbox.add([Queued("team", made, START)], START)
     return path

@@ -13,6 +13,7 @@ from tests.store.samples import HOUR, MINUTE, START, event
 from watcher.catalog.model import Event, PriceChange
 from watcher.errors import StoreError
 from watcher.store.outbox import MAX_ERROR, Batch, Delivery
+from watcher.store.records import Queued
 from watcher.store.store import Store
 
 SEND_TOGETHER = """
@@ -38,7 +39,7 @@ def queue(store: Store, *events: Event, channel: str = "team", at: datetime = ST
     with store.writing() as session:
         session.state.add_events(events)
         for made in events:
-            session.outbox.add(channel, made, at, reworded=False)
+            session.outbox.add([Queued(channel, made, at)], at)
 
 
 def take(store: Store, now: datetime = START, channel: str = "team") -> Batch | None:
@@ -138,7 +139,7 @@ def test_a_channel_gets_an_event_once(store: Store) -> None:
 
 def test_an_event_that_is_not_stored_cannot_be_queued(store: Store) -> None:
     with pytest.raises(StoreError), store.writing() as session:
-        session.outbox.add("team", event(1), START, reworded=False)
+        session.outbox.add([Queued("team", event(1), START)], START)
 
 
 def test_a_channel_that_is_told_other_prices_keeps_its_own_wording(store: Store) -> None:
@@ -146,7 +147,7 @@ def test_a_channel_that_is_told_other_prices_keeps_its_own_wording(store: Store)
     own = replace(made, prices={"prompt": PriceChange("1", "3", "+200%")})
     queue(store, made)
     with store.writing() as session:
-        session.outbox.add("own", own, START, reworded=True)
+        session.outbox.add([Queued("own", own, START, reworded=True)], START)
     assert [delivery.event for delivery in all_of(store)] == [made, own]
     with store.reading() as session:
         assert session.history.events() == [made]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.store.conftest import url
 from tests.store.processes import start
 from tests.store.samples import HOUR, START, Polls, contents, document, event
-from watcher.store.records import Poll, Source
+from watcher.store.records import Poll, Queued, Source
 from watcher.store.session import Session
 from watcher.store.store import Store
 
@@ -22,7 +22,7 @@ from watcher.catalog.announce import judge
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 from watcher.store.store import Store
-from watcher.store.records import Poll
+from watcher.store.records import Poll, Queued
 with Store.open(sys.argv[1]) as store, store.writing() as session:
     documents = [document(f"author/model-{number}", "0.5", noise=os.urandom(2000).hex()) for number in range(2000)]
     snapshot = read([body(documents)])
@@ -41,7 +41,7 @@ def write_everywhere(session: Session) -> None:
     session.state.add_poll(Poll(START, "good", 1))
     session.state.save_source("list", Source("query", "policy", b"digest"))
     session.state.add_events((made,))
-    session.outbox.add("team", made, START, reworded=True)
+    session.outbox.add([Queued("team", made, START, reworded=True)], START)
     session.outbox.save_told("team", "author/model", {"prompt": "1"})
 
 

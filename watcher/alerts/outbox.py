@@ -19,6 +19,7 @@ from watcher.alerts.timing import free_at
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery
+from watcher.store.records import Queued
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
@@ -166,9 +167,8 @@ class _Drain:
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
         failing = session.outbox.failing()
-        for channel in self._config.channels:
-            if channel.name != name and channel.name not in failing:
-                session.outbox.add(channel.name, event, now, reworded=False)
+        working = {channel.name for channel in self._config.channels} - failing.keys() - {name}
+        session.outbox.add([Queued(channel, event, now) for channel in sorted(working)], now)
 
     def _note_waiting(self) -> None:
         """Note what was tried before, and is not due again yet."""

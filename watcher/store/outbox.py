@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
+from watcher.store.records import Queued
 from watcher.store.schema import deliveries, events, told
 
 MAX_ERROR = 500
@@ -50,22 +51,23 @@ class Outbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, channel: str, event: Event, now: datetime, *, due: datetime | None = None, reworded: bool) -> None:
-        """Queue an event for a channel, to be sent when it is `due` (None: now).
-
-        `reworded`: the channel is told other old prices than the event says.
-        """
-        row = {
-            "event": event.id,
-            "channel": channel,
-            "state": PENDING,
-            "created": now,
-            "due": due or now,
-            "attempts": 0,
-            "next_attempt": due or now,
-            "body": pack(event) if reworded else None,
-        }
-        self._connection.execute(insert(deliveries).values(row))
+    def add(self, queued: Sequence[Queued], now: datetime) -> None:
+        """Queue events for channels."""
+        rows = [
+            {
+                "event": each.event.id,
+                "channel": each.channel,
+                "state": PENDING,
+                "created": now,
+                "due": each.due,
+                "attempts": 0,
+                "next_attempt": each.due,
+                "body": pack(each.event) if each.reworded else None,
+            }
+            for each in queued
+        ]
+        if rows:
+            self._connection.execute(insert(deliveries), rows)
 
     def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
         """Return what is to be sent to a channel now, noted as one attempt; None if nothing is due.

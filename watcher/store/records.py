@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from watcher.catalog.health import Health
+from watcher.catalog.model import Event
 
 
 class Source(Struct, frozen=True):
@@ -21,6 +22,16 @@ class Source(Struct, frozen=True):
     next_due: datetime | None = None
     """When that same body would make something due."""
     health: Health = Health()
+
+
+class Queued(Struct, frozen=True):
+    """An event for a channel, to be sent when it is `due`."""
+
+    channel: str
+    event: Event
+    due: datetime
+    reworded: bool = False
+    """Whether the channel is told other old prices than the event says."""
 
 
 class Poll(Struct, frozen=True):
