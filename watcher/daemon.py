@@ -4,6 +4,9 @@
 
 The loop itself never waits for a network, so it answers while a poll is slow or a channel hangs. At most one poll and
 one sending run at a time: what is late is not made up for, it is done once.
+
+Threads and signal handlers share no number: the loop sets a due time before it starts the work, the work sets it anew,
+and whoever wants either sooner raises a flag that the loop takes down.
 """
 
 import random
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from watcher.alerts.headline import headline
 from watcher.alerts.outbox import Attempt, drain
+from watcher.config.conceal import without_userinfo
 from watcher.config.settings import Channel, Config
 from watcher.cycle import Report, Upstream, check
 from watcher.errors import WatcherError
@@ -30,16 +34,30 @@ LEAST_INTERVAL = timedelta(seconds=60)
 """Politeness: the source is never asked more often."""
 JITTER = 0.1
 """Polls come this fraction of the interval sooner or later, so that many watchers do not come at once."""
-BOUND = timedelta(minutes=10)
-"""A poll or a sending that takes longer hangs for good: the watchdog is not fed any more."""
+LONGEST_CACHED = timedelta(hours=1)
+"""What the source says about its cache is followed so far: a cache that is set up wrongly must not end the watching."""
+LONGEST_ASKED = timedelta(days=1)
+"""And so far where it asks to be left alone."""
+BOUND = timedelta(minutes=30)
+"""A poll or a sending that takes longer hangs for good: the watchdog is not fed any more. A poll with all its retries
+takes a quarter of an hour at most."""
 GRACE = timedelta(seconds=25)
-"""How long the end waits for what is in hand. systemd kills after 90 s by default, containers after 30 or 10."""
+"""How long the end waits for what is in hand. systemd kills after 90 s by default, containers after 10."""
 RESEND = timedelta(seconds=15)
-"""Two sendings are at least so far apart, however much seems due."""
+"""Two sendings are at least so far apart, however much seems due; new alerts do not wait for it."""
+LOOK = timedelta(minutes=1)
+"""Two looks at what is due are at most so far apart: another process can make something due."""
 
 _log = getLogger("watcher")
 
 Send = Callable[[Channel, Sequence["Event"]], "Result"]
+
+
+class Source(Upstream, Protocol):
+    """An upstream that is given back."""
+
+    def close(self) -> None:
+        """Give up its connections."""
 
 
 class Setting(Protocol):
@@ -48,15 +66,17 @@ class Setting(Protocol):
     def load(self) -> Config:
         """Return the configuration, after trying all that can fail in it. Raises WatcherError."""
 
-    def source(self, config: Config) -> Upstream:
-        """Return the source of a configuration."""
+    def source(self, config: Config) -> Source:
+        """Return the source of a configuration. Raises WatcherError."""
 
     def sender(self, config: Config) -> Send:
         """Return what sends to its channels."""
 
 
 class Daemon:
-    """One watcher that runs until it is told to stop. Its public methods may be called from signal handlers.
+    """One watcher that runs until it is told to stop.
+
+    `stop`, `reload` and `poll_now` may be called from signal handlers; the caller pokes `wake`.
 
     Args:
         setting: the outside world.
@@ -87,18 +107,26 @@ class Daemon:
         self._elapsed = elapsed
         self._dice = dice
         self._store = Store(config.store.url)
-        self._source: Upstream | None = None
-        self._poller = _Worker("watcher-poll", wake, elapsed)
-        self._postman = _Worker("watcher-send", wake, elapsed)
+        self._left_stores: list[Store] = []
+        self._source: Source | None = None
+        self._source_of: Config | None = None
+        self._poller = _Worker("polling", wake, elapsed)
+        self._postman = _Worker("sending", wake, elapsed)
         self._next_poll = elapsed()
         self._next_sending = elapsed()
-        self._trouble: str | None = None
-        self._stop = self._reload = False
+        self._trouble: tuple[str, str] | None = None
+        self._problems: tuple[str, ...] = ()
+        self._waiting: dict[str, Attempt] = {}
+        self._hanging: list[str] = []
+        self._stop = self._reload = self._poll_wanted = self._sending_wanted = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop
 
     def stop(self) -> None:
-        """End as soon as what is in hand is done; at a second call, at once."""
-        if self._stop:
-            raise SystemExit(1)
+        """End as soon as what is in hand is done."""
         self._stop = True
 
     def reload(self) -> None:
@@ -107,14 +135,21 @@ class Daemon:
 
     def poll_now(self) -> None:
         """Poll without waiting for the interval to end."""
-        self._next_poll = self._elapsed()
+        self._poll_wanted = True
 
-    def run(self) -> None:
-        """Watch until told to stop. Raises StoreError when the database cannot be used at the start."""
+    def run(self) -> bool:
+        """Watch until told to stop, and return whether all that was in hand has ended.
+
+        Raises StoreError when the database cannot be used at the start.
+        """
         with self._store.reading():
             pass  # opened, created and migrated before anybody is told that all is well
+        for line in self._config.warnings:
+            _log.warning("%s", line)
         self._notify.ready("started")
-        _log.info("watching %s every %s", self._config.source.url, _told(self._config.source.interval))
+        _log.info(
+            "watching %s every %s", without_userinfo(self._config.source.url), _told(self._config.source.interval)
+        )
         while not self._stop:
             if self._reload:
                 self._reload = False
@@ -122,16 +157,22 @@ class Daemon:
             self._supervise()
             self._feed_watchdog()
             self._wake.wait(self._seconds_to_wait())
-        self._end()
+        return self._end()
 
     def _supervise(self) -> None:
         now = self._elapsed()
-        if now >= self._next_poll and not self._poller.busy:
+        if (self._poll_wanted or now >= self._next_poll) and not self._poller.busy:
+            self._poll_wanted = False
             self._next_poll = now + self._interval()
             self._poller.start(self._poll)
-        if now >= self._next_sending and not self._postman.busy:
-            self._next_sending = float("inf")  # until it is done and knows better, or a poll brings more
+        if (self._sending_wanted or now >= self._next_sending) and not self._postman.busy:
+            self._sending_wanted = False
+            self._next_sending = now + LOOK.total_seconds()
             self._postman.start(self._drain)
+        if self._left_stores and not self._poller.busy and not self._postman.busy:
+            for store in self._left_stores:
+                store.close()
+            self._left_stores.clear()
 
     def _interval(self) -> float:
         interval = max(self._config.source.interval, LEAST_INTERVAL).total_seconds()
@@ -148,10 +189,12 @@ class Daemon:
     def _feed_watchdog(self) -> None:
         if self._notify.watchdog is None:
             return
-        hangs = [worker.name for worker in (self._poller, self._postman) if worker.hangs(BOUND)]
-        if hangs:
-            _log.error("%s has not ended for %s", " and ".join(hangs), _told(BOUND))
-        elif self._answers():
+        hanging = [worker.name for worker in (self._poller, self._postman) if worker.hangs(BOUND)]
+        if hanging != self._hanging:
+            self._hanging = hanging
+            if hanging:
+                _log.error("%s has not ended for %s", " and ".join(hanging), _told(BOUND))
+        if not hanging and self._answers():
             self._notify.alive()
 
     def _answers(self) -> bool:
@@ -170,53 +213,92 @@ class Daemon:
     def _poll(self) -> None:
         try:
             config = self._config
-            if self._source is None:
-                self._source = self._setting.source(config)
-            report = check(self._store, self._source, config, now=self._clock())
+            report = check(self._store, self._source_for(config), config, now=self._clock())
         except WatcherError as error:
-            _log.error("%s", error)
-            self._notify.status(str(error))
+            self._note_trouble("the poll failed", str(error))
             return
         self._tell(report)
         if report.not_before is not None:
-            self._next_poll = max(self._next_poll, self._elapsed() + report.not_before)
+            most = LONGEST_ASKED if report.poll.outcome == "failed" else LONGEST_CACHED
+            again = self._elapsed() + min(report.not_before, most.total_seconds())
+            self._next_poll = max(self._next_poll, again)
         if report.events:
-            self._next_sending = self._elapsed()
+            self._sending_wanted = True
+
+    def _source_for(self, config: Config) -> Source:
+        """Return the source of this very configuration: a reload reads the key anew."""
+        if self._source is None or self._source_of is not config:
+            self._close_source()
+            self._source, self._source_of = self._setting.source(config), config
+        return self._source
+
+    def _close_source(self) -> None:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
 
     def _tell(self, report: Report) -> None:
         poll = report.poll
-        for problem in report.problems:
-            _log.warning("%s", problem)
-        trouble = poll.reason or poll.feed
-        if trouble and trouble != self._trouble:
-            _log.warning("%s", trouble if poll.reason else f"the RSS feed was not used: {trouble}")
-        elif self._trouble and not trouble:
-            _log.info("the source can be read again")
-        self._trouble = trouble
+        if report.problems != self._problems and poll.outcome == "good":
+            for problem in report.problems:
+                _log.warning("%s", problem)
+            self._problems = report.problems
+        if poll.reason:
+            refused = poll.outcome == "refused"
+            self._note_trouble("the source is " + ("not believed" if refused else "failing"), poll.reason)
+        elif poll.feed:
+            self._note_trouble("the RSS feed was not used", poll.feed)
+        elif self._trouble is not None:
+            _log.info("it is over: %s", self._trouble[0])
+            self._trouble = None
+        if poll.outcome == "good":
+            self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {_counted(poll.models, 'model')}")
+        if report.baseline:
+            _log.info("%s taken in; from now on changes are announced", _counted(poll.models, "model"))
         if report.events:
             _log.info("announced: %s", headline(report.events))
         _log.debug("polled: %s, %s models, %d ms", poll.outcome, poll.models, poll.milliseconds)
-        state = "watching" if poll.outcome == "good" else "the source is not believed or cannot be read"
-        self._notify.status(f"{state}: {poll.models or 'no'} models at {poll.at:%H:%M} UTC")
+
+    def _note_trouble(self, what: str, why: str) -> None:
+        """Log a trouble when it begins or becomes another one, and keep the supervisor's status at it."""
+        if (what, why) != self._trouble:
+            self._trouble = (what, why)
+            _log.warning("%s: %s", what, why)
+        if what != "the RSS feed was not used":
+            self._notify.status(f"{what}: {why}")
 
     def _drain(self) -> None:
+        config = self._config
+        attempts: list[Attempt] = []
         try:
-            config = self._config
-            for attempt in drain(self._store, config, self._setting.sender(config), clock=self._clock):
-                _log_attempt(attempt)
+            attempts = drain(self._store, config, self._setting.sender(config), clock=self._clock)
+            for attempt in attempts:
+                self._tell_attempt(attempt)
+            wait = max(RESEND, min(LOOK, self._until_due()))
         except WatcherError as error:
             _log.error("%s", error)
-        later = self._elapsed() + max(RESEND, self._until_due()).total_seconds()
-        self._next_sending = min(self._next_sending, later)
+            wait = LOOK
+        self._next_sending = self._elapsed() + wait.total_seconds()
+
+    def _tell_attempt(self, attempt: Attempt) -> None:
+        """Log what became of a message; what still waits as it did when it was last told is not told again."""
+        alerts = _counted(len(attempt.events), "alert")
+        if attempt.state == "sent":
+            self._waiting.pop(attempt.channel, None)
+            _log.info("channel %s: %s: %s", attempt.channel, alerts, attempt.detail)
+        elif attempt.state == "pending" and self._waiting.get(attempt.channel) != attempt:
+            self._waiting[attempt.channel] = attempt
+            again = f"; tried again {attempt.next_attempt:%H:%M:%S} UTC" if attempt.next_attempt else ""
+            _log.warning("channel %s: %s not delivered yet: %s%s", attempt.channel, alerts, attempt.detail, again)
 
     def _until_due(self) -> timedelta:
         """Return how long it is until something is to be sent."""
-        try:
-            with self._store.reading() as session:
-                due = session.outbox.next_due()
-        except WatcherError:
-            return timedelta(minutes=1)
-        return timedelta(days=1) if due is None else due - self._clock()
+        with self._store.reading() as session:
+            due = session.outbox.next_due()
+        if due is None:
+            return LOOK
+        until = due - self._clock()
+        return until if until > timedelta(0) else LOOK  # due but not sent: its channel is quiet, or is no more
 
     # Changes of state
 
@@ -226,22 +308,40 @@ class Daemon:
             config = self._setting.load()
             store = self._store if config.store == self._config.store else Store.open(config.store.url)
         except WatcherError as error:
-            _log.error("the configuration was not reloaded, the old one stays: %s", error)
-            self._notify.ready("the configuration was not reloaded")
+            for line in str(error).splitlines():
+                _log.error("the configuration was not reloaded: %s", line)
+            self._notify.ready("the configuration was not reloaded, the old one stays")
             return
-        if config.source != self._config.source:
-            self._source = None
+        if store is not self._store:
+            self._left_stores.append(self._store)
+        if (config.source, config.announce, config.store) != (
+            self._config.source,
+            self._config.announce,
+            self._config.store,
+        ):
+            self._poll_wanted = True  # the interval may be a shorter one, the news another
         self._config, self._store = config, store
+        self._sending_wanted = True  # a channel may have been mended
+        for line in config.warnings:
+            _log.warning("%s", line)
         _log.info("the configuration was reloaded")
         self._notify.ready("the configuration was reloaded")
 
-    def _end(self) -> None:
+    def _end(self) -> bool:
         self._notify.stopping()
         _log.info("stopping")
         until = self._elapsed() + GRACE.total_seconds()
-        for worker in (self._poller, self._postman):
+        workers = (self._poller, self._postman)
+        for worker in workers:
             worker.join(max(0.0, until - self._elapsed()))
-        self._store.close()
+        left = [worker.name for worker in workers if worker.busy]
+        if left:
+            _log.warning("%s was not done within %s; it is done again next time", " and ".join(left), _told(GRACE))
+            return False
+        self._close_source()
+        for store in (*self._left_stores, self._store):
+            store.close()
+        return True
 
 
 class _Worker:
@@ -249,14 +349,11 @@ class _Worker:
 
     def __init__(self, name: str, wake: Wake, elapsed: Callable[[], float]) -> None:
         self.name = name
+        self.busy = False
         self._wake = wake
         self._elapsed = elapsed
         self._thread: threading.Thread | None = None
         self._started = 0.0
-
-    @property
-    def busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
 
     def hangs(self, bound: timedelta) -> bool:
         return self.busy and self._elapsed() - self._started > bound.total_seconds()
@@ -268,10 +365,12 @@ class _Worker:
             except Exception:
                 _log.exception("this is a bug in openrouter-watcher")
             finally:
+                self.busy = False  # before the poke: the thread itself lives a moment longer
                 self._wake.poke()
 
         self._started = self._elapsed()
-        self._thread = threading.Thread(target=run, name=self.name, daemon=True)
+        self._thread = threading.Thread(target=run, name=f"watcher-{self.name}", daemon=True)
+        self.busy = True
         self._thread.start()
 
     def join(self, seconds: float) -> None:
@@ -279,12 +378,8 @@ class _Worker:
             self._thread.join(seconds)
 
 
-def _log_attempt(attempt: Attempt) -> None:
-    alerts = f"{len(attempt.events)} alert{'' if len(attempt.events) == 1 else 's'}"
-    if attempt.state == "sent":
-        _log.info("channel %s: %s: %s", attempt.channel, alerts, attempt.detail)
-    elif attempt.state == "pending":
-        _log.warning("channel %s: %s not delivered yet: %s", attempt.channel, alerts, attempt.detail)
+def _counted(number: int | None, thing: str) -> str:
+    return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
 
 
 def _told(span: timedelta) -> str:

@@ -66,6 +66,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "alive",
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("seen_to", Time(), nullable=False),
+        sa.Column("since", Time(), nullable=False),
+        sa.PrimaryKeyConstraint("channel"),
+    )
+    op.create_table(
+        "upkeep",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("at", Time(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "told",
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
@@ -85,6 +98,7 @@ def upgrade() -> None:
         sa.Column("next_attempt", Time(), nullable=True),
         sa.Column("batch", sa.Integer(), nullable=True),
         sa.Column("sent", Time(), nullable=True),
+        sa.Column("failed", Time(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(

@@ -390,3 +390,17 @@ def test_reminders_come_at_midnight() -> None:
     assert due(world.poll("6 09:00", model("a/b", expiration_date="2026-03-22"))) == "17 00:00"
     assert due(world.poll("7 09:00", model("a/b", expiration_date="2026-03-22"))) == "17 00:00"
     assert due(world.poll("20 09:00", model("a/b", expiration_date="2026-03-22"))) is None
+
+
+def test_what_the_baseline_has_but_nobody_understands_is_not_new_when_it_can_be_read() -> None:
+    world = World().poll("00:00", REST, {"id": "a/b", "name": "A"}).poll("01:00", REST, {"id": "a/b", "name": "A"})
+    world = world.poll("02:00", REST, model("a/b")).hold("12:00")
+    assert world.news == []
+    assert world.tracks["a/b"].present
+    world = world.poll("13:00", REST, model("a/b", prompt="9")).hold("18:00")
+    assert world.news == ["16:00 repriced a/b prompt 3→9"]
+
+
+def test_a_baseline_in_which_nothing_is_understood_makes_no_news_of_all_of_it_later() -> None:
+    world = World().poll("00:00", {"id": "a/b"}, {"id": "c/d"}).poll("01:00", model("a/b"), model("c/d"))
+    assert world.hold("12:00").news == []

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -127,6 +128,8 @@ def main() -> None:
     record, phase, number, _, *arguments = sys.argv[1:]
     killer = Killer(Path(record), phase, int(number))
     sys.path[0] = str(ROOT)
+    for library in ("httpx", "feedparser", "sqlalchemy", "apprise"):  # or their imports would be traced, which is slow
+        import_module(library)
     from watcher.cli import main as watcher
 
     killer.watch()

@@ -195,12 +195,11 @@ def a_document(model_id: str) -> st.SearchStrategy[Mapping[str, Any]]:
         ]
     )
     priced = st.builds(lambda price, extra: document(model_id, price, **extra), st.sampled_from(PRICES), more)
-    by_the_hour = st.builds(
-        lambda now, windows: document(
-            model_id, pricing={"prompt": now, "completion": "0.000004", "overrides": windows}
-        ),
-        st.sampled_from(("0.000001", "0.000002", "0.000009")),
-        st.sampled_from((WINDOWS, WINDOWS[:1])),
+    # Windows that leave a part of the day open are another matter: what they leave unknown is taken from the document
+    # before, and of documents that then come to the same only the first is kept, so a piece that falls between cannot
+    # undo that.
+    by_the_hour = st.sampled_from(("0.000001", "0.000009")).map(
+        lambda now: document(model_id, pricing={"prompt": now, "completion": "0.000004", "overrides": WINDOWS})
     )
     return st.one_of(priced, priced, by_the_hour)
 

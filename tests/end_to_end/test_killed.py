@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.surviving import DEAD, NEWS, Case, World
+from tests.end_to_end.surviving import DEAD, NEWS, Case, World, assert_nothing_to_announce
 
 pytestmark = pytest.mark.slow
 
@@ -48,11 +48,11 @@ def chunks() -> list[tuple[str, int]]:
     return [(phase, start) for phase, points in POINTS.items() for start in range(0, points, CHUNK)]
 
 
-def at_once(some: Sequence[int], action: Callable[[int], None]) -> None:
-    """Do something for each, a few at a time; the first failure is raised when all are done."""
+def at_once(some: Sequence[int], action: Callable[[int], Case]) -> None:
+    """Try something with each, a few at a time; a check of each after that must find nothing to do."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(action, each) for each in some]:
-            done.result()
+        cases = list(pool.map(action, some))
+    assert_nothing_to_announce(*cases)
 
 
 def again(case: Case) -> Counter[str]:
@@ -95,7 +95,7 @@ def test_killed_at_a_line_and_started_again(phase: str, start: int, world: World
     places: list[str] = []
     seen: Counter[str] = Counter()
 
-    def survive(n: int) -> None:
+    def survive(n: int) -> Case:
         # Not up to the very last: threads take turns as they like, and a run may have some lines fewer.
         line = 1 + int((n + 0.5) * 0.97 * lines[phase] / POINTS[phase])
         case = world.case(f"{phase}-{n}")
@@ -104,6 +104,7 @@ def test_killed_at_a_line_and_started_again(phase: str, start: int, world: World
         assert ran.code == -signal.SIGKILL, (ran, line)
         places.append(record.read_text())
         seen.update(again(case))
+        return case
 
     numbers = range(start, min(start + CHUNK, POINTS[phase]))
     at_once(numbers, survive)
@@ -159,7 +160,7 @@ def test_killed_in_a_system_call_and_started_again(
     places: list[str] = []
     seen: Counter[str] = Counter()
 
-    def survive(n: int) -> None:
+    def survive(n: int) -> Case:
         case = world.case(f"call-{n}")
         record = case.folder / "record"
         at = 1 + int((n + 0.5) * 0.97 * len(calls[False]) / CALLS)
@@ -167,6 +168,7 @@ def test_killed_in_a_system_call_and_started_again(
         assert ran.code == -signal.SIGKILL, ran
         places.append(record.read_text())
         seen.update(again(case))
+        return case
 
     at_once(range(start, start + CHUNK), survive)
     print("".join(places), dict(seen))
@@ -174,7 +176,7 @@ def test_killed_in_a_system_call_and_started_again(
 
 @pytest.mark.parametrize("start", [0, CHUNK])
 def test_killed_in_the_very_first_check(start: int, world: World, library: Path, calls: dict[bool, str]) -> None:
-    def survive(n: int) -> None:
+    def survive(n: int) -> Case:
         case = world.case(f"fresh-{n}", fresh=True)
         record = case.folder / "record"
         at = 1 + int((n + 0.5) * len(calls[True]) / (2 * CHUNK))
@@ -185,6 +187,6 @@ def test_killed_in_the_very_first_check(start: int, world: World, library: Path,
         assert case.rows("SELECT count(*) FROM models") == [(87,)]
         assert case.rows("SELECT count(*) FROM events") == [(0,)]
         assert case.rows("PRAGMA integrity_check") == [("ok",)]
-        case.assert_nothing_to_announce()
+        return case
 
     at_once(range(start, start + CHUNK), survive)

@@ -138,7 +138,7 @@ class _Drain:
                 self._give_up(session, channel.name, left, result.detail)
             elif left:
                 again = now + pause(self._config.delivery, left[0].attempts + 1, result.retry_after, self._jitter())
-                session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None)
+                session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None, at=now)
                 self._note(channel.name, "pending", left, result.detail, again)
             else:
                 following = self._next_batch(session, channel)
@@ -159,7 +159,7 @@ class _Drain:
         if not rows:
             return
         now = self._clock()
-        session.outbox.give_up(rows, error)
+        session.outbox.give_up(rows, error, at=now)
         self._note(name, "given up", rows, error)
         _log.error("channel %s: gave up on %d alerts: %s", name, len(rows), error)
         if all(row.event.kind == "undelivered" for row in rows):

@@ -139,7 +139,7 @@ def _problem(error: BaseException) -> TemplateProblemError:
             return error
         case _TooSlowError():
             return TemplateProblemError("it takes too long", line)
-        case RecursionError():
+        case RecursionError() | SyntaxError():  # Python refuses what it cannot nest
             return TemplateProblemError("it calls itself without end, or is nested too deep", line)
         case MemoryError():
             return TemplateProblemError("it needs too much memory", line)

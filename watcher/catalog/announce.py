@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from watcher.catalog import diff, event, price
 from watcher.catalog.diff import EXPIRATION, TARGETS
 from watcher.catalog.fold import fold
-from watcher.catalog.model import KINDS, Event, Facets, FieldChange, Kind
+from watcher.catalog.model import KINDS, Event, Facets, FieldChange, Kind, Model
 from watcher.catalog.observe import observe
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot, base_path, price_of
@@ -41,12 +41,22 @@ def judge(
         baseline: this is the first poll of a source (or of a changed query): what it shows is how things are, not
             news. Differences that were already waiting to settle go on waiting.
     """
-    observed, problems = observe(tracks, snapshot, now, last_good, policy)
+    observed, unfit = observe(tracks, snapshot, now, last_good, policy)
+    problems = tuple(f"{key} is not understood and counts as unchanged: {why}" for key, why in unfit.items())
     if baseline:
         adopted = {key: _adopt(track, tracks.get(key), now, policy) for key, track in observed.items()}
-        return Judgement(adopted, (), problems)
+        unread = {key: _unread(key, now) for key in unfit if key not in tracks}
+        return Judgement(adopted | unread, (), problems)
     announced, events = announce({**tracks, **observed}, now, last_good, policy, snapshot.unnamed)
     return Judgement({**observed, **announced}, events, problems)
+
+
+def _unread(model_id: str, now: datetime) -> Track:
+    """Return the track of a model that the baseline has but nobody understands: when it can be read, it is not new.
+
+    It is as one that only the feed knows: there is nothing to show yet, and it cannot be missing.
+    """
+    return Track(Model(model_id, {"name": model_id}), now, present=False, listed=False, announced=True)
 
 
 def _adopt(track: Track, before: Track | None, now: datetime, policy: Policy) -> Track:

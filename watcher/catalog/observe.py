@@ -14,10 +14,10 @@ from watcher.catalog.track import Track, Tracks
 
 def observe(
     tracks: Tracks, snapshot: Snapshot, now: datetime, last_good: datetime | None, policy: Policy
-) -> tuple[dict[str, Track], tuple[str, ...]]:
-    """Return the tracks that the snapshot changes on the observed side, and a line for each unfit document."""
+) -> tuple[dict[str, Track], dict[str, str]]:
+    """Return the tracks that the snapshot changes on the observed side, and what is wrong with each unfit document."""
     changed: dict[str, Track] = {}
-    problems: list[str] = []
+    unfit: dict[str, str] = {}
     for model_id, entry in snapshot.entries.items():
         track = tracks.get(model_id)
         if track is not None and track.present and track.digest == entry.digest:
@@ -25,7 +25,7 @@ def observe(
         try:
             model = normalise(entry.raw)
         except UnfitError as error:
-            problems.append(f"{model_id} is not understood and counts as unchanged: {error}")
+            unfit[model_id] = str(error)
             if track is not None and track.listed and not track.present:
                 changed[model_id] = replace(track, present=True, missing=0, since=now, last_seen=None)
             continue
@@ -36,7 +36,7 @@ def observe(
                 changed[model_id] = replace(track, present=False, missing=1, since=now, last_seen=last_good)
             elif track.announced:
                 changed[model_id] = replace(track, missing=track.missing + 1)
-    return changed, tuple(problems)
+    return changed, unfit
 
 
 def _as_slug(tracks: Tracks, model: Model) -> Track | None:

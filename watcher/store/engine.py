@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql import column
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
+from watcher.store.backup import copy_database
 from watcher.store.documents import DamagedError
 from watcher.store.revisions import REVISIONS
+from watcher.store.upkeep import check_pages
 
 _DAMAGED = "is damaged; nothing was written. Restore a backup, or move it away to start anew"
 
@@ -30,6 +33,17 @@ _ADVICE = {
 
 _OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
 """Tables that tell our databases from those of others; some of those have a table of Alembic's, too."""
+
+
+class Opened(Struct, frozen=True):
+    """What opening a database came to."""
+
+    before: str | None
+    """The revision of its schema that was found; None: there was no database."""
+    after: str
+    backup: Path | None = None
+    """Where it lies as it was before it was migrated."""
+
 
 _version_table = table("alembic_version", column("version_num"))
 
@@ -97,21 +111,29 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
-def prepare(engine: Engine) -> None:
+def prepare(engine: Engine) -> Opened:
     """Create or migrate the schema if it is not this version's; Alembic is imported only then.
+
+    All pages of the database are read before anything is written to it, and it is copied before it is migrated.
 
     Raises:
         StoreTooNewError: a newer version of the watcher wrote the database.
-        StoreError: it cannot be used, or belongs to another program.
+        StoreError: it cannot be used, is damaged, or belongs to another program.
     """
-    path = engine.url.database
-    if path and path != ":memory:" and not path.startswith("file:"):  # SQLite's own kind of address
-        _make_folder(Path(path))
+    file = file_of(engine.url)
+    if file is not None:
+        _make_folder(file)
     with explained(engine.url):
         with engine.connect() as connection:
-            if _is_current(connection, engine.url):
-                return
-        _migrate(engine)
+            found = _revision(connection, engine.url)
+            check_pages(connection)
+        return Opened(found, found) if found == REVISIONS[-1] else _migrate(engine, file)
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file of an SQLite database; None if it is in memory or has an address of SQLite's own kind."""
+    path = url.database
+    return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
 
 
 def _make_folder(path: Path) -> None:
@@ -123,34 +145,48 @@ def _make_folder(path: Path) -> None:
         raise StoreError(f"The database {path} cannot be made: cannot make its folder: {error.strerror}.") from error
 
 
-def _is_current(connection: Connection, url: URL) -> bool:
+def _revision(connection: Connection, url: URL) -> str | None:
+    """Return the revision of the schema; None if there is nothing yet. Raises StoreError if it is not ours to use."""
     names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
     if not names:
-        return False
+        return None
     if not _OURS.issubset(names):
         raise StoreError(f"The database {url.database} belongs to another program; nothing was written to it.")
     version = connection.execute(select(_version_table.c.version_num)).scalar()
-    if version is not None and version not in REVISIONS:
+    if version is None:
+        raise DamagedError("the revision of its schema is missing")
+    if version not in REVISIONS:
         raise StoreTooNewError(
             f"The database {url.database} was written by a newer version of the watcher (schema {version}, this one"
             f" knows {REVISIONS[-1]}); nothing was written to it. Upgrade openrouter-watcher."
         )
-    return bool(version == REVISIONS[-1])
+    return str(version)
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, file: Path | None) -> Opened:
+    """Migrate while nobody else can write; who waited for it finds it done."""
     from alembic import command
     from alembic.config import Config
 
     with closing(engine.raw_connection()) as raw:
         raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed inside a transaction
+    backup: Path | None = None
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        if _is_current(connection, engine.url):  # another process was faster
-            return
+        before = _revision(connection, engine.url)
+        if before == REVISIONS[-1]:  # another process was faster
+            return Opened(before, before)
+        if before is not None and file is not None:
+            backup = copy_database(file, file.with_name(f"{file.name}.before-{REVISIONS[-1]}"))
         config = Config()
         config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except BaseException:
+            if backup is not None:  # all is as it was: what failed is rolled back
+                backup.unlink()
+            raise
+    return Opened(before, REVISIONS[-1], backup)
 
 
 def migrations_folder() -> Path:

@@ -1,12 +1,12 @@
 """The cheap look of an unchanged check: the standard library's SQLite, for what most polls come to.
 
-Importing SQLAlchemy costs more than all else that such a check does. So these two questions are asked without it; in
+Importing SQLAlchemy costs more than all else that such a check does. So these few questions are asked without it; in
 every case but the plain one (another version of the schema, a database that cannot be used, one that is not
 SQLite) the answer is "not here", and the way through `Session` decides, errors included.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -15,8 +15,11 @@ from msgspec import Struct
 
 from watcher.catalog.health import Health
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.records import Poll, Source
+from watcher.store.records import Alive, Poll, Source
 from watcher.store.revisions import REVISIONS
+
+KEEPING = "keep"
+"""The name under which `upkeep` has when what is too old was last looked for."""
 
 _PREFIX = "sqlite:///"
 _SOURCE = """
@@ -25,6 +28,8 @@ _SOURCE = """
 _WAITING = """
     SELECT 1 FROM deliveries WHERE state = 'pending' AND (next_attempt <= ? OR last_error IS NOT NULL) LIMIT 1
 """
+_ALIVE = "SELECT channel, seen_to, since FROM alive"
+_UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, 0)
@@ -38,6 +43,10 @@ class Glance(Struct, frozen=True):
     feed: Source | None
     waiting: bool
     """Whether any delivery is due, or was tried in vain."""
+    alive: Mapping[str, Alive] = {}
+    """How far the signs of life of each channel that had one asked for it have come."""
+    kept: datetime | None = None
+    """When what is too old was last looked for."""
 
 
 def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
@@ -48,7 +57,16 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
             if version != REVISIONS[-1]:
                 return None
             waiting = connection.execute(_WAITING, (_text(now),)).fetchone()
-            return Glance(_source(connection, "list"), _source(connection, "feed"), waiting is not None)
+            return Glance(
+                listed=_source(connection, "list"),
+                feed=_source(connection, "feed"),
+                waiting=waiting is not None,
+                alive={
+                    channel: Alive(_moment(seen_to), _moment(since))
+                    for channel, seen_to, since in connection.execute(_ALIVE)
+                },
+                kept=next((_moment(at) for (at,) in connection.execute(_UPKEEP, (KEEPING,))), None),
+            )
     except (sqlite3.Error, DamagedError, ValueError):
         return None
 
@@ -79,8 +97,12 @@ def _source(connection: sqlite3.Connection, name: str) -> Source | None:
     if row is None:
         return None
     query, policy, digest, models, next_due, health = row
-    due = None if next_due is None else datetime.fromisoformat(next_due).replace(tzinfo=UTC)
+    due = None if next_due is None else _moment(next_due)
     return Source(query, policy, digest, models, due, unpack(health, Health))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _text(moment: datetime) -> str:

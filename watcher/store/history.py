@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, func, or_, select
 
-from watcher.catalog.model import Event, Facets, Model
+from watcher.catalog.model import KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
 from watcher.store.schema import events, models, polls, versions
 
@@ -105,7 +105,7 @@ class History:
         if model is not None:
             query = query.where(events.c.model == model)
         found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
-        return found[::-1]
+        return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))
 
 
 def facets_at(history: Iterable[Version], at: datetime) -> Facets | None:

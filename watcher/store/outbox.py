@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
@@ -31,6 +32,21 @@ class Delivery(Struct, frozen=True):
     sent: datetime | None = None
     last_error: str | None = None
     batch: int | None = None
+
+
+class Condition(Struct, frozen=True):
+    """How a channel does."""
+
+    pending: int = 0
+    last_success: datetime | None = None
+    last_failure: datetime | None = None
+    error: str | None = None
+    """What was wrong, if it failed after it worked last."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it failed after it worked last."""
+        return self.last_failure is not None and (self.last_success is None or self.last_failure > self.last_success)
 
 
 class Batch(Struct, frozen=True):
@@ -100,18 +116,29 @@ class Outbox:
         """Note that the service accepted these deliveries."""
         self._change(sent, state=SENT, sent=now, next_attempt=None, last_error=None)
 
-    def mark_failed(self, failed: Sequence[Delivery], next_attempt: datetime, error: str, *, refused: bool) -> None:
-        """Note that sending failed, why (without secrets), and when to try again.
+    def mark_failed(
+        self,
+        failed: Sequence[Delivery],
+        next_attempt: datetime,
+        error: str,
+        *,
+        refused: bool,
+        at: datetime | None = None,
+    ) -> None:
+        """Note that sending failed (`at` this time), why (without secrets), and when to try again.
 
         `refused`: the service said so, so it goes with whatever else is due then; else it may have arrived, and comes
         again as the same message.
         """
         batch = {"batch": None} if refused else {}
-        self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], **batch)
+        self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], failed=at, **batch)
 
-    def give_up(self, given_up: Sequence[Delivery], error: str) -> None:
-        """Note that these deliveries are not tried any more, and why."""
-        self._change(given_up, state=GIVEN_UP, next_attempt=None, last_error=error[:MAX_ERROR])
+    def give_up(self, given_up: Sequence[Delivery], error: str, *, at: datetime | None = None) -> None:
+        """Note that these deliveries are not tried any more, and why.
+
+        `at`: when the channel failed to take them; None if that is not why.
+        """
+        self._change(given_up, state=GIVEN_UP, next_attempt=None, last_error=error[:MAX_ERROR], failed=at)
 
     def retry(self, again: Sequence[Delivery], now: datetime) -> None:
         """Have deliveries sent anew, whatever became of them, from now on."""
@@ -134,6 +161,19 @@ class Outbox:
             deliveries.c.state == PENDING, deliveries.c.last_error.is_not(None)
         )
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
+
+    def conditions(self) -> dict[str, Condition]:
+        """Return how each channel does that anything was ever queued for, as far back as deliveries are kept."""
+        waiting = func.sum(case((deliveries.c.state == PENDING, 1), else_=0))
+        query = select(deliveries.c.channel, waiting, func.max(deliveries.c.sent), func.max(deliveries.c.failed))
+        found = {
+            row[0]: Condition(pending=row[1], last_success=row[2], last_failure=row[3])
+            for row in self._connection.execute(query.group_by(deliveries.c.channel))
+        }
+        failed = select(deliveries.c.channel, deliveries.c.last_error).where(deliveries.c.last_error.is_not(None), deliveries.c.failed.is_not(None))
+        for channel, error in self._connection.execute(failed.order_by(deliveries.c.failed, deliveries.c.id)):
+            found[channel] = replace(found[channel], error=error)
+        return {name: one if one.fails else replace(one, error=None) for name, one in found.items()}
 
     def overdue(self, since: datetime) -> list[Delivery]:
         """Return what was due at that time or before and still waits."""

@@ -34,6 +34,15 @@ class Queued(Struct, frozen=True):
     """Whether the channel is told other old prices than the event says."""
 
 
+class Alive(Struct, frozen=True):
+    """How far a channel's signs of life have come."""
+
+    seen_to: datetime
+    """Every time for one up to here has been seen to."""
+    since: datetime
+    """From when the next one counts the changes."""
+
+
 class Poll(Struct, frozen=True):
     """One row of the record of polls."""
 

@@ -143,10 +143,28 @@ deliveries = Table(
     Column("next_attempt", Time),
     Column("batch", Integer),  # what went as one message, and goes as that again if nobody knows whether it arrived
     Column("sent", Time),
+    Column("failed", Time),  # when an attempt last failed
     Column("last_error", Text),
     Column("body", LargeBinary),  # the event as this channel is told of it, where that differs
     UniqueConstraint("event", "channel"),
     Index("deliveries_due", "state", "next_attempt"),
+)
+
+# Channels that ask for a sign of life, a row each.
+alive = Table(
+    "alive",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("seen_to", Time, nullable=False),  # every time for it up to here has been seen to
+    Column("since", Time, nullable=False),  # the changes from here on are for the next one to count
+)
+
+# What is done once in a while, and when it was done last.
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Time, nullable=False),
 )
 
 # The prices that a channel was last told, where its own min_change kept it from hearing of a later one.

@@ -6,6 +6,7 @@ from watcher.store.history import History
 from watcher.store.outbox import Outbox
 from watcher.store.past import Imported
 from watcher.store.state import State
+from watcher.store.upkeep import Upkeep
 
 
 class Session:
@@ -16,3 +17,4 @@ class Session:
         self.outbox = Outbox(connection)
         self.history = History(connection)
         self.imported = Imported(connection)
+        self.upkeep = Upkeep(connection)

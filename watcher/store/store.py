@@ -7,6 +7,7 @@ without it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ from watcher.store.records import Poll
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from watcher.store.engine import Opened
     from watcher.store.session import Session
 
 BUSY_SECONDS = 30.0
@@ -39,6 +41,7 @@ class Store:
         self._url = url
         self._busy_seconds = busy_seconds
         self._engine: Engine | None = None
+        self._found: Opened | None = None
 
     @classmethod
     def open(cls, url: str, *, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -53,7 +56,7 @@ class Store:
 
             engine = open_engine(self._url, busy_seconds=self._busy_seconds)
             try:
-                prepare(engine)
+                self._found = prepare(engine)
             except BaseException:
                 engine.dispose()  # an open connection would leave its log beside the file
                 raise
@@ -115,6 +118,35 @@ class Store:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
         with file:
             yield
+
+    def upgrade(self) -> "Opened":
+        """Migrate the schema where that is due, as any use would, and return what was found."""
+        self._opened()
+        assert self._found is not None
+        return self._found
+
+    def vacuum(self) -> None:
+        """Give the room of what was deleted back to the file system. Nobody can write meanwhile."""
+        from watcher.store.engine import explained
+
+        engine = self._opened()
+        with explained(engine.url), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the database; None if it has none of its own."""
+        path = self._url.removeprefix("sqlite:///")
+        return None if path == self._url or path == ":memory:" or path.startswith("file:") else Path(path)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on the disk, with the log of what was written last; None if there is no file."""
+        if self.file is None:
+            return None
+        files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
         """Give up the connections."""

@@ -65,6 +65,8 @@ def read_archive(name: str, *, on_problem: Problem = _log.warning) -> Iterator[C
         ArchiveError: there is no such archive, nothing in it is a capture, or it is damaged as a whole. All but
             damage that only shows while reading is raised at once, before the first capture is asked for.
     """
+    if not name:
+        raise ArchiveError("an archive without a name is none; name a folder, a tar file or git+PATH#FILE")
     if name.startswith("git+"):
         return _read_git(name, on_problem)
     path = Path(name)
