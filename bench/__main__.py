@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("judgement", "history", "unchanged")
+NAMES = ("judgement", "history", "unchanged", "delivery")
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """One cycle after the other over a real store, with a source that says what the test wants and a clock of its own."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
@@ -18,8 +19,9 @@ from watcher.catalog.policy import Policy
 from watcher.config.settings import Channel, Config, Rules, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.cycle import Report, check
-from watcher.errors import SourceError
+from watcher.errors import SourceError, StoreError
 from watcher.store.store import Store
+from watcher.store.upkeep import Upkeep
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://openrouter.ai</link>
 <description>d</description>{items}</channel></rss>"""
@@ -398,3 +400,52 @@ def test_nothing_is_half_stored_when_a_cycle_breaks_off(world: World, monkeypatc
 
 def _break(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
+
+
+# Once a day
+
+
+def ages(world: World) -> list[timedelta]:
+    with sqlite3.connect(world.store.file or "") as connection:
+        found = connection.execute("SELECT at FROM polls ORDER BY id").fetchall()
+    connection.close()
+    return [world.now - datetime.fromisoformat(at).replace(tzinfo=UTC) for (at,) in found]
+
+
+def test_old_polls_are_forgotten_although_nothing_ever_changes(world: World) -> None:
+    world.config = replace(world.config, store=replace(world.config.store, keep=timedelta(days=2)))
+    world.shows(document("a/a"))
+    for _ in range(12 * 6):
+        world.check(2 * HOUR)
+    first, *rest = ages(world)
+    assert first == timedelta(days=6), "an import needs it"
+    assert timedelta(days=1, hours=20) < max(rest) <= timedelta(days=3, hours=2)
+
+
+def test_a_day_between_two_looks_is_only_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.shows(document("a/a"))
+    looks = []
+    monkeypatch.setattr(Upkeep, "keep", lambda _self, span, now: looks.append((span, now)))
+    world.check(timedelta(hours=23))
+    assert looks == []
+    world.check(timedelta(hours=1))
+    assert looks == [(timedelta(days=365), world.now)]
+
+
+def test_damage_is_found_within_a_day_and_then_nothing_is_written(world: World) -> None:
+    path = world.store.file
+    assert path is not None
+    world.shows(*many(60))
+    world.store.close()
+    content = bytearray(path.read_bytes())
+    with sqlite3.connect(path) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_model'").fetchone()
+    connection.close()
+    content[(page - 1) * 4096 : page * 4096] = bytes(4096)
+    path.write_bytes(content)
+    world.store = Store(f"sqlite:///{path}")
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is damaged; nothing was written"):
+            world.check(timedelta(days=1))
+    world.store.close()
+    assert path.read_bytes() == content

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from watcher.alerts import alive
 from watcher.alerts.routing import route
 from watcher.alerts.timing import due_at
 from watcher.catalog import guard, poll
@@ -29,7 +30,7 @@ from watcher.catalog.track import Judgement, Tracks
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError
-from watcher.store.glance import Glance
+from watcher.store.glance import Glance, upkeep_due
 from watcher.store.records import Poll, Queued, Source
 from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
@@ -76,6 +77,8 @@ class Report(Struct, frozen=True):
     """Seconds for which the source would give the same answer again, or asked not to be called."""
     baseline: bool = False
     """Whether this showed how things are, which is no news."""
+    alive: tuple[str, ...] = ()
+    """Channels that a sign of life was queued for."""
 
 
 class _Fetched(Struct, frozen=True):
@@ -166,7 +169,8 @@ def _nothing_to_judge(fetched: _Fetched, seen: Glance, listed: Source, config: C
     )
     same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
     quiet = listed.health == Health() and (listed.next_due is None or now < listed.next_due)
-    return same_list and same_feed and quiet
+    rests = not upkeep_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
+    return same_list and same_feed and quiet and rests
 
 
 def _is_known_feed(fetched: _Fetched, known: Source | None, source: SourceSettings) -> bool:
@@ -218,6 +222,8 @@ def _judge_and_store(
     seconds: Callable[[], float],
 ) -> Report:
     state, policy = session.state, config.announce
+    if upkeep_due(session.upkeep.kept(), now):
+        session.upkeep.keep(config.store.keep, now)
     listed, standing, tracks = state.source("list"), state.standing(), state.tracks()
     query = _query(config.source)
     baseline = listed is None or listed.query != query
@@ -261,6 +267,8 @@ def _judge_and_store(
     )
     state.add_poll(done)
     wanted = queue(session, events, config.channels, now)
+    models = sum(track.present for track in ({**tracks, **fed.tracks}).values())
+    told_alive = alive.queue(session, config.channels, models, verdict.reason, now)
     return Report(
         poll=done,
         events=events,
@@ -268,6 +276,7 @@ def _judge_and_store(
         problems=verdict.judgement.problems,
         not_before=fetched.not_before,
         baseline=baseline and verdict.outcome == "good",
+        alive=told_alive,
     )
 
 

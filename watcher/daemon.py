@@ -9,6 +9,7 @@ Threads and signal handlers share no number: the loop sets a due time before it 
 and whoever wants either sooner raises a flag that the loop takes down.
 """
 
+import os
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -19,9 +20,11 @@ from typing import TYPE_CHECKING, Protocol
 from watcher.alerts.headline import headline
 from watcher.alerts.outbox import Attempt, drain
 from watcher.config.conceal import without_userinfo
+from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
 from watcher.cycle import Report, Upstream, check
 from watcher.errors import WatcherError
+from watcher.health_ping import Pings
 from watcher.store.store import Store
 from watcher.systemd import Notify
 from watcher.wake import Wake
@@ -43,10 +46,23 @@ BOUND = timedelta(minutes=30)
 takes a quarter of an hour at most."""
 GRACE = timedelta(seconds=25)
 """How long the end waits for what is in hand. systemd kills after 90 s by default, containers after 10."""
-RESEND = timedelta(seconds=15)
+RESEND = timedelta(seconds=5)
 """Two sendings are at least so far apart, however much seems due; new alerts do not wait for it."""
 LOOK = timedelta(minutes=1)
 """Two looks at what is due are at most so far apart: another process can make something due."""
+
+FAILURE, SILENCE, DISBELIEF, NO_FEED = (
+    "the poll failed",
+    "the source cannot be read",
+    "the source is not believed",
+    "the RSS feed was not used",
+)
+_ENDS = {
+    FAILURE: "polls succeed again",
+    SILENCE: "the source can be read again",
+    DISBELIEF: "the source is believed again",
+    NO_FEED: "the RSS feed is used again",
+}
 
 _log = getLogger("watcher")
 
@@ -108,6 +124,7 @@ class Daemon:
         self._dice = dice
         self._store = Store(config.store.url)
         self._left_stores: list[Store] = []
+        self._pings = Pings(os.environ, _log.warning)
         self._source: Source | None = None
         self._source_of: Config | None = None
         self._poller = _Worker("polling", wake, elapsed)
@@ -116,7 +133,7 @@ class Daemon:
         self._next_sending = elapsed()
         self._trouble: tuple[str, str] | None = None
         self._problems: tuple[str, ...] = ()
-        self._waiting: dict[str, Attempt] = {}
+        self._waiting: dict[str, datetime | None] = {}
         self._hanging: list[str] = []
         self._stop = self._reload = self._poll_wanted = self._sending_wanted = False
 
@@ -147,9 +164,8 @@ class Daemon:
         for line in self._config.warnings:
             _log.warning("%s", line)
         self._notify.ready("started")
-        _log.info(
-            "watching %s every %s", without_userinfo(self._config.source.url), _told(self._config.source.interval)
-        )
+        source = self._config.source
+        _log.info("watching %s every %s", without_userinfo(source.url), render_duration(source.interval))
         while not self._stop:
             if self._reload:
                 self._reload = False
@@ -193,7 +209,7 @@ class Daemon:
         if hanging != self._hanging:
             self._hanging = hanging
             if hanging:
-                _log.error("%s has not ended for %s", " and ".join(hanging), _told(BOUND))
+                _log.error("%s has not ended for %s", " and ".join(hanging), render_duration(BOUND))
         if not hanging and self._answers():
             self._notify.alive()
 
@@ -213,16 +229,18 @@ class Daemon:
     def _poll(self) -> None:
         try:
             config = self._config
-            report = check(self._store, self._source_for(config), config, now=self._clock())
+            with self._pings.around(config.health) as ping:
+                report = check(self._store, self._source_for(config), config, now=self._clock())
+                ping(report.poll)
         except WatcherError as error:
-            self._note_trouble("the poll failed", str(error))
+            self._note_trouble(FAILURE, str(error))
             return
         self._tell(report)
         if report.not_before is not None:
             most = LONGEST_ASKED if report.poll.outcome == "failed" else LONGEST_CACHED
             again = self._elapsed() + min(report.not_before, most.total_seconds())
             self._next_poll = max(self._next_poll, again)
-        if report.events:
+        if report.events or report.alive:
             self._sending_wanted = True
 
     def _source_for(self, config: Config) -> Source:
@@ -244,12 +262,11 @@ class Daemon:
                 _log.warning("%s", problem)
             self._problems = report.problems
         if poll.reason:
-            refused = poll.outcome == "refused"
-            self._note_trouble("the source is " + ("not believed" if refused else "failing"), poll.reason)
+            self._note_trouble(DISBELIEF if poll.outcome == "refused" else SILENCE, poll.reason)
         elif poll.feed:
-            self._note_trouble("the RSS feed was not used", poll.feed)
+            self._note_trouble(NO_FEED, poll.feed)
         elif self._trouble is not None:
-            _log.info("it is over: %s", self._trouble[0])
+            _log.info("%s", _ENDS[self._trouble[0]])
             self._trouble = None
         if poll.outcome == "good":
             self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {_counted(poll.models, 'model')}")
@@ -264,7 +281,7 @@ class Daemon:
         if (what, why) != self._trouble:
             self._trouble = (what, why)
             _log.warning("%s: %s", what, why)
-        if what != "the RSS feed was not used":
+        if what != NO_FEED:
             self._notify.status(f"{what}: {why}")
 
     def _drain(self) -> None:
@@ -284,12 +301,11 @@ class Daemon:
         """Log what became of a message; what still waits as it did when it was last told is not told again."""
         alerts = _counted(len(attempt.events), "alert")
         if attempt.state == "sent":
-            self._waiting.pop(attempt.channel, None)
             _log.info("channel %s: %s: %s", attempt.channel, alerts, attempt.detail)
-        elif attempt.state == "pending" and self._waiting.get(attempt.channel) != attempt:
-            self._waiting[attempt.channel] = attempt
+        elif attempt.state == "pending" and self._waiting.get(attempt.channel) != attempt.next_attempt:
             again = f"; tried again {attempt.next_attempt:%H:%M:%S} UTC" if attempt.next_attempt else ""
             _log.warning("channel %s: %s not delivered yet: %s%s", attempt.channel, alerts, attempt.detail, again)
+        self._waiting[attempt.channel] = attempt.next_attempt
 
     def _until_due(self) -> timedelta:
         """Return how long it is until something is to be sent."""
@@ -336,8 +352,10 @@ class Daemon:
             worker.join(max(0.0, until - self._elapsed()))
         left = [worker.name for worker in workers if worker.busy]
         if left:
-            _log.warning("%s was not done within %s; it is done again next time", " and ".join(left), _told(GRACE))
+            names = " and ".join(left)
+            _log.warning("%s was not done within %s; it is done again next time", names, render_duration(GRACE))
             return False
+        self._pings.finish(2.0)
         self._close_source()
         for store in (*self._left_stores, self._store):
             store.close()
@@ -380,8 +398,3 @@ class _Worker:
 
 def _counted(number: int | None, thing: str) -> str:
     return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
-
-
-def _told(span: timedelta) -> str:
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    return f"{minutes} min" if not seconds else f"{minutes * 60 + seconds} s"

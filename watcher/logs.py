@@ -48,22 +48,25 @@ class _Line(logging.Formatter):
             text += f" ({kind.__name__ if kind else 'error'}; --verbose shows where)"
         return text
 
-    def trace(self, record: logging.LogRecord) -> str:
-        """Return the traceback, if there is one to show."""
-        return self.formatException(record.exc_info) if record.exc_info and self._verbose else ""
+    def trace(self, record: logging.LogRecord) -> list[str]:
+        """Return the lines of the traceback, if there is one to show; it may quote a stranger's text, too."""
+        if not record.exc_info or not self._verbose:
+            return []
+        lines = self.formatException(record.exc_info).splitlines()
+        return [f"{_indent(line)}{visible(line, _LONGEST)}" for line in lines if line.strip()]
 
 
 class _Human(_Line):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return "\n".join(filter(None, (f"{at} {level}{self.text(record)}", self.trace(record))))
+        return "\n".join([f"{at} {level}{self.text(record)}", *self.trace(record)])
 
 
 class _Journal(_Line):
     def format(self, record: logging.LogRecord) -> str:
         priority = _PRIORITIES.get(record.levelno, 6)
-        lines = [self.text(record), *self.trace(record).splitlines()]
+        lines = [self.text(record), *self.trace(record)]
         return "\n".join(f"<{priority}>{line}" for line in lines)
 
 
@@ -77,3 +80,8 @@ class _Json(_Line):
         if trace := self.trace(record):
             fields["trace"] = trace
         return msgspec.json.encode(fields).decode()
+
+
+def _indent(line: str) -> str:
+    """Return spaces: two, by which no line of a traceback looks like one of the log, and what it has itself."""
+    return " " * (2 + min(len(line) - len(line.lstrip(" ")), 40))

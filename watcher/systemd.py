@@ -5,6 +5,10 @@ import socket
 import time
 from collections.abc import Mapping
 
+from watcher.alerts.text import visible
+
+_LONGEST = 500
+
 
 class Notify:
     """Tells systemd what the service does; does nothing where nobody listens.
@@ -51,7 +55,7 @@ class Notify:
 
 
 def _status(text: str) -> str:
-    return f"STATUS={' '.join(text.split())}"
+    return f"STATUS={visible(text, _LONGEST)}"  # on one line: another would be another key
 
 
 def _watchdog(environ: Mapping[str, str]) -> float | None:

@@ -22,17 +22,22 @@ class Wake:
     """A wait that `poke` ends; safe to poke from signal handlers and threads."""
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._reader, self._writer = os.pipe()  # not pipe2, which macOS lacks
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._closed = False
 
     def wait(self, seconds: float) -> None:
         """Wait so long, at most `MOST`, or until poked; a poke before the wait ends it at once."""
         ready, _, _ = select.select([self._reader], [], [], max(0.0, min(seconds, MOST)))
         if ready:
-            os.read(self._reader, 4096)
+            os.read(self._reader, 1 << 16)  # all pokes: they are one
 
     def poke(self) -> None:
-        """End the wait."""
+        """End the wait; after `close` it does nothing."""
+        if self._closed:
+            return
         with suppress(BlockingIOError):  # it was poked 65,536 times, that will do
             os.write(self._writer, b".")
 
@@ -43,12 +48,14 @@ class Wake:
             act()
             self.poke()
 
-        self._before[number] = signal.signal(number, handle)
+        before = signal.signal(number, handle)
+        self._before.setdefault(number, signal.SIG_DFL if before is None else before)
 
     def close(self) -> None:
         """Put the signal handlers back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._closed = True
         os.close(self._reader)
         os.close(self._writer)
 

@@ -109,6 +109,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("event", "channel"),
     )
     op.create_index("deliveries_due", "deliveries", ["state", "next_attempt"], unique=False)
+    op.create_index("deliveries_waiting", "deliveries", ["channel", "state", "next_attempt"], unique=False)
+    op.create_index("deliveries_batch", "deliveries", ["batch"], unique=False)
     op.create_table(
         "versions",
         sa.Column("id", sa.Integer(), nullable=False),

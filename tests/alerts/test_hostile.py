@@ -61,7 +61,10 @@ SHOWN: dict[str, Callable[[bytes], list[str]]] = {
 
 def bad(text: str) -> set[str]:
     """Return the characters that nobody should be shown; the zero-width space is ours."""
-    return {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")} - {"\n", "\u200b"}
+    return {c for c in set(text) if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")} - {
+        "\n",
+        "\u200b",
+    }
 
 
 def assert_harmless(request: Request, kind: str) -> None:
@@ -111,7 +114,7 @@ def test_hostile_text_is_harmless_in_a_mail(mail_server: MailServer) -> None:
             assert content.isascii()
             assert not set(content) & (set(range(32)) - {9, 10, 13})
             mail = mail_server.mail()
-            assert (mail["Bcc"], mail["Cc"], len(mail.get_all("Subject"))) == (None, None, 1)
+            assert (mail["Bcc"], mail["Cc"], len(mail.get_all("Subject", []))) == (None, None, 1)
             assert set(mail.keys()) == {
                 *("Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Application"),
                 *("MIME-Version", "Content-Type"),
@@ -129,7 +132,7 @@ def test_what_a_service_answers_is_told_on_one_harmless_line(mail_server: MailSe
     async def refuse(*_: Any) -> str:
         return "550 \x1b[31mno\x1b[0m \u202eevil \x9b1m" + "x" * 400
 
-    mail_server.handle_RCPT = refuse  # type: ignore[method-assign]
+    mail_server.handle_RCPT = refuse  # type: ignore[assignment,method-assign]
     web.status, web.answer = 400, b"\x1b[31mno\x00\r\n"
     for url in (mail_server.url, f"json://{web.address}/"):
         result = send_events(url, [NEW])

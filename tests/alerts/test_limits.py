@@ -15,6 +15,7 @@ from tests.alerts.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.alerts.test_message import many
 from tests.alerts.web import Web
 from tests.receivers import MailServer
+from watcher.alerts import document
 from watcher.alerts import message as messages
 from watcher.alerts.channel import send_events, telling
 from watcher.alerts.headline import brief, shorten
@@ -213,7 +214,7 @@ def test_a_thousand_events_are_composed_in_a_moment() -> None:
 
 def test_channels_that_are_told_the_same_share_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
     written = 0
-    write = messages.write
+    write = document.write
 
     def counted(*arguments: Any) -> str:
         nonlocal written

@@ -138,7 +138,8 @@ def test_what_was_asked_for_is_known_even_if_the_plugin_goes_on_waiting(
 ) -> None:
     from apprise.plugins.custom_json import NotifyJSON
 
-    plain, over = NotifyJSON.send, threading.Event()
+    plain: Any = NotifyJSON.send
+    over = threading.Event()
 
     def patient(self: Any, **arguments: Any) -> bool:
         plain(self, **arguments)

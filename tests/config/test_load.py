@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.catalog.model import DEFAULT_KINDS, KINDS
+from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS
 from watcher.catalog.policy import Policy
 from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Timing, find_config, load_config
 from watcher.config.settings import Digest, QuietHours
@@ -128,7 +128,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
                 name="team",
                 url_file=Path("/home/me/team"),
                 rules=Rules(
-                    events=KINDS,
+                    events=CHOSEN_KINDS,
                     models=("anthropic/*",),
                     exclude=("*:batch",),
                     free_only=True,

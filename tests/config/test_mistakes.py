@@ -120,6 +120,24 @@ MISTAKES = [
         CHANNEL + 'body_template = "x"\nbody_template_file = "y"',
         "{team}body_template_file: body_template is set, too; expected only one of them",
     ),
+    (
+        CHANNEL + 'events = ["alive"]',
+        "{team}events: entry 1: expected one of {kinds} or *, got \"alive\"",
+    ),
+    (CHANNEL + 'alive = "09:00"', '{team}alive: expected {digest}, got "09:00"'),
+    ('[store]\nkeep = "1h"', 'store.keep: expected a duration of at least "1d", or "none", got "1h"'),
+    ("[store]\nkeep = 7", 'store.keep: expected a duration such as "90d", or "none", got 7'),
+    ("[store]\nkeep = false", 'store.keep: expected a duration such as "90d", or "none", got false'),
+    ('[health]\nping_url = "hc-ping.com/1"', 'health.ping_url: expected a URL such as "https://hc-ping.com/your-uuid"'),
+    ("[health]\nping_url = 1", 'health.ping_url: expected a URL such as "https://hc-ping.com/your-uuid"'),
+    (
+        '[health]\nping_url = "https://a/b"\nping_url_file = "c"',
+        "health.ping_url_file: ping_url is set, too; expected only one of them",
+    ),
+    (
+        '[health]\nping_url_env = "A"\nping_url_file = "c"',
+        "health.ping_url_env: ping_url_file is set, too; expected only one of them",
+    ),
     (CHANNEL + 'events = "new"', '{team}events: expected {events}, got "new"'),
     (CHANNEL + "events = []", '{team}events: expected {events}, got an empty list'),
     (
@@ -173,7 +191,7 @@ MISTAKES = [
     (CHANNEL + "max_per_hour = 0", '{team}max_per_hour: expected a whole number from 1 to 1000, got 0'),
     (
         CHANNEL + 'urgent = ["expird"]',
-        '{team}urgent: entry 1: expected one of {kinds} or *, got "expird"; did you mean "expired"?',
+        '{team}urgent: entry 1: expected one of {urgent} or *, got "expird"; did you mean "expired"?',
     ),
     # not TOML at all
     ("[source", "line 1, column 8: not TOML: Expected ']' at the end of a table declaration"),
@@ -197,8 +215,10 @@ WORDS = {
     "hours": 'hours such as "22:00-07:00"',
     "zone": 'a time zone such as "Europe/Berlin" or "UTC"',
     "price": "a price in USD per million tokens such as 2.5",
-    "kinds": "expired, expiring, repriced, retargeted, new, returned, changed, undelivered, catalog_suspect, "
+    "kinds": "expired, expiring, repriced, retargeted, new, returned, changed, catalog_suspect, "
     "source_failing, source_recovered",
+    "urgent": "expired, expiring, repriced, retargeted, new, returned, changed, undelivered, catalog_suspect, "
+    "source_failing, source_recovered, alive",
 }
 
 

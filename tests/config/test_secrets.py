@@ -39,6 +39,47 @@ def test_the_url_stands_in_the_environment(tmp_path: Path) -> None:
     assert channel.secret_url({"TEAM": f"json://{SECRET}\n"}) == f"json://{SECRET}"
 
 
+CREDENTIALS = '[source]\napi_key_file = "${CREDENTIALS_DIRECTORY}/key"\n[[channels]]\nname = "team"\n'
+
+
+def test_the_url_and_the_key_are_credentials_of_systemd(tmp_path: Path) -> None:
+    file = write(tmp_path, CREDENTIALS + 'url_file = "${CREDENTIALS_DIRECTORY}/team"')
+    for unit in ("daemon", "check"):
+        folder = tmp_path / unit
+        folder.mkdir()
+        (folder / "team").write_text(f"json://{unit}\n")
+        (folder / "key").touch()
+        config = check_config(file, {**HOME, "CREDENTIALS_DIRECTORY": str(folder)})
+        assert config.channels[0].secret_url({}) == f"json://{unit}"
+        assert config.source.api_key_file == folder / "key"
+
+
+@pytest.mark.parametrize("unset", [{}, {"CREDENTIALS_DIRECTORY": ""}])
+def test_without_credentials_a_configuration_can_be_read_but_not_its_secrets(
+    unset: dict[str, str], tmp_path: Path
+) -> None:
+    file = write(tmp_path, CREDENTIALS + 'url_file = "${CREDENTIALS_DIRECTORY}/team"')
+    (channel,) = load_config(file, HOME | unset).channels
+    with pytest.raises(ConfigError, match=r"cannot read \$\{CREDENTIALS_DIRECTORY\}/team: No such file"):
+        channel.secret_url({})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a/${CREDENTIALS_DIRECTORY}/team", "${CREDENTIALS_DIRECTORY}team", "$CREDENTIALS_DIRECTORY/team", "${HOME}/team"],
+)
+def test_no_other_variable_and_no_other_place_is_expanded(path: str, tmp_path: Path) -> None:
+    file = write(tmp_path, f'[[channels]]\nname = "team"\nurl_file = "{path}"')
+    (channel,) = load_config(file, {**HOME, "CREDENTIALS_DIRECTORY": "/elsewhere"}).channels
+    assert channel.url_file == tmp_path / path
+
+
+def test_the_database_is_no_credential(tmp_path: Path) -> None:
+    file = write(tmp_path, '[store]\nurl = "sqlite:///${CREDENTIALS_DIRECTORY}/w.db"')
+    config = load_config(file, {**HOME, "CREDENTIALS_DIRECTORY": "/elsewhere"})
+    assert config.store.url == f"sqlite:///{tmp_path}/${{CREDENTIALS_DIRECTORY}}/w.db"
+
+
 UNREADABLE = [
     (None, "url_file: cannot read {file}: No such file or directory"),
     (b"", "url_file: {file} is empty"),

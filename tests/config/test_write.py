@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.config.test_mistakes import MISTAKES
 from watcher.catalog.policy import Policy
-from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Template, Timing, load_config
+from watcher.config import Channel, Config, Delivery, Health, Rules, Source, Store, Template, Timing, load_config
 from watcher.config.options import BY_SECTION, OPTIONS
 from watcher.config.write import effective, example, init, schema, show, show_json
 
@@ -40,6 +40,7 @@ def test_every_field_of_every_setting_has_an_option() -> None:
     assert set(BY_SECTION["store"]) == set(structs.asdict(Store("")))
     assert set(BY_SECTION["announce"]) == set(structs.asdict(Policy()))
     assert set(BY_SECTION["delivery"]) == set(structs.asdict(Delivery()))
+    assert set(BY_SECTION["health"]) == set(structs.asdict(Health()))
     assert set(BY_SECTION["channels"]) == channel
 
 
@@ -113,7 +114,8 @@ def test_a_configuration_that_was_shown_can_be_read_again(tmp_path: Path) -> Non
     )
     config = load(tmp_path, text)
     again = load(tmp_path, show(config))
-    assert structs.replace(again, channels=()) == structs.replace(config, channels=())
+    shown = {"channels": (), "health": Health()}
+    assert structs.replace(again, **shown) == structs.replace(config, **shown)
     (channel,), (as_shown,) = config.channels, again.channels
     assert (as_shown.rules, as_shown.timing) == (channel.rules, channel.timing)
     assert None not in structs.astuple(channel.timing)

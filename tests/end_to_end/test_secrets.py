@@ -21,6 +21,8 @@ from tests.end_to_end.conftest import Ran, Watcher
 from tests.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, story_by_name
 
+STEPS = 5
+"""Of the story, by which there is something to tell."""
 MARK = "kzq9"
 FORMS = tuple(
     base64.b64encode(f"{user}:{MARK}word".encode()).decode().rstrip("=")[4:-2] for user in ("ann", "bobby", "b")
@@ -94,13 +96,14 @@ class Leaks:
         (self.watcher.folder / "config.toml").chmod(0o600)
 
     def run(self, *arguments: str, **env: str) -> Ran:
+        if "--check" not in arguments and "test" not in arguments:
+            env["SINK"] = ""  # nothing is sent, so no plugin needs to be loaded
         ran = self.watcher.run(*arguments, env={**self.env, **env})
         self.said += [(" ".join(arguments), ran.out), (" ".join(arguments), ran.err)]
         return ran
 
     def assert_none(self) -> None:
         assert any("cmdline:" in text for _, text in self.said)
-        assert any("DEBUG" in text for _, text in self.said), "the loggers do say something"
         for what, text in self.said:
             found = re.search(rf".{{0,80}}{MARK}.{{0,40}}", text, re.IGNORECASE)
             assert found is None, f"{what} said {found and found[0]}"
@@ -157,12 +160,18 @@ def test_every_kind_of_channel_keeps_its_secrets(
     channels = urls(sink.address, mail)
     leaks.configure({name: inline(url) for name, url in channels.items()})
     assert leaks.run("--verbose", "--check").code == 0
-    while leaks.run("--verbose", "--check").code == 0 and not sink.requests:
+    for _ in range(STEPS):
+        leaks.run("--verbose", "--check")
+        if sink.requests:
+            break
         simulator.advance()
     assert len(sink.requests) >= len(channels) - 1, "every kind has sent"
     assert bool(mail_server.envelopes) == (outcome == "accepted")
-    leaks.run("--verbose", "channels", "test")
-    leaks.everything()
+    assert any("httpcore.connection DEBUG" in text for _, text in leaks.said), "the loggers do say something"
+    leaks.run("--verbose", "deliveries", "--json")
+    if outcome == "broken":
+        leaks.run("--verbose", "channels", "test")
+        leaks.everything()
     leaks.assert_none()
     sink.over.set()
 
@@ -193,9 +202,11 @@ def test_what_cannot_be_reached_or_made_sense_of_is_told_without_its_secret(
     ):
         channels[f"invalid {number}"] = url
     leaks.configure({name: inline(url) for name, url in channels.items()})
-    for _ in range(4):
-        leaks.run("--verbose", "--check")
+    leaks.run("--verbose", "--check")
+    for _ in range(STEPS):
         simulator.advance()
+        if leaks.run("--verbose", "--check").code == 75:
+            break
     assert leaks.run("--verbose", "config", "check").code == 78
     ran = leaks.run("--verbose", "channels", "test")
     assert ran.out.count("failed") >= len(channels) - 3  # named services go to the sink
@@ -220,7 +231,7 @@ def test_wherever_a_url_comes_from_it_stays_there(leaks: Leaks, simulator: Simul
     leaks.configure(
         {
             "file": 'url_file = "url"',
-            "credential": f'url_file = "{credentials}/team"',
+            "credential": 'url_file = "${CREDENTIALS_DIRECTORY}/team"',
             "variable": 'url_env = "TEAM_URL"',
             "broken": 'url_file = "broken"',
             "bytes": 'url_file = "bytes"',
@@ -232,9 +243,11 @@ def test_wherever_a_url_comes_from_it_stays_there(leaks: Leaks, simulator: Simul
         }
     )
     leaks.run("--verbose", "--check")
-    while not sink.requests:
+    for _ in range(STEPS):
         simulator.advance()
         leaks.run("--verbose", "--check")
+        if sink.requests:
+            break
     paths = {path.partition("?")[0] for _, path, _ in sink.requests}
     assert paths == {f"/{MARK}path/from-{source}" for source in ("file", "credential", "variable")}
     sink.status = 500
@@ -283,15 +296,14 @@ def test_a_wrong_configuration_is_explained_without_its_secrets(leaks: Leaks, si
         leaks.watcher.configure(leaks.head + text)
         for arguments in (("--check",), ("config", "check"), ("config", "show"), ("channels", "test")):
             assert leaks.run("--verbose", *arguments).code == 78
-    leaks.said.append(("", "DEBUG"))
     leaks.assert_none()
 
 
 def test_a_configuration_that_others_can_read_is_warned_about(leaks: Leaks, sink: Sink) -> None:
     leaks.configure({"hook": inline(f"json://{sink.address}/{MARK}")})
     path = leaks.watcher.folder / "config.toml"
-    assert "can be read by others" not in leaks.run("--check").err
+    assert "can be read by others" not in leaks.run("config", "check").err
     path.chmod(0o644)
-    assert f"can be read by others; chmod 600 {path.name}" in re.sub(
-        r"chmod 600 \S*/", "chmod 600 ", leaks.run("--check").err
-    )
+    ran = leaks.run("config", "check")
+    assert "config.toml: holds a secret URL and can be read by others; chmod 600 " in ran.out + ran.err
+    leaks.assert_none()

@@ -133,6 +133,49 @@ def test_a_database_of_an_older_version_is_brought_forward_with_its_data(filled:
     connection.close()
 
 
+def test_it_is_copied_before_it_is_brought_forward(filled: Path, next_version: Path) -> None:
+    with Store.open(url(filled)) as store:
+        opened = store.upgrade()
+    assert (opened.before, opened.after) == (REVISIONS[-1], "next")
+    assert opened.backup == filled.with_name("watcher.db.before-next")
+    with sqlite3.connect(opened.backup) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISIONS[-1],)]
+        assert connection.execute("SELECT count(*) FROM deliveries").fetchone() == (20,)
+    connection.close()
+    with Store.open(url(filled)) as store:
+        again = store.upgrade()
+    assert (again.before, again.after, again.backup) == ("next", "next", None)
+
+
+def test_a_new_database_is_not_copied(tmp_path: Path) -> None:
+    with Store.open(url(tmp_path / "new.db")) as store:
+        assert (store.upgrade().before, store.upgrade().backup) == (None, None)
+    assert [file.name for file in tmp_path.iterdir()] == ["new.db"]
+
+
+def test_a_damaged_database_is_not_brought_forward(filled: Path, next_version: Path) -> None:
+    content = bytearray(filled.read_bytes())
+    content[5 * 4096 : 6 * 4096] = bytes(4096)
+    filled.write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged; nothing was written"):
+        Store.open(url(filled))
+    assert filled.read_bytes() == content
+    assert not list(filled.parent.glob("*-*"))
+
+
+def test_where_there_is_no_room_for_the_copy_it_is_not_brought_forward(
+    filled: Path, next_version: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> Path:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(engines, "copy_database", full)
+    before = filled.read_bytes()
+    with pytest.raises(StoreError, match="disk is full"):
+        Store.open(url(filled))
+    assert filled.read_bytes() == before
+
+
 @pytest.mark.parametrize("then", ['op.execute("DROP TABLE nothing")', 'raise ValueError("a bug")'])
 def test_a_migration_that_fails_in_the_middle_leaves_the_database_as_it_was(
     then: str, filled: Path, next_version: Path

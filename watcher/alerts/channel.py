@@ -1,7 +1,8 @@
 """Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -187,10 +188,6 @@ def _deliver(service: Service, message: Message) -> bool:
     plugin: Any = service.plugin
     if service.is_mail:
         return bool(plugin.send_mail(message.title, message.text, message.body, message_id(message)))
-    if type(plugin).__name__ == "NotifyJSON":
-        # Apprise puts these beside its title and message, so that scripts get the events in the one shape.
-        events = msgspec.to_builtins(message.events)
-        plugin.payload_extras = {"events": events} | plugin.payload_extras
     title = shorten(message.title, service.title_limit) if service.has_title else ""
     body = message.body if service.has_title else f"{message.heading}\n\n{message.body}"
     declared = {Format.HTML: NotifyFormat.HTML, Format.TELEGRAM: NotifyFormat.HTML, Format.TEXT: NotifyFormat.TEXT}.get(
@@ -206,7 +203,22 @@ def _deliver(service: Service, message: Message) -> bool:
                 body_passthrough=False,
             )
         )
-    return bool(plugin.notify(body=body, title=title, notify_type=NotifyType.INFO, body_format=declared))
+    with _events_beside(plugin, message):
+        return bool(plugin.notify(body=body, title=title, notify_type=NotifyType.INFO, body_format=declared))
+
+
+@contextmanager
+def _events_beside(plugin: Any, message: Message) -> Iterator[None]:
+    """Have a web hook send the events beside its title and message, so that scripts get them in the one shape."""
+    if type(plugin).__name__ != "NotifyJSON":
+        yield
+        return
+    asked_for = plugin.payload_extras  # by the URL, which wins
+    plugin.payload_extras = {"events": msgspec.to_builtins(message.events)} | asked_for
+    try:
+        yield
+    finally:
+        plugin.payload_extras = asked_for  # the next part of the message has events of its own
 
 
 __all__ = ["Composer", "Result", "check_url", "message_id", "send", "send_events", "telling"]

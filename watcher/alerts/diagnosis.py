@@ -41,6 +41,12 @@ def silence() -> None:
         logger.setLevel(level)
         logger.propagate = False
         logger.handlers = [_ROUTER]
+        # One below it may have a level and handlers of its own.
+        for below in [other for other in list(logging.root.manager.loggerDict) if other.startswith(f"{name}.")]:
+            child = logging.getLogger(below)
+            child.setLevel(logging.NOTSET)
+            child.propagate = True
+            child.handlers = []
 
 
 def observe() -> None:

@@ -22,6 +22,7 @@ HEADINGS: dict[Kind, str] = {
     "catalog_suspect": "Catalogue not believed",
     "source_failing": "Source failing",
     "source_recovered": "Source recovered",
+    "alive": "Still alive",
 }
 
 _COUNTED: dict[Kind, str] = {
@@ -116,6 +117,9 @@ def _sentence(event: Event) -> str:
             return "OpenRouter's catalogue cannot be read"
         case "source_recovered":
             return "OpenRouter's catalogue can be read again"
+        case "alive":
+            said = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
+            return f"Still alive: {said}" if said else "Still alive"
 
 
 def short_name(event: Event) -> str:

@@ -128,8 +128,9 @@ class _Drain:
     def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store what became of a batch, and return the channel's next one if this one arrived."""
         now = self._clock()
-        accepted = [row for row in batch.deliveries if result.ok or row.event.id in result.delivered]
-        left = [row for row in batch.deliveries if row not in accepted]
+        delivered = {row.event.id for row in batch.deliveries} if result.ok else set(result.delivered)
+        accepted = [row for row in batch.deliveries if row.event.id in delivered]
+        left = [row for row in batch.deliveries if row.event.id not in delivered]
         following: Batch | None = None
         with self._store.writing() as session:
             session.outbox.mark_sent(accepted, now)

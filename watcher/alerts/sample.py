@@ -70,6 +70,7 @@ def sample_events() -> tuple[Event, ...]:
         _event("catalog_suspect"),
         _event("source_failing"),
         _event("source_recovered"),
+        _event("alive"),
     )
 
 

@@ -22,7 +22,7 @@ from watcher.alerts.message import MOST_MESSAGES, Message, Telling, compose, com
 from watcher.alerts.sample import sample_events
 from watcher.alerts.text import clean
 from watcher.alerts.variables import Told, told
-from watcher.catalog.model import KINDS, Event, Kind
+from watcher.catalog.model import KINDS, UNASKED_KINDS, Event, Kind
 from watcher.config.settings import Channel, Template
 
 SECONDS = 2.0
@@ -87,8 +87,7 @@ def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
     """Yield each option of a channel that holds a wrong template, and what is wrong with it."""
     for key, given in _given(channel.template):
         try:
-            # That alerts for another channel were lost is told unasked.
-            problem = check_template(_source(channel.template, key), {*channel.rules.events, "undelivered"})
+            problem = check_template(_source(channel.template, key), {*channel.rules.events, *UNASKED_KINDS})
         except TemplateFailedError as error:
             problem = str(error)
         if problem is not None:

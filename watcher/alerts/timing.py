@@ -45,6 +45,11 @@ def due_at(timing: Timing, kind: Kind, now: datetime) -> datetime:
     return _quiet_around(timing, slot)[1]
 
 
+def slot_after(digest: Digest, zone: "ZoneInfo", moment: datetime) -> datetime:
+    """The first time of a digest that is later than `moment`."""
+    return _next_slot(digest, zone, moment + timedelta.resolution)
+
+
 def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime:
     """The earliest time from `now` on at which the next message may go; then all that is due goes as one.
 

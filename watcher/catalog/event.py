@@ -47,6 +47,19 @@ def undelivered_event(channel: str, alerts: int, error: str, now: datetime, sinc
     return _identified(Event(id="", kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail))
 
 
+def alive_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
+    """Return an event that tells that so many models are watched, and changed so often since `since`.
+
+    `trouble`: what is wrong with the source, if anything is.
+    """
+    watched = "1 model" if models == 1 else f"{models:,} models"
+    changed = {0: "no change", 1: "1 change"}.get(changes, f"{changes:,} changes")
+    detail = f"Watched {watched}, {changed} since the last one."
+    if trouble is not None:
+        detail += f" But the last poll was not good: {trouble}"
+    return source_event("alive", now, since, detail)
+
+
 def catalogue_event(
     kind: Kind, now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]
 ) -> Event:

@@ -18,10 +18,12 @@ Kind = Literal[
     "source_recovered",
     "catalog_suspect",
     "undelivered",
+    "alive",
 ]
 """What happened. The first seven concern models (or, folded, the catalogue), the next three the source.
 
-`undelivered` tells that alerts for another channel were given up; every channel that works gets it unasked.
+`undelivered` tells that alerts for another channel were given up; every channel that works gets it unasked. `alive`
+tells that nothing is wrong; a channel gets its own, at the times that it asked for.
 """
 
 KINDS: tuple[Kind, ...] = (
@@ -36,8 +38,18 @@ KINDS: tuple[Kind, ...] = (
     "catalog_suspect",
     "source_failing",
     "source_recovered",
+    "alive",
 )
 """All kinds, most important first: the order in which a message tells them."""
+
+UNASKED_KINDS: tuple[Kind, ...] = ("undelivered", "alive")
+"""What a channel gets whatever its `events` are."""
+
+CHOSEN_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in UNASKED_KINDS)
+"""What a channel can ask for."""
+
+CHANGE_KINDS: tuple[Kind, ...] = KINDS[:7]
+"""What happens to models, as opposed to the source and the channels."""
 
 DEFAULT_KINDS: tuple[Kind, ...] = ("new", "expired", "returned", "expiring", "repriced", "retargeted")
 """What a channel gets when it names no `events`."""

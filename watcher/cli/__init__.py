@@ -19,6 +19,7 @@ _VERBS = {
     "channels": "watcher.cli.channels:channels",
     "chart": "watcher.cli.chart:chart",
     "config": "watcher.cli.config:config_group",
+    "db": "watcher.cli.db:db",
     "deliveries": "watcher.cli.deliveries:deliveries",
     "demo": "watcher.cli.demo:demo",
     "import": "watcher.cli.importing:import_history",

@@ -1,5 +1,6 @@
 """`watcher --check`: one cycle, and what is due is sent."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from watcher.cli.opening import open_source, open_store, sender, store_exists, w
 from watcher.cli.state import State
 from watcher.cli.table import counted
 from watcher.cli.when import told
+from watcher.config.settings import Health
 
 if TYPE_CHECKING:
     from watcher.alerts.outbox import Attempt
@@ -24,16 +26,20 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     """Check once and return the exit code."""
     from watcher.alerts.outbox import drain
     from watcher.cycle import check
+    from watcher.health_ping import Pings
 
+    terminal = sys.stderr.isatty()  # under cron each line is a mail at every check, and the monitor raises the alarm
+    pings = Pings(os.environ, warn if terminal else lambda _line: None)
     config = with_console(state.load())
-    if sys.stderr.isatty():  # under cron it would be a mail at every check; `config check` says it too
+    if terminal:  # `config check` says it too
         for line in config.warnings:
             warn(line)
     if dry_run and not store_exists(config):
         config = replace(config, store=replace(config.store, url="sqlite:///:memory:"))
     with open_store(config) as store:
-        with open_source(config) as source:
+        with open_source(config) as source, pings.around(Health() if dry_run else config.health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
+            ping(report.poll)
         for line in report.problems:
             warn(line)
         if report.poll.reason:
@@ -49,6 +55,7 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
         elif attempt.state == "given up":
             warn(f"channel {attempt.channel}: gave up on {len(attempt.events)} alerts: {attempt.detail}")
+    pings.finish()
     if report.baseline and not as_json and sys.stdout.isatty():
         click.echo(f"{counted(report.poll.models or 0, 'model')} taken in; from now on changes are announced")
     if as_json:

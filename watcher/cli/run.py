@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -12,11 +12,15 @@ from watcher.cli.opening import sender, with_console
 from watcher.cli.state import State
 from watcher.config import Config, check_config
 from watcher.config.settings import Channel
+from watcher.errors import WatcherError
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
     from watcher.catalog.model import Event
     from watcher.upstream.client import Client
+
+AT_ONCE = 130
+"""Exit code after a second signal, as of any program that is interrupted."""
 
 
 @click.command()
@@ -28,28 +32,60 @@ if TYPE_CHECKING:
     show_default=True,
     help="How log lines look; auto is journal under systemd.",
 )
-@click.pass_obj
-def run(state: State, style: str) -> None:
+@click.pass_context
+def run(ctx: click.Context, style: str) -> None:
     """Poll the source at its interval and send what is due, until SIGTERM or SIGINT.
 
     SIGHUP reads the configuration anew: a wrong one is told of, and the old one stays. SIGUSR1 polls now.
     """
+    from logging import getLogger
+
     from watcher import logs
+
+    state: State = ctx.obj
+    logs.set_up(style, os.environ, verbose=state.verbose)  # type: ignore[arg-type]
+    try:
+        finished = _watch(state)
+    except WatcherError as error:
+        for line in str(error).splitlines():
+            getLogger("watcher").error("%s", line, exc_info=state.verbose)
+        ctx.exit(error.exit_code)
+    if not finished:
+        _leave(0)
+
+
+def _watch(state: State) -> bool:
     from watcher.daemon import Daemon
     from watcher.systemd import Notify
     from watcher.wake import Wake, seconds_awake_or_not
 
-    logs.set_up(style, os.environ, verbose=state.verbose)  # type: ignore[arg-type]
     setting = _Setting(state)
-    config = setting.load()
-    notify = Notify(os.environ)
     with Wake() as wake:
-        daemon = Daemon(setting, config, wake, notify, clock=lambda: datetime.now(UTC), elapsed=seconds_awake_or_not)
-        wake.on(signal.SIGTERM, daemon.stop)
-        wake.on(signal.SIGINT, daemon.stop)
+        config = setting.load()
+        daemon = Daemon(
+            setting,
+            config,
+            wake,
+            Notify(os.environ),
+            clock=lambda: datetime.now(UTC),
+            elapsed=seconds_awake_or_not,
+        )
+
+        def stop() -> None:
+            if daemon.stopping:
+                _leave(AT_ONCE)
+            daemon.stop()
+
+        wake.on(signal.SIGTERM, stop)
+        wake.on(signal.SIGINT, stop)
         wake.on(signal.SIGHUP, daemon.reload)
         wake.on(signal.SIGUSR1, daemon.poll_now)
-        daemon.run()
+        return daemon.run()
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: the interpreter's own end would wait for the threads that send."""
+    os._exit(code)
 
 
 class _Setting:
@@ -60,10 +96,10 @@ class _Setting:
 
     def load(self) -> Config:
         from watcher.alerts.channel import check_url
-        from watcher.upstream.key import find_api_key
+        from watcher.alerts.template import check_channel
 
-        config = check_config(self._state.find(), os.environ, check_url)
-        find_api_key(os.environ, config.source.api_key_file)
+        config = check_config(self._state.find(), os.environ, check_url, check_channel)
+        self.source(config).close()  # its address and its key
         return with_console(config)
 
     def source(self, config: Config) -> "Client":

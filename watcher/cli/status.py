@@ -1,64 +1,185 @@
 """`watcher status`: whether the watching works."""
 
-import click
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+import click
+from msgspec import Struct
+
+from watcher.catalog.poll import Standing
 from watcher.cli.opening import open_store, with_console
 from watcher.cli.state import State
-from watcher.cli.table import counted, print_json
-from watcher.cli.when import told
+from watcher.cli.table import counted, print_json, sized
+from watcher.cli.when import When, told
+from watcher.config import Config
+from watcher.store.records import Poll
 
-UNHEALTHY = 69
+if TYPE_CHECKING:
+    from watcher.store.outbox import Condition
+
+HEALTHY, SOURCE, CHANNEL = 0, 69, 75
+
+
+class _Found(Struct, frozen=True):
+    """What the database tells."""
+
+    last: Poll | None
+    standing: Standing
+    models: int
+    channels: Mapping[str, "Condition"]
+    """Those of the configuration, and others that something waits for."""
+    size: int
+    path: str
+    stale: bool
+    """Whether the last good poll is older than was asked for."""
+    failing: Sequence[str]
+    """Channels of the configuration that did not take what was sent last."""
+    next_poll: datetime | None
+    """When `watcher run` polls after the last poll."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the source is watched."""
+        return self.last is not None and self.last.outcome == "good" and not self.stale
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return SOURCE if not self.good else CHANNEL if self.failing else HEALTHY
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@click.option(
+    "--max-age",
+    type=When(),
+    metavar="WHEN",
+    help="Not healthy if the last good poll is older, such as 30m. Default: any.",
+)
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
-    """Say when the source was read last, what was wrong with it, and what waits to be sent.
+def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
+    """Say when the source was read last, what was wrong with it, and how the channels do.
 
-    Exits with 0 only if the last poll was good.
+    Exits with 0 only if the last poll was good (and not too old) and every channel took what it was sent last.
     """
-    from watcher.alerts.text import visible
-
     state: State = ctx.obj
     config = with_console(state.load())
-    with open_store(config) as store, store.reading() as session:
-        last, standing = session.state.last_poll(), session.state.standing()
-        models = sum(known.present for known in session.history.known())
-        pending = session.outbox.pending()
-    healthy = last is not None and last.outcome == "good"
+    found = _look(config, max_age)
     if as_json:
-        print_json(
-            {
-                "healthy": healthy,
-                "last_poll": last,
-                "last_good": standing.last_good,
-                "source": standing.health,
-                "models": models,
-                "pending": pending,
-            }
-        )
+        print_json(_document(found))
     else:
-        health = standing.health
-        if last is None:
-            click.echo("never checked; run watcher --check")
-        elif healthy:
-            click.echo(f"healthy: last checked {told(last.at)} UTC, {counted(models, 'model')}")
-        elif last.outcome == "refused":
-            since = f" since {told(health.suspect_since)} UTC" if health.suspect_since else ""
-            click.echo(f"the source is not believed{since}: {visible(last.reason, 500)}")
-            click.echo("Nothing is taken from such a poll. One that only lacks many models is believed when the API's")
-            click.echo(f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree.")
-        else:
-            click.echo(f"the source cannot be read, {_polls(health.failures)}: {visible(last.reason, 500)}")
-        if last is not None and not healthy:
-            good = f"{told(standing.last_good)} UTC" if standing.last_good else "never"
-            click.echo(f"last good poll: {good}; {counted(models, 'model')} then")
-        if last is not None and last.feed:
-            click.echo(f"the RSS feed was not used: {visible(last.feed, 500)}")
-        for channel, number in sorted(pending.items()):
-            click.echo(f"channel {channel}: {_waiting(number)}")
-    ctx.exit(0 if healthy else UNHEALTHY)
+        for line in _lines(found, config):
+            click.echo(line)
+    ctx.exit(found.code)
+
+
+def _look(config: Config, max_age: datetime | None) -> _Found:
+    from watcher.store.outbox import Condition
+
+    with open_store(config) as store:
+        with store.reading() as session:
+            last, standing = session.state.last_poll(), session.state.standing()
+            models = sum(known.present for known in session.history.known())
+            conditions = session.outbox.conditions()
+        size, path = store.size or 0, str(store.file or "")
+    configured = [channel.name for channel in config.channels]
+    others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
+    return _Found(
+        last=last,
+        standing=standing,
+        models=models,
+        channels={name: conditions.get(name, Condition()) for name in (*configured, *others)},
+        size=size,
+        path=path,
+        stale=max_age is not None and (standing.last_good is None or standing.last_good < max_age),
+        failing=[name for name in configured if name in conditions and conditions[name].fails],
+        next_poll=last.at + config.source.interval if last is not None else None,
+    )
+
+
+def _document(found: _Found) -> dict[str, object]:
+    return {
+        "healthy": found.code == HEALTHY,
+        "last_poll": found.last,
+        "last_good": found.standing.last_good,
+        "next_poll": found.next_poll,
+        "source": found.standing.health,
+        "models": found.models,
+        "pending": {name: one.pending for name, one in found.channels.items() if one.pending},
+        "channels": [
+            {
+                "name": name,
+                "pending": one.pending,
+                "last_success": one.last_success,
+                "last_failure": one.last_failure,
+                "error": one.error,
+            }
+            for name, one in found.channels.items()
+        ],
+        "database": {"path": found.path, "bytes": found.size},
+    }
+
+
+def _lines(found: _Found, config: Config) -> Iterator[str]:
+    from watcher.alerts.text import visible
+
+    last = found.last
+    yield from _of_source(found, config)
+    if last is not None and last.feed:
+        yield f"the RSS feed was not used: {visible(last.feed, 500)}"
+    if found.next_poll is not None:
+        was = "is" if found.next_poll > datetime.now(UTC) else "was"
+        yield f"watcher run polls every {_span(config)}: the next poll {was} at {told(found.next_poll)} UTC"
+    for name, one in found.channels.items():
+        yield f"channel {visible(name)}: {'; '.join(_of_channel(one))}"
+    yield f"database: {sized(found.size)}, {visible(found.path, 500)}"
+
+
+def _of_source(found: _Found, config: Config) -> Iterator[str]:
+    from watcher.alerts.text import visible
+
+    last, health = found.last, found.standing.health
+    models = counted(found.models, "model")
+    good = f"{told(found.standing.last_good)} UTC" if found.standing.last_good else "never"
+    if last is None:
+        yield "never checked; run watcher --check"
+        return
+    if found.good:
+        healthy = "healthy" if not found.failing else "the source is healthy, a channel is not"
+        yield f"{healthy}: last checked {told(last.at)} UTC, {models}"
+        return
+    if last.outcome == "good":
+        yield f"not checked since {told(last.at)} UTC, {models} then"
+        return
+    if last.outcome == "refused":
+        since = f" since {told(health.suspect_since)} UTC" if health.suspect_since else ""
+        yield f"the source is not believed{since}: {visible(last.reason, 500)}"
+        yield "Nothing is taken from such a poll. One that only lacks many models is believed when the API's"
+        yield f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree."
+    else:
+        yield f"the source cannot be read, {_polls(health.failures)}: {visible(last.reason, 500)}"
+    yield f"last good poll: {good}; {models} then"
+
+
+def _of_channel(one: "Condition") -> Iterator[str]:
+    from watcher.alerts.text import visible
+
+    if one.pending:
+        yield _waiting(one.pending)
+    if one.fails:
+        assert one.last_failure is not None
+        yield f"failed {told(one.last_failure)} UTC{f': {visible(one.error, 500)}' if one.error else ''}"
+    if one.last_success is not None:
+        yield f"last sent {told(one.last_success)} UTC"
+    elif not one.fails:
+        yield "nothing sent yet"
+
+
+def _span(config: Config) -> str:
+    from watcher.config.parse import render_duration
+
+    return render_duration(config.source.interval)
 
 
 def _polls(number: int) -> str:

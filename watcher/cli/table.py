@@ -45,3 +45,8 @@ def print_json(value: object) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode(value))
+
+
+def sized(number: int) -> str:
+    """Return so many bytes as `512 kB`, `1.4 MB`."""
+    return f"{number / 1_000_000:,.1f} MB" if number >= 1_000_000 else f"{-(-number // 1000):,} kB"

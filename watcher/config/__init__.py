@@ -2,12 +2,13 @@
 
 from watcher.config.find import find_config
 from watcher.config.load import check_config, load_config
-from watcher.config.settings import Channel, Config, Delivery, Rules, Source, Store, Template, Timing
+from watcher.config.settings import Channel, Config, Delivery, Health, Rules, Source, Store, Template, Timing
 
 __all__ = [
     "Channel",
     "Config",
     "Delivery",
+    "Health",
     "Rules",
     "Source",
     "Store",

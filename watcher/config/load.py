@@ -10,16 +10,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from watcher.catalog.model import KINDS
+from watcher.catalog.model import KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import Environ, default_store_url, home
 from watcher.config.options import BY_SECTION, Option, Section
 from watcher.config.parse import WrongValueError, found, render_duration, render_percentage, suggestion
-from watcher.config.settings import Channel, Config, Delivery, Rules, Source, Store, Template, Timing
+from watcher.config.settings import Channel, Config, Delivery, Health, Rules, Source, Store, Template, Timing
 from watcher.errors import ConfigError
 
 SIZE_LIMIT = 1024 * 1024
 """Bytes; a configuration is a few KB, so what is larger is another kind of file."""
+
+CREDENTIALS = "${CREDENTIALS_DIRECTORY}"
+"""Where systemd puts what `LoadCredential=` names; it may begin the path of a secret, no other variable may."""
 
 CheckURL = Callable[[str], str | None]
 """Says in a sentence what is wrong with a channel's URL, without repeating it; None: nothing."""
@@ -53,6 +56,10 @@ def check_config(
             key_file.open("rb").close()
         except OSError as error:
             mistakes.append(f"{path}: source.api_key_file: cannot read {key_file}: {error.strerror}")
+    try:
+        config.health.secret_url(environ)
+    except ConfigError as error:
+        mistakes.append(f"{path}: {error}")
     for channel in config.channels:
         if check_templates is not None:
             mistakes += (
@@ -144,7 +151,9 @@ class _Reader:
         store = self.store(self.section("store", document))
         policy = Policy(**self.section("announce", document))
         delivery = self.delivery(self.section("delivery", document))
-        return Config(self.path, source, store, policy, self.channels(document.get("channels", []), policy), delivery)
+        health = Health(**self.section("health", document))
+        channels = self.channels(document.get("channels", []), policy)
+        return Config(self.path, source, store, policy, channels, delivery, health)
 
     def section(self, section: Section, document: Mapping[str, Any]) -> dict[str, Any]:
         table = document.get(section, {})
@@ -169,6 +178,9 @@ class _Reader:
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
+            for other in option.excludes:
+                if other in table and option.key in table:
+                    self.wrong(f"{where}{option.key}: {other} is set, too; expected only one of them")
         return values
 
     def value(self, option: Option, value: object, where: str) -> Any:
@@ -178,7 +190,17 @@ class _Reader:
         for word in parsed if option.known else ():
             if word not in option.known and (hint := suggestion(word, option.known)):
                 self.warn(f"{where}{option.key}: {found(word)} is not known{hint}")
-        return self.place(parsed) if isinstance(parsed, Path) else parsed
+        return self.secret_file(parsed) if isinstance(parsed, Path) else parsed
+
+    def secret_file(self, path: Path) -> Path:
+        """Like `place`, and with `${CREDENTIALS_DIRECTORY}` at its start: each unit of systemd has another.
+
+        Where the variable is not set the path stays as it is: a status can be asked for without the secrets.
+        """
+        if path.parts[:1] != (CREDENTIALS,):
+            return self.place(path)
+        folder = self.environ.get("CREDENTIALS_DIRECTORY")
+        return Path(folder).joinpath(*path.parts[1:]) if folder else path
 
     def place(self, path: Path) -> Path:
         """A path of the file: relative to its folder, `~` for the user's home."""
@@ -188,12 +210,13 @@ class _Reader:
         return self.folder / path
 
     def store(self, values: Mapping[str, Any]) -> Store:
+        rest = {key: value for key, value in values.items() if key != "url"}
         if "url" in values:
-            return Store(f"sqlite:///{self.place(Path(values['url'].removeprefix('sqlite:///')))}")
+            return Store(f"sqlite:///{self.place(Path(values['url'].removeprefix('sqlite:///')))}", **rest)
         default = default_store_url(self.environ)
         if default is None:
             self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
-        return Store(default or "")
+        return Store(default or "", **rest)
 
     def delivery(self, values: Mapping[str, Any]) -> Delivery:
         delivery = Delivery(**values)
@@ -226,7 +249,8 @@ class _Reader:
                     f"{where}min_change: below that of [announce], {render_percentage(policy.min_change)}, "
                     "under which nothing is announced"
                 )
-            unwanted = [kind for kind in channel.timing.urgent if kind not in channel.rules.events]
+            got = {*channel.rules.events, *UNASKED_KINDS}
+            unwanted = [kind for kind in channel.timing.urgent if kind not in got]
             if unwanted and channel.timing.urgent != KINDS:
                 self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
         return tuple(channels.values())
@@ -244,9 +268,6 @@ class _Reader:
             self.wrong(f"{where}{', '.join(given) or 'url'}: expected exactly one of {', '.join(urls)}")
         if "name" not in values or not any(key in values for key in urls):
             return None
-        for option in options:
-            if option.excludes in table and option.key in table:
-                self.wrong(f"{where}{option.key}: {option.excludes} is set, too; expected only one of them")
         timing = {key: values.pop(key) for key in Timing.__struct_fields__ if key in values}
         template = {key: values.pop(key) for key in Template.__struct_fields__ if key in values}
         own = {key: values.pop(key) for key in ("name", *urls) if key in values}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from watcher.catalog.model import KINDS
+from watcher.catalog.model import CHOSEN_KINDS, KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.conceal import scheme_only, without_userinfo
 from watcher.config.parse import (
@@ -22,8 +22,10 @@ from watcher.config.parse import (
     NAME,
     PATH,
     PERCENTAGE,
+    PING_URL,
     PRICE,
     QUIET_HOURS,
+    SPAN,
     STORE_URL,
     TEMPLATE,
     TIME_ZONE,
@@ -35,15 +37,16 @@ from watcher.config.parse import (
     integer,
     listing,
 )
-from watcher.config.settings import Delivery, Rules, Source, Template, Timing
+from watcher.config.settings import Delivery, Health, Rules, Source, Store, Template, Timing
 
-Section = Literal["source", "store", "announce", "delivery", "channels"]
+Section = Literal["source", "store", "announce", "delivery", "health", "channels"]
 
 SECTIONS: Mapping[Section, str] = {
     "source": "What is watched, and how often.",
     "store": "Where the history and the alerts still to be sent are kept.",
     "announce": "What counts as news, and from when.",
     "delivery": "How long, and how often, an alert that a channel did not take is tried again.",
+    "health": "Who is told whether polls go well: a monitor such as healthchecks.io, which tells you when they do not.",
     "channels": "Who is told. Repeat this section for each channel; with none, alerts go to the console.",
 }
 
@@ -74,8 +77,8 @@ class Option:
     """Key of the same section whose value this one has unless it is set."""
     instead_of: str | None = None
     """Key of the same section that this one replaces: exactly one of them must be set."""
-    excludes: str | None = None
-    """Key of the same section that must not be set beside this one."""
+    excludes: tuple[str, ...] = ()
+    """Keys of the same section that must not be set beside this one."""
     required: bool = False
     essential: bool = False
     """Set, not commented out, in what `config init` writes."""
@@ -101,6 +104,8 @@ def _in(section: Section, defaults: type[Struct]) -> Callable[..., Option]:
 _source = _in("source", Source)
 _announce = _in("announce", Policy)
 _delivery = _in("delivery", Delivery)
+_store = _in("store", Store)
+_health = _in("health", Health)
 _rule = _in("channels", Rules)
 _timing = _in("channels", Timing)
 _template = _in("channels", Template)
@@ -171,6 +176,11 @@ OPTIONS: tuple[Option, ...] = (
         "Database, as a URL: three slashes before a path relative to this file, four before an absolute one.",
         example="sqlite:////var/lib/openrouter-watcher/watcher.db",
         default_doc="watcher.db in $STATE_DIRECTORY, else in the XDG state folder (~/.local/state/openrouter-watcher)",
+    ),
+    _store(
+        "keep",
+        SPAN,
+        'How long polls and finished deliveries stay, at least "1d"; "none": for ever. Prices and events always stay.',
     ),
     _announce(
         "settle",
@@ -246,6 +256,27 @@ OPTIONS: tuple[Option, ...] = (
         _SOME_TIME,
         'Time that one channel has to take a message, all its parts together, at least "1s".',
     ),
+    _health(
+        "ping_url",
+        PING_URL,
+        "Address to call: with /start before a poll, as it is after a good one, with /fail after another. A secret.",
+        example="https://hc-ping.com/your-uuid",
+        conceal=scheme_only,
+    ),
+    _health(
+        "ping_url_file",
+        PATH,
+        "Or: a file that holds the address, such as a systemd credential; relative to this file.",
+        example="/run/credentials/openrouter-watcher.service/ping-url",
+        excludes=("ping_url",),
+    ),
+    _health(
+        "ping_url_env",
+        VARIABLE,
+        "Or: an environment variable that holds the address.",
+        example="WATCHER_PING_URL",
+        excludes=("ping_url", "ping_url_file"),
+    ),
     Option(
         "channels",
         "name",
@@ -281,8 +312,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     _rule(
         "events",
-        choices(KINDS, _KINDS),
-        f'Events it gets, of {", ".join(KINDS)}; ["*"] is all.',
+        choices(CHOSEN_KINDS, _KINDS),
+        f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.',
     ),
     _rule(
         "models",
@@ -330,7 +361,7 @@ OPTIONS: tuple[Option, ...] = (
         example=DIGEST.parse("daily 09:00"),
         default_doc="at once",
     ),
-    _timing("timezone", TIME_ZONE, 'Time zone of digest and quiet_hours, such as "Europe/Berlin".'),
+    _timing("timezone", TIME_ZONE, 'Time zone of digest, quiet_hours and alive, such as "Europe/Berlin".'),
     _timing(
         "quiet_hours",
         QUIET_HOURS,
@@ -349,6 +380,13 @@ OPTIONS: tuple[Option, ...] = (
         "urgent",
         choices(KINDS, _KINDS, least=0),
         'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
+    ),
+    _timing(
+        "alive",
+        DIGEST,
+        'When to say that it still watches, with news or without: as digest, such as "daily 09:00".',
+        example=DIGEST.parse("daily 09:00"),
+        default_doc="never",
     ),
     _template(
         "title_template",
@@ -369,7 +407,7 @@ OPTIONS: tuple[Option, ...] = (
         PATH,
         "Or: a file that holds the template of the body; relative to this file.",
         example="team.j2",
-        excludes="body_template",
+        excludes=("body_template",),
     ),
 )
 

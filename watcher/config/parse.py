@@ -34,6 +34,7 @@ _QUIET_HOURS = re.compile(f"{_CLOCK}-{_CLOCK}")
 _TIME_ZONE = re.compile(r"(?!posix/|right/)[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[^\s,]+")
+_PING_URL = re.compile(r"https?://[^\s?#/]+[^\s#]*")
 _HTTP_URL = re.compile(r"https?://(?:[^\s/?#@]*@)?[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
@@ -136,6 +137,30 @@ def parse_percentage(value: object) -> Decimal:
 
 def render_percentage(fraction: Decimal) -> str:
     return f"{(fraction * 100).normalize():f}%"
+
+
+def _parse_span(value: object) -> timedelta:
+    if value == "none" or (value == 0 and isinstance(value, int) and not isinstance(value, bool)):
+        return timedelta()
+    try:
+        span = parse_duration(value)
+    except WrongValueError:
+        raise wrong('a duration such as "90d", or "none"', value) from None
+    if timedelta() < span < timedelta(days=1):
+        raise wrong('a duration of at least "1d", or "none"', value)
+    return span
+
+
+def _render_span(span: timedelta) -> str:
+    return render_duration(span) if span else "none"
+
+
+SPAN = Type(
+    _parse_span,
+    _render_span,
+    {"anyOf": [{"type": "string", "pattern": _DURATION_SCHEMA}, {"const": "none"}, {"const": 0}]},
+)
+"""Days and more; `"none"` and 0 are zero, which means that there is no end."""
 
 
 PERCENTAGE = Type(parse_percentage, render_percentage, {"type": "string", "pattern": _PERCENTAGE_SCHEMA})
@@ -364,6 +389,15 @@ def _parse_channel_url(value: object) -> str:
 
 
 CHANNEL_URL = Type(_parse_channel_url, str, {"type": "string", "pattern": r"^\s*[A-Za-z][A-Za-z0-9+.-]*://"})
+
+
+def _parse_ping_url(value: object) -> str:
+    if not isinstance(value, str) or not _PING_URL.fullmatch(value) or not value.isprintable():
+        raise WrongValueError('expected a URL such as "https://hc-ping.com/your-uuid"')
+    return value
+
+
+PING_URL = Type(_parse_ping_url, str, {"type": "string", "pattern": f"^{_PING_URL.pattern}$"})
 
 
 def _parse_path(value: object) -> Path:

@@ -59,6 +59,30 @@ class Store(Struct, frozen=True):
     """`[store]`: where the database is, as an SQLAlchemy URL with an absolute path."""
 
     url: str
+    keep: timedelta = timedelta(days=365)
+    """How long polls and finished deliveries stay; zero: for ever."""
+
+
+class Health(Struct, frozen=True):
+    """`[health]`: whom to tell that polls go well. At most one of the three is set; none is shown in `repr`."""
+
+    ping_url: str | None = None
+    ping_url_file: Path | None = None
+    ping_url_env: str | None = None
+
+    def secret_url(self, environ: Mapping[str, str]) -> str | None:
+        """The URL to ping, which is a secret; None if there is none.
+
+        Raises:
+            ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
+        """
+        return _secret("health", "ping_url", self.ping_url, self.ping_url_file, self.ping_url_env, environ)
+
+    def __repr__(self) -> str:
+        return _repr(self, ping_url=self.ping_url and scheme_only(self.ping_url))
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(_shown(self, ping_url=self.ping_url and scheme_only(self.ping_url)).items())
 
 
 class Delivery(Struct, frozen=True):
@@ -127,6 +151,8 @@ class Timing(Struct, frozen=True):
     """Messages in any 60 minutes; what is beyond waits, and goes as one."""
     urgent: tuple[Kind, ...] = ()
     """Kinds that neither digest, quiet hours nor `max_per_hour` hold back."""
+    alive: Digest | None = None
+    """When it is told that all is well, whether there is news or not; None: never."""
 
     @property
     def zone(self) -> "ZoneInfo":
@@ -162,37 +188,10 @@ class Channel(Struct, frozen=True):
         Raises:
             ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
         """
-        if self.url_file is not None:
-            return self._from_file(self.url_file)
-        if self.url_env is not None:
-            return self._from_environment(self.url_env, environ)
-        if self.url is None:
-            raise ConfigError(f'channel "{self.name}": it has no URL')
-        return self.url
-
-    def _from_file(self, path: Path) -> str:
-        try:
-            with path.open("rb") as file:
-                content = file.read(URL_FILE_LIMIT + 1)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a path"
-            raise ConfigError(f'channel "{self.name}": url_file: cannot read {path}: {reason}') from None
-        try:
-            url = content.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            raise ConfigError(f'channel "{self.name}": url_file: {path} is not UTF-8 text') from None
-        return self._only_url(url, f"url_file: {path}")
-
-    def _from_environment(self, variable: str, environ: Mapping[str, str]) -> str:
-        if variable not in environ:
-            raise ConfigError(f'channel "{self.name}": url_env: the environment variable {variable} is not set')
-        return self._only_url(environ[variable].strip(), f"url_env: the environment variable {variable}")
-
-    def _only_url(self, url: str, where: str) -> str:
-        if not url:
-            raise ConfigError(f'channel "{self.name}": {where} is empty')
-        if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
-            raise ConfigError(f'channel "{self.name}": {where} does not hold one URL on one line')
+        owner = f'channel "{self.name}"'
+        url = _secret(owner, "url", self.url, self.url_file, self.url_env, environ)
+        if url is None:
+            raise ConfigError(f"{owner}: it has no URL")
         return url
 
     def __repr__(self) -> str:
@@ -212,8 +211,44 @@ class Config(Struct, frozen=True):
     announce: Policy = Policy()
     channels: tuple[Channel, ...] = ()
     delivery: Delivery = Delivery()
+    health: Health = Health()
     warnings: tuple[str, ...] = ()
     """Lines for stderr about what is allowed but hardly meant."""
+
+
+def _secret(
+    owner: str, key: str, url: str | None, file: Path | None, variable: str | None, environ: Mapping[str, str]
+) -> str | None:
+    """Return the URL, from wherever it is; None if none is set."""
+    if file is not None:
+        return _only_url(_content(owner, f"{key}_file", file), f"{owner}: {key}_file: {file}")
+    if variable is not None:
+        where = f"{owner}: {key}_env: the environment variable {variable}"
+        if variable not in environ:
+            raise ConfigError(f"{where} is not set")
+        return _only_url(environ[variable].strip(), where)
+    return url
+
+
+def _content(owner: str, key: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(URL_FILE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError(f"{owner}: {key}: cannot read {path}: {reason}") from None
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{owner}: {key}: {path} is not UTF-8 text") from None
+
+
+def _only_url(url: str, where: str) -> str:
+    if not url:
+        raise ConfigError(f"{where} is empty")
+    if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
+        raise ConfigError(f"{where} does not hold one URL on one line")
+    return url
 
 
 def _as_set(words: Iterable[str]) -> str:

@@ -57,6 +57,7 @@ def _parts(config: Config) -> Iterator[tuple[Section, object]]:
     yield "store", config.store
     yield "announce", config.announce
     yield "delivery", config.delivery
+    yield "health", config.health
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
@@ -173,7 +174,7 @@ def _table_schema(options: Mapping[str, Option]) -> dict[str, Any]:
     if instead := [option.key for option in options.values() if option.instead_of]:
         replaced = {option.instead_of for option in options.values() if option.instead_of}
         table["oneOf"] = [{"required": [key]} for key in (*sorted(filter(None, replaced)), *instead)]
-    if apart := [[option.key, option.excludes] for option in options.values() if option.excludes]:
+    if apart := [[option.key, other] for option in options.values() for other in option.excludes]:
         table["not"] = {"anyOf": [{"required": keys} for keys in apart]}
     return table
 

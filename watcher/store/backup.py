@@ -50,7 +50,13 @@ def _copy(source: Path, part: Path) -> bool:
 
 def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     """Return a connection that cannot write, nor make a database where there is none."""
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=seconds, isolation_level=None)
+    # With mode=ro an empty log is left behind where nobody uses the database; without it, a log that a process left
+    # behind when it died would be worked into the database at the end.
+    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
+    address = f"file:{quote(str(path))}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def _to_disk(path: Path) -> None:

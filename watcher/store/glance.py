@@ -8,7 +8,7 @@ SQLite) the answer is "not here", and the way through `Session` decides, errors 
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -19,7 +19,8 @@ from watcher.store.records import Alive, Poll, Source
 from watcher.store.revisions import REVISIONS
 
 KEEPING = "keep"
-"""The name under which `upkeep` has when what is too old was last looked for."""
+"""The name under which `upkeep` has when the database was last looked after."""
+DAY = timedelta(days=1)
 
 _PREFIX = "sqlite:///"
 _SOURCE = """
@@ -46,7 +47,7 @@ class Glance(Struct, frozen=True):
     alive: Mapping[str, Alive] = {}
     """How far the signs of life of each channel that had one asked for it have come."""
     kept: datetime | None = None
-    """When what is too old was last looked for."""
+    """When the database was last looked after."""
 
 
 def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
@@ -80,6 +81,11 @@ def note(url: str, busy_seconds: float, poll: Poll) -> bool:
     except (sqlite3.Error, ValueError):
         return False
     return True
+
+
+def upkeep_due(kept: datetime | None, now: datetime) -> bool:
+    """Whether the database is to be looked after: once a day, and when the clock was set back."""
+    return kept is None or not timedelta(0) <= now - kept < DAY
 
 
 @contextmanager

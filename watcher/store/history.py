@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, func, or_, select
 
-from watcher.catalog.model import KINDS, Event, Facets, Model
+from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
 from watcher.store.schema import events, models, polls, versions
 
@@ -64,6 +64,12 @@ class History:
         """Return the time of the last good poll, imported ones included; None if there was none."""
         query = select(func.max(polls.c.at)).where(polls.c.outcome == "good")
         return self._connection.execute(query).scalar()
+
+    def changes_since(self, moment: datetime) -> int:
+        """Return how many changes of models were announced after a moment."""
+        query = select(func.count()).select_from(events)
+        query = query.where(events.c.at > moment, events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))
+        return int(self._connection.execute(query).scalar_one())
 
     def versions(self, model_id: str) -> list[Version]:
         """Return all that a model was, oldest first."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
@@ -14,6 +14,9 @@ from watcher.store.schema import deliveries, events, told
 
 MAX_ERROR = 500
 """Characters kept of an error."""
+
+_AT_ONCE = 500
+"""Rows of one statement; SQLite allowed no more than 999 values once."""
 
 PENDING, SENT, GIVEN_UP = "pending", "sent", "given up"
 
@@ -66,6 +69,7 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._events: dict[bytes, Event] = {}
 
     def add(self, queued: Sequence[Queued], now: datetime) -> None:
         """Queue events for channels."""
@@ -146,9 +150,10 @@ class Outbox:
         self._change(again, **values)
 
     def _change(self, some: Sequence[Delivery], **values: object) -> None:
-        if some:
-            change = update(deliveries).where(deliveries.c.id == bindparam("of")).values(values)
-            self._connection.execute(change, [{"of": delivery.id} for delivery in some])
+        ids = [delivery.id for delivery in some]
+        for start in range(0, len(ids), _AT_ONCE):
+            chosen = deliveries.c.id.in_(ids[start : start + _AT_ONCE])
+            self._connection.execute(update(deliveries).where(chosen).values(values))
 
     def pending(self) -> dict[str, int]:
         """Return the number of deliveries that wait, by channel."""
@@ -170,7 +175,9 @@ class Outbox:
             row[0]: Condition(pending=row[1], last_success=row[2], last_failure=row[3])
             for row in self._connection.execute(query.group_by(deliveries.c.channel))
         }
-        failed = select(deliveries.c.channel, deliveries.c.last_error).where(deliveries.c.last_error.is_not(None), deliveries.c.failed.is_not(None))
+        failed = select(deliveries.c.channel, deliveries.c.last_error).where(
+            deliveries.c.last_error.is_not(None), deliveries.c.failed.is_not(None)
+        )
         for channel, error in self._connection.execute(failed.order_by(deliveries.c.failed, deliveries.c.id)):
             found[channel] = replace(found[channel], error=error)
         return {name: one if one.fails else replace(one, error=None) for name, one in found.items()}
@@ -201,7 +208,7 @@ class Outbox:
             Delivery(
                 id=row.id,
                 channel=row.channel,
-                event=unpack(row.body or row.event_body, Event),
+                event=self._event(row.body or row.event_body),
                 state=row.state,
                 attempts=row.attempts,
                 created=row.created,
@@ -213,6 +220,13 @@ class Outbox:
             )
             for row in self._connection.execute(query)
         ]
+
+    def _event(self, body: bytes) -> Event:
+        """Return the event of a document; what many channels are told is one object."""
+        found = self._events.get(body)
+        if found is None:
+            found = self._events[body] = unpack(body, Event)
+        return found
 
     def listed(
         self, *, states: Sequence[str] = (), channel: str | None = None, ids: Sequence[int] | None = None

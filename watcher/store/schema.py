@@ -148,6 +148,8 @@ deliveries = Table(
     Column("body", LargeBinary),  # the event as this channel is told of it, where that differs
     UniqueConstraint("event", "channel"),
     Index("deliveries_due", "state", "next_attempt"),
+    Index("deliveries_waiting", "channel", "state", "next_attempt"),
+    Index("deliveries_batch", "batch"),
 )
 
 # Channels that ask for a sign of life, a row each.

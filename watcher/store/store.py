@@ -5,7 +5,7 @@ without it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -130,15 +130,15 @@ class Store:
         from watcher.store.engine import explained
 
         engine = self._opened()
-        with explained(engine.url), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with explained(engine.url), closing(engine.raw_connection()) as connection:  # not inside a transaction
+            connection.cursor().execute("VACUUM")
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     @property
     def file(self) -> Path | None:
         """The file of the database; None if it has none of its own."""
         path = self._url.removeprefix("sqlite:///")
-        return None if path == self._url or path == ":memory:" or path.startswith("file:") else Path(path)
+        return None if path in (self._url, ":memory:") or path.startswith("file:") else Path(path)
 
     @property
     def size(self) -> int | None:

@@ -77,6 +77,7 @@ def check_pages(connection: Connection) -> None:
         DamagedError: one of them is not what it should be.
     """
     if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA shrink_memory")  # as they are on the disk, not as they were read before
         found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if found != "ok":
             raise DamagedError(str(found))

@@ -1,0 +1,484 @@
+"""`watcher run` as the process that it is: it polls, it sends, it hears its signals, and it ends clean.
+
+The shortest interval is a minute, so after the first poll the tests ask for each one with SIGUSR1.
+"""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import Watcher
+from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
+from tests.receivers import Sink
+from watcher.simulator import Fault, Simulator, StorySource
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 60
+"""Until a test gives up on what must come."""
+
+
+class Running:
+    """A `watcher run`, and what it says on stderr, line by line."""
+
+    def __init__(self, watcher: Watcher, *options: str, env: dict[str, str] | None = None) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
+        self.folder = watcher.folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "watcher", *options],
+            cwd=watcher.folder,
+            env={**clean, "PYTHONPATH": str(ROOT), **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.process.stderr is not None
+        self.stderr = self.process.stderr
+        self.unread = b""
+        self.lines: list[str] = []
+
+    def says(self, pattern: str) -> str:
+        """Wait for a line on stderr that the pattern is found in."""
+        end = time.monotonic() + SECONDS
+        while True:
+            while b"\n" in self.unread:
+                line, _, self.unread = self.unread.partition(b"\n")
+                self.lines.append(line.decode())
+                if re.search(pattern, self.lines[-1]):
+                    return self.lines[-1]
+            ready, _, _ = select.select([self.stderr], [], [], max(0.0, end - time.monotonic()))
+            piece = os.read(self.stderr.fileno(), 65536) if ready else b""
+            assert piece, f"it never said {pattern!r}, but: {self.lines}"
+            self.unread += piece
+
+    def gets(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def polls(self) -> None:
+        """Have it poll now, and wait until it has."""
+        self.gets(signal.SIGUSR1)
+        self.says("polled: ")
+
+    def ends(self) -> int:
+        """Its exit code, and the rest of what it said."""
+        _, rest = self.process.communicate(timeout=SECONDS)
+        self.lines += (self.unread + rest).decode().splitlines()
+        return self.process.returncode
+
+    def stops(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.gets(number)
+        return self.ends()
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait for a condition that only the other side can bring about."""
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        select.select([], [], [], 0.01)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(story())) as simulator:
+        yield simulator
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(watcher: Watcher) -> Iterator[Start]:
+    running: list[Running] = []
+
+    def start(*options: str, env: dict[str, str] | None = None) -> Running:
+        running.append(Running(watcher, "--verbose", "run", *options, env=env))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+def configure(watcher: Watcher, simulator: Simulator, more: str = "", *, database: str = "w.db") -> None:
+    watcher.configure(
+        f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///{database}"\n[announce]\nsettle = "0s"\n'
+        f'[delivery]\nretry_first = "1s"\n{more}'
+    )
+    (watcher.folder / "config.toml").chmod(0o600)
+
+
+def rows(watcher: Watcher, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(watcher.folder / "w.db")) as connection:
+        return list(connection.execute(query))
+
+
+def assert_clean(watcher: Watcher) -> None:
+    """The database is whole, and nothing of a connection lies beside it."""
+    assert {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending"}
+    assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
+
+
+def models_told(sink: Sink, at: int = -1) -> set[str]:
+    return {event["model"] for event in sink.json(at)["events"]}
+
+
+# The main job
+
+
+def test_it_polls_at_its_start_and_what_changes_arrives(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
+) -> None:
+    configure(watcher, simulator, channel(sink))
+    run = start()
+    run.says("polled: good, 87 models")
+    assert sink.requests == [], "how things are is no news"
+    simulator.advance()
+    run.polls()
+    run.says("channel hook: 2 alerts: sent")
+    assert models_told(sink) == {NEWCOMER, HAIKU}
+    run.polls()
+    run.says("channel hook: 1 alert: sent")
+    run.polls()
+    assert run.stops() == 0
+    assert len(sink.requests) == 2, "nothing is told twice"
+    assert_clean(watcher)
+
+
+def test_without_a_channel_alerts_are_printed(watcher: Watcher, simulator: Simulator, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    run.polls()
+    run.says("channel console: 2 alerts: printed")
+    run.gets(signal.SIGTERM)
+    out, _ = run.process.communicate(timeout=SECONDS)
+    assert "GPT-5.2-Codex" in out.decode()
+
+
+def test_what_is_not_delivered_is_tried_again_without_a_poll(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
+) -> None:
+    configure(watcher, simulator, channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    sink.statuses = [500]
+    run.polls()
+    run.says("channel hook: 2 alerts not delivered yet: HTTP 500")
+    polls = len(rows(watcher, "SELECT 1 FROM polls"))
+    run.says("channel hook: 2 alerts: sent")
+    assert len(rows(watcher, "SELECT 1 FROM polls")) == polls
+
+
+def test_what_it_did_not_send_before_it_ended_it_sends_when_it_is_back(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
+) -> None:
+    configure(watcher, simulator, channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    sink.status = 500
+    run.polls()
+    run.says("not delivered yet")
+    assert run.stops() == 0
+    sink.status = 200
+    run = start()
+    run.says("channel hook: .* sent")
+    assert {NEWCOMER, HAIKU} <= models_told(sink)
+
+
+def test_no_log_at_rest(watcher: Watcher, simulator: Simulator, sink: Sink) -> None:
+    configure(watcher, simulator, channel(sink))
+    run = Running(watcher, "run")
+    try:
+        run.says("87 models taken in; from now on changes are announced")
+        for number in (2, 3, 4):
+            run.gets(signal.SIGUSR1)
+            until(lambda number=number: len(rows(watcher, "SELECT 1 FROM polls")) == number)
+        assert run.stops() == 0
+    finally:
+        run.process.kill()
+    assert [re.sub(r"^\S+ \S+ ", "", line) for line in run.lines] == [
+        f"watching {simulator.url} every 5m",
+        "87 models taken in; from now on changes are announced",
+        "stopping",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "line"),
+    [
+        (("--log", "json"), {}, r'^\{"at":".*","level":"info","message":"watching http'),
+        (("--log", "journal"), {}, "^<6>watching http"),
+        ((), {"JOURNAL_STREAM": "8:1"}, "^<6>watching http"),
+        ((), {}, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching http"),
+    ],
+)
+def test_log_lines_are_of_the_kind_that_is_asked_for(
+    watcher: Watcher,
+    simulator: Simulator,
+    start: Start,
+    options: tuple[str, ...],
+    env: dict[str, str],
+    line: str,
+) -> None:
+    configure(watcher, simulator)
+    run = start(*options, env=env)
+    run.says(line)
+    run.says("polled")
+    assert run.stops() == 0
+
+
+# What goes wrong
+
+
+def test_a_source_that_fails_stops_nothing(watcher: Watcher, simulator: Simulator, sink: Sink, start: Start) -> None:
+    configure(watcher, simulator, channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.set_fault(Fault.named("404"))
+    run.polls()
+    run.polls()
+    assert len([line for line in run.lines if "the source cannot be read: " in line]) == 1
+    simulator.clear_fault()
+    run.gets(signal.SIGUSR1)
+    run.says("the source can be read again")
+    simulator.advance()
+    run.polls()
+    run.says("channel hook: 2 alerts: sent")
+    assert run.stops() == 0
+
+
+def test_a_hanging_channel_holds_up_neither_polls_nor_others(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
+) -> None:
+    hanging = Sink()
+    hanging.status = -1
+    more = f'[[channels]]\nname = "hangs"\nurl = "json://{hanging.address}/"\n'
+    configure(watcher, simulator, more + channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    run.polls()
+    until(lambda: hanging.requests and sink.requests)
+    for _ in range(3):
+        run.polls()
+    assert not any("hangs" in line for line in run.lines), "it still hangs"
+    assert len(hanging.requests) == 1
+    hanging.close()
+    assert run.stops() == 0
+    assert_clean(watcher)
+
+
+def test_a_slow_poll_does_not_pile_up(watcher: Watcher, simulator: Simulator, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+    before = len(simulator.requests)
+    simulator.set_fault(Fault(path="/api/v1/models?output*", delay=1, times=1))
+    run.gets(signal.SIGUSR1)
+    until(lambda: len(simulator.requests) > before)
+    for _ in range(5):
+        run.gets(signal.SIGUSR1)
+    run.says("polled: good")
+    run.says("polled: good")
+    run.gets(signal.SIGTERM)
+    assert run.ends() == 0
+    assert len(rows(watcher, "SELECT 1 FROM polls")) == 3, "five wishes while it was slow are one poll"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "code", "says"),
+    [
+        ('[source]\nintervall = "5m"\n', 78, 'did you mean "interval"'),
+        ('[[channels]]\nname = "a"\nurl_file = "nowhere"\n', 78, "cannot read"),
+        ('[[channels]]\nname = "a"\nurl = "nonsense://x"\n', 78, 'channel "a"'),
+        ('[source]\napi_key_file = "nowhere"\n', 78, "api_key_file"),
+        ('[store]\nurl = "sqlite:////dev/null/w.db"\n', 74, "/dev/null"),
+    ],
+)
+def test_what_is_wrong_at_the_start_ends_it_with_a_line_in_the_journal(
+    watcher: Watcher, configuration: str, code: int, says: str
+) -> None:
+    watcher.configure(configuration)
+    ran = watcher.run("run", "--log", "journal")
+    assert (ran.code, ran.out) == (code, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("<3>")
+    assert says in line
+
+
+# The end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_a_signal_with_what_is_in_hand_done(
+    watcher: Watcher, simulator: Simulator, start: Start, number: signal.Signals
+) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+    before = len(simulator.requests)
+    simulator.set_fault(Fault(path="/api/v1/models?output*", delay=0.5, times=1))
+    run.gets(signal.SIGUSR1)
+    until(lambda: len(simulator.requests) > before)
+    assert run.stops(number) == 0
+    assert any("stopping" in line for line in run.lines)
+    assert len(rows(watcher, "SELECT 1 FROM polls")) == 2, "the poll that was in hand is stored"
+    assert_clean(watcher)
+
+
+def test_it_ends_within_its_bound_though_a_channel_hangs(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
+) -> None:
+    configure(watcher, simulator, 'timeout = "2s"\n' + channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    sink.status = -1
+    run.polls()
+    until(lambda: sink.requests)
+    assert run.stops() == 0
+    assert_clean(watcher)
+    noted = rows(watcher, "SELECT state, attempts, last_error FROM deliveries")
+    assert [(state, attempts) for state, attempts, _ in noted] == [("pending", 1)] * 2, "what became of it is noted"
+    assert all("within 2 s" in error or "timed out" in error for _, _, error in noted)
+
+
+def test_a_second_signal_ends_it_at_once(watcher: Watcher, simulator: Simulator, sink: Sink, start: Start) -> None:
+    configure(watcher, simulator, 'timeout = "10m"\n' + channel(sink))
+    run = start()
+    run.says("polled: good")
+    simulator.advance()
+    sink.status = -1
+    run.polls()
+    until(lambda: sink.requests)
+    run.gets(signal.SIGTERM)
+    run.says("stopping")
+    began = time.monotonic()
+    assert run.stops(signal.SIGINT) == 130
+    assert time.monotonic() - began < 10, "it would wait for 25 s"
+    assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
+
+
+# SIGHUP
+
+
+def test_sighup_takes_a_new_configuration(watcher: Watcher, simulator: Simulator, sink: Sink, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+    configure(watcher, simulator, channel(sink))
+    run.gets(signal.SIGHUP)
+    run.says("the configuration was reloaded")
+    simulator.advance()
+    run.polls()
+    run.says("channel hook: 2 alerts: sent")
+    assert run.stops() == 0
+    assert_clean(watcher)
+
+
+BROKEN = {
+    "no TOML": ("nonsense", "not TOML"),
+    "a misspelt key": ('[source]\nintervall = "5m"\n', 'did you mean "interval"'),
+    "a channel that no service has": ('[[channels]]\nname = "b"\nurl = "nonsense://x"\n', 'channel "b"'),
+    "a missing url_file": ('[[channels]]\nname = "b"\nurl_file = "gone"\n', "cannot read"),
+    "an unset url_env": ('[[channels]]\nname = "b"\nurl_env = "GONE"\n', "GONE is not set"),
+    "a missing key": ('[source]\napi_key_file = "gone"\n', "api_key_file"),
+    "a key that is none": ('[source]\napi_key_file = "spaces"\n', "holds a space"),
+    "a source that is none": ('[source]\nurl = "https://me:pw@127.0.0.1/api"\n', "user name or password"),
+    "a database that is none": ('[store]\nurl = "sqlite:///spaces"\n', "is not an SQLite database"),
+    "a database that cannot be": ('[store]\nurl = "sqlite:////dev/null/w.db"\n', "/dev/null"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_sighup_with_a_broken_configuration_keeps_the_old_one_and_says_so(
+    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start, broken: str
+) -> None:
+    text, says = BROKEN[broken]
+    (watcher.folder / "spaces").write_text("no key and no database " * 40)
+    configure(watcher, simulator, channel(sink))
+    run = start()
+    run.says("polled: good")
+    watcher.configure(text)
+    run.gets(signal.SIGHUP)
+    line = run.says("the configuration was not reloaded")
+    assert " error: " in line
+    assert says in line
+    simulator.advance()
+    run.polls()
+    run.says("channel hook: 2 alerts: sent")
+    assert run.stops() == 0
+
+
+def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(
+    watcher: Watcher, simulator: Simulator, start: Start
+) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+    configure(watcher, simulator, database="other.db")
+    run.gets(signal.SIGHUP)
+    run.says("the configuration was reloaded")
+    run.says("polled: good")
+    assert (watcher.folder / "other.db").exists()
+    until(lambda: {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending"})
+    assert_clean(watcher)
+    assert run.stops() == 0
+
+
+# systemd
+
+
+def test_systemd_hears_of_start_reload_and_end(
+    watcher: Watcher, simulator: Simulator, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    configure(watcher, simulator)
+    path = tmp_path_factory.mktemp("n") / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(path))
+        supervisor.settimeout(SECONDS)
+
+        def hears(start: str) -> str:
+            while not (heard := supervisor.recv(65536).decode()).startswith(start):
+                pass
+            return heard
+
+        run = start(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"})
+        assert hears("READY") == "READY=1\nSTATUS=started"
+        assert re.fullmatch(r"STATUS=healthy: last checked \d{4}-\d\d-\d\d \d\d:\d\d UTC, 87 models", hears("STATUS"))
+        hears("WATCHDOG=1")
+        watcher.configure("nonsense")
+        run.gets(signal.SIGHUP)
+        hears("RELOADING=1\nMONOTONIC_USEC=")
+        assert hears("READY") == "READY=1\nSTATUS=the configuration was not reloaded, the old one stays"
+        run.gets(signal.SIGTERM)
+        hears("STOPPING=1")
+        assert run.ends() == 0
+
+
+def test_json_lines_are_json_to_the_end(watcher: Watcher, simulator: Simulator, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start("--log", "json")
+    run.says("polled")
+    watcher.configure("nonsense")
+    run.gets(signal.SIGHUP)
+    run.says("not reloaded")
+    assert run.stops() == 0
+    assert {json.loads(line)["level"] for line in run.lines} == {"debug", "info", "error"}

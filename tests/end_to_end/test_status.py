@@ -1,0 +1,142 @@
+"""`watcher status`: the source, the next poll, the channels and the database, and 0 only if all is well."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from tests.end_to_end.conftest import Command
+from tests.receivers import Sink
+from watcher.simulator import Simulator, StorySource
+from watcher.simulator.story import STORIES
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(STORIES["demo"])) as simulator:
+        yield simulator
+
+
+def configure(command: Command, simulator: Simulator, more: str = "") -> None:
+    command.configure(
+        f'[source]\nurl = "{simulator.url}"\ninterval = "7m"\n[store]\nurl = "sqlite:///w.db"\n'
+        f'[announce]\nsettle = "0s"\n[delivery]\nretry_first = "0s"\n{more}'
+    )
+
+
+def channel(name: str, sink: Sink) -> str:
+    return f'[[channels]]\nname = "{name}"\nurl = "json://{sink.address}/"\nevents = ["*"]\n'
+
+
+def age_the_polls(command: Command, by: str) -> None:
+    with sqlite3.connect(command.folder / "w.db") as connection:
+        connection.execute("UPDATE polls SET at = strftime('%Y-%m-%d %H:%M:%f', at, ?)", [by])
+    connection.close()
+
+
+def status(command: Command, *arguments: str) -> tuple[int, dict[str, object]]:
+    code, out, err = command.run("status", "--json", *arguments)
+    assert err == ""
+    return code, json.loads(out)
+
+
+def test_all_is_told_in_a_few_lines(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel("hook", sink))
+    command.run("--check")
+    code, out, err = command.run("status")
+    assert (code, err) == (0, "")
+    source, poll, hook, database = out.splitlines()
+    assert source.startswith("healthy: last checked ")
+    assert poll.startswith("watcher run polls every 7m: the next poll is at ")
+    assert hook == "channel hook: nothing sent yet"
+    assert database.startswith("database: ")
+    assert database.endswith(str(command.folder / "w.db"))
+
+
+def test_all_is_told_as_json(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel("hook", sink))
+    command.run("--check")
+    code, shown = status(command)
+    assert (code, shown["healthy"]) == (0, True)
+    at, following = (datetime.fromisoformat(str(shown[key])) for key in ("last_good", "next_poll"))
+    assert (following - at).total_seconds() == 420
+    assert shown["channels"] == [
+        {"name": "hook", "pending": 0, "last_success": None, "last_failure": None, "error": None}
+    ]
+    assert shown["database"] == {"path": f"{command.folder}/w.db", "bytes": (command.folder / "w.db").stat().st_size}
+
+
+def test_a_channel_that_fails_is_not_healthy_until_it_works(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel("hook", sink))
+    command.run("--check")
+    simulator.advance()
+    sink.status = 500
+    assert command.run("--check").code == 75
+    code, out, _ = command.run("status")
+    assert code == 75
+    assert "the source is healthy, a channel is not" in out
+    assert "deliveries wait; failed 2" in out
+    assert "HTTP 500" in out
+    code, shown = status(command)
+    (told,) = shown["channels"]  # type: ignore[misc]
+    assert (code, shown["healthy"], told["last_success"]) == (75, False, None)
+    assert "HTTP 500" in told["error"]
+    sink.status = 200
+    command.run("--check")
+    code, shown = status(command)
+    (told,) = shown["channels"]  # type: ignore[misc]
+    assert (code, shown["healthy"], told["error"], told["pending"]) == (0, True, None, 0)
+    assert told["last_failure"] < told["last_success"]
+
+
+def test_what_a_channel_never_took_is_not_healthy_and_sending_it_anew_is(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    configure(command, simulator, channel("hook", sink))
+    command.run("--check")
+    simulator.advance()
+    sink.status = 410
+    command.run("--check")
+    code, shown = status(command)
+    assert (code, shown["pending"]) == (75, {})
+    ids = [str(row["id"]) for row in json.loads(command.run("deliveries", "--json").out)]
+    sink.status = 200
+    command.run("deliveries", "retry", *ids)
+    command.run("--check")
+    assert status(command)[0] == 0
+
+
+def test_a_channel_that_is_gone_is_told_only_while_something_waits_for_it(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    configure(command, simulator, channel("old", sink))
+    command.run("--check")
+    simulator.advance()
+    sink.status = 500
+    command.run("--check")
+    configure(command, simulator, channel("hook", sink))
+    code, shown = status(command)
+    assert code == 0, "nobody can repair what is not configured"
+    assert [told["name"] for told in shown["channels"]] == ["hook", "old"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("age", "code"), [("1h", 0), ("10m", 69)])
+def test_the_age_of_the_last_poll_counts_if_it_is_asked_for(
+    age: str, code: int, command: Command, simulator: Simulator
+) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    age_the_polls(command, "-30 minutes")
+    assert command.run("status").code == 0
+    found, out, _ = command.run("status", "--max-age", age)
+    assert found == code
+    assert out.startswith("healthy" if code == 0 else "not checked since ")
+    assert "the next poll was at" in out
+    assert status(command, "--max-age", age)[1]["healthy"] is (code == 0)
+
+
+def test_an_age_that_is_none_is_a_mistake(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    assert command.run("status", "--max-age", "long").code == 64
