@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from watcher.alerts.text import visible
 from watcher.config.settings import Health
@@ -70,6 +71,12 @@ class Pings:
         """Wait until what is to be told is told, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.finish()
 
     def _start(self, health: Health, calls: "SimpleQueue[_Call | None]") -> None:
         try:

@@ -99,7 +99,8 @@ def test_a_check_that_has_something_to_store_does_not_write_to_it(
 ) -> None:
     damage(path)
     before = path.read_bytes()
-    simulator.advance(3)
+    for _ in range(3):
+        simulator.advance()
     code, _, err = command.run("--check")
     assert code == 74
     assert str(path) in err

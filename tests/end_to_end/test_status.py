@@ -30,6 +30,11 @@ def channel(name: str, sink: Sink) -> str:
     return f'[[channels]]\nname = "{name}"\nurl = "json://{sink.address}/"\nevents = ["*"]\n'
 
 
+def news(simulator: Simulator) -> None:
+    for _ in range(3):
+        simulator.advance()
+
+
 def age_the_polls(command: Command, by: str) -> None:
     with sqlite3.connect(command.folder / "w.db") as connection:
         connection.execute("UPDATE polls SET at = strftime('%Y-%m-%d %H:%M:%f', at, ?)", [by])
@@ -71,7 +76,7 @@ def test_all_is_told_as_json(command: Command, simulator: Simulator, sink: Sink)
 def test_a_channel_that_fails_is_not_healthy_until_it_works(command: Command, simulator: Simulator, sink: Sink) -> None:
     configure(command, simulator, channel("hook", sink))
     command.run("--check")
-    simulator.advance()
+    news(simulator)
     sink.status = 500
     assert command.run("--check").code == 75
     code, out, _ = command.run("status")
@@ -96,7 +101,7 @@ def test_what_a_channel_never_took_is_not_healthy_and_sending_it_anew_is(
 ) -> None:
     configure(command, simulator, channel("hook", sink))
     command.run("--check")
-    simulator.advance()
+    news(simulator)
     sink.status = 410
     command.run("--check")
     code, shown = status(command)
@@ -113,7 +118,7 @@ def test_a_channel_that_is_gone_is_told_only_while_something_waits_for_it(
 ) -> None:
     configure(command, simulator, channel("old", sink))
     command.run("--check")
-    simulator.advance()
+    news(simulator)
     sink.status = 500
     command.run("--check")
     configure(command, simulator, channel("hook", sink))

@@ -14,6 +14,7 @@ from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, rec
 from tests.end_to_end.conftest import Command, Watcher
 from tests.receivers import Sink
 from tests.store.samples import document, unfit
+from watcher.cli.table import print_json
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
 
 CONFIG = '[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n'
@@ -609,3 +610,13 @@ def test_a_long_history_of_one_model_is_listed_whole(command: Command) -> None:
     assert len(news(command)) == 299
     assert len(table(command.run("show", "a/one").out)) > 299
     assert len(json.loads(command.run("chart", "a/one", "--json").out)["prices"]["prompt"]) == 301
+
+
+def test_what_cannot_be_seen_is_escaped_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x9b31m\u202eb\u2028c\x7f\ufeff"
+    print_json({"name": name, "plain": "é→"})
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert not any(char in printed for char in "\x9b\u202e\u2028\x7f\ufeff")
+    assert "é→" in printed
+    assert json.loads(printed)["name"] == name

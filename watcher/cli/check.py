@@ -2,16 +2,16 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from watcher.cli.opening import open_source, open_store, sender, store_exists, warn, with_console
 from watcher.cli.state import State
-from watcher.cli.table import counted
+from watcher.cli.table import counted, print_json
 from watcher.cli.when import told
 from watcher.config.settings import Health
 
@@ -29,14 +29,14 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     from watcher.health_ping import Pings
 
     terminal = sys.stderr.isatty()  # under cron each line is a mail at every check, and the monitor raises the alarm
-    pings = Pings(os.environ, warn if terminal else lambda _line: None)
+    tell = warn if terminal else lambda _line: None
     config = with_console(state.load())
     if terminal:  # `config check` says it too
         for line in config.warnings:
             warn(line)
     if dry_run and not store_exists(config):
         config = replace(config, store=replace(config.store, url="sqlite:///:memory:"))
-    with open_store(config) as store:
+    with Pings(os.environ, tell) as pings, open_store(config) as store:
         with open_source(config) as source, pings.around(Health() if dry_run else config.health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
             ping(report.poll)
@@ -55,11 +55,10 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
         elif attempt.state == "given up":
             warn(f"channel {attempt.channel}: gave up on {len(attempt.events)} alerts: {attempt.detail}")
-    pings.finish()
     if report.baseline and not as_json and sys.stdout.isatty():
         click.echo(f"{counted(report.poll.models or 0, 'model')} taken in; from now on changes are announced")
     if as_json:
-        _print_json(report, attempts)
+        print_json({"poll": report.poll, "events": report.events, "deliveries": attempts})
     elif dry_run:
         _print_dry_run(report)
     return _exit_code(report, attempts, exit_code)
@@ -79,10 +78,3 @@ def _print_dry_run(report: "Report") -> None:
     print_events(report.events, sys.stdout)
     for channel, ids in report.wanted.items():
         click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")
-
-
-def _print_json(report: "Report", attempts: "Sequence[Attempt]") -> None:
-    import msgspec
-
-    deliveries: Sequence[Attempt] | list[Mapping[str, Any]] = attempts
-    click.echo(msgspec.json.encode({"poll": report.poll, "events": report.events, "deliveries": deliveries}))

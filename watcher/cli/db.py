@@ -53,10 +53,10 @@ def backup(state: State, file: Path | None, force: bool) -> None:
     The copy is one file, of one moment, and is checked.
     """
     from watcher.store.backup import copy_database
+    from watcher.store.examine import check_ours
 
     path = _file(state)
-    if not path.is_file():
-        raise StoreError(f"The database {path} does not exist.")
+    check_ours(path)
     target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
     if target.exists():
         if target.samefile(path):

@@ -6,12 +6,11 @@ from heapq import merge
 from itertools import groupby
 
 import click
-import msgspec
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.opening import warn, with_console
 from watcher.cli.state import State
-from watcher.cli.table import counted, print_table
+from watcher.cli.table import counted, print_json, print_table
 from watcher.cli.when import told
 from watcher.config import Config
 from watcher.replay import Replay, Step
@@ -31,7 +30,7 @@ def replay(state: State, archives: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         for step in steps:
             for event in step.events:
-                click.echo(msgspec.json.encode(event))
+                print_json(event)
         return
     _report(config, steps)
 

@@ -1,5 +1,6 @@
 """Listings: a table on a terminal, aligned columns on a pipe, where nothing is cut."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -40,11 +41,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+# JSON allows them as they are, in strings, but a terminal or a log that is shown them may obey: C1 controls, line
+# separators, and what turns the direction of the text around.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
 def print_json(value: object) -> None:
-    """Print one JSON document on one line."""
+    """Print one JSON document on one line, with every character that cannot be seen escaped."""
     import msgspec
 
-    click.echo(msgspec.json.encode(value))
+    click.echo(_UNSEEN.sub(lambda char: f"\\u{ord(char[0]):04x}", msgspec.json.encode(value).decode()))
 
 
 def sized(number: int) -> str:

@@ -82,10 +82,26 @@ def examine(path: Path) -> Examined:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith("SQLITE_CORRUPT"):
             return Examined(path.stat().st_size, "unknown", (Part("pages", "", (str(error),)),))
-        said = "is not an SQLite database" if code == "SQLITE_NOTADB" else f"cannot be read: {error}"
-        raise StoreError(f"The database {path} {said}.") from error
+        raise _refusal(path, error) from error
     except OSError as error:
         raise StoreError(f"The database {path} cannot be read: {error.strerror}.") from error
+
+
+def check_ours(path: Path) -> None:
+    """Make sure that a file is a database of ours, damaged or not. Raises StoreError as `examine`."""
+    if not path.is_file():
+        raise StoreError(f"The database {path} does not exist.")
+    try:
+        with closing(read_only(path)) as connection:
+            _revision(connection, path)
+    except sqlite3.Error as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorname", "") or ""
+    said = "is not an SQLite database" if code == "SQLITE_NOTADB" else f"cannot be read: {error}"
+    return StoreError(f"The database {path} {said}.")
 
 
 def _revision(connection: sqlite3.Connection, path: Path) -> str:
