@@ -60,7 +60,7 @@ class Services:
                 pass
 
         class Post(MailServer):
-            async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
                 services.heard.append((time.monotonic(), envelope.rcpt_tos[0], 0))
                 return "250 OK"
 

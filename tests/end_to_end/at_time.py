@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parent.parent.parent)
 
-from watcher.cli import check, main
+from watcher.cli import check, main  # noqa: E402
 
 OFF = timedelta(seconds=float(sys.argv[1]))
 

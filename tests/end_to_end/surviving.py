@@ -170,7 +170,7 @@ class Case:
             **clean,
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(self.world.folder / "bytecode"),
+            "PYTHONPYCACHEPREFIX": str(self.world.folder.parent / "bytecode"),
             "HOOK": f"json://{self.world.sink.address}/hook/{self.name}/{run}",
             "NARROW": f"json://{self.world.sink.address}/narrow/{self.name}/{run}",
             "MAIL": f"{mail}&to={run}@{self.name}.example",

@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,15 @@ SECONDS = 60
 
 
 class Running:
-    """A `watcher run`, and what it says on stderr, line by line."""
+    """A `watcher run`, and what it says on stderr, line by line; `before` is a command that runs it."""
 
-    def __init__(self, watcher: Watcher, *options: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, watcher: Watcher, *options: str, env: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> None:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
         self.folder = watcher.folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "watcher", *options],
+            [*before, sys.executable, "-m", "watcher", *options],
             cwd=watcher.folder,
             env={**clean, "PYTHONPATH": str(ROOT), **(env or {})},
             stdout=subprocess.PIPE,
@@ -47,6 +49,7 @@ class Running:
         self.stderr = self.process.stderr
         self.unread = b""
         self.lines: list[str] = []
+        self.wrapped = bool(before)
 
     def says(self, pattern: str) -> str:
         """Wait for a line on stderr that the pattern is found in."""
@@ -63,7 +66,14 @@ class Running:
             self.unread += piece
 
     def gets(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
+
+    @property
+    def pid(self) -> int:
+        """Its own, which may be that of a child of what runs it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = children.read_text().split() if self.wrapped else []
+        return int(found[0]) if found else self.process.pid
 
     def polls(self) -> None:
         """Have it poll now, and wait until it has."""

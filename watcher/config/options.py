@@ -267,7 +267,7 @@ OPTIONS: tuple[Option, ...] = (
         "ping_url_file",
         PATH,
         "Or: a file that holds the address, such as a systemd credential; relative to this file.",
-        example="/run/credentials/openrouter-watcher.service/ping-url",
+        example="${CREDENTIALS_DIRECTORY}/ping-url",
         excludes=("ping_url",),
     ),
     _health(
@@ -299,7 +299,7 @@ OPTIONS: tuple[Option, ...] = (
         "url_file",
         PATH,
         "Or: a file that holds the URL, such as a systemd credential; relative to this file.",
-        example="/run/credentials/openrouter-watcher.service/team-url",
+        example="${CREDENTIALS_DIRECTORY}/team-url",
         instead_of="url",
     ),
     Option(

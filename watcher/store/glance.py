@@ -27,7 +27,8 @@ _SOURCE = """
     SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?
 """
 _WAITING = """
-    SELECT 1 FROM deliveries WHERE state = 'pending' AND (next_attempt <= ? OR last_error IS NOT NULL) LIMIT 1
+    SELECT 1 FROM deliveries
+    WHERE state = 'pending' AND (next_attempt <= ? OR next_attempt <= created OR last_error IS NOT NULL) LIMIT 1
 """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"

@@ -97,13 +97,15 @@ class Outbox:
         these kinds are chosen.
         """
         waiting = (deliveries.c.channel == channel, deliveries.c.state == PENDING)
-        failed = select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0)
+        # What was due at once stays so when the clock is set back.
+        at_once = deliveries.c.next_attempt <= deliveries.c.created
+        failed = select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0, ~at_once)
         retry = self._connection.execute(failed).scalar()
         if retry is not None and retry > now:
             return None
         due = [
             delivery
-            for delivery in self.find(*waiting, deliveries.c.next_attempt <= now)
+            for delivery in self.find(*waiting, (deliveries.c.next_attempt <= now) | at_once)
             if kinds is None or delivery.event.kind in kinds
         ]
         if not due:

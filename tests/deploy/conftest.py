@@ -1,0 +1,17 @@
+"""What the tests of the real command have, for what runs it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.conftest import sink, watcher
+from tests.end_to_end.test_check import story
+from watcher.simulator import Simulator, StorySource
+
+__all__ = ["simulator", "sink", "watcher"]
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(story())) as simulator:
+        yield simulator
