@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 from msgspec.structs import replace
 
+from tests.end_to_end.conftest import Command
 from tests.store.samples import document
 from tests.test_cycle import World
 from watcher.alerts import alive
@@ -237,3 +238,14 @@ def test_hourly_is_each_hour(watch: Watch) -> None:
 )
 def test_its_title_is_what_it_says(models: int, changes: int, trouble: str | None, title: str) -> None:
     assert headline([alive_event(models, changes, trouble, NINE, NINE - DAY)]) == title
+
+
+def test_it_is_no_change_that_is_listed(
+    watch: Watch, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.at(NINE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///w.db"\n')
+    command = Command(tmp_path, capsys)
+    assert command.run("changes", "--json").out == "[]\n"
+    assert "Still alive" in command.run("changes", "--kind", "alive").out

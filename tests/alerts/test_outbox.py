@@ -255,3 +255,18 @@ def test_two_processes_send_nothing_twice(world: World) -> None:
 )
 def test_the_pause_doubles_up_to_a_bound(attempts: int, jitter: float, asked: float | None, seconds: float) -> None:
     assert pause(Delivery(), attempts, asked, jitter) == timedelta(seconds=seconds)
+
+
+def test_that_a_channel_loses_alerts_is_told_once_until_it_works_again(world: World) -> None:
+    gone = Result(False, "HTTP 410", status=410, permanent=True)
+    world.answers["a"] = gone
+    for number in range(3):
+        world.queue(event(number)).drain(after=HOUR)
+    with world.store.reading() as session:
+        assert len(session.history.events(kinds=["undelivered"])) == 1
+    world.answers["a"] = OK
+    world.queue(event(7)).drain(after=HOUR)
+    world.answers["a"] = gone
+    world.queue(event(8)).drain(after=HOUR)
+    with world.store.reading() as session:
+        assert len(session.history.events(kinds=["undelivered"])) == 2

@@ -98,7 +98,7 @@ def inside(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
 
 ON_SMALL_DISK = """
 import json, os, shutil, subprocess, sys
-small, orders = sys.argv[1], json.loads(os.environ["ORDERS"])
+small, orders = sys.argv[1], json.loads(os.environ["WATCHER_ORDERS"])
 os.chdir(small)
 for name in ("w.db", "config.toml"):
     shutil.copy(os.path.join(orders["folder"], name), small)
@@ -129,18 +129,18 @@ def test_a_disk_with_so_much_room_left_loses_nothing(world: World, monkeypatch: 
     world.prepare(more="")
     said: dict[int, tuple[int, str]] = {}
     cases = []
-    for free in (0, 4, 16, 32, 36, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 128, 160, 200, 256, 1024):
+    for free in (0, 16, 32, 36, 40, 48, 64, 80, 96, 112, 128, 192, 1024):
         case = world.case(f"free-{free}")
         small = case.folder / "small"
         small.mkdir()
         runs = {run: case.environment(run) for run in ("first", "again")}
-        monkeypatch.setenv("ORDERS", json.dumps({"folder": str(case.folder), "free": free, "runs": runs}))
+        monkeypatch.setenv("WATCHER_ORDERS", json.dumps({"folder": str(case.folder), "free": free, "runs": runs}))
         first, again = run_on_small_disk(ON_SMALL_DISK, str(small), "2m")
         said[free] = first
         code, err = first
         if code:
             assert code == 74
-            assert "the disk is full" in err or "No space left" in err, (free, err)
+            assert "the disk is full" in err, (free, err)
             assert len(err.splitlines()) == 1
         assert again == [0, ""], free
         before = Case(world, case.name, case.folder / "before").deliveries()

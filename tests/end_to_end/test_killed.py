@@ -133,7 +133,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-CALLS = 60
+CALLS = 48
 
 
 def environment(library: Path, record: Path, at: int = 0) -> dict[str, str]:

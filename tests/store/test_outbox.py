@@ -35,11 +35,13 @@ print(json.dumps(sent))
 """
 
 
-def queue(store: Store, *events: Event, channel: str = "team", at: datetime = START) -> None:
+def queue(
+    store: Store, *events: Event, channel: str = "team", at: datetime = START, due: datetime | None = None
+) -> None:
     with store.writing() as session:
         session.state.add_events(events)
         for made in events:
-            session.outbox.add([Queued(channel, made, at)], at)
+            session.outbox.add([Queued(channel, made, due or at)], at)
 
 
 def take(store: Store, now: datetime = START, channel: str = "team") -> Batch | None:
@@ -70,11 +72,18 @@ def test_a_queued_event_is_due_at_once_and_pending_until_it_is_marked(store: Sto
 
 def test_a_batch_takes_what_is_due_for_the_channel_oldest_first_and_counts_as_an_attempt(store: Store) -> None:
     queue(store, event(2), event(1))
-    queue(store, event(3), at=START + HOUR)
+    queue(store, event(3), due=START + HOUR)
     queue(store, event(4), channel="other")
     assert taken(store) == [event(2), event(1)]
     assert [row.attempts for row in all_of(store)] == [1, 1, 0, 0]
     assert [row.batch for row in all_of(store)] == [1, 1, None, None]
+
+
+def test_what_was_due_at_once_stays_so_when_the_clock_is_set_back(store: Store) -> None:
+    queue(store, event(1))
+    queue(store, event(2), due=START + MINUTE)
+    assert taken(store, START - HOUR) == [event(1)]
+    assert taken(store, START - HOUR) == [event(1)], "the process that was sending it died"
 
 
 def test_what_is_sent_is_never_due_again(store: Store) -> None:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from watcher.alerts import prices
+from watcher.alerts.sample import is_sample
 from watcher.alerts.text import clean
 from watcher.alerts.wording import deadline, field_label, target
 from watcher.catalog.model import KINDS, Event, Kind
 
 TITLE_LENGTH = 120
+TEST = "Test: "
+"""Before the title of made-up news: a phone may show no more than the title."""
 
 HEADINGS: dict[Kind, str] = {
     "expired": "Expired",
@@ -42,10 +45,11 @@ _TOLD_SINGLY = 2
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
+    test = TEST if events and all(is_sample(event) for event in events) else ""
     if len(events) == 1:
-        return _cut(_sentence(events[0]), limit)
-    full = ", ".join(_parts(events, _TOLD_SINGLY))
-    return full if len(full) <= limit else _cut(", ".join(_parts(events, 0)), limit)
+        return _cut(test + _sentence(events[0]), limit)
+    full = test + ", ".join(_parts(events, _TOLD_SINGLY))
+    return full if len(full) <= limit else _cut(test + ", ".join(_parts(events, 0)), limit)
 
 
 def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:

@@ -254,7 +254,7 @@ class Telling:
                 parts.append(self._write(wanted, at) if only is None else write(only, wanted))
         for wanted, parts in written.items():
             parts.append(write(Note(reference(events)), wanted))
-        news = headline(self._events if opening else events, title)
+        news = headline(self._events, title)
         return _message(news, written[format], written[Format.TEXT], format, events)
 
     def _write(self, format: Format, at: int) -> str:
@@ -297,7 +297,7 @@ def _numbered(message: Message, n: int, of: int) -> Message:
 
 
 def _in_order(events: Sequence[Event]) -> tuple[Event, ...]:
-    return tuple(sorted(events, key=lambda event: (KINDS.index(event.kind), event.model or "", event.id)))
+    return tuple(sorted(events, key=lambda event: (KINDS.index(event.kind), event.model or "", event.at, event.id)))
 
 
 def _heading(kind: Kind, events: Sequence[Event]) -> str:

@@ -162,9 +162,12 @@ class _Drain:
         now = self._clock()
         session.outbox.give_up(rows, error, at=now)
         self._note(name, "given up", rows, error)
-        _log.error("channel %s: gave up on %d alerts: %s", name, len(rows), error)
+        alerts = "1 alert" if len(rows) == 1 else f"{len(rows)} alerts"
+        _log.error("channel %s: gave up on %s: %s", name, alerts, error)
         if all(row.event.kind == "undelivered" for row in rows):
             return  # news of lost news is not worth more of it
+        if session.outbox.is_told_lost(name):
+            return  # that the channel does not work is known; what is lost is in the record
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
         failing = session.outbox.failing()

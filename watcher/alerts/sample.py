@@ -7,8 +7,14 @@ from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, 
 
 _AT = datetime(2026, 1, 4, 20, 13, 29, tzinfo=UTC)
 _SINCE = datetime(2026, 1, 4, 17, 13, 29, tzinfo=UTC)
+_ID = "test-"
 _MARK = "This is a test: nothing of it has happened."
 _OFFER = Offer(context_length=200_000, prices={"prompt": "0.0000025", "completion": "0.000015"})
+
+
+def is_sample(event: Event) -> bool:
+    """Whether the event is one of these; real ones have ids of hexadecimal digits."""
+    return event.id.startswith(_ID)
 
 
 def sample_events() -> tuple[Event, ...]:
@@ -76,9 +82,9 @@ def sample_events() -> tuple[Event, ...]:
 
 def _event(kind: Kind, number: int | None = None, variant: str = "", name: str = "OpenRouter", **more: Any) -> Event:
     if number is None:
-        return Event(f"test-{kind}", kind, None, name, _AT, _SINCE, detail=_MARK)
+        return Event(f"{_ID}{kind}", kind, None, name, _AT, _SINCE, detail=_MARK)
     model, name = f"example/test-{number}", f"Example: Test {number}"
     if variant:
         model, name = f"{model}:{variant}", f"{name} ({variant})"
     url = f"https://openrouter.ai/{model}"
-    return Event(f"test-{kind}-{number}", kind, model, name, _AT, _SINCE, url=url, detail=_MARK, **more)
+    return Event(f"{_ID}{kind}-{number}", kind, model, name, _AT, _SINCE, url=url, detail=_MARK, **more)

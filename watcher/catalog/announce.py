@@ -83,14 +83,12 @@ def announce(
     moment = Moment(now, last_good, policy)
     folded = fold(tracks, moment)
     missing = sum(1 for track in tracks.values() if is_missing(track))
-    events = [] if folded is None else list(folded.events)
+    events = [] if folded is None else [folded.event]
     changed: dict[str, Track] = {}
     for model_id, track in tracks.items():
         after = track
         if folded is not None and (paths := folded.paths.get(model_id)):
             after = without(track, paths)
-            if EXPIRATION in paths:  # another date has reminders of its own
-                after = replace(after, reminded=None)
         if is_missing(after):
             after, made = (after, []) if missing <= unnamed else _gone(after, tracks, moment, unnamed)
         elif not after.present:
@@ -241,7 +239,7 @@ def _retargeted(track: Track, moment: Moment) -> _Made:
 
 
 def _changed(track: Track, moment: Moment) -> _Made:
-    paths = _settled(track, moment, moment.policy.settle_changed, _is_other)
+    paths = _settled(track, moment, moment.policy.settle_changed, diff.is_other)
     if not paths:
         return track, []
     after = without(track, paths)
@@ -250,7 +248,3 @@ def _changed(track: Track, moment: Moment) -> _Made:
         return after, []
     fields = event.field_changes(track.pending, track.model.facets, watched)
     return after, [event.model_event("changed", track.model, moment.now, _since(track, watched), fields=fields)]
-
-
-def _is_other(path: str) -> bool:
-    return not diff.is_price(path) and path != EXPIRATION and path not in TARGETS

@@ -56,6 +56,11 @@ def is_watched(path: str) -> bool:
     return path in _WATCHED or path.startswith(_WATCHED_GROUPS)
 
 
+def is_other(path: str) -> bool:
+    """Whether the facet is neither a price, nor the expiration date, nor a target."""
+    return not is_price(path) and path != EXPIRATION and path not in TARGETS
+
+
 def is_price_watched(path: str, prices: tuple[str, ...]) -> bool:
     """Whether a price is among the price keys that are announced."""
     return "*" in prices or price_key(path) in prices

@@ -60,13 +60,11 @@ def alive_event(models: int, changes: int, trouble: str | None, now: datetime, s
     return source_event("alive", now, since, detail)
 
 
-def catalogue_event(
-    kind: Kind, now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]
-) -> Event:
-    """Return the one event that stands for the same change on many models."""
+def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]) -> Event:
+    """Return the one `changed` event that stands for the same change on many models."""
     event = Event(
         id="",
-        kind=kind,
+        kind="changed",
         model=None,
         name="The whole catalogue",
         at=now,

@@ -9,12 +9,12 @@ from watcher.catalog.reading import Snapshot
 
 
 class Refusal(Struct, frozen=True):
-    """Why a poll is not believed. `by_number` is set where only the number of missing models speaks against it:
-    then a witness (the API's own count) or repetition can confirm it.
+    """Why a poll is not believed. `gone` are the models whose going is all that speaks against it: then a witness
+    (the API's own count) or repetition can confirm it.
     """
 
     reason: str
-    by_number: bool = False
+    gone: frozenset[str] = frozenset()
 
 
 def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refusal | None:
@@ -28,9 +28,9 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
         return Refusal(f"the list has {snapshot.duplicates[0]}{more} twice")
     if not snapshot.entries or _too_many(snapshot.unnamed, snapshot.total, policy):
         return Refusal(f"{snapshot.unnamed} of {snapshot.total} entries have no readable id")
-    gone = len(present - snapshot.entries.keys())
-    if _too_many(gone, len(present), policy):
-        return Refusal(f"{gone} of {len(present)} models are gone at once", by_number=True)
+    gone = frozenset(present - snapshot.entries.keys())
+    if _too_many(len(gone), len(present), policy):
+        return Refusal(f"{len(gone)} of {len(present)} models are gone at once", gone)
     return None
 
 

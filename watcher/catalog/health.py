@@ -20,8 +20,8 @@ class Health(Struct, frozen=True):
     suspects: int = 0
     """Refused polls in a row that agree with each other."""
     suspect_since: datetime | None = None
-    suspect_total: int = 0
-    """Entries in the list that was refused last."""
+    suspect_gone: tuple[str, ...] = ()
+    """The models that were missing from the list that was refused last."""
     reason: str | None = None
     """Why the last poll was not good."""
 
@@ -46,22 +46,24 @@ def failed(health: Health, now: datetime, reason: str, policy: Policy) -> Outcom
     return after, (source_event("source_failing", now, since, detail),) if tell else ()
 
 
-def suspected(health: Health, now: datetime, refusal: Refusal, total: int) -> Outcome:
+def suspected(health: Health, now: datetime, refusal: Refusal, policy: Policy) -> Outcome:
     """Return the health after a poll was refused: `catalog_suspect`, once until a poll is believed again."""
     since = health.suspect_since or now
     reason = refusal.reason
     # A list that contradicts itself agrees with none.
-    agree = agreeing(health, total) + 1 if refusal.by_number else 0
-    after = replace(health, suspects=agree, suspect_since=since, suspect_total=total, reason=reason)
+    agree = agreeing(health, refusal, policy) + 1 if refusal.gone else 0
+    gone = tuple(sorted(refusal.gone))
+    after = replace(health, suspects=agree, suspect_since=since, suspect_gone=gone, reason=reason)
     if not health.told_failing:  # it could be read, so failures before it are not in a row with those to come
         after = replace(after, failures=0, failing_since=None)
     event = source_event("catalog_suspect", now, since, f"A poll was refused: {reason}. Nothing was taken from it.")
     return after, () if health.suspect_since else (event,)
 
 
-def agreeing(health: Health, total: int) -> int:
-    """Return how many refused polls in a row showed about as many models (within a tenth) as `total`."""
-    return health.suspects if abs(total - health.suspect_total) * 10 <= health.suspect_total else 0
+def agreeing(health: Health, refusal: Refusal, policy: Policy) -> int:
+    """Return how many refused polls in a row missed the same models as this one, give or take `max_gone_models`."""
+    others = refusal.gone.symmetric_difference(health.suspect_gone)
+    return health.suspects if len(others) <= policy.max_gone_models else 0
 
 
 def recovered(health: Health, now: datetime) -> Outcome:

@@ -77,11 +77,6 @@ class Model(Struct, frozen=True):
         """The name people know it by: a stranger's text, to be escaped for where it goes."""
         return str(self.facets.get("name", self.id))
 
-    @property
-    def is_alias(self) -> bool:
-        """Whether the id is a moving alias such as `~anthropic/claude-sonnet-latest`."""
-        return self.id.startswith("~")
-
 
 class PriceChange(Struct, frozen=True):
     """One price, before and after, as decimal strings in USD per token (or per request, image, … by its key).

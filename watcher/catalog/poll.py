@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from watcher.catalog import guard, health
 from watcher.catalog.announce import judge
+from watcher.catalog.guard import Refusal
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
@@ -42,7 +43,7 @@ class Verdict(Struct, frozen=True):
 def needs_witness(snapshot: Snapshot, tracks: Tracks, standing: Standing, policy: Policy) -> bool:
     """Whether the API's own count of models decides if this snapshot is believed."""
     refusal = guard.check(snapshot, _present(tracks), policy)
-    return refusal is not None and refusal.by_number and not _repeated(snapshot, standing, policy)
+    return refusal is not None and bool(refusal.gone) and not _repeated(refusal, standing, policy)
 
 
 def judge_list(
@@ -68,8 +69,8 @@ def judge_list(
     """
     refusal = guard.check(snapshot, frozenset() if baseline else _present(tracks), policy)
     confirmed = witness is not None and guard.confirms(witness, snapshot, policy)
-    if refusal is not None and not (refusal.by_number and (confirmed or _repeated(snapshot, standing, policy))):
-        after, events = health.suspected(standing.health, now, refusal, snapshot.total)
+    if refusal is not None and not (refusal.gone and (confirmed or _repeated(refusal, standing, policy))):
+        after, events = health.suspected(standing.health, now, refusal, policy)
         return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
     after, events = health.recovered(standing.health, now)
     judgement = judge(tracks, snapshot, now=now, last_good=standing.last_good, policy=policy, baseline=baseline)
@@ -87,6 +88,6 @@ def _present(tracks: Tracks) -> frozenset[str]:
     return frozenset(model_id for model_id, track in tracks.items() if track.present)
 
 
-def _repeated(snapshot: Snapshot, standing: Standing, policy: Policy) -> bool:
-    """Whether enough polls in a row, this one included, agree about the number of models."""
-    return health.agreeing(standing.health, snapshot.total) + 1 >= policy.confirm_suspect
+def _repeated(refusal: Refusal, standing: Standing, policy: Policy) -> bool:
+    """Whether enough polls in a row, this one included, agree about what is gone."""
+    return health.agreeing(standing.health, refusal, policy) + 1 >= policy.confirm_suspect

@@ -26,7 +26,8 @@ def changes(
     from watcher.alerts.text import visible
 
     with open_store(state.load()) as store, store.reading() as session:
-        events = session.history.events(since=since, kinds=kinds, model=model, limit=limit)
+        wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # that all is well is no change
+        events = session.history.events(since=since, kinds=wanted, model=model, limit=limit)
     if as_json:
         print_json(events)
         return

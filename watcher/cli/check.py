@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from watcher.cli.opening import open_source, open_store, sender, store_exists, warn, with_console
+from watcher.cli.opening import open_source, open_store, sender, store_exists, tell_log, warn, with_console
 from watcher.cli.state import State
 from watcher.cli.table import counted, print_json
 from watcher.cli.when import told
@@ -28,6 +28,7 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     from watcher.cycle import check
     from watcher.health_ping import Pings
 
+    tell_log()
     terminal = sys.stderr.isatty()  # under cron each line is a mail at every check, and the monitor raises the alarm
     tell = warn if terminal else lambda _line: None
     config = with_console(state.load())
@@ -53,8 +54,6 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
         if attempt.state == "pending":
             again = f", not before {told(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
-        elif attempt.state == "given up":
-            warn(f"channel {attempt.channel}: gave up on {len(attempt.events)} alerts: {attempt.detail}")
     if report.baseline and not as_json and sys.stdout.isatty():
         click.echo(f"{counted(report.poll.models or 0, 'model')} taken in; from now on changes are announced")
     if as_json:

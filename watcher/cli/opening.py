@@ -85,6 +85,19 @@ def sender(config: Config, *, quiet: bool = False) -> "Callable[[Channel, Sequen
     return send
 
 
+def tell_log() -> None:
+    """Print what is logged as warnings are: a line on stderr."""
+    import logging
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            from watcher.alerts.text import visible
+
+            warn(visible(record.getMessage(), 2000))
+
+    logging.getLogger("watcher").handlers[:] = [Told(logging.WARNING)]
+
+
 def warn(message: str) -> None:
     """Print one line on stderr."""
     click.echo(f"watcher: {message}", err=True)

@@ -1,5 +1,6 @@
 """How a database is opened: SQLite's settings, the schema's version, and the driver's errors in our words."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +18,12 @@ from watcher.store.documents import DamagedError
 from watcher.store.revisions import REVISIONS
 from watcher.store.upkeep import check_pages
 
+_LEAST_ROOM = 64 * 1024
+"""Bytes: SQLite makes the index of a write-ahead log in pieces of 32 KiB."""
+
 _DAMAGED = "is damaged; nothing was written. Restore a backup, or move it away to start anew"
+
+_FULL = "cannot grow: the disk is full; nothing of this poll was stored, free some space"
 
 _ADVICE = {
     "SQLITE_BUSY": "stayed locked by another process; nothing was written. Try again when that is done",
@@ -25,7 +31,8 @@ _ADVICE = {
     "SQLITE_READONLY": "is read-only for this user; check the owner and mode of the file and its folder",
     "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and this user may write there",
     "SQLITE_PERM": "may not be used by this user; check its owner and mode",
-    "SQLITE_FULL": "cannot grow: the disk is full; nothing of this poll was stored, free some space",
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR_SHMSIZE": _FULL,  # no room for the index of the log, which lies beside it
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error",
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": "is not an SQLite database; nothing was written. Check [store] url",
@@ -86,9 +93,9 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(f"The database {name} {_advice(error)}.") from error
+        raise StoreError(f"The database {name} {_advice(error, name)}.") from error
     except sqlite3.Error as error:
-        raise StoreError(f"The database {name} {_advice_for(error)}.") from error
+        raise StoreError(f"The database {name} {_advice_for(error, name)}.") from error
     except DamagedError as error:
         raise StoreError(f"The database {name} {_DAMAGED}.") from error
     except StatementError as error:  # a value of ours that no database can hold: not this one's fault
@@ -97,14 +104,23 @@ def explained(url: URL) -> Iterator[None]:
         raise StoreError(f"The database {name} cannot be used: {_first_line(error)}.") from error
 
 
-def _advice(error: DBAPIError) -> str:
-    return _advice_for(error.orig if error.orig is not None else error)
+def _advice(error: DBAPIError, name: str) -> str:
+    return _advice_for(error.orig if error.orig is not None else error, name)
 
 
-def _advice_for(error: BaseException) -> str:
+def _advice_for(error: BaseException, name: str) -> str:
     code = str(getattr(error, "sqlite_errorname", "") or "")
-    known = (advice for name, advice in _ADVICE.items() if code.startswith(name))
+    if code.startswith("SQLITE_IOERR") and _is_full(Path(name).parent):
+        code = "SQLITE_FULL"  # with a write-ahead log, the log's index fails first, and SQLite cannot tell why
+    known = (advice for prefix, advice in _ADVICE.items() if code.startswith(prefix))
     return next(known, f"cannot be used: {_first_line(error)}")
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_ROOM
+    except OSError:
+        return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -184,6 +184,16 @@ class Outbox:
             found[channel] = replace(found[channel], error=error)
         return {name: one if one.fails else replace(one, error=None) for name, one in found.items()}
 
+    def is_told_lost(self, channel: str) -> bool:
+        """Whether it was announced that alerts for a channel were lost, and nothing has reached it since."""
+        sent = self._connection.execute(
+            select(func.max(deliveries.c.sent)).where(deliveries.c.channel == channel, deliveries.c.state == SENT)
+        ).scalar()
+        query = select(events.c.body).where(events.c.kind == "undelivered")
+        if sent is not None:
+            query = query.where(events.c.at > sent)
+        return any(unpack(row.body, Event).name == channel for row in self._connection.execute(query))
+
     def overdue(self, since: datetime) -> list[Delivery]:
         """Return what was due at that time or before and still waits."""
         return self.find(deliveries.c.state == PENDING, deliveries.c.due <= since)

@@ -110,9 +110,12 @@ class Store:
         """
         import fcntl
 
-        path = f"{self._url.removeprefix('sqlite:///')}.sending"
+        if self.file is None:
+            yield  # nobody else can see it
+            return
+        path = self.file.with_name(f"{self.file.name}.sending")
         try:
-            file = open(path, "a")  # noqa: PTH123, SIM115 - closed below
+            file = path.open("a")
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
