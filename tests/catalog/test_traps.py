@@ -438,7 +438,8 @@ def test_a_rewrite_in_two_polls_is_a_line_each_and_other_models_keep_their_own()
 
 
 def test_where_ids_lead_is_never_folded() -> None:
-    world = World().poll("00:00", *many(30)).poll("01:00", *many(30, canonical_slug="x/y")).hold("09:00")
+    world = World().poll("00:00", *many(30, canonical_slug="x/w"))
+    world = world.poll("01:00", *many(30, canonical_slug="x/y")).hold("09:00")
     assert [event.kind for event in world.events] == ["retargeted"] * 30
 
 

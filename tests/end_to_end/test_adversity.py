@@ -234,6 +234,23 @@ def test_a_lock_of_20_seconds_is_waited_for(case: Case) -> None:
     assert_nothing_to_announce(case)
 
 
+def test_a_bug_in_sending_to_one_channel_is_that_channels_failure(case: Case, inside: Callable[..., Inside]) -> None:
+    watcher = inside()
+    send = watcher.send
+
+    def broken(channel: Channel, events: Sequence[Event]) -> Result:
+        if channel.name == "hook":
+            raise KeyError("a secret")
+        return send(channel, events)
+
+    watcher.send = broken
+    watcher.check(datetime.now(UTC))
+    results = {attempt.channel: (attempt.state, attempt.detail) for attempt in watcher.drain(datetime.now(UTC))}
+    assert results["hook"] == ("pending", "sending broke off (KeyError)")
+    assert results["mail"][0] == results["narrow"][0] == "sent"
+    assert survives(case, *LATER) == 0
+
+
 # A clock that steps back
 
 

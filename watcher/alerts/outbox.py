@@ -101,15 +101,19 @@ class _Drain:
         by_name = {channel.name: channel for channel in channels}
         with ThreadPoolExecutor(min(len(channels), MOST_AT_ONCE), "watcher-channel") as pool:
             running: dict[Future[Result], Batch] = {}
-            for batch in self._batches(channels):
-                running[pool.submit(self._send, by_name[batch.channel], batch.events)] = batch
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    batch = running.pop(future)
-                    following = self._settle(by_name[batch.channel], batch, future.result())
-                    if following is not None:
-                        running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
+            try:
+                for batch in self._batches(channels):
+                    running[pool.submit(self._send, by_name[batch.channel], batch.events)] = batch
+                while running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        batch = running.pop(future)
+                        following = self._settle(by_name[batch.channel], batch, _result(future))
+                        if following is not None:
+                            running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
+            except BaseException:  # what cannot be noted as sent must not be sent
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _batches(self, channels: Sequence[Channel]) -> "Iterator[Batch]":
         """Return the first batch of each channel; all are stored in one transaction."""
@@ -189,6 +193,16 @@ class _Drain:
         if rows:
             ids = tuple(row.event.id for row in rows)
             self._attempts.append(Attempt(name, state, ids, detail, next_attempt))
+
+
+def _result(future: "Future[Result]") -> "Result":
+    """Return what became of a message; a bug of ours is that channel's failure, and costs no other its record."""
+    try:
+        return future.result()
+    except Exception as error:
+        from watcher.alerts.channel import Result
+
+        return Result(False, f"sending broke off ({type(error).__name__})")
 
 
 def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: float) -> timedelta:
