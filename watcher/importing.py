@@ -66,7 +66,8 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
             problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {step.reason}")
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in step.problems]
-        if not run.tracks:  # it is no baseline: all that comes after it would be news
+        if not any(track.listed for track in run.tracks.values()):  # nothing is understood, so nothing can be stored
+            run.tracks.clear()
             run.standing = Standing()
             continue
         past.polls.append((capture.at, capture.snapshot.total))

@@ -52,7 +52,7 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     [
         Source("https://openrouter.ai/api/v1?a=b", "policy", b"\x00digest\xff", 340, START, Health()),
         Source("", "", b""),
-        Source("q", "p", b"d", 1, None, Health(3, START, True, 2, START + HOUR, 17, "it is too short")),
+        Source("q", "p", b"d", 1, None, Health(3, START, True, 2, START + HOUR, ("a/b", "c/d"), "it is too short")),
     ],
 )
 def test_a_source_comes_back_as_it_was_saved(source: Source, store: Store) -> None:
