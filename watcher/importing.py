@@ -73,6 +73,8 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
         past.polls.append((capture.at, capture.snapshot.total))
         past.events += [replace(event, marks=(*event.marks, "imported")) for event in step.events]
         for model_id, track in step.changed.items():
+            if not track.listed:
+                continue  # it is there, but nobody understands it yet
             past.first_seen.setdefault(model_id, capture.at)
             span = open_spans.get(model_id)
             if span is not None and not (track.present and span.facets == track.model.facets):
@@ -86,6 +88,7 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
                 span = Span(model_id, capture.at, None, track.model.facets, documents[model_id])
                 open_spans[model_id] = span
                 past.spans.append(span)
+    past.tracks = {model_id: track for model_id, track in run.tracks.items() if track.listed}
     return past
 
 
