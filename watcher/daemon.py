@@ -287,11 +287,12 @@ class Daemon:
     def _drain(self) -> None:
         config = self._config
         attempts: list[Attempt] = []
+        began = self._clock()
         try:
             attempts = drain(self._store, config, self._setting.sender(config), clock=self._clock)
             for attempt in attempts:
                 self._tell_attempt(attempt)
-            wait = max(RESEND, min(LOOK, self._until_due()))
+            wait = max(RESEND, min(LOOK, self._until_due(began)))
         except WatcherError as error:
             _log.error("%s", error)
             wait = LOOK
@@ -307,14 +308,13 @@ class Daemon:
             _log.warning("channel %s: %s not delivered yet: %s%s", attempt.channel, alerts, attempt.detail, again)
         self._waiting[attempt.channel] = attempt.next_attempt
 
-    def _until_due(self) -> timedelta:
-        """Return how long it is until something is to be sent."""
+    def _until_due(self, began: datetime) -> timedelta:
+        """Return how long it is until something is to be sent, after a sending that began at that time."""
         with self._store.reading() as session:
             due = session.outbox.next_due()
-        if due is None:
-            return LOOK
-        until = due - self._clock()
-        return until if until > timedelta(0) else LOOK  # due but not sent: its channel is quiet, or is no more
+        if due is None or due <= began:
+            return LOOK  # nothing waits, or it was due and not sent: its channel is quiet, or is no more
+        return due - self._clock()
 
     # Changes of state
 
