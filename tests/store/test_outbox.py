@@ -194,3 +194,14 @@ def test_what_a_channel_was_told_is_replaced(prices: dict[str, Any], store: Stor
         assert told("other", "a/b") == {"prompt": "0.3"}
         assert told("team", "a/c") == {"prompt": "0.4"}
         assert told("team", "a/unknown") == {}
+
+
+def test_what_waits_for_a_failed_channel_is_next_due_with_it(store: Store) -> None:
+    queue(store, event(1))
+    batch = take(store)
+    assert batch is not None
+    with store.writing() as session:
+        session.outbox.mark_failed(batch.deliveries, START + HOUR, "HTTP 500", refused=True)
+    queue(store, event(2), at=START + MINUTE)
+    with store.reading() as session:
+        assert session.outbox.next_due() == START + HOUR

@@ -204,9 +204,14 @@ class Outbox:
         return list(self._connection.execute(query.group_by(deliveries.c.batch)).scalars())
 
     def next_due(self) -> datetime | None:
-        """Return when something is to be sent next, None if nothing waits."""
-        query = select(func.min(deliveries.c.next_attempt)).where(deliveries.c.state == PENDING)
-        return self._connection.execute(query).scalar()
+        """Return when something is to be sent next, None if nothing waits.
+
+        While a channel is waited for after a failure, what is due sooner waits with it, as in `next_batch`.
+        """
+        retry = func.max(case((deliveries.c.attempts > 0, deliveries.c.next_attempt)))
+        query = select(func.min(deliveries.c.next_attempt), retry).where(deliveries.c.state == PENDING)
+        rows = self._connection.execute(query.group_by(deliveries.c.channel))
+        return min((max(first, again or first) for first, again in rows), default=None)
 
     def find(self, *where: ColumnElement[bool]) -> list[Delivery]:
         """Return deliveries, oldest first."""
