@@ -1,11 +1,16 @@
-"""What all tests share: the recorded snapshots, where they are there."""
+"""What all tests share: databases, and the recorded snapshots, where they are there."""
 
 import os
+import shutil
 import tarfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from tests.databases import Server, running
+from watcher.store.store import Store
 
 Recorded = list[tuple[datetime, bytes]]
 
@@ -29,3 +34,28 @@ def recorded(archive_path: Path) -> Recorded:
             for member in archive
             if (file := archive.extractfile(member)) is not None
         ]
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the current schema and nothing in it. Copy it."""
+    path = tmp_path_factory.mktemp("empty") / "watcher.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server; the test is skipped where none is installed."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[str]:
+    """The `[store] url` of a database of this test with nothing in it; the test runs once for each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url

@@ -51,8 +51,8 @@ class Watch(World):
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
-    with Store.open(f"sqlite:///{tmp_path / 'w.db'}") as store:
+def watch(database: str) -> Iterator[Watch]:
+    with Store.open(database) as store:
         watch = Watch(store)
         watch.use(channel())
         watch.now = NINE - HOUR
@@ -105,21 +105,21 @@ def test_after_a_pause_there_is_one(watch: Watch) -> None:
     assert watch.at(NINE + 32 * DAY) == ("team",)
 
 
-def test_a_restart_forgets_nothing(watch: Watch, tmp_path: Path) -> None:
+def test_a_restart_forgets_nothing(watch: Watch, database: str) -> None:
     watch.at(NINE)
     watch.send()
     watch.store.close()
-    with Store.open(f"sqlite:///{tmp_path / 'w.db'}") as store:
+    with Store.open(database) as store:
         watch.store = store
         assert watch.at(NINE + HOUR) == ()
         assert watch.at(NINE + DAY) == ("team",)
 
 
-def test_processes_that_poll_at_once_queue_one(watch: Watch, tmp_path: Path) -> None:
+def test_processes_that_poll_at_once_queue_one(watch: Watch, database: str) -> None:
     barrier = Barrier(4)
 
     def poll(_number: int) -> tuple[str, ...]:
-        with Store.open(f"sqlite:///{tmp_path / 'w.db'}") as store:
+        with Store.open(database) as store:
             barrier.wait(30)
             return check(store, watch, watch.config, now=NINE).alive
 
@@ -241,11 +241,11 @@ def test_its_title_is_what_it_says(models: int, changes: int, trouble: str | Non
 
 
 def test_it_is_no_change_that_is_listed(
-    watch: Watch, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    watch: Watch, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.at(NINE)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///w.db"\n')
+    (tmp_path / "config.toml").write_text(f'[store]\nurl = "{database}"\n')
     command = Command(tmp_path, capsys)
     assert command.run("changes", "--json").out == "[]\n"
     assert "Still alive" in command.run("changes", "--kind", "alive").out

@@ -3,9 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tests.store.samples import HOUR, MINUTE, START, body, document, unfit
+from tests.store.samples import HOUR, MINUTE, START, body, document, moment, rows, unfit
 from watcher.catalog.model import KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.config.settings import Channel, Config, Rules, Source
@@ -97,22 +96,9 @@ def _or_error(said: Any) -> Any:
     return said
 
 
-@pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("blank") / "w.db"
-    Store.open(f"sqlite:///{path}").close()
-    return path.read_bytes()
-
-
 @pytest.fixture
-def url(blank: bytes, tmp_path: Path) -> str:
-    (tmp_path / "w.db").write_bytes(blank)
-    return f"sqlite:///{tmp_path / 'w.db'}"
-
-
-@pytest.fixture
-def world(url: str) -> Iterator[World]:
-    with Store.open(url) as store:
+def world(database: str) -> Iterator[World]:
+    with Store.open(database) as store:
         yield World(store)
 
 
@@ -141,12 +127,12 @@ def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: Wor
     assert told["coarse"] == [("100", "106"), ("106", "120"), ("120", "113")]
 
 
-def test_what_a_channel_was_told_outlives_the_process(world: World, url: str) -> None:
+def test_what_a_channel_was_told_outlives_the_process(world: World, database: str) -> None:
     world.channels(coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "103"):
         world.shows(document("a/one", price))
     assert world.queued("coarse") == []
-    with Store.open(url) as reopened:
+    with Store.open(database) as reopened:
         world.store = reopened
         world.shows(document("a/one", "106"))
         (event,) = world.queued("coarse")
@@ -270,14 +256,14 @@ def test_a_clock_that_steps_back_announces_nothing_and_breaks_nothing(world: Wor
 # Two at once
 
 
-def test_two_processes_that_check_at_once_announce_once(world: World, url: str) -> None:
+def test_two_processes_that_check_at_once_announce_once(world: World, database: str) -> None:
     world.channels(all=Rules())
     world.shows(*many(10))
     world.shown = (body([*many(10), document("a/new"), document("b/new")]),)
     together = Barrier(4)
 
     def one(number: int) -> Report:
-        with Store.open(url) as store:
+        with Store.open(database) as store:
             together.wait(20)
             return check(store, world, world.config, now=START + HOUR + number * timedelta(milliseconds=1))
 
@@ -406,10 +392,7 @@ def _break(*_: Any, **__: Any) -> None:
 
 
 def ages(world: World) -> list[timedelta]:
-    with sqlite3.connect(world.store.file or "") as connection:
-        found = connection.execute("SELECT at FROM polls ORDER BY id").fetchall()
-    connection.close()
-    return [world.now - datetime.fromisoformat(at).replace(tzinfo=UTC) for (at,) in found]
+    return [world.now - moment(at) for (at,) in rows(world.store, "SELECT at FROM polls ORDER BY id")]
 
 
 def test_old_polls_are_forgotten_although_nothing_ever_changes(world: World) -> None:
@@ -432,6 +415,7 @@ def test_a_day_between_two_looks_is_only_noted(world: World, monkeypatch: pytest
     assert looks == [(timedelta(days=365), world.now)]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_damage_is_found_within_a_day_and_then_nothing_is_written(world: World) -> None:
     path = world.store.file
     assert path is not None

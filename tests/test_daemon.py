@@ -28,6 +28,7 @@ from watcher.wake import Wake
 
 SECONDS = 30
 """Until a test gives up on what must come."""
+IN_A_FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 A, B, C = document("a/a"), document("b/b"), document("c/c")
 HOUR = 3600
 
@@ -90,8 +91,9 @@ class Steps(Wake):
 class World:
     """The source, the channels, the supervisor and the clock of one daemon."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str) -> None:
         self.folder = folder
+        self.database = database
         self.config = self.configured("w.db")
         self.seconds = 0.0
         self.shown: list[Mapping[str, Any]] = [A, B]
@@ -114,7 +116,7 @@ class World:
         settings: dict[str, Any] = {
             "path": None,
             "source": Source(rss=False, interval=timedelta(minutes=5)),
-            "store": StoreSettings(f"sqlite:///{self.folder / database}"),
+            "store": StoreSettings(self.database if database == "w.db" else f"sqlite:///{self.folder / database}"),
             "announce": Policy(settle=timedelta(0), settle_changed=timedelta(0)),
             "channels": (Channel("team"),),
             "delivery": Delivery(retry_first=timedelta(minutes=10), retry_most=timedelta(minutes=10)),
@@ -244,10 +246,12 @@ class FakeSource:
 
 
 @pytest.fixture
-def world(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    tmp_path: Path, database: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     monkeypatch.setattr(logging.getLogger("watcher"), "propagate", True)
     caplog.set_level(logging.DEBUG, "watcher")
-    world = World(tmp_path)
+    world = World(tmp_path, database)
     yield world
     world.close()
 
@@ -391,19 +395,21 @@ def test_a_bug_in_a_poll_or_a_sending_does_not_end_the_watching(world: World, ca
     assert world.sent[-1][2] == ("c/c",)
 
 
+@IN_A_FILE
 def test_a_database_that_cannot_be_used_ends_the_start(world: World, tmp_path: Path) -> None:
-    (tmp_path / "w.db").write_text("no database " * 100)
+    (tmp_path / "watcher.db").write_text("no database " * 100)
     daemon = Daemon(world, world.config, world.wake, world.told, clock=world.now, elapsed=lambda: 0.0)
     with pytest.raises(StoreError, match="not an SQLite database"):
         daemon.run()
     assert world.told.lines == [], "nobody is told that it is ready"
 
 
+@IN_A_FILE
 def test_a_database_that_breaks_later_is_told_of_and_the_watching_goes_on(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.start()
-    blocked = Store.open(f"sqlite:///{tmp_path / 'w.db'}")
+    blocked = Store.open(f"sqlite:///{tmp_path / 'watcher.db'}")
     world.daemon._store = Store(world.config.store.url, busy_seconds=0.01)
     lines(caplog)
     with blocked.writing():
@@ -578,15 +584,16 @@ def test_it_is_not_fed_when_a_sending_hangs_for_good(world: World) -> None:
     assert world.told.count("WATCHDOG=1") == before
 
 
+@IN_A_FILE
 def test_it_is_not_fed_while_the_database_does_not_answer(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.told.watchdog = 30.0
     world.start()
-    database = tmp_path / "w.db"
+    database = tmp_path / "watcher.db"
     world.daemon._store.close()
     kept = database.read_bytes()
-    for name in ("w.db-wal", "w.db-shm"):
+    for name in ("watcher.db-wal", "watcher.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
     database.write_bytes(b"this is no database " * 100)
     before = world.told.count("WATCHDOG=1")
@@ -653,13 +660,14 @@ def test_a_broken_configuration_keeps_the_old_one_and_says_every_mistake(
     assert [(name, models) for _, name, models in world.sent] == [("team", ("c/c",))]
 
 
+@IN_A_FILE
 def test_a_new_database_is_used_and_the_old_one_left(world: World, tmp_path: Path) -> None:
     world.start()
     world.reloads(world.configured("other.db"))
     assert world.polled_at == [0, 0], "it knows nothing yet"
     world.shows(A, B, C)
     assert world.stops() is True
-    assert sorted(path.name for path in tmp_path.iterdir() if "sending" not in path.name) == ["other.db", "w.db"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "sending" not in path.name) == ["other.db", "watcher.db"]
     assert [models for _, _, models in world.sent] == [("c/c",)]
 
 

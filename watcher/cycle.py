@@ -9,7 +9,7 @@ What is in the brackets happens wholly or not at all: after a crash the next cyc
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,12 @@ from watcher.upstream.errors import TooSlowError, UnreachableError
 
 if TYPE_CHECKING:
     from watcher.store.session import Session
+
+
+LONGEST_CACHED = timedelta(hours=1)
+"""What the source says about its cache is followed so far: a cache that is set up wrongly must not end the watching."""
+LONGEST_ASKED = timedelta(days=1)
+"""And so far where it asks to be left alone."""
 
 
 class Listing(Protocol):
@@ -98,6 +104,10 @@ class _Fetched(Struct, frozen=True):
     def feed_digest(self) -> bytes:
         return b"" if self.feed is None else _digest([self.feed])
 
+    def again(self, now: datetime) -> datetime | None:
+        """When it may be asked again, if it said so."""
+        return None if self.not_before is None else now + timedelta(seconds=self.not_before)
+
 
 class _Read(Struct, frozen=True):
     """What it means."""
@@ -131,7 +141,8 @@ def check(
     fetched = _fetch(upstream, config.source)
     seen = store.glance(now)
     if seen is not None and seen.listed is not None and _nothing_to_judge(fetched, seen, seen.listed, config, now):
-        done = Poll(now, "good", _milliseconds(monotonic() - start), seen.listed.models)
+        models, again = seen.listed.models, fetched.again(now)
+        done = Poll(now, "good", _milliseconds(monotonic() - start), models, not_before=again)
         if not dry_run:
             store.note(done)
         return Report(done, not_before=fetched.not_before)
@@ -145,11 +156,12 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     fetched = _Fetched()
     try:
         listing = upstream.models()
-        fetched = _Fetched(listing.pages, not_before=listing.max_age)
+        fetched = _Fetched(listing.pages, not_before=_at_most(listing.max_age, LONGEST_CACHED))
     except (UnreachableError, TooSlowError) as error:
         return _Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
-        fetched = _Fetched(error=str(error), not_before=getattr(error, "retry_after", None))
+        asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)
+        fetched = _Fetched(error=str(error), not_before=asked)
     if not source.rss:
         return fetched
     try:
@@ -264,6 +276,7 @@ def _judge_and_store(
         events=len(events),
         reason=verdict.reason,
         feed=feed_error,
+        not_before=fetched.again(now),
     )
     state.add_poll(done)
     wanted = queue(session, events, config.channels, now)
@@ -333,6 +346,10 @@ def _digest(bodies: Sequence[bytes]) -> bytes:
     for body in bodies:
         digest.update(body)
     return digest.digest()
+
+
+def _at_most(seconds: float | None, most: timedelta) -> float | None:
+    return None if seconds is None else min(seconds, most.total_seconds())
 
 
 def _milliseconds(seconds: float) -> int:

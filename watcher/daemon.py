@@ -22,7 +22,7 @@ from watcher.alerts.outbox import Attempt, drain
 from watcher.config.conceal import without_userinfo
 from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
-from watcher.cycle import Report, Upstream, check
+from watcher.cycle import LONGEST_ASKED, Report, Upstream, check
 from watcher.errors import WatcherError
 from watcher.health_ping import Pings
 from watcher.store.store import Store
@@ -37,10 +37,6 @@ LEAST_INTERVAL = timedelta(seconds=60)
 """Politeness: the source is never asked more often."""
 JITTER = 0.1
 """Polls come this fraction of the interval sooner or later, so that many watchers do not come at once."""
-LONGEST_CACHED = timedelta(hours=1)
-"""What the source says about its cache is followed so far: a cache that is set up wrongly must not end the watching."""
-LONGEST_ASKED = timedelta(days=1)
-"""And so far where it asks to be left alone."""
 BOUND = timedelta(minutes=30)
 """A poll or a sending that takes longer hangs for good: the watchdog is not fed any more. A poll with all its retries
 takes a quarter of an hour at most."""
@@ -50,6 +46,8 @@ RESEND = timedelta(seconds=5)
 """Two sendings are at least so far apart, however much seems due; new alerts do not wait for it."""
 LOOK = timedelta(minutes=1)
 """Two looks at what is due are at most so far apart: another process can make something due."""
+SOON = timedelta(seconds=10)
+"""How soon it is looked at again whether another machine, which polls at this moment, has done so."""
 
 FAILURE, SILENCE, DISBELIEF, NO_FEED = (
     "the poll failed",
@@ -131,6 +129,8 @@ class Daemon:
         self._postman = _Worker("sending", wake, elapsed)
         self._next_poll = elapsed()
         self._next_sending = elapsed()
+        self._polled_at: datetime | None = None
+        self._others = False
         self._trouble: tuple[str, str] | None = None
         self._problems: tuple[str, ...] = ()
         self._waiting: dict[str, datetime | None] = {}
@@ -178,9 +178,9 @@ class Daemon:
     def _supervise(self) -> None:
         now = self._elapsed()
         if (self._poll_wanted or now >= self._next_poll) and not self._poller.busy:
-            self._poll_wanted = False
+            wanted, self._poll_wanted = self._poll_wanted, False
             self._next_poll = now + self._interval()
-            self._poller.start(self._poll)
+            self._poller.start(lambda: self._take_turn(wanted))
         if (self._sending_wanted or now >= self._next_sending) and not self._postman.busy:
             self._sending_wanted = False
             self._next_sending = now + LOOK.total_seconds()
@@ -226,20 +226,41 @@ class Daemon:
 
     # In threads of their own
 
-    def _poll(self) -> None:
+    def _take_turn(self, wanted: bool) -> None:
+        """Poll, where it is this machine's turn: the others of a shared database poll as often as one would alone."""
         try:
-            config = self._config
-            with self._pings.around(config.health) as ping:
-                report = check(self._store, self._source_for(config), config, now=self._clock())
-                ping(report.poll)
+            with self._store.polling(wait=wanted) as ours:
+                wait = timedelta() if wanted or not self._store.shared else self._until_turn() if ours else SOON
+                if not wait:
+                    self._poll()
+                    return
         except WatcherError as error:
             self._note_trouble(FAILURE, str(error))
             return
+        self._next_poll = self._elapsed() + wait.total_seconds()
+
+    def _until_turn(self) -> timedelta:
+        """Return how long it is until the source is to be polled again, whoever did so last."""
+        with self._store.reading() as session:
+            last = session.state.last_poll()
+        self._others = last is not None and last.at != self._polled_at
+        if last is None:
+            return timedelta()
+        interval, now = timedelta(seconds=self._interval()), self._clock()
+        again = max(last.at + interval, last.not_before or last.at)
+        return max(timedelta(), min(again - now, LONGEST_ASKED)) if last.at <= now + interval else timedelta()
+
+    def _poll(self) -> None:
+        config = self._config
+        with self._pings.around(config.health) as ping:
+            report = check(self._store, self._source_for(config), config, now=self._clock())
+            ping(report.poll)
         self._tell(report)
         if report.not_before is not None:
-            most = LONGEST_ASKED if report.poll.outcome == "failed" else LONGEST_CACHED
-            again = self._elapsed() + min(report.not_before, most.total_seconds())
-            self._next_poll = max(self._next_poll, again)
+            self._next_poll = max(self._next_poll, self._elapsed() + report.not_before)
+        self._polled_at = report.poll.at
+        if report.poll.outcome == "failed" and self._others:  # it may be this machine's network: they go first
+            self._next_poll += 2 * JITTER * self._config.source.interval.total_seconds()
         if report.events or report.alive:
             self._sending_wanted = True
 

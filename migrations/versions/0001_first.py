@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from watcher.store.schema import Time
+from watcher.store.schema import Name, Time
 
 revision = "0001"
 down_revision = None
@@ -13,10 +13,10 @@ def upgrade() -> None:
     """Create all tables."""
     op.create_table(
         "events",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", Name, nullable=False),
         sa.Column("at", Time(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=True),
+        sa.Column("model", Name, nullable=True),
         sa.Column("imported", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.create_index("events_model", "events", ["model", "at"], unique=False)
     op.create_table(
         "models",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", Name, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("first_seen", Time(), nullable=False),
         sa.Column("last_seen", Time(), nullable=True),
@@ -50,13 +50,14 @@ def upgrade() -> None:
         sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("feed", sa.Text(), nullable=True),
+        sa.Column("not_before", Time(), nullable=True),
         sa.Column("imported", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("polls_at", "polls", ["at"], unique=False)
     op.create_table(
         "sources",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", Name, nullable=False),
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -67,30 +68,30 @@ def upgrade() -> None:
     )
     op.create_table(
         "alive",
-        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("channel", Name, nullable=False),
         sa.Column("seen_to", Time(), nullable=False),
         sa.Column("since", Time(), nullable=False),
         sa.PrimaryKeyConstraint("channel"),
     )
     op.create_table(
         "upkeep",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", Name, nullable=False),
         sa.Column("at", Time(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "told",
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("channel", Name, nullable=False),
+        sa.Column("model", Name, nullable=False),
+        sa.Column("key", Name, nullable=False),
         sa.Column("price", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "model", "key"),
     )
     op.create_table(
         "deliveries",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("event", Name, nullable=False),
+        sa.Column("channel", Name, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("created", Time(), nullable=False),
         sa.Column("due", Time(), nullable=False),
@@ -114,7 +115,7 @@ def upgrade() -> None:
     op.create_table(
         "versions",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("model", Name, nullable=False),
         sa.Column("valid_from", Time(), nullable=False),
         sa.Column("valid_to", Time(), nullable=True),
         sa.Column("facets", sa.LargeBinary(), nullable=False),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -30,11 +29,11 @@ def event(number: int, kind: str = "new", at: datetime = START) -> Event:
 class World:
     """A database, channels that answer as told, and a clock to set."""
 
-    def __init__(self, path: Path, *channels: Channel, delivery: Delivery | None = None) -> None:
+    def __init__(self, database: str, *channels: Channel, delivery: Delivery | None = None) -> None:
         self.config = Config(
             None,
             Source(),
-            StoreSettings(f"sqlite:///{path}/w.db"),
+            StoreSettings(database),
             channels=channels,
             delivery=delivery or Delivery(),
         )
@@ -68,8 +67,8 @@ A, B = Channel("a", "json://x", rules=ALL), Channel("b", "json://y", rules=ALL)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, A, B)
+def world(database: str) -> Iterator[World]:
+    world = World(database, A, B)
     yield world
     world.store.close()
 
@@ -186,8 +185,8 @@ def test_what_makes_no_sense_to_repeat_is_given_up_at_once(world: World) -> None
     assert [channel for channel, _ in world.sent].count("b") == 2
 
 
-def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_time(tmp_path: Path) -> None:
-    world = World(tmp_path, A)
+def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_time(database: str) -> None:
+    world = World(database, A)
     world.queue(event(1))
     world.config = Config(None, Source(), world.config.store, channels=(B,))
     world.drain(after=timedelta(days=3))
@@ -195,9 +194,9 @@ def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_ti
     world.store.close()
 
 
-def test_a_digest_is_the_same_queue_with_a_later_due_time(tmp_path: Path) -> None:
+def test_a_digest_is_the_same_queue_with_a_later_due_time(database: str) -> None:
     daily = Timing(digest=Digest("day", time(9)), urgent=("expired",))
-    world = World(tmp_path, Channel("a", "json://x", rules=ALL, timing=daily))
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=daily))
     world.queue(event(1)).drain(after=HOUR)
     world.queue(event(2), event(3, "expired")).drain()
     assert world.sent == [("a", ("e3",))]
@@ -208,8 +207,8 @@ def test_a_digest_is_the_same_queue_with_a_later_due_time(tmp_path: Path) -> Non
     world.store.close()
 
 
-def test_so_many_messages_an_hour_and_then_one_with_all_that_waited(tmp_path: Path) -> None:
-    world = World(tmp_path, Channel("a", "json://x", rules=ALL, timing=Timing(max_per_hour=2, urgent=("expired",))))
+def test_so_many_messages_an_hour_and_then_one_with_all_that_waited(database: str) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=Timing(max_per_hour=2, urgent=("expired",))))
     for number in range(5):
         world.queue(event(number)).drain(after=MINUTE)
     assert [ids for _, ids in world.sent] == [("e0",), ("e1",)]

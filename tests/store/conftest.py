@@ -16,14 +16,6 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the current schema and nothing in it. Copy it."""
-    path = tmp_path_factory.mktemp("empty") / "watcher.db"
-    Store.open(url(path)).close()
-    return path
-
-
 @pytest.fixture
 def path(empty: Path, tmp_path: Path) -> Path:
     """The file of the database of this test, empty of data."""
@@ -31,9 +23,9 @@ def path(empty: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    """The open database of this test."""
-    with Store.open(url(path)) as opened:
+def store(database: str) -> Iterator[Store]:
+    """The open database of this test, of each kind."""
+    with Store.open(database) as opened:
         yield opened
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy import text
 
 from watcher.catalog import poll
 from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
@@ -102,3 +103,15 @@ def contents(store: Store) -> dict[str, Any]:
             "poll": session.state.last_poll(),
             "list": session.state.source("list"),
         }
+
+
+def rows(store: Store, query: str) -> list[tuple[Any, ...]]:
+    """Return what lies in the tables."""
+    with store._transaction(writes=False) as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def moment(at: datetime | str) -> datetime:
+    """The time of a column, which SQLite has as a text without a time zone."""
+    found = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

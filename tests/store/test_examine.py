@@ -27,14 +27,14 @@ def change(path: Path, *statements: str) -> None:
 
 def problems(path: Path) -> dict[str, tuple[str, ...]]:
     before = path.read_bytes()
-    found = examine(path)
+    found = examine(url(path))
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     return {part.name: part.problems for part in found.parts if part.problems}
 
 
 def test_a_whole_database_has_no_problems(filled: Path) -> None:
-    found = examine(filled)
+    found = examine(url(filled))
     assert (found.whole, found.revision, found.bytes) == (True, "0001", filled.stat().st_size)
     assert [part.name for part in found.parts] == ["pages", "references", "documents", "versions"]
     assert {part.name: part.size for part in found.parts}["versions"] == "60"
@@ -44,14 +44,14 @@ def test_a_whole_database_has_no_problems(filled: Path) -> None:
 def test_one_that_is_being_written_to_is_looked_at_as_of_one_moment(filled: Path) -> None:
     with Store.open(url(filled)) as store, store.writing() as session:
         session.state.add_poll(Poll(START, "good", 1))
-        assert examine(filled).whole
+        assert examine(url(filled)).whole
 
 
 def test_versions_that_follow_each_other_do_not_overlap(store: Store, path: Path) -> None:
     see = Polls(store)
     for number, prices in enumerate(["0.1", "0.2", None, None, None, "0.2"]):
         see.see(*([document("a/b", prices)] if prices else []), document("a/c"), at=START + number * 8 * HOUR)
-    assert examine(path).whole
+    assert examine(url(path)).whole
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_is_none_of_ours_is_refused(content: bytes | None, tmp_path: Path) 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(StoreError, match=r"does not exist|another program|not an SQLite database") as caught:
-        examine(path)
+        examine(url(path))
     assert str(path) in str(caught.value)
     assert (path.read_bytes() if path.exists() else None) == content
 
@@ -135,7 +135,7 @@ def test_a_copy_is_of_one_moment_while_another_writes(filled: Path, tmp_path: Pa
         assert contents(store) != before
     with Store.open(url(copy)) as store:
         assert contents(store) == before
-    assert examine(copy).whole
+    assert examine(url(copy)).whole
 
 
 def test_a_copy_holds_what_only_the_log_holds_yet(filled: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_new_database_is_made_with_its_folders_for_this_user_alone(tmp_path: P
 
 
 def test_it_uses_a_write_ahead_log_and_waits_for_the_disk(path: Path) -> None:
-    with Store.open(url(path)) as store, store._opened().connect() as connection:
+    with Store.open(url(path)) as store, store._transaction(writes=False) as connection:
         ask = connection.exec_driver_sql
         assert [ask(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")] == [
             "wal",

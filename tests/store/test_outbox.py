@@ -1,13 +1,11 @@
 """Deliveries: queued once, taken in batches, marked, sent by one process at a time; and what each channel was told."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from tests.store.conftest import url
 from tests.store.processes import run_together
 from tests.store.samples import HOUR, MINUTE, START, event
 from watcher.catalog.model import Event, PriceChange
@@ -172,12 +170,12 @@ def test_many_can_wait(store: Store) -> None:
     assert {row.state for row in all_of(store)} == {"sent"}
 
 
-def test_two_processes_never_send_the_same_delivery(path: Path) -> None:
-    with Store.open(url(path)) as store:
+def test_two_processes_never_send_the_same_delivery(database: str) -> None:
+    with Store.open(database) as store:
         for number in range(30):
             queue(store, event(number), channel=f"channel-{number}")
         ids = [row.id for row in all_of(store)]
-    sent = run_together(SEND_TOGETHER, url(path))
+    sent = run_together(SEND_TOGETHER, database)
     assert sorted(number for one in sent for number in one) == ids
 
 

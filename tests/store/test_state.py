@@ -1,16 +1,13 @@
 """What is remembered between two polls comes back as it was; what has not changed is not stored again."""
 
 import json
-import sqlite3
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from tests.store.conftest import url
-from tests.store.samples import HOUR, MINUTE, START, Polls, body, document, event, unfit
+from tests.store.samples import HOUR, MINUTE, START, Polls, body, document, event, rows, unfit
 from watcher.catalog.diff import Pending
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.health import Health
@@ -35,13 +32,6 @@ def save(store: Store, *changed: Track, **entries: Entry) -> None:
         before = session.state.tracks()
         named = {track.model.id: track for track in changed}
         session.state.save_tracks(named, before, entries, START, first_seen=START)
-
-
-def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(path) as connection:
-        found = connection.execute(query).fetchall()
-    connection.close()
-    return found
 
 
 # Sources and polls
@@ -208,43 +198,43 @@ def test_first_seen_stays(store: Store) -> None:
 # Versions
 
 
-def test_an_unchanged_poll_adds_no_version_and_one_row(path: Path, store: Store) -> None:
+def test_an_unchanged_poll_adds_no_version_and_one_row(store: Store) -> None:
     polls = Polls(store)
     polls.see(document(A), document(B), at=START)
-    before = {name: rows(path, f"SELECT * FROM {name}") for name in ("models", "versions", "events")}
+    before = {name: rows(store, f"SELECT * FROM {name}") for name in ("models", "versions", "events")}
     polls.see(document(B), document(A), at=START + HOUR)
-    assert {name: rows(path, f"SELECT * FROM {name}") for name in before} == before
-    assert len(rows(path, "SELECT * FROM polls")) == 2
+    assert {name: rows(store, f"SELECT * FROM {name}") for name in before} == before
+    assert len(rows(store, "SELECT * FROM polls")) == 2
 
 
-def test_another_spelling_of_the_same_adds_no_version(path: Path, store: Store) -> None:
+def test_another_spelling_of_the_same_adds_no_version(store: Store) -> None:
     polls = Polls(store)
     polls.see(document(A, "0.50"), at=START)
     judged = polls.see(document(A, "5e-1", hugging_face_id="", supported_parameters=["stop", "tools"]), at=START + HOUR)
-    assert len(rows(path, "SELECT * FROM versions")) == 1
+    assert len(rows(store, "SELECT * FROM versions")) == 1
     assert tracks(store) == judged  # with the digest of the new spelling: it is read once only
 
 
-def test_benchmarks_are_kept_in_their_latest_form_only(path: Path, store: Store) -> None:
+def test_benchmarks_are_kept_in_their_latest_form_only(store: Store) -> None:
     polls = Polls(store)
     for number in range(5):
         polls.see(document(A, benchmarks={"arena": number}), at=START + number * HOUR)
-    ((kept,),) = rows(path, "SELECT benchmarks FROM models")
+    ((kept,),) = rows(store, "SELECT benchmarks FROM models")
     assert unpack(kept, dict[str, int]) == {"arena": 4}
-    ((raw,),) = rows(path, "SELECT raw FROM versions")
+    ((raw,),) = rows(store, "SELECT raw FROM versions")
     assert "benchmarks" not in json.loads(decompress(raw))
     polls.see(document(A), at=START + 5 * HOUR)
-    assert rows(path, "SELECT benchmarks FROM models") == [(None,)]
-    assert len(rows(path, "SELECT * FROM versions")) == 1
+    assert rows(store, "SELECT benchmarks FROM models") == [(None,)]
+    assert len(rows(store, "SELECT * FROM versions")) == 1
 
 
-def test_the_benchmarks_of_a_model_stay_when_it_is_gone_or_not_understood(path: Path, store: Store) -> None:
+def test_the_benchmarks_of_a_model_stay_when_it_is_gone_or_not_understood(store: Store) -> None:
     polls = Polls(store, Policy(confirm_expired=1))
     polls.see(document(A), document(B, benchmarks={"arena": 7}), at=START)
-    kept = rows(path, "SELECT benchmarks FROM models WHERE benchmarks IS NOT NULL")
+    kept = rows(store, "SELECT benchmarks FROM models WHERE benchmarks IS NOT NULL")
     polls.see(document(A), at=START + HOUR)
     polls.see(document(A), {**unfit(B), "benchmarks": {"arena": 8}}, at=START + 2 * HOUR)
-    assert rows(path, "SELECT benchmarks FROM models WHERE benchmarks IS NOT NULL") == kept != []
+    assert rows(store, "SELECT benchmarks FROM models WHERE benchmarks IS NOT NULL") == kept != []
 
 
 @pytest.mark.parametrize("benchmarks", [b"", b',"benchmarks":null', b',"benchmarks":{"a":1.50}', b',"benchmarks":{}'])
@@ -299,15 +289,15 @@ def test_an_event_that_is_there_stays_as_it_is(store: Store) -> None:
         assert session.history.events() == [event(1), event(2), event(3)]
 
 
-def test_imported_events_are_marked(path: Path, store: Store) -> None:
+def test_imported_events_are_marked(store: Store) -> None:
     with store.writing() as session:
         session.state.add_events((event(1),))
         session.state.add_events((event(1), event(2)), imported=True)
-    assert rows(path, "SELECT id, imported FROM events ORDER BY id") == [(event(1).id, 0), (event(2).id, 1)]
+    assert rows(store, "SELECT id, imported FROM events ORDER BY id") == [(event(1).id, 0), (event(2).id, 1)]
 
 
-def test_a_store_opened_again_remembers_the_same(path: Path) -> None:
-    with Store.open(url(path)) as store:
+def test_a_store_opened_again_remembers_the_same(database: str) -> None:
+    with Store.open(database) as store:
         judged = Polls(store).see(document(A), document(B), at=START)
-    with Store.open(url(path)) as store:
+    with Store.open(database) as store:
         assert tracks(store) == judged

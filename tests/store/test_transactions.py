@@ -45,10 +45,10 @@ def write_everywhere(session: Session) -> None:
     session.outbox.save_told("team", "author/model", {"prompt": "1"})
 
 
-def test_a_block_that_ends_well_is_kept(path: Path) -> None:
-    with Store.open(url(path)) as store, store.writing() as session:
+def test_a_block_that_ends_well_is_kept(database: str) -> None:
+    with Store.open(database) as store, store.writing() as session:
         write_everywhere(session)
-    with Store.open(url(path)) as store, store.reading() as session:
+    with Store.open(database) as store, store.reading() as session:
         assert session.state.last_poll() == Poll(START, "good", 1)
         assert session.state.source("list") == Source("query", "policy", b"digest")
         assert session.history.events() == [event(1)]
@@ -76,8 +76,8 @@ def test_what_is_discarded_can_be_read_until_the_end_of_the_block_and_leaves_not
     assert contents(store) != before
 
 
-def test_reading_sees_one_moment(path: Path) -> None:
-    with Store.open(url(path)) as store, Store.open(url(path)) as other, store.reading() as session:
+def test_reading_sees_one_moment(database: str) -> None:
+    with Store.open(database) as store, Store.open(database) as other, store.reading() as session:
         assert session.state.last_poll() is None
         with other.writing() as writing:
             write_everywhere(writing)

@@ -1,14 +1,15 @@
 """What is too old is forgotten, and nothing that anything else still needs."""
 
-import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests.store.conftest import url
-from tests.store.samples import HOUR, START, Polls, contents, document, event
+from tests.store.samples import HOUR, START, Polls, contents, document, event, moment, rows
 from watcher.errors import StoreError
+from watcher.store import schema
 from watcher.store.glance import upkeep_due
 from watcher.store.records import Poll, Queued
 from watcher.store.store import Store
@@ -22,17 +23,12 @@ def add(store: Store, *polls: tuple[datetime, str], imported: bool = False) -> N
     with store.writing() as session:
         for at, outcome in polls:
             session.state.add_poll(Poll(at, outcome, 1))
-    if imported:
-        with sqlite3.connect(store.file or "") as connection:
-            connection.execute("UPDATE polls SET imported = 1")
-        connection.close()
+            if imported:
+                session.state._connection.execute(update(schema.polls).values(imported=True))
 
 
 def polls(store: Store) -> list[tuple[datetime, str]]:
-    with sqlite3.connect(store.file or "") as connection:
-        found = connection.execute("SELECT at, outcome FROM polls ORDER BY id").fetchall()
-    connection.close()
-    return [(datetime.fromisoformat(at).replace(tzinfo=START.tzinfo), outcome) for at, outcome in found]
+    return [(moment(at), outcome) for at, outcome in rows(store, "SELECT at, outcome FROM polls ORDER BY id")]
 
 
 def keep(store: Store, span: timedelta = YEAR, now: datetime = LATER) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from watcher.store.outbox import Delivery as Row
     from watcher.store.session import Session
     from watcher.store.store import Store
+    from watcher.store.turn import Claims
 
 MOST_AT_ONCE = 64
 """Channels that are sent to side by side; they wait for the network, not for us."""
@@ -59,7 +60,8 @@ def drain(
     """Send what is due to each channel, and return what became of it.
 
     A channel that fails or hangs neither holds up nor repeats what another is sent. Where another process is sending
-    from the same database, its end is waited for, and then what is left is sent.
+    from the same file, its end is waited for, and then what is left is sent; where another machine is sending to a
+    channel from a database that they share, that channel is left to it.
 
     Args:
         store: where the deliveries are.
@@ -71,15 +73,22 @@ def drain(
     seen = store.glance(clock())
     if seen is not None and not seen.waiting:
         return []
-    with store.sending():
-        return _Drain(store, config, send, clock, jitter).run()
+    with store.sending() as claims:
+        return _Drain(store, claims, config, send, clock, jitter).run()
 
 
 class _Drain:
     def __init__(
-        self, store: "Store", config: Config, send: Send, clock: Callable[[], datetime], jitter: Callable[[], float]
+        self,
+        store: "Store",
+        claims: "Claims",
+        config: Config,
+        send: Send,
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float],
     ) -> None:
         self._store = store
+        self._claims = claims
         self._config = config
         self._send = send
         self._clock = clock
@@ -109,7 +118,9 @@ class _Drain:
                     for future in done:
                         batch = running.pop(future)
                         following = self._settle(by_name[batch.channel], batch, _result(future))
-                        if following is not None:
+                        if following is None:
+                            self._claims.release(batch.channel)
+                        else:
                             running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
             except BaseException:  # what cannot be noted as sent must not be sent
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -118,10 +129,16 @@ class _Drain:
     def _batches(self, channels: Sequence[Channel]) -> "Iterator[Batch]":
         """Return the first batch of each channel; all are stored in one transaction."""
         with self._store.writing() as session:
-            found = [self._next_batch(session, channel) for channel in channels]
-        return (batch for batch in found if batch is not None)
+            found = {channel.name: self._next_batch(session, channel) for channel in channels}
+        for name, batch in found.items():
+            if batch is None:
+                self._claims.release(name)
+            else:
+                yield batch
 
     def _next_batch(self, session: "Session", channel: Channel) -> "Batch | None":
+        if not self._claims.claim(channel.name):
+            return None
         now = self._clock()
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
             sent = session.outbox.messages(channel.name, now - timedelta(hours=1))
@@ -153,11 +170,15 @@ class _Drain:
         """Give up what has waited too long, and return the channels that are to be told so."""
         with self._store.writing() as session:
             overdue = session.outbox.overdue(self._clock() - self._config.delivery.give_up)
-            for name in sorted({row.channel for row in overdue}):
+            names = [name for name in sorted({row.channel for row in overdue}) if self._claims.claim(name)]
+            for name in names:
                 rows = [row for row in overdue if row.channel == name]
                 error = rows[-1].last_error or "the channel is not configured any more"
                 self._give_up(session, name, rows, error)
-            return set(session.outbox.pending())
+            told = set(session.outbox.pending())
+        for name in names:
+            self._claims.release(name)
+        return told
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
         """Record that these alerts are lost to a channel, and tell it to the channels that work."""

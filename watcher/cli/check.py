@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from watcher.cli.opening import open_source, open_store, sender, store_exists, tell_log, warn, with_console
+from watcher.cli.opening import open_source, open_store, sender, tell_log, warn, with_console
 from watcher.cli.state import State
 from watcher.cli.table import counted, print_json
 from watcher.cli.when import told
@@ -27,6 +27,7 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     from watcher.alerts.outbox import drain
     from watcher.cycle import check
     from watcher.health_ping import Pings
+    from watcher.store.store import Store
 
     tell_log()
     terminal = sys.stderr.isatty()  # under cron each line is a mail at every check, and the monitor raises the alarm
@@ -35,10 +36,11 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
     if terminal:  # `config check` says it too
         for line in config.warnings:
             warn(line)
-    if dry_run and not store_exists(config):
+    if dry_run and not Store(config.store.url).exists:
         config = replace(config, store=replace(config.store, url="sqlite:///:memory:"))
     with Pings(os.environ, tell) as pings, open_store(config) as store:
-        with open_source(config) as source, pings.around(Health() if dry_run else config.health) as ping:
+        health = Health() if dry_run else config.health
+        with open_source(config) as source, store.polling(wait=True), pings.around(health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
             ping(report.poll)
         for line in report.problems:

@@ -83,12 +83,14 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
 
 
 def _summary(config: Config) -> str:
+    from watcher.store.store import Store
+
     names = ", ".join(channel.name for channel in config.channels)
     return "\n".join(
         (
             f"{config.path}: ok" if config.path else "no configuration file: the defaults hold",
             f"channels: {names or 'none, alerts go to the console'}",
             f"interval: {render_duration(config.source.interval)}",
-            f"database: {config.store.url.removeprefix('sqlite:///')}",
+            f"database: {Store(config.store.url).name}",
         )
     )

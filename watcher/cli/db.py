@@ -1,16 +1,36 @@
 """`watcher db`: whether the database is whole, a copy of it, its size, its schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
-from watcher.cli.table import sized
+from watcher.cli.table import counted, sized
+from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
 
+if TYPE_CHECKING:
+    from watcher.store.store import Store
+
 DAMAGED = StoreError.exit_code
+
+
+class StoreUrl(click.ParamType[str]):
+    """A database, as `[store] url` has it."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the URL, or end with what was expected."""
+        try:
+            return str(STORE_URL.parse(value))
+        except WrongValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group()
@@ -27,10 +47,11 @@ def check(ctx: click.Context) -> None:
     """
     from watcher.alerts.text import visible
     from watcher.store.examine import examine
+    from watcher.store.store import Store
 
-    path = _file(ctx.obj)
-    found = examine(path)
-    click.echo(f"{path}: {sized(found.bytes)}, schema {visible(found.revision)}")
+    url = ctx.obj.load().store.url
+    found = examine(url)
+    click.echo(f"{Store(url).name}: {sized(found.bytes)}, schema {visible(found.revision)}")
     for part in found.parts:
         size = f"{part.size} " if part.size else ""
         click.echo(f"{part.name}: {size}{'damaged' if part.problems else 'ok'}")
@@ -54,8 +75,11 @@ def backup(state: State, file: Path | None, force: bool) -> None:
     """
     from watcher.store.backup import copy_database
     from watcher.store.examine import check_ours
+    from watcher.store.store import Store
 
-    path = _file(state)
+    path = Store(state.load().store.url).file
+    if path is None:
+        raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)
     target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
     if target.exists():
@@ -70,8 +94,7 @@ def backup(state: State, file: Path | None, force: bool) -> None:
 @click.pass_obj
 def vacuum(state: State) -> None:
     """Give the room of what was deleted back; for that moment nobody else can write."""
-    _existing(state)
-    with open_store(state.load()) as store:
+    with _existing(state) as store:
         store.upgrade()
         before = store.size or 0
         store.vacuum()
@@ -82,8 +105,7 @@ def vacuum(state: State) -> None:
 @click.pass_obj
 def upgrade(state: State) -> None:
     """Bring the database to this version's schema, after copying it; any other command does so, too."""
-    _existing(state)
-    with open_store(state.load()) as store:
+    with _existing(state) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
         click.echo(f"schema {opened.after} is this version's")
@@ -92,12 +114,26 @@ def upgrade(state: State) -> None:
     click.echo(f"schema {opened.before or 'none'} → {opened.after}{copied}")
 
 
-def _existing(state: State) -> Path:
-    path = _file(state)
-    if not path.exists():
-        raise StoreError(f"The database {path} does not exist.")
-    return path
+@db.command()
+@click.argument("source", type=StoreUrl(), metavar="FROM")
+@click.argument("target", type=StoreUrl(), metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy a database into another one, such as one of PostgreSQL, and compare the two.
+
+    FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores in the old
+    database afterwards is not in the new one.
+    """
+    from watcher.store.copying import copy_store
+
+    for name, rows in copy_store(source, target).items():
+        click.echo(f"{name}: {counted(rows, 'row')}")
+    click.echo("All rows were read back and are the same. Now set [store] url, and start the watcher.")
 
 
-def _file(state: State) -> Path:
-    return Path(state.load().store.url.removeprefix("sqlite:///"))
+@contextmanager
+def _existing(state: State) -> "Iterator[Store]":
+    """Have the database at hand that is there."""
+    with open_store(state.load()) as store:
+        if not store.exists:
+            raise StoreError(f"The database {store.name} does not exist.")
+        yield store

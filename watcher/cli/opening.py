@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -41,11 +40,6 @@ def open_source(config: Config) -> "Iterator[Client]":
     key = find_api_key(os.environ, config.source.api_key_file)
     with Client(config.source.url, config.source.query, api_key=key) as client:
         yield client
-
-
-def store_exists(config: Config) -> bool:
-    """Whether the database of the configuration is there."""
-    return Path(config.store.url.removeprefix("sqlite:///")).exists()
 
 
 def with_console(config: Config) -> Config:

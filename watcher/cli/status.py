@@ -82,7 +82,7 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
             last, standing = session.state.last_poll(), session.state.standing()
             models = sum(known.present for known in session.history.known())
             conditions = session.outbox.conditions()
-        size, path = store.size or 0, str(store.file or "")
+        size, path = store.size or 0, store.name
     configured = [channel.name for channel in config.channels]
     others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
     return _Found(

@@ -212,6 +212,8 @@ class _Reader:
     def store(self, values: Mapping[str, Any]) -> Store:
         rest = {key: value for key, value in values.items() if key != "url"}
         if "url" in values:
+            if not values["url"].startswith("sqlite:///"):
+                return Store(**values)
             return Store(f"sqlite:///{self.place(Path(values['url'].removeprefix('sqlite:///')))}", **rest)
         default = default_store_url(self.environ)
         if default is None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from watcher.catalog.model import CHOSEN_KINDS, KINDS
 from watcher.catalog.policy import Policy
-from watcher.config.conceal import scheme_only, without_userinfo
+from watcher.config.conceal import scheme_only, without_password, without_userinfo
 from watcher.config.parse import (
     CHANNEL_URL,
     DIGEST,
@@ -173,8 +173,10 @@ OPTIONS: tuple[Option, ...] = (
         "store",
         "url",
         STORE_URL,
-        "Database, as a URL: three slashes before a path relative to this file, four before an absolute one.",
+        "Database, as a URL: three slashes before a path relative to this file, four before an absolute one; or one of "
+        "PostgreSQL (`postgresql://user@host/database`) that several machines share.",
         example="sqlite:////var/lib/openrouter-watcher/watcher.db",
+        conceal=without_password,
         default_doc="watcher.db in $STATE_DIRECTORY, else in the XDG state folder (~/.local/state/openrouter-watcher)",
     ),
     _store(

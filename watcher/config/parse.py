@@ -34,6 +34,7 @@ _QUIET_HOURS = re.compile(f"{_CLOCK}-{_CLOCK}")
 _TIME_ZONE = re.compile(r"(?!posix/|right/)[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[^\s,]+")
+_SERVER = re.compile(r"postgresql://([^\s/?#@]*@)?[^\s/?#@]*/[^\s/?#]+(\?[^\s#]*)?")
 _PING_URL = re.compile(r"https?://[^\s?#/]+[^\s#]*")
 _HTTP_URL = re.compile(r"https?://(?:[^\s/?#@]*@)?[^\s/?#@]+(?:/[^\s?#]*)?")
 
@@ -367,18 +368,34 @@ HTTP_URL = Type(_parse_http_url, str, {"type": "string", "pattern": r"^https?://
 
 
 def _parse_store_url(value: object) -> str:
-    expected = 'expected a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"'
-    if not isinstance(value, str) or not value.startswith("sqlite:///") or not value.isprintable():
-        raise WrongValueError(expected)
-    path = value.removeprefix("sqlite:///")
+    if isinstance(value, str) and value.isprintable():
+        if value.startswith("postgresql://"):
+            return _parse_server_url(value)
+        if value.startswith("sqlite:///"):
+            return _parse_file_url(value)
+    raise WrongValueError(f"expected {_FILE_URL}, or {_SERVER_URL}")
+
+
+_FILE_URL = 'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"'
+_SERVER_URL = 'of a PostgreSQL database such as "postgresql://watcher@db.example.com/watcher"'
+
+
+def _parse_file_url(url: str) -> str:
+    path = url.removeprefix("sqlite:///")
     if path == ":memory:":
-        raise WrongValueError(f"{expected}: what is kept in memory is forgotten after each check")
+        raise WrongValueError(f"expected {_FILE_URL}: what is kept in memory is forgotten after each check")
     if not path or path.endswith("/") or "?" in path:
-        raise WrongValueError(expected)
-    return value
+        raise WrongValueError(f"expected {_FILE_URL}")
+    return url
 
 
-STORE_URL = Type(_parse_store_url, str, {"type": "string", "pattern": r"^sqlite:///[^?]*[^?/]$"})
+def _parse_server_url(url: str) -> str:
+    if not _SERVER.fullmatch(url):
+        raise WrongValueError(f"expected a URL {_SERVER_URL}, its special characters written as %XX")
+    return url
+
+
+STORE_URL = Type(_parse_store_url, str, {"type": "string", "pattern": rf"^(sqlite:///[^?]*[^?/]|{_SERVER.pattern})$"})
 
 
 def _parse_channel_url(value: object) -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from watcher.catalog.model import DEFAULT_KINDS, Kind
 from watcher.catalog.policy import Policy
-from watcher.config.conceal import scheme_only, without_userinfo
+from watcher.config.conceal import scheme_only, without_password, without_userinfo
 from watcher.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class Store(Struct, frozen=True):
     url: str
     keep: timedelta = timedelta(days=365)
     """How long polls and finished deliveries stay; zero: for ever."""
+
+    def __repr__(self) -> str:
+        return _repr(self, url=without_password(self.url))
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(_shown(self, url=without_password(self.url)).items())
 
 
 class Health(Struct, frozen=True):

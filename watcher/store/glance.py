@@ -33,8 +33,8 @@ _WAITING = """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
 _NOTE = """
-    INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, imported)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+    INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
 
@@ -75,7 +75,8 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
 
 def note(url: str, busy_seconds: float, poll: Poll) -> bool:
     """Record a poll. False: nothing was written, and it is for `Session` to do it or to say why not."""
-    row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed)
+    again = None if poll.not_before is None else _text(poll.not_before)
+    row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
     try:
         with _connected(url, busy_seconds) as connection:
             connection.execute(_NOTE, row)

@@ -157,6 +157,13 @@ class Outbox:
             chosen = deliveries.c.id.in_(ids[start : start + _AT_ONCE])
             self._connection.execute(update(deliveries).where(chosen).values(values))
 
+    def waiting(self, now: datetime) -> bool:
+        """Whether any delivery is due, or was tried in vain."""
+        at_once = deliveries.c.next_attempt <= deliveries.c.created
+        either = (deliveries.c.next_attempt <= now) | at_once | deliveries.c.last_error.is_not(None)
+        query = select(deliveries.c.id).where(deliveries.c.state == PENDING, either).limit(1)
+        return self._connection.execute(query).first() is not None
+
     def pending(self) -> dict[str, int]:
         """Return the number of deliveries that wait, by channel."""
         query = select(deliveries.c.channel, func.count()).where(deliveries.c.state == PENDING)

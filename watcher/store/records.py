@@ -53,3 +53,5 @@ class Poll(Struct, frozen=True):
     events: int = 0
     reason: str | None = None
     feed: str | None = None
+    not_before: datetime | None = None
+    """When the source may be asked again, if it said so: sooner, it would give the same answer or none."""

@@ -24,6 +24,9 @@ from watcher.store.documents import DamagedError
 
 metadata = MetaData()
 
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+"""What is compared and sorted by: byte for byte, on every database."""
+
 
 class Time(TypeDecorator[datetime]):
     """A moment: aware, in UTC, on every database."""
@@ -70,6 +73,7 @@ polls = Table(
     Column("milliseconds", Integer, nullable=False),
     Column("reason", Text),  # why it is not good
     Column("feed", Text),  # why the feed could not be read
+    Column("not_before", Time),  # what the source says about when to ask again
     Column("imported", Boolean, nullable=False, default=False),  # a recorded snapshot, not a poll of ours
     Index("polls_at", "at"),
 )
@@ -78,7 +82,7 @@ polls = Table(
 sources = Table(
     "sources",
     metadata,
-    Column("name", Text, primary_key=True),  # list, feed
+    Column("name", Name, primary_key=True),  # list, feed
     Column("query", Text, nullable=False),  # the baseline holds for this address and these parameters
     Column("policy", Text, nullable=False),  # of the judgement behind next_due
     Column("digest", LargeBinary, nullable=False),  # of the last body that was judged
@@ -90,7 +94,7 @@ sources = Table(
 models = Table(
     "models",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Name, primary_key=True),
     Column("name", Text, nullable=False),
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time),  # null: the last good poll showed it
@@ -109,7 +113,7 @@ versions = Table(
     "versions",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("model", Text, ForeignKey("models.id"), nullable=False),
+    Column("model", Name, ForeignKey("models.id"), nullable=False),
     Column("valid_from", Time, nullable=False),
     Column("valid_to", Time),  # null: still so
     Column("facets", LargeBinary, nullable=False),  # the normal form
@@ -120,10 +124,10 @@ versions = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Name, primary_key=True),
     Column("at", Time, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("model", Text),
+    Column("model", Name),
     Column("imported", Boolean, nullable=False, default=False),
     Column("body", LargeBinary, nullable=False),
     Index("events_at", "at"),
@@ -134,8 +138,8 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("event", Text, ForeignKey("events.id"), nullable=False),
-    Column("channel", Text, nullable=False),
+    Column("event", Name, ForeignKey("events.id"), nullable=False),
+    Column("channel", Name, nullable=False),
     Column("state", Text, nullable=False),  # pending, sent, given up
     Column("created", Time, nullable=False),
     Column("due", Time, nullable=False),  # when it was first to be sent: at once, or with a digest
@@ -156,7 +160,7 @@ deliveries = Table(
 alive = Table(
     "alive",
     metadata,
-    Column("channel", Text, primary_key=True),
+    Column("channel", Name, primary_key=True),
     Column("seen_to", Time, nullable=False),  # every time for it up to here has been seen to
     Column("since", Time, nullable=False),  # the changes from here on are for the next one to count
 )
@@ -165,7 +169,7 @@ alive = Table(
 upkeep = Table(
     "upkeep",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("at", Time, nullable=False),
 )
 
@@ -173,8 +177,8 @@ upkeep = Table(
 told = Table(
     "told",
     metadata,
-    Column("channel", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("channel", Name, primary_key=True),
+    Column("model", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
     Column("price", Text, nullable=False),
 )

@@ -65,7 +65,7 @@ class State:
         ).one_or_none()
         if row is None:
             return None
-        return Poll(row.at, row.outcome, row.milliseconds, row.models, row.events, row.reason, row.feed)
+        return Poll(**{name: getattr(row, name) for name in Poll.__struct_fields__})
 
     def add_poll(self, poll: Poll) -> None:
         """Record a poll: one small row."""

@@ -4,12 +4,14 @@ SQLAlchemy is imported when it is first needed: an unchanged check takes a `glan
 without it.
 """
 
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from watcher.errors import StoreError
 from watcher.store import glance
@@ -17,10 +19,14 @@ from watcher.store.glance import Glance
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+    from watcher.store.backend import Backend
     from watcher.store.engine import Opened
     from watcher.store.session import Session
+    from watcher.store.turn import Claims, Turn
+
+_SQLITE = "sqlite:///"
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process before it gives up."""
@@ -40,8 +46,10 @@ class Store:
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._url = url
         self._busy_seconds = busy_seconds
+        self._backend: Backend | None = None
         self._engine: Engine | None = None
         self._found: Opened | None = None
+        self._mine = threading.local()
 
     @classmethod
     def open(cls, url: str, *, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -50,21 +58,25 @@ class Store:
         store._opened()
         return store
 
-    def _opened(self) -> "Engine":
-        if self._engine is None:
-            from watcher.store.engine import open_engine, prepare
+    def _opened(self) -> "tuple[Backend, Engine]":
+        if self._backend is None or self._engine is None:
+            from watcher.store.engine import backend_of, prepare
 
-            engine = open_engine(self._url, busy_seconds=self._busy_seconds)
+            backend = backend_of(self._url)
+            engine = backend.engine(self._busy_seconds)
             try:
-                self._found = prepare(engine)
+                self._found = prepare(engine, backend)
             except BaseException:
                 engine.dispose()  # an open connection would leave its log beside the file
                 raise
-            self._engine = engine
-        return self._engine
+            self._backend, self._engine = backend, engine
+        return self._backend, self._engine
 
     def glance(self, now: datetime) -> Glance | None:
         """Return what an unchanged check needs to know, or None where that takes opening the database."""
+        if self.shared:
+            with self.reading() as session:
+                return session.glance(now)
         return glance.glance(self._url, self._busy_seconds, now)
 
     def note(self, poll: Poll) -> None:
@@ -76,11 +88,9 @@ class Store:
     @contextmanager
     def reading(self) -> "Iterator[Session]":
         """Read at one moment; nothing is written."""
-        from watcher.store.engine import explained
         from watcher.store.session import Session
 
-        engine = self._opened()
-        with explained(engine.url), engine.connect() as connection:
+        with self._transaction(writes=False) as connection:
             yield Session(connection)
 
     @contextmanager
@@ -89,31 +99,85 @@ class Store:
 
         `discard` throws all away at the end, for a dry run.
         """
-        from watcher.store.engine import explained
         from watcher.store.session import Session
 
-        engine = self._opened()
-        with (
-            explained(engine.url),
-            engine.connect().execution_options(writes=True) as connection,
-            connection.begin() as transaction,
-        ):
+        with self._transaction(writes=True) as connection:
             yield Session(connection)
             if discard:
+                transaction = connection.get_transaction()
+                assert transaction is not None
                 transaction.rollback()
 
     @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Be the only process that sends what is queued here; the end of another one's sending is waited for.
+    def _transaction(self, *, writes: bool) -> "Iterator[Connection]":
+        from watcher.store.backend import WRITES, explained
 
-        The lock is the operating system's: it ends with the process that holds it, however that ends.
+        backend, engine = self._opened()
+        turn: Turn | None = getattr(self._mine, "turn", None)
+        with explained(backend):
+            if turn is not None:
+                with turn.use(writes=writes) as connection:
+                    yield connection
+            else:
+                with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
+                    yield connection
+
+    # Turns, where several processes use one database
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may be at work on it, so that they take turns at polling."""
+        return not self._url.startswith(_SQLITE)
+
+    @contextmanager
+    def polling(self, *, wait: bool = False) -> Iterator[bool]:
+        """Take this machine's turn at polling, and give it back at the end: there is one at a time.
+
+        Yields whether there was one to take: False where another machine polls right now, unless that is waited for.
+        Whoever lost the turn in the middle (cut off from the database, or stopped for a while) can store nothing.
         """
+        if not self.shared:
+            yield True
+            return
+        with self._taking_turns() as turn:
+            yield turn.poll(wait=wait)
+
+    @contextmanager
+    def sending(self) -> "Iterator[Claims]":
+        """Be the only process that sends what is queued here.
+
+        In a file, the end of another one's sending is waited for; the lock is the operating system's, so it ends with
+        the process that holds it, however that ends. Where machines share the database, each claims one channel after
+        the other.
+        """
+        from watcher.store.turn import Alone
+
+        if self.shared:
+            with self._taking_turns() as turn:
+                yield turn
+        elif self.file is None:
+            yield Alone()  # nobody else can see it
+        else:
+            with self._locked(self.file.with_name(f"{self.file.name}.sending")):
+                yield Alone()
+
+    @contextmanager
+    def _taking_turns(self) -> "Iterator[Turn]":
+        from watcher.store.backend import explained
+        from watcher.store.turn import Turn
+
+        backend, engine = self._opened()
+        with explained(backend), Turn(engine) as turn:
+            self._mine.turn = turn
+            try:
+                yield turn
+            finally:
+                del self._mine.turn
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
         import fcntl
 
-        if self.file is None:
-            yield  # nobody else can see it
-            return
-        path = self.file.with_name(f"{self.file.name}.sending")
         try:
             file = path.open("a")
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -129,27 +193,51 @@ class Store:
         return self._found
 
     def vacuum(self) -> None:
-        """Give the room of what was deleted back to the file system. Nobody can write meanwhile."""
-        from watcher.store.engine import explained
+        """Give the room of what was deleted back. Nobody can write to a file meanwhile."""
+        from watcher.store.backend import explained
 
-        engine = self._opened()
-        with explained(engine.url), closing(engine.raw_connection()) as connection:  # not inside a transaction
-            connection.cursor().execute("VACUUM")
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        backend, engine = self._opened()
+        with explained(backend):
+            backend.vacuum(engine)
+
+    @property
+    def name(self) -> str:
+        """What it is called where people read it; no password is in it."""
+        parts = urlsplit(self._url)
+        return (
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if self.shared else str(self.file or "")
+        )
 
     @property
     def file(self) -> Path | None:
         """The file of the database; None if it has none of its own."""
-        path = self._url.removeprefix("sqlite:///")
+        path = self._url.removeprefix(_SQLITE)
         return None if path in (self._url, ":memory:") or path.startswith("file:") else Path(path)
 
     @property
+    def exists(self) -> bool:
+        """Whether there is such a database with anything in it; it is not made."""
+        if not self.shared:
+            return self.file is not None and self.file.exists()
+        from watcher.store.backend import explained
+        from watcher.store.engine import backend_of
+
+        backend = backend_of(self._url)
+        engine = backend.looking()
+        try:
+            with explained(backend), engine.connect() as connection:
+                return bool(backend.tables(connection))
+        finally:
+            engine.dispose()
+
+    @property
     def size(self) -> int | None:
-        """Bytes on the disk, with the log of what was written last; None if there is no file."""
-        if self.file is None:
-            return None
-        files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        """Bytes that it takes up; None if there is no saying."""
+        from watcher.store.backend import explained
+
+        backend, engine = self._opened()
+        with explained(backend):
+            return backend.size(engine)
 
     def close(self) -> None:
         """Give up the connections."""

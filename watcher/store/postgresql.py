@@ -1,0 +1,168 @@
+"""PostgreSQL: for several machines that share the work. Its own means and limits are used, none of ours.
+
+Transactions that write take one lock of the database first, so they follow one another as SQLite's do, and what is true
+of one database is true of the other. Those that only read see one moment, and wait for nobody.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+
+from watcher.errors import ConfigError, StoreError
+from watcher.store.backend import FULL, LOCKED, WRITES
+
+LEAST_VERSION = 14
+"""Of the server: older ones cannot end a session that says nothing."""
+
+DRIVER = {
+    "application_name": "openrouter-watcher",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Options of libpq (seconds; the last one milliseconds) where the URL says nothing else: a server that is cut off is
+noticed within half a minute, and not after the two hours of TCP."""
+
+SESSION = (
+    "SET TIME ZONE 'UTC'",
+    "SET synchronous_commit = on",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+    "SET client_connection_check_interval = '10s'",
+    "SET idle_in_transaction_session_timeout = '10min'",
+)
+"""The same from the server's side: what a machine that is cut off had locked is soon free."""
+
+WRITING, POLLING = 0, 1
+"""The locks of a database, as the second of the two numbers that name one."""
+
+LOCK = "hashtext('openrouter-watcher ' || current_schema())"
+"""The first of the two: other programs in the database, and watchers in other schemas of it, have their own locks."""
+
+_ADVICE = {
+    "08": "cannot be reached",  # an SQLSTATE or its beginning; see PostgreSQL's Appendix A
+    "25006": "is read-only; is it a standby?",
+    "28": "refuses the user or the password; check [store] url, or PGPASSFILE",
+    "3D000": "does not exist; make it with createdb",
+    "42501": "may not be used by this user; grant it CREATE and USAGE on the schema, or make it the owner",
+    "53100": FULL,
+    "53300": "has no connection left; raise max_connections",
+    "55P03": LOCKED,
+    "57": "ended the connection; nothing was written",
+    "XX001": "is damaged; nothing was written. Restore a backup",
+    "XX002": "is damaged; nothing was written. Restore a backup",
+}
+
+
+class Postgresql:
+    """A `Backend`."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url.set(drivername="postgresql+psycopg")
+        port = f":{url.port}" if url.port else ""
+        self.name = f"postgresql://{url.host or ''}{port}/{url.database or ''}"
+
+    def engine(self, busy_seconds: float) -> Engine:
+        """Return an engine as `Backend` says. Raises ConfigError."""
+        given = {name: value for name, value in DRIVER.items() if name not in self._url.query}
+        try:
+            # What was a good connection may have ended with the server since, so each is tried before it is used.
+            engine = create_engine(self._url, connect_args=given, pool_pre_ping=True)
+        except ModuleNotFoundError:
+            package = "openrouter-watcher[postgresql]"
+            raise ConfigError(f"store.url: PostgreSQL needs a driver: pip install '{package}'") from None
+        wait = f"SET lock_timeout = {max(1, round(busy_seconds * 1000))}"
+        event.listen(engine, "connect", lambda connection, _record: _on_connect(connection, (*SESSION, wait)))
+        event.listen(engine, "begin", _on_begin)
+        return engine
+
+    def looking(self) -> Engine:
+        """Return an engine; its transactions only read. Raises ConfigError."""
+        return self.engine(busy_seconds=30)
+
+    def make_place(self) -> None:
+        """Do nothing: a database is made by whoever runs the server."""
+
+    def tables(self, connection: Connection) -> set[str]:
+        """Return the names of the tables of the schema that new tables would be in."""
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        return set(connection.execute(text(query)).scalars())
+
+    def check(self, connection: Connection) -> None:
+        """Make sure that the server knows what we ask of it, and the database all characters. Raises StoreError."""
+        version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar())) // 10_000
+        if version < LEAST_VERSION:
+            raise StoreError(
+                f"The database {self.name} is of PostgreSQL {version}; {LEAST_VERSION} or newer is needed."
+            )
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise StoreError(f"The database {self.name} is in {encoding}; make one with createdb --encoding UTF8.")
+        if connection.exec_driver_sql("SELECT current_schema()").scalar() is None:
+            raise StoreError(f"The database {self.name} has no schema of its search_path; make it with CREATE SCHEMA.")
+
+    def prepare_migration(self, engine: Engine) -> None:
+        """Do nothing: a schema is changed in a transaction."""
+
+    def copy(self, suffix: str) -> Path | None:
+        """Copy nothing: what fails in a migration is rolled back, and pg_dump makes backups."""
+        return None
+
+    def vacuum(self, engine: Engine) -> None:
+        """Have the room of what was deleted used again."""
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for name in sorted(self.tables(connection)):
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {connection.dialect.identifier_preparer.quote(name)}")
+
+    def size(self, engine: Engine) -> int | None:
+        """Return the bytes of the tables and their indexes."""
+        query = """
+            SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+        """
+        with engine.connect() as connection:
+            return int(connection.execute(text(query)).scalar_one())
+
+    def advice(self, error: BaseException) -> str | None:
+        """Return what an error means and what to do."""
+        from psycopg import Error, OperationalError
+
+        if not isinstance(error, Error):
+            return None
+        said = " ".join(str(error).split()).rstrip(".")
+        state = error.sqlstate or ""
+        if not state:  # it did not come from the server
+            means = next((_ADVICE[code] for words, code in _SAID if words in said), None)
+            return f"{means or (_ADVICE['08'] if isinstance(error, OperationalError) else 'cannot be used')} ({said})"
+        known = (advice for prefix, advice in _ADVICE.items() if state.startswith(prefix))
+        return next(known, f"cannot be used: {said}")
+
+
+_SAID = (
+    ("password authentication failed", "28"),
+    ("no password supplied", "28"),
+    ("does not exist", "3D000"),
+    ("too many clients", "53300"),
+)
+"""While a connection is made, the driver hands on what the server says, but not its code."""
+
+
+def _on_connect(connection: object, statements: tuple[str, ...]) -> None:
+    with connection.cursor() as cursor:  # type: ignore[attr-defined]
+        for statement in statements:
+            cursor.execute(statement)
+    connection.commit()  # type: ignore[attr-defined]
+
+
+def _on_begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    if options.get(WRITES, False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK}, {WRITING})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -1,0 +1,117 @@
+"""Taking turns, where several machines share a database.
+
+What only one machine may do at a time it does under a lock of PostgreSQL that belongs to one connection, and all that
+it reads and writes meanwhile goes over that same connection. So a machine that lost its turn, because it was cut off
+or stood still, cannot store what it found out: the lock is gone only when the connection is.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol, Self
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from watcher.errors import StoreError
+from watcher.store.backend import WRITES
+from watcher.store.postgresql import LOCK, POLLING
+
+BEAT = 4.0
+"""Seconds between two signs of life on a connection whose machine waits for somebody else."""
+SILENCE = 20
+"""Seconds without any after which the server ends the connection, and with it the turn."""
+
+_CHANNEL = "hashtext('openrouter-watcher channel ' || current_schema()), hashtext(:name)"
+
+
+class Claims(Protocol):
+    """Who sends to which channel: one machine at a time to each."""
+
+    def claim(self, channel: str) -> bool:
+        """Return whether it is this machine that sends to a channel now."""
+
+    def release(self, channel: str) -> None:
+        """Leave a channel to others; what became of its messages is stored."""
+
+
+class Alone:
+    """`Claims` where no other machine is."""
+
+    def claim(self, channel: str) -> bool:
+        """Return True."""
+        return True
+
+    def release(self, channel: str) -> None:
+        """Do nothing."""
+
+
+class Turn:
+    """A connection with the locks that it holds."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._using = threading.RLock()
+        self._done = threading.Event()
+        self._claimed: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._connection = self._engine.connect()
+        self._connection.detach()  # it is closed at the end, not used again: no lock outlives the turn
+        try:
+            with self.use(writes=False) as connection:
+                connection.exec_driver_sql(f"SET idle_session_timeout = '{SILENCE}s'")
+                connection.exec_driver_sql(f"SET idle_in_transaction_session_timeout = '{SILENCE}s'")
+        except BaseException:
+            self._connection.close()
+            raise
+        self._beating = threading.Thread(target=self._beat, name="watcher-turn", daemon=True)
+        self._beating.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        with self._using:
+            self._connection.close()
+
+    @contextmanager
+    def use(self, *, writes: bool) -> Iterator[Connection]:
+        """Have the connection in a transaction of its own. Raises StoreError if the turn is over."""
+        with self._using:
+            if self._connection.invalidated:  # it would connect anew, without the locks
+                raise StoreError("The connection to the database was lost, and another machine may go on.")
+            connection = self._connection.execution_options(**{WRITES: writes})
+            with connection.begin():
+                yield connection
+
+    def poll(self, *, wait: bool) -> bool:
+        """Return whether it is this machine's turn to poll; with `wait` the end of another one's is waited for."""
+        function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+        with self.use(writes=False) as connection:
+            return connection.exec_driver_sql(f"SELECT {function}({LOCK}, {POLLING})").scalar() is not False
+
+    def claim(self, channel: str) -> bool:
+        """Return whether it is this machine that sends to a channel now; to be asked inside a transaction."""
+        if channel in self._claimed:
+            return True
+        claim = text(f"SELECT pg_try_advisory_lock({_CHANNEL})")
+        if not self._connection.execute(claim, {"name": channel}).scalar():
+            return False
+        self._claimed.add(channel)
+        return True
+
+    def release(self, channel: str) -> None:
+        """Leave a channel to others."""
+        if channel in self._claimed:
+            self._claimed.remove(channel)
+            with self.use(writes=False) as connection:
+                connection.execute(text(f"SELECT pg_advisory_unlock({_CHANNEL})"), {"name": channel})
+
+    def _beat(self) -> None:
+        while not self._done.wait(BEAT):
+            try:
+                with self.use(writes=False) as connection:
+                    connection.exec_driver_sql("SELECT 1")
+            except (StoreError, SQLAlchemyError):
+                return  # whoever uses the connection next is told
