@@ -26,8 +26,8 @@ def test_a_configuration_loads(block: str, tmp_path: Path) -> None:
     file.write_text(block.replace("/run/secrets", str(tmp_path)))
     (tmp_path / "team-url").write_text("json://example.org")
     environ = {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": str(tmp_path), "WATCHER_TEAM_URL": "json://example.org"}
-    (channel,) = check_config(file, environ).channels
-    assert channel.name == "team"
+    config = check_config(file, environ)
+    assert [channel.name for channel in config.channels] == ["team"] * block.count("[[channels]]")
 
 
 def test_every_command_is_one_that_there_is() -> None:

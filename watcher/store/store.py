@@ -166,6 +166,9 @@ class Store:
         from watcher.store.backend import explained
         from watcher.store.turn import Turn
 
+        if (outer := getattr(self._mine, "turn", None)) is not None:
+            yield outer
+            return
         backend, engine = self._opened()
         with explained(backend), Turn(engine) as turn:
             self._mine.turn = turn
