@@ -109,6 +109,7 @@ class World:
         self.sources: list[FakeSource] = []
         self.told = Told()
         self.ended: bool | None = None
+        self.failed: StoreError | None = None
         self.wake = Steps(self)
         self.thread = threading.Thread(target=self.run, daemon=True)
 
@@ -173,7 +174,10 @@ class World:
         return self
 
     def run(self) -> None:
-        self.ended = self.daemon.run()
+        try:
+            self.ended = self.daemon.run()
+        except StoreError as error:
+            self.failed = error
 
     def leaps(self, seconds: float = 0) -> None:
         """All at once, as when the machine slept; or a poke, at 0."""

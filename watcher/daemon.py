@@ -23,7 +23,7 @@ from watcher.config.conceal import without_userinfo
 from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
 from watcher.cycle import LONGEST_ASKED, Report, Upstream, check
-from watcher.errors import WatcherError
+from watcher.errors import StoreError, StoreTooNewError, WatcherError
 from watcher.health_ping import Pings
 from watcher.store.store import Store
 from watcher.systemd import Notify
@@ -135,6 +135,7 @@ class Daemon:
         self._problems: tuple[str, ...] = ()
         self._waiting: dict[str, datetime | None] = {}
         self._hanging: list[str] = []
+        self._outdated: StoreTooNewError | None = None
         self._stop = self._reload = self._poll_wanted = self._sending_wanted = False
 
     @property
@@ -157,7 +158,8 @@ class Daemon:
     def run(self) -> bool:
         """Watch until told to stop, and return whether all that was in hand has ended.
 
-        Raises StoreError when the database cannot be used at the start.
+        Raises StoreError when the database cannot be used at the start, or was migrated by a newer version since: who
+        starts it anew then starts that one, or is told that it is not there.
         """
         with self._store.reading():
             pass  # opened, created and migrated before anybody is told that all is well
@@ -166,14 +168,17 @@ class Daemon:
         self._notify.ready("started")
         source = self._config.source
         _log.info("watching %s every %s", without_userinfo(source.url), render_duration(source.interval))
-        while not self._stop:
+        while not self._stop and self._outdated is None:
             if self._reload:
                 self._reload = False
                 self._read_configuration()
             self._supervise()
             self._feed_watchdog()
             self._wake.wait(self._seconds_to_wait())
-        return self._end()
+        ended = self._end()
+        if self._outdated is not None:
+            raise StoreError(str(self._outdated)) from self._outdated
+        return ended
 
     def _supervise(self) -> None:
         now = self._elapsed()
@@ -214,9 +219,9 @@ class Daemon:
             self._notify.alive()
 
     def _answers(self) -> bool:
-        if self._store.glance(self._clock()) is not None:
-            return True
         try:
+            if self._store.glance(self._clock()) is not None:
+                return True
             with self._store.reading() as session:
                 session.state.source("list")
         except WatcherError as error:
@@ -230,10 +235,13 @@ class Daemon:
         """Poll, where it is this machine's turn: the others of a shared database poll as often as one would alone."""
         try:
             with self._store.polling(wait=wanted) as ours:
-                wait = timedelta() if wanted or not self._store.shared else self._until_turn() if ours else SOON
+                wait = timedelta() if wanted else self._until_turn() if ours else SOON
                 if not wait:
                     self._poll()
                     return
+        except StoreTooNewError as error:
+            self._outdated = error
+            return
         except WatcherError as error:
             self._note_trouble(FAILURE, str(error))
             return
@@ -241,14 +249,21 @@ class Daemon:
 
     def _until_turn(self) -> timedelta:
         """Return how long it is until the source is to be polled again, whoever did so last."""
+        if not self._store.shared and self._polled_at is not None:
+            return timedelta()  # the loop knows
         with self._store.reading() as session:
             last = session.state.last_poll()
-        self._others = last is not None and last.at != self._polled_at
         if last is None:
             return timedelta()
-        interval, now = timedelta(seconds=self._interval()), self._clock()
-        again = max(last.at + interval, last.not_before or last.at)
-        return max(timedelta(), min(again - now, LONGEST_ASKED)) if last.at <= now + interval else timedelta()
+        self._others = self._store.shared and last.at != self._polled_at
+        now = self._clock()
+        again = last.not_before if last.not_before is not None and last.outcome == "failed" else last.at
+        if self._store.shared:
+            interval = timedelta(seconds=self._interval())
+            if last.at > now + interval:
+                return timedelta()  # by a clock that was wrong
+            again = max(last.at + interval, again)
+        return max(timedelta(), min(again - now, LONGEST_ASKED))
 
     def _poll(self) -> None:
         config = self._config
@@ -314,6 +329,9 @@ class Daemon:
             for attempt in attempts:
                 self._tell_attempt(attempt)
             wait = max(RESEND, min(LOOK, self._until_due(began)))
+        except StoreTooNewError as error:
+            self._outdated = error
+            return
         except WatcherError as error:
             _log.error("%s", error)
             wait = LOOK

@@ -94,7 +94,7 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
         path=path,
         stale=max_age is not None and (standing.last_good is None or standing.last_good < max_age),
         failing=[name for name in configured if name in conditions and conditions[name].fails],
-        next_poll=last.at + config.source.interval if last is not None else None,
+        next_poll=max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None,
     )
 
 

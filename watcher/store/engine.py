@@ -1,5 +1,7 @@
 """How a database is opened, and its schema made or brought to this version's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -74,6 +76,11 @@ def find_revision(connection: Connection, backend: Backend) -> str | None:
         return None
     if not OURS.issubset(names):
         raise StoreError(f"The database {backend.name} belongs to another program; nothing was written to it.")
+    return read_revision(connection, backend)
+
+
+def read_revision(connection: Connection, backend: Backend) -> str:
+    """Return the revision of the schema of a database of ours. Raises StoreTooNewError if a newer version wrote it."""
     version = connection.execute(select(_version_table.c.version_num)).scalar()
     if version is None:
         raise DamagedError("the revision of its schema is missing")
@@ -85,6 +92,13 @@ def find_revision(connection: Connection, backend: Backend) -> str | None:
     return str(version)
 
 
+@contextmanager
+def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    """Have a connection of its own in a transaction, which reads at one moment or writes wholly or not at all."""
+    with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
+        yield connection
+
+
 def _migrate(engine: Engine, backend: Backend) -> Opened:
     """Migrate while nobody else can write; who waited for it finds it done."""
     from alembic import command
@@ -92,7 +106,7 @@ def _migrate(engine: Engine, backend: Backend) -> Opened:
 
     backend.prepare_migration(engine)
     backup: Path | None = None
-    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+    with transaction(engine, writes=True) as connection:
         before = find_revision(connection, backend)
         if before == REVISIONS[-1]:  # another process was faster
             return Opened(before, before)

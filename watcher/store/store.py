@@ -110,17 +110,16 @@ class Store:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> "Iterator[Connection]":
-        from watcher.store.backend import WRITES, explained
+        from watcher.store.backend import explained
+        from watcher.store.engine import read_revision, transaction
 
         backend, engine = self._opened()
         turn: Turn | None = getattr(self._mine, "turn", None)
-        with explained(backend):
-            if turn is not None:
-                with turn.use(writes=writes) as connection:
-                    yield connection
-            else:
-                with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
-                    yield connection
+        begun = turn.use(writes=writes) if turn is not None else transaction(engine, writes=writes)
+        with explained(backend), begun as connection:
+            if writes:
+                read_revision(connection, backend)  # a newer version may have migrated it since it was opened
+            yield connection
 
     # Turns, where several processes use one database
 
