@@ -50,6 +50,21 @@ def test_a_signal_acts_and_ends_the_wait(wake: Wake) -> None:
     assert seen == ["usr1"]
 
 
+def test_a_signal_that_another_thread_takes_ends_the_wait(wake: Wake) -> None:
+    seen: list[str] = []
+    wake.on(signal.SIGUSR1, lambda: seen.append("usr1"))
+    killer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+    killer.start()
+    # As where it comes in the moment before the wait: the system's call is not interrupted.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        assert took(wake, LONG) < LONG / 2
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    killer.join()
+    assert seen == ["usr1"]
+
+
 @pytest.mark.parametrize("seconds", [0.0, -5.0])
 def test_what_is_overdue_is_not_waited_for(wake: Wake, seconds: float) -> None:
     assert took(wake, seconds) < LONG / 2
@@ -75,6 +90,7 @@ def test_handlers_are_put_back_and_descriptors_closed() -> None:
         descriptors = (wake._reader, wake._writer)
         assert not any(os.get_inheritable(descriptor) for descriptor in descriptors)
     assert signal.getsignal(signal.SIGUSR1) == before
+    assert signal.set_wakeup_fd(-1) == -1
     for descriptor in descriptors:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)

@@ -26,6 +26,7 @@ class Wake:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._wakeup_before: int | None = None
         self._closed = False
 
     def wait(self, seconds: float) -> None:
@@ -48,6 +49,10 @@ class Wake:
             act()
             self.poke()
 
+        if self._wakeup_before is None:
+            # Where the signal comes in the moment before a wait, the interpreter calls `handle` only after it. What the
+            # system calls writes to this at once.
+            self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         before = signal.signal(number, handle)
         self._before.setdefault(number, signal.SIG_DFL if before is None else before)
 
@@ -55,6 +60,8 @@ class Wake:
         """Put the signal handlers back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._wakeup_before is not None:
+            signal.set_wakeup_fd(self._wakeup_before)
         self._closed = True
         os.close(self._reader)
         os.close(self._writer)
