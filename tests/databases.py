@@ -56,7 +56,7 @@ class Server:
         self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", "60", "start")
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+        self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
 
     def url(self, name: str) -> str:
         return f"postgresql://watcher@127.0.0.1:{self.port}/{name}"

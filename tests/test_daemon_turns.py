@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.databases import Server
 from tests.store.samples import document
 from tests.test_daemon import IN_A_FILE, World, lines, world
 from watcher.errors import StoreError
@@ -50,6 +51,7 @@ def test_a_poll_of_another_machine_moves_ones_own(world: World, other: Store) ->
     polled(other, world)
     world.passes(299)
     assert world.polled_at == [0]
+    assert world.told.last_status == "healthy: last checked 2026-01-04 12:03 UTC, by another machine"
     world.passes(1)
     assert world.polled_at == [0, 500]
 
@@ -128,10 +130,31 @@ def test_a_database_that_a_newer_version_migrated_ends_it(
         session.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     world.daemon.poll_now()
     world.shown = [document("a/b")]
-    world.wake.go.put(None)
-    world.thread.join(30)
+    for _ in range(300):
+        if world.thread.is_alive():
+            world.wake.go.put(None)
+            world.thread.join(0.1)
     assert not world.thread.is_alive()
     assert isinstance(world.failed, StoreError)
     assert "was written by a newer version" in str(world.failed)
     assert world.failed.exit_code == 74, "it is started anew"
     assert lines(caplog)[-1] == "stopping"
+
+
+@ON_A_SERVER
+def test_a_server_that_is_away_is_logged_when_it_goes_and_not_each_time(
+    world: World, postgresql: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.told.watchdog = 120
+    world.start().passes(60)
+    lines(caplog)
+    postgresql.stop()
+    fed = world.told.count("WATCHDOG=1")
+    world.passes(900)
+    said = [line for line in lines(caplog) if "The database" in line]
+    assert 1 <= len(said) <= 5, said
+    assert world.told.count("WATCHDOG=1") == fed
+    postgresql.start()
+    world.passes(330)
+    assert "polls succeed again" in lines(caplog)
+    assert world.told.count("WATCHDOG=1") > fed

@@ -132,6 +132,7 @@ class Daemon:
         self._polled_at: datetime | None = None
         self._others = False
         self._trouble: tuple[str, str] | None = None
+        self._complaints: dict[str, str] = {}
         self._problems: tuple[str, ...] = ()
         self._waiting: dict[str, datetime | None] = {}
         self._hanging: list[str] = []
@@ -220,14 +221,20 @@ class Daemon:
 
     def _answers(self) -> bool:
         try:
-            if self._store.glance(self._clock()) is not None:
-                return True
-            with self._store.reading() as session:
-                session.state.source("list")
+            if self._store.glance(self._clock()) is None:
+                with self._store.reading() as session:
+                    session.state.source("list")
         except WatcherError as error:
-            _log.error("%s", error)
+            self._complain("answering", error)
             return False
+        self._complaints.pop("answering", None)
         return True
+
+    def _complain(self, work: str, error: WatcherError) -> None:
+        """Log what hinders a work when it begins, or is another thing, and not each time."""
+        if self._complaints.get(work) != str(error):
+            self._complaints[work] = str(error)
+            _log.error("%s", error)
 
     # In threads of their own
 
@@ -256,6 +263,8 @@ class Daemon:
         if last is None:
             return timedelta()
         self._others = self._store.shared and last.at != self._polled_at
+        if self._others and last.outcome == "good":
+            self._notify.status(f"healthy: last checked {last.at:%Y-%m-%d %H:%M} UTC, by another machine")
         now = self._clock()
         again = last.not_before if last.not_before is not None and last.outcome == "failed" else last.at
         if self._store.shared:
@@ -329,11 +338,12 @@ class Daemon:
             for attempt in attempts:
                 self._tell_attempt(attempt)
             wait = max(RESEND, min(LOOK, self._until_due(began)))
+            self._complaints.pop("sending", None)
         except StoreTooNewError as error:
             self._outdated = error
             return
         except WatcherError as error:
-            _log.error("%s", error)
+            self._complain("sending", error)
             wait = LOOK
         self._next_sending = self._elapsed() + wait.total_seconds()
 
