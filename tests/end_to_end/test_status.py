@@ -37,7 +37,7 @@ def news(simulator: Simulator) -> None:
 
 def age_the_polls(command: Command, by: str) -> None:
     with sqlite3.connect(command.folder / "w.db") as connection:
-        connection.execute("UPDATE polls SET at = strftime('%Y-%m-%d %H:%M:%f', at, ?)", [by])
+        connection.execute("UPDATE polls SET at = strftime('%Y-%m-%d %H:%M:%f', at, ?), not_before = NULL", [by])
     connection.close()
 
 

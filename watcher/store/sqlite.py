@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -37,9 +38,11 @@ class Sqlite:
     def __init__(self, url: URL) -> None:
         self._url = url
         self.name = url.database or ":memory:"
+        self._busy_seconds = 0.0
 
     def engine(self, busy_seconds: float) -> Engine:
         """Return an engine as `Backend` says."""
+        self._busy_seconds = busy_seconds
         engine = create_engine(self._url, connect_args={"timeout": busy_seconds})
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
@@ -83,8 +86,17 @@ class Sqlite:
 
     def prepare_migration(self, engine: Engine) -> None:
         """Have the database keep a write-ahead log."""
+        until = time.monotonic() + self._busy_seconds
         with closing(engine.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed inside a transaction
+            while True:
+                try:
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed in a transaction
+                    return
+                except sqlite3.OperationalError as error:
+                    # Where another process does the same at this moment, SQLite does not wait.
+                    if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
+                        raise
+                    time.sleep(0.02)
 
     def copy(self, suffix: str) -> Path | None:
         """Copy the file beside itself. Raises StoreError."""
