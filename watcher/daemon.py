@@ -25,6 +25,7 @@ from watcher.config.settings import Channel, Config
 from watcher.cycle import Report, Upstream, check
 from watcher.errors import WatcherError
 from watcher.health_ping import Pings
+from watcher.memory import give_back
 from watcher.store.store import Store
 from watcher.systemd import Notify
 from watcher.wake import Wake
@@ -236,6 +237,8 @@ class Daemon:
             self._note_trouble(FAILURE, str(error))
             return
         self._tell(report)
+        if report.baseline or report.events:
+            give_back()
         if report.not_before is not None:
             most = LONGEST_ASKED if report.poll.outcome == "failed" else LONGEST_CACHED
             again = self._elapsed() + min(report.not_before, most.total_seconds())
@@ -296,6 +299,8 @@ class Daemon:
         except WatcherError as error:
             _log.error("%s", error)
             wait = LOOK
+        if attempts:
+            give_back()
         self._next_sending = self._elapsed() + wait.total_seconds()
 
     def _tell_attempt(self, attempt: Attempt) -> None:
