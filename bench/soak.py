@@ -498,9 +498,7 @@ def main(polls: int = 10_000, seed: int = 1) -> None:
     print(f"{polls:,} polls in {outcome.seconds:.0f} s ({outcome.cpu:.0f} s of CPU): {kinds}")
     print(f"{outcome.events:,} events; {outcome.messages:,} taken by channels, {outcome.refused:,} messages refused")
     print(f"memory: {first.rss / 1e6:.1f} MB after {first.polls:,} polls, {last.rss / 1e6:.1f} MB at the end")
-    print(
-        f"after {WARM:,} polls it grew by {outcome.growth / 1e6:.1f} MB at most, by {outcome.drift / 1e6:+.1f} in the median"
-    )
+    print(f"after {WARM:,} polls: {outcome.growth / 1e6:+.1f} MB at most, {outcome.drift / 1e6:+.1f} MB in the median")
     print(f"open files: {first.files} → {last.files}, threads: {first.threads} → {last.threads}")
     for mistake in outcome.mistakes[:20]:
         print(f"WRONG: {mistake}")

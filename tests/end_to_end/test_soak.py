@@ -1,4 +1,4 @@
-"""Days of the daemon in a minute or two: it holds no more at the end than at the beginning, and tells all of it once."""
+"""Days of the daemon in a minute or two: it holds no more at the end than at first, and tells all of it once."""
 
 from pathlib import Path
 
