@@ -5,6 +5,7 @@ import os
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from watcher.simulator import built_in
 
@@ -31,3 +32,25 @@ def one_body() -> tuple[datetime, bytes]:
         for model in models
     ]
     return datetime.now(UTC), json.dumps({"data": many}, separators=(",", ":")).encode()
+
+
+def newest_models(count: int) -> list[dict[str, Any]]:
+    """Return so many models: those recorded last, and again under other ids until there are enough.
+
+    Where nothing is recorded they are the built-in ones, with descriptions as long as those of the real ones.
+    """
+    path = archive_path()
+    if path is None:
+        models = [{**model, "description": str(model.get("description", "")) * 8} for model in built_in()]
+    else:
+        with tarfile.open(path, "r:xz") as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                assert file is not None
+                body = file.read()
+        models = json.loads(body)["data"]
+    return [
+        {**model, "id": f"{model['id']}-{n}", "created": model["created"] - n} if n else model
+        for n in range(-(-count // len(models)))
+        for model in models
+    ][:count]

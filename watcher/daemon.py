@@ -25,6 +25,7 @@ from watcher.config.settings import Channel, Config
 from watcher.cycle import LONGEST_ASKED, Report, Upstream, check
 from watcher.errors import StoreError, StoreTooNewError, WatcherError
 from watcher.health_ping import Pings
+from watcher.memory import give_back
 from watcher.store.store import Store
 from watcher.systemd import Notify
 from watcher.wake import Wake
@@ -285,6 +286,8 @@ class Daemon:
             report = check(self._store, self._source_for(config), config, now=self._clock())
             ping(report.poll)
         self._tell(report)
+        if report.baseline or report.events:
+            give_back()
         if report.not_before is not None:
             self._next_poll = max(self._next_poll, self._elapsed() + report.not_before)
         self._polled_at = report.poll.at
@@ -350,6 +353,8 @@ class Daemon:
         except WatcherError as error:
             self._complain("sending", error)
             wait = LOOK
+        if attempts:
+            give_back()
         self._next_sending = self._elapsed() + wait.total_seconds()
 
     def _tell_attempt(self, attempt: Attempt) -> None:

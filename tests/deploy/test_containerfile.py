@@ -1,7 +1,7 @@
 """`Containerfile`: what it copies is there, what it runs exists, and it does not run as root."""
 
-import re
 import shlex
+import tomllib
 from pathlib import Path
 
 from watcher.cli import root
@@ -24,11 +24,9 @@ def environment() -> dict[str, str]:
 def test_what_is_copied_is_there_and_all_that_is_built() -> None:
     copied = {name for line in the("COPY") if "--from" not in line for name in line.split()[:-1]}
     assert all((ROOT / name).exists() for name in copied)
-    packed = re.findall(r'^(?:packages = \["|)([a-z]+)(?:"\]| = "watcher/migrations")$', PYPROJECT, re.MULTILINE)
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packed = {*wheel["packages"], *wheel["force-include"], *(str(Path(one).parent) for one in wheel["shared-data"])}
     assert {*packed, "pyproject.toml", "README.md", "constraints.txt"} <= copied
-
-
-PYPROJECT = (ROOT / "pyproject.toml").read_text()
 
 
 def test_it_runs_as_nobody_of_importance_after_all_that_takes_root() -> None:

@@ -161,6 +161,7 @@ def locked(case: Case) -> Iterator[sqlite3.Connection]:
         yield other
 
 
+@pytest.mark.slow
 def test_a_lock_that_outlasts_the_patience_loses_nothing(case: Case, inside: Callable[..., Inside]) -> None:
     watcher = inside()
     with locked(case), pytest.raises(StoreError, match="locked by another process"):
@@ -319,6 +320,7 @@ def test_processes_at_once_make_one_database(world: World) -> None:
 # Services that hang or die
 
 
+@pytest.mark.slow
 def test_a_channel_that_hangs_holds_up_nobody_and_is_told_the_same_again(world: World) -> None:
     hanging, seconds = Sink(), 5
     hanging.status = -1

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import pytest
+
 from tests.conftest import Recorded
 from tests.end_to_end.conftest import Watcher
 from tests.receivers import MailServer, Sink
@@ -89,6 +91,7 @@ def liveliest(recorded: Recorded, steps: int) -> Sequence[tuple[datetime, bytes]
     return recorded[start : start + steps]
 
 
+@pytest.mark.slow
 def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
     recorded: Recorded, watcher: Watcher, sink: Sink, mail_server: MailServer
 ) -> None:

@@ -149,6 +149,7 @@ def mailbox(server: MailServer) -> str:
 OUTCOMES = {"accepted": 200, "unauthorized": 401, "broken": 500, "redirected": 302, "hung up": 0, "hanging": -1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_kind_of_channel_keeps_its_secrets(
     leaks: Leaks, simulator: Simulator, sink: Sink, mail_server: MailServer, outcome: str
@@ -176,6 +177,7 @@ def test_every_kind_of_channel_keeps_its_secrets(
     sink.over.set()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reached_or_made_sense_of_is_told_without_its_secret(
     leaks: Leaks, simulator: Simulator, sink: Sink
 ) -> None:
@@ -216,6 +218,7 @@ def test_what_cannot_be_reached_or_made_sense_of_is_told_without_its_secret(
     leaks.assert_none()
 
 
+@pytest.mark.slow
 def test_wherever_a_url_comes_from_it_stays_there(leaks: Leaks, simulator: Simulator, sink: Sink) -> None:
     folder = leaks.watcher.folder
     credentials = folder / "credentials"

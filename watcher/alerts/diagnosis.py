@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import unquote
 
+from watcher.alerts.loading import load_requests
 from watcher.alerts.statuses import asked_pause
 from watcher.alerts.text import visible
 
@@ -55,6 +56,7 @@ def observe() -> None:
     Plugins keep the answers to themselves, and with them how long a service asks to be left alone. So the one method
     of `requests` through which all of them send is wrapped, once; in a thread without a `Capture` it does nothing.
     """
+    load_requests()
     from requests.adapters import HTTPAdapter
     from urllib3 import disable_warnings
     from urllib3.exceptions import InsecureRequestWarning

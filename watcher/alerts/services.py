@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from watcher.alerts.document import Format
+from watcher.alerts.loading import load_requests
 
 NAME = "OpenRouter Watcher"
 HOMEPAGE = "https://openrouter.ai/models"
@@ -123,6 +124,7 @@ def open_service(url: str, timeout: float) -> Service:
 
 
 def _plugin(url: str) -> Any:
+    load_requests()
     from apprise import Apprise, AppriseAsset, PersistentStoreMode
 
     scheme = scheme_of(url)

@@ -18,6 +18,7 @@ _VERBS = {
     "changes": "watcher.cli.changes:changes",
     "channels": "watcher.cli.channels:channels",
     "chart": "watcher.cli.chart:chart",
+    "completion": "watcher.cli.completion:completion",
     "config": "watcher.cli.config:config_group",
     "db": "watcher.cli.db:db",
     "deliveries": "watcher.cli.deliveries:deliveries",

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from watcher.catalog.model import KINDS, Event
+from watcher.cli.complete import model_ids
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -13,8 +14,15 @@ from watcher.cli.when import When, told
 
 @click.command()
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; can be repeated.")
-@click.option("--model", metavar="ID", help="Only events about this model.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(KINDS),
+    metavar="KIND",
+    multiple=True,
+    help="Only this kind, such as new or repriced; can be repeated.",
+)
+@click.option("--model", metavar="ID", shell_complete=model_ids, help="Only events about this model.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000_000), default=None, help="Only the newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
 @click.pass_obj

@@ -2,6 +2,7 @@
 
 import click
 
+from watcher.cli.complete import channel_names
 from watcher.cli.opening import open_store, sender, with_console
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -43,7 +44,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 
 
 @channels.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_obj
 def test(state: State, name: str | None) -> None:
     """Send a marked sample to the channel NAME, or to all, and say how each fared."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from watcher.cli.complete import model_ids
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -14,7 +15,7 @@ from watcher.errors import UsageError
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_ids)
 @click.option(
     "--price", "keys", multiple=True, metavar="KEY", help="Price key; repeatable. Default: prompt, completion."
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watcher.cli.complete import channel_names
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Only in this state; repeatable. Default: pending and given up.",
 )
-@click.option("--channel", metavar="NAME", help="Only those to this channel.")
+@click.option("--channel", metavar="NAME", shell_complete=channel_names, help="Only those to this channel.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None, as_json: bool) -> None:

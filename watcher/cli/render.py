@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli.complete import channel_names
 from watcher.cli.opening import CONSOLE, open_store, with_console
 from watcher.cli.state import State
 from watcher.cli.table import print_json
@@ -25,7 +26,9 @@ _TIMEOUT = 20.0
 
 
 @click.command()
-@click.option("--channel", "name", metavar="NAME", help="Only for this channel; otherwise for each.")
+@click.option(
+    "--channel", "name", metavar="NAME", shell_complete=channel_names, help="Only for this channel; otherwise for each."
+)
 @click.option("--format", "forced", type=click.Choice(FORMATS), help="In this format, whatever the service.")
 @click.option("--since", type=When(), metavar="WHEN", help="What was announced from then on: 2026-01-04, or 7d ago.")
 @click.option("--event", "ids", metavar="ID", multiple=True, help="This event, by the start of its id; repeatable.")

@@ -58,6 +58,7 @@ def run(ctx: click.Context, style: str) -> None:
 
 def _watch(state: State) -> bool:
     from watcher.daemon import Daemon
+    from watcher.memory import settle_in
     from watcher.systemd import Notify
     from watcher.wake import Wake, seconds_awake_or_not
 
@@ -90,7 +91,29 @@ def _watch(state: State) -> bool:
         wake.on(signal.SIGUSR1, daemon.poll_now)
         if hung_up:  # the file may have changed after it was read
             daemon.reload()
+        _prepare_apart(config)
+        settle_in()
         return daemon.run()
+
+
+def _prepare_apart(config: Config) -> None:
+    """Have a child make or migrate the database where that is due: Alembic would stay in this process's memory, 10 MB.
+
+    What is wrong with the database is told when it is opened here.
+    """
+    from watcher.store.store import Store
+
+    store = Store(config.store.url)
+    if store.glance(datetime.now(UTC)) is not None or not hasattr(os, "fork"):
+        return
+    child = os.fork()
+    if child == 0:
+        try:
+            with store.reading():
+                pass
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 def _leave(code: int) -> NoReturn:

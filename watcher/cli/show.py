@@ -2,6 +2,7 @@
 
 import click
 
+from watcher.cli.complete import model_ids
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -10,7 +11,7 @@ from watcher.errors import UsageError
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=model_ids)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, with every known value.")
 @click.pass_obj
 def show(state: State, model: str, as_json: bool) -> None:

@@ -32,6 +32,7 @@ _WAITING = """
 """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
+_IDS = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
@@ -87,6 +88,12 @@ def note(url: str, busy_seconds: float, poll: Poll) -> bool:
     except (sqlite3.Error, ValueError):
         return False
     return True
+
+
+def model_ids(url: str, busy_seconds: float, start: str, most: int) -> list[str]:
+    """Return the ids of models that begin so, at most so many, in their order. Raises sqlite3.Error or ValueError."""
+    with _connected(url, busy_seconds) as connection:
+        return [row[0] for row in connection.execute(_IDS, (len(start), start, most))]
 
 
 def upkeep_due(kept: datetime | None, now: datetime) -> bool:

@@ -32,7 +32,6 @@ SESSION = (
     "SET tcp_keepalives_idle = 10",
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
-    "SET client_connection_check_interval = '10s'",
     "SET idle_in_transaction_session_timeout = '10min'",
 )
 """The same from the server's side: what a machine that is cut off had locked is soon free."""

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -37,9 +38,11 @@ class Sqlite:
     def __init__(self, url: URL) -> None:
         self._url = url
         self.name = url.database or ":memory:"
+        self._busy_seconds = 0.0
 
     def engine(self, busy_seconds: float) -> Engine:
         """Return an engine as `Backend` says."""
+        self._busy_seconds = busy_seconds
         # A file is open only while it is used: what lies there can be put in order, moved or replaced in between, and
         # no log is left that would be taken for that of another file.
         kept = {} if self.file is None else {"poolclass": NullPool}
@@ -86,8 +89,17 @@ class Sqlite:
 
     def prepare_migration(self, engine: Engine) -> None:
         """Have the database keep a write-ahead log."""
+        until = time.monotonic() + self._busy_seconds
         with closing(engine.raw_connection()) as raw:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed inside a transaction
+            while True:
+                try:
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed in a transaction
+                    return
+                except sqlite3.OperationalError as error:
+                    # Where another process does the same at this moment, SQLite does not wait.
+                    if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
+                        raise
+                    time.sleep(0.02)
 
     def copy(self, suffix: str) -> Path | None:
         """Copy the file beside itself. Raises StoreError."""

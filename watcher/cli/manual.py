@@ -1,0 +1,184 @@
+"""The manual pages, from the commands and the table of options: `python -m watcher.cli.manual FOLDER` writes them.
+
+Their language is that of man(7): https://man7.org/linux/man-pages/man7/man.7.html
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from watcher import __version__
+from watcher.cli import root
+from watcher.config.options import BY_SECTION, SECTIONS, Option
+from watcher.config.write import toml
+
+EXIT_CODES = {
+    0: "All is well.",
+    1: "With --check --exit-code: there were events.",
+    64: "The command line asks for something that cannot be done.",
+    69: "The source could not be read, or what it said was not believed.",
+    70: "A bug; --verbose shows where.",
+    74: "The database cannot be used, or output cannot be written.",
+    75: "Checked, but a delivery is pending.",
+    78: "The configuration is wrong, or the database is of a newer version.",
+    130: "Stopped from the keyboard, or by a second signal.",
+}
+ENVIRONMENT = {
+    "WATCHER_CONFIG": "The configuration to use, where --config does not name one.",
+    "OPENROUTER_API_KEY": "A key for the API, which the public list does not need.",
+    "STATE_DIRECTORY": "Where the database is unless the configuration says otherwise; systemd sets it.",
+    "XDG_STATE_HOME, XDG_CONFIG_HOME": "Where database and configuration are looked for without it.",
+    "CREDENTIALS_DIRECTORY": "What ${CREDENTIALS_DIRECTORY} stands for at the start of the path of a secret.",
+    "PGPASSFILE": "The file of passwords for PostgreSQL, see the documentation of libpq.",
+    "NOTIFY_SOCKET, WATCHDOG_USEC": "Set by systemd for watcher run.",
+}
+FILES = (
+    "./config.toml",
+    "~/.config/openrouter-watcher/config.toml",
+    "/etc/openrouter-watcher/config.toml",
+)
+
+
+def command_page() -> str:
+    """Return watcher(1)."""
+    return "\n".join(
+        (
+            *_head("WATCHER", 1, "watcher", "tell what changed in OpenRouter's model catalogue"),
+            ".SH SYNOPSIS",
+            r".B watcher",
+            r"[\fIOPTIONS\fR] \fB\-\-check\fR [\fB\-\-json\fR] [\fB\-\-exit\-code\fR] [\fB\-\-dry\-run\fR]",
+            ".br",
+            r".B watcher",
+            r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGS\fR]",
+            ".SH DESCRIPTION",
+            *_prose(root.help or ""),
+            ".PP",
+            "What is watched, what counts as news and who is told is set in",
+            r".BR openrouter\-watcher.toml (5).",
+            "Without a configuration alerts are printed.",
+            ".SH OPTIONS",
+            *_options(root),
+            ".SH COMMANDS",
+            *(line for names, command in commands() for line in _command(names, command)),
+            ".SH EXIT STATUS",
+            *(line for code, means in EXIT_CODES.items() for line in _item(str(code), means)),
+            ".SH ENVIRONMENT",
+            *(line for name, means in ENVIRONMENT.items() for line in _item(name, means)),
+            ".SH FILES",
+            *(line for file in FILES for line in _item(file, "A configuration; the first that exists is used.")),
+            ".SH SEE ALSO",
+            r".BR openrouter\-watcher.toml (5)",
+            "",
+        )
+    )
+
+
+def configuration_page() -> str:
+    """Return openrouter-watcher.toml(5)."""
+    return "\n".join(
+        (
+            *_head("OPENROUTER-WATCHER.TOML", 5, "openrouter-watcher.toml", "configuration of watcher(1)"),
+            ".SH DESCRIPTION",
+            *_prose(
+                "A TOML file, by default named config.toml. `watcher config init` writes one to start from,"
+                " `watcher config check` names every mistake, and `watcher config show` what is in force."
+            ),
+            *(line for section in SECTIONS for line in _section(section)),
+            ".SH SEE ALSO",
+            ".BR watcher (1)",
+            "",
+        )
+    )
+
+
+PAGES = {"watcher.1": command_page, "openrouter-watcher.toml.5": configuration_page}
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command below `watcher` with the words that call it, groups before what they hold."""
+    yield from _below(root, ())
+
+
+def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*names, name), command
+        if isinstance(command, click.Group):
+            yield from _below(command, (*names, name))
+
+
+def _head(title: str, section: int, name: str, what: str) -> tuple[str, ...]:
+    source = f"openrouter-watcher {__version__}"
+    return (f'.TH "{title}" {section} "" "{source}"', ".SH NAME", f"{_escaped(name)} \\- {_escaped(what)}")
+
+
+def _command(names: tuple[str, ...], command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=f"watcher {' '.join(names)}")
+    usage = " ".join(part for part in command.collect_usage_pieces(context) if part != "[OPTIONS]")
+    options = " [OPTIONS]" if any(isinstance(param, click.Option) for param in command.params) else ""
+    line = f"watcher {' '.join(names)}{options} {usage}"
+    yield f'.SS "{_escaped(line.rstrip())}"'
+    yield from _prose(command.help or "")
+    yield from _options(command)
+
+
+def _options(command: click.Command) -> Iterator[str]:
+    context = click.Context(command)
+    for param in command.params:
+        record = param.get_help_record(context) if isinstance(param, click.Option) else None
+        if record is not None:
+            yield from _item(*record)
+
+
+def _section(section: str) -> Iterator[str]:
+    name = f"[[{section}]]" if section == "channels" else f"[{section}]"
+    yield f'.SH "{_escaped(name)}"'
+    yield from _prose(SECTIONS[section])  # type: ignore[index]
+    for option in BY_SECTION[section].values():  # type: ignore[index]
+        yield from _item(option.key, f"{option.doc}{_default(option)}")
+
+
+def _default(option: Option) -> str:
+    if option.default_doc:
+        return f" Default: {option.default_doc}."
+    return "" if option.default is None else f" Default: {toml(option.type.render(option.default))}"
+
+
+def _item(term: str, means: str) -> tuple[str, ...]:
+    return ".TP", f"\\fB{_escaped(term)}\\fR", _line(" ".join(means.split()))
+
+
+def _prose(text: str) -> Iterator[str]:
+    for number, paragraph in enumerate(re.split(r"\n\s*\n", text.strip())):
+        if number:
+            yield ".PP"
+        yield _line(" ".join(paragraph.split()))
+
+
+def _line(text: str) -> str:
+    """Return text for a line of its own: what begins with a dot or an apostrophe would be a request."""
+    return ("\\&" if text.startswith((".", "'")) else "") + _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    """Return text as it is to be read; what stands between backticks is what one types, so it is bold."""
+    return re.sub("`([^`]*)`", r"\\fB\1\\fR", "".join(_CHARACTERS.get(one, one) for one in text))
+
+
+_CHARACTERS = {"\\": "\\e", "-": "\\-", '"': "\\(dq", "'": "\\(aq", "~": "\\(ti", "^": "\\(ha"}
+"""What a formatter would take for something else."""
+
+
+def main(folder: Path) -> None:
+    """Write all pages into a folder."""
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
