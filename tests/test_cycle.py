@@ -21,6 +21,7 @@ from watcher.cycle import Report, check
 from watcher.errors import SourceError, StoreError
 from watcher.store.store import Store
 from watcher.store.upkeep import Upkeep
+from watcher.upstream.errors import StatusError
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://openrouter.ai</link>
 <description>d</description>{items}</channel></rss>"""
@@ -30,7 +31,7 @@ AT_ONCE = Policy(settle=timedelta(0), settle_changed=timedelta(0))
 class Listing(Struct):
     pages: tuple[bytes, ...]
     max_age: int | None = None
-    max_age: int | None = None
+    age: int | None = None
 
 
 class World:
@@ -42,14 +43,15 @@ class World:
         self.now = START
         self.shown: tuple[bytes, ...] | str = ()
         self.counted: int | str = 0
-        self.fed: Sequence[str] | str = ()
+        self.fed: Sequence[str] | str | SourceError = ()
         self.asked: list[str] = []
+        self.age: int | None = None
 
     # The source
 
     def models(self) -> Listing:
         self.asked.append("models")
-        return Listing(_or_error(self.shown))
+        return Listing(_or_error(self.shown), age=self.age)
 
     def count(self) -> int:
         self.asked.append("count")
@@ -91,6 +93,8 @@ class World:
 
 
 def _or_error(said: Any) -> Any:
+    if isinstance(said, SourceError):
+        raise said
     if isinstance(said, str):
         raise SourceError(said)
     return said
@@ -433,3 +437,44 @@ def test_damage_is_found_within_a_day_and_then_nothing_is_written(world: World) 
             world.check(timedelta(days=1))
     world.store.close()
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(None, None), (1800.0, 1800.0), (10.0**7, 24 * 3600.0)])
+def test_a_feed_that_asks_to_be_left_alone_is(asked: float | None, waits: float | None, world: World) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = StatusError("busy", 429, asked)
+    report = world.shows(*many(3))
+    assert (report.poll.outcome, report.poll.feed, report.not_before) == ("good", "busy", waits)
+
+
+# A cache in between
+
+
+@pytest.mark.parametrize(("age", "told"), [(None, True), (3, True), (9, False), (10, False), (3600, False)])
+def test_an_answer_that_a_cache_had_at_the_last_poll_is_no_second_look_at_what_is_gone(
+    age: int | None, told: bool, world: World
+) -> None:
+    world.shows(*many(20))
+    world.shows(*many(19))
+    world.age = age
+    assert bool(news(world.check(timedelta(seconds=10)))) is told
+    world.age = 1
+    assert news(world.check()) == ([] if told else ["expired many/m19"])
+
+
+def test_nor_does_it_confirm_a_list_that_lacks_many_models(world: World) -> None:
+    world.shows(*many(40))
+    world.counted = "no count"
+    world.shows(*many(20))
+    world.age = 3600
+    for _ in range(5):
+        assert world.check(timedelta(seconds=10)).poll.outcome == "refused"
+    world.age = None
+    assert [world.check().poll.outcome for _ in range(2)] == ["refused", "good"]
+
+
+def test_its_age_is_not_held_against_it_after_a_clock_that_was_ahead(world: World) -> None:
+    world.shows(*many(20))
+    world.shows(*many(19))
+    world.age = 60
+    assert news(world.check(-5 * HOUR)) == ["expired many/m19"]

@@ -21,6 +21,8 @@ from watcher.config.settings import Channel, Config, Delivery, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.daemon import Daemon
 from watcher.errors import ConfigError, SourceError, StoreError
+from watcher.store.backup import copy_database
+from watcher.store.examine import examine
 from watcher.store.store import Store
 from watcher.systemd import Notify
 from watcher.upstream.errors import StatusError
@@ -36,6 +38,7 @@ HOUR = 3600
 class Listing(Struct):
     pages: tuple[bytes, ...]
     max_age: int | None = None
+    age: int | None = None
 
 
 class Gate:
@@ -96,9 +99,11 @@ class World:
         self.database = database
         self.config = self.configured("w.db")
         self.seconds = 0.0
+        self.slept = 0.0
         self.shown: list[Mapping[str, Any]] = [A, B]
         self.max_age: int | None = None
         self.error: Exception | None = None
+        self.feed_error = SourceError("nobody asked for it")
         self.polled_at: list[float] = []
         self.source_gate: Gate | None = None
         self.channel_gate: Gate | None = None
@@ -167,6 +172,7 @@ class World:
             self.told,
             clock=self.now,
             elapsed=lambda: self.seconds,
+            awake=lambda: self.seconds - self.slept,
             dice=lambda: self.dice,
         )
         self.thread.start()
@@ -240,7 +246,8 @@ class FakeSource:
         return Listing((body(world.shown),), world.max_age)
 
     def feed(self, chat_links: bool = False) -> bytes:
-        raise AssertionError("nobody asked for it")
+        assert self.config.source.rss, "nobody asked for it"
+        raise self.world.feed_error
 
     def count(self) -> int:
         raise SourceError("no count")
@@ -373,6 +380,29 @@ def test_a_source_that_fails_is_told_of_once_and_its_return_too(world: World, ca
     assert world.told.last_status.startswith("healthy: last checked 2026-01-04 12:20 UTC, 2 models")
 
 
+def test_a_source_that_is_back_without_its_feed_is_told_to_be_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.config = world.configured("w.db", source=Source(rss=True, interval=timedelta(minutes=5)))
+    world.feed_error = SourceError("no feed")
+    world.start()
+    assert lines(caplog)[-2:] == [
+        "the RSS feed was not used: no feed",
+        "2 models taken in; from now on changes are announced",
+    ]
+    world.error = SourceError("nobody is there")
+    world.passes(300)
+    world.error = None
+    world.passes(300)
+    assert lines(caplog) == [
+        "the source cannot be read: nobody is there",
+        "the source can be read again",
+        "the RSS feed was not used: no feed",
+    ]
+    world.passes(600)
+    assert lines(caplog) == []
+
+
 def test_a_list_that_is_not_believed_is_told_of_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.start().passes(10)
     lines(caplog)
@@ -423,6 +453,64 @@ def test_a_database_that_breaks_later_is_told_of_and_the_watching_goes_on(
     blocked.close()
     world.passes(300)
     assert "polls succeed again" in lines(caplog)
+
+
+@IN_A_FILE
+def test_nothing_is_written_to_a_database_that_was_deleted_and_that_is_told_once(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.told.watchdog = 30.0
+    world.start()
+    lines(caplog)
+    for path in tmp_path.glob("watcher.db*"):
+        path.rename(path.with_name(f"away-{path.name}"))
+    world.shows(A, B, C)
+    before = world.told.count("WATCHDOG=1")
+    world.passes(1000)
+    assert world.told.count("WATCHDOG=1") == before, "systemd starts it anew"
+    assert world.told.last_status.count("was deleted or moved away while it was used") == 1
+    assert all("was deleted or moved away" in line for line in lines(caplog)) and len(lines(caplog)) <= 3
+    assert not (tmp_path / "watcher.db").exists(), "no empty one takes its place"
+    for path in tmp_path.glob("away-watcher.db*"):
+        path.rename(path.with_name(path.name.removeprefix("away-")))
+    world.passes(300)
+    assert "the database answers again" in lines(caplog)
+    assert [models for _, _, models in world.sent] == [("c/c",)]
+
+
+@IN_A_FILE
+def test_a_database_that_is_put_in_its_place_is_used(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.start()
+    database = tmp_path / "watcher.db"
+    backup = copy_database(database, tmp_path / "backup.db")
+    world.shows(A, B, C)
+    lines(caplog)
+    backup.replace(database)
+    world.shows(A, B, C)
+    assert [models for _, _, models in world.sent] == [("c/c",), ("c/c",)], "it does not know of the first time"
+    assert [line for line in lines(caplog) if "replaced" in line] == [
+        f"the database {database} was replaced by another file, which is used now"
+    ]
+    assert world.stops() is True
+    with Store(world.config.store.url) as store, store.reading() as session:
+        assert session.outbox.pending() == {}
+    assert examine(world.config.store.url).whole
+
+
+@IN_A_FILE
+def test_a_foreign_file_in_its_place_is_not_written_to(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.start()
+    foreign = tmp_path / "foreign"
+    foreign.write_text("no database " * 400)
+    foreign.replace(tmp_path / "watcher.db")
+    world.shows(A, B, C)
+    assert world.told.last_status.startswith("the poll failed: The database")
+    assert any("is not an SQLite database" in line for line in lines(caplog))
+    assert (tmp_path / "watcher.db").read_text() == "no database " * 400
 
 
 # What it sends
@@ -577,6 +665,19 @@ def test_it_is_fed_while_a_poll_is_slow_but_not_when_it_hangs_for_good(
     assert [line for line in lines(caplog) if "has not ended" in line] == ["polling has not ended for 30m"]
 
 
+def test_a_poll_during_which_the_machine_slept_does_not_hang(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.told.watchdog = 30.0
+    world.slept = 0.0
+    world.source_gate = Gate()
+    world.start().passes(10)
+    world.slept += 10 * HOUR
+    world.leaps(10 * HOUR)
+    before = world.told.count("WATCHDOG=1")
+    world.passes(60)
+    assert world.told.count("WATCHDOG=1") > before
+    assert not any("has not ended" in line for line in lines(caplog))
+
+
 def test_it_is_not_fed_when_a_sending_hangs_for_good(world: World) -> None:
     world.told.watchdog = 30.0
     world.start()
@@ -664,6 +765,15 @@ def test_a_broken_configuration_keeps_the_old_one_and_says_every_mistake(
     assert [(name, models) for _, name, models in world.sent] == [("team", ("c/c",))]
 
 
+def test_a_bug_in_a_reload_does_not_end_the_watching(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.start()
+    world.reloads(RuntimeError("a bug"))
+    assert "the configuration was not reloaded: this is a bug in openrouter-watcher" in lines(caplog)
+    assert world.told.lines[-1] == "READY=1\nSTATUS=the configuration was not reloaded, the old one stays"
+    world.passes(300)
+    assert world.polled_at == [0, 300]
+
+
 @IN_A_FILE
 def test_a_new_database_is_used_and_the_old_one_left(world: World, tmp_path: Path) -> None:
     world.start()
@@ -721,6 +831,10 @@ def test_it_ends_though_what_is_in_hand_does_not(
     world.start()
     assert world.stops() is False
     assert any(line.startswith("polling was not done within") for line in lines(caplog))
+    assert [path.name for path in world.folder.glob("watcher.db*") if "sending" not in path.name] in (
+        ["watcher.db"],
+        [],  # of PostgreSQL
+    ), "no log of the database is left beside it"
 
 
 def test_what_was_in_hand_at_the_end_is_sent_at_the_next_start(world: World) -> None:

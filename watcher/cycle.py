@@ -56,6 +56,10 @@ class Listing(Protocol):
     def max_age(self) -> int | None:
         """Seconds for which it may be cached, if the source says so."""
 
+    @property
+    def age(self) -> int | None:
+        """Seconds since a cache in between got it, if one says so."""
+
 
 class Upstream(Protocol):
     """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
@@ -95,6 +99,7 @@ class _Fetched(Struct, frozen=True):
     feed: bytes | None = None
     feed_error: str | None = None
     not_before: float | None = None
+    age: int | None = None
 
     @property
     def digest(self) -> bytes:
@@ -147,7 +152,7 @@ def check(
             store.note(done)
         return Report(done, not_before=fetched.not_before)
     heard = _read(fetched, seen.feed if seen is not None else None, config.source)
-    witness = _ask_witness(store, upstream, heard.snapshot, config)
+    witness = _ask_witness(store, upstream, fetched, heard.snapshot, config, now)
     with store.writing(discard=dry_run) as session:
         return _judge_and_store(session, fetched, heard, witness, config, now, lambda: monotonic() - start)
 
@@ -156,7 +161,7 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     fetched = _Fetched()
     try:
         listing = upstream.models()
-        fetched = _Fetched(listing.pages, not_before=_at_most(listing.max_age, LONGEST_CACHED))
+        fetched = _Fetched(listing.pages, not_before=_at_most(listing.max_age, LONGEST_CACHED), age=listing.age)
     except (UnreachableError, TooSlowError) as error:
         return _Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
@@ -167,7 +172,9 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     try:
         return replace(fetched, feed=upstream.feed(source.rss_chat_links))
     except SourceError as error:
-        return replace(fetched, feed_error=str(error))
+        asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)  # it is the same host
+        waits = [seconds for seconds in (fetched.not_before, asked) if seconds is not None]
+        return replace(fetched, feed_error=str(error), not_before=max(waits, default=None))
 
 
 def _nothing_to_judge(fetched: _Fetched, seen: Glance, listed: Source, config: Config, now: datetime) -> bool:
@@ -209,7 +216,17 @@ def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) 
     return _Read(snapshot, models, error, feed_error)
 
 
-def _ask_witness(store: Store, upstream: Upstream, snapshot: Snapshot | None, config: Config) -> int | None:
+def _is_fresh(session: "Session", fetched: _Fetched, now: datetime) -> bool:
+    """Whether the answer is younger than the last poll: one that a cache had by then confirms nothing."""
+    last = session.state.last_poll()
+    if last is None or fetched.age is None or last.at > now:
+        return True
+    return now - timedelta(seconds=fetched.age + 1) > last.at  # an age is in whole seconds, rounded down
+
+
+def _ask_witness(
+    store: Store, upstream: Upstream, fetched: _Fetched, snapshot: Snapshot | None, config: Config, now: datetime
+) -> int | None:
     """Return the API's own count of models, if that decides whether the list is believed."""
     if snapshot is None or config.source.category or config.source.supported_parameters:
         return None  # the API counts by output modality alone, so it would count more than was asked for
@@ -217,7 +234,8 @@ def _ask_witness(store: Store, upstream: Upstream, snapshot: Snapshot | None, co
         listed = session.state.source("list")
         if listed is None or listed.query != _query(config.source):
             return None
-        needed = poll.needs_witness(snapshot, session.state.tracks(), session.state.standing(), config.announce)
+        tracks, standing, fresh = session.state.tracks(), session.state.standing(), _is_fresh(session, fetched, now)
+        needed = poll.needs_witness(snapshot, tracks, standing, config.announce, fresh=fresh)
     try:
         return upstream.count() if needed else None
     except SourceError:
@@ -253,6 +271,7 @@ def _judge_and_store(
             policy=policy,
             baseline=baseline,
             witness=witness,
+            fresh=_is_fresh(session, fetched, now),
         )
     entries = heard.snapshot.entries if heard.snapshot else {}
     state.save_tracks(verdict.judgement.tracks, tracks, entries, now, first_seen=now)

@@ -100,6 +100,7 @@ class Daemon:
         notify: the supervisor.
         clock: the time (UTC).
         elapsed: seconds, counting the time that the machine slept.
+        awake: seconds, not counting it: what hangs does so only while the machine runs. Default: `elapsed`.
         dice: a number from 0 to 1.
     """
 
@@ -112,6 +113,7 @@ class Daemon:
         *,
         clock: Callable[[], datetime],
         elapsed: Callable[[], float],
+        awake: Callable[[], float] | None = None,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._setting = setting
@@ -126,8 +128,8 @@ class Daemon:
         self._pings = Pings(os.environ, _log.warning)
         self._source: Source | None = None
         self._source_of: Config | None = None
-        self._poller = _Worker("polling", wake, elapsed)
-        self._postman = _Worker("sending", wake, elapsed)
+        self._poller = _Worker("polling", wake, awake or elapsed)
+        self._postman = _Worker("sending", wake, awake or elapsed)
         self._next_poll = elapsed()
         self._next_sending = elapsed()
         self._polled_at: datetime | None = None
@@ -227,8 +229,11 @@ class Daemon:
                     session.state.source("list")
         except WatcherError as error:
             self._complain("answering", error)
+            self._notify.status(str(error))
             return False
-        self._complaints.pop("answering", None)
+        if self._complaints.pop("answering", None) is not None:
+            _log.info("the database answers again")
+            self._notify.status("the database answers again")
         return True
 
     def _complain(self, work: str, error: WatcherError) -> None:
@@ -309,13 +314,13 @@ class Daemon:
             for problem in report.problems:
                 _log.warning("%s", problem)
             self._problems = report.problems
+        if self._trouble is not None and poll.outcome == "good" and (self._trouble[0] != NO_FEED or not poll.feed):
+            _log.info("%s", _ENDS[self._trouble[0]])
+            self._trouble = None
         if poll.reason:
             self._note_trouble(DISBELIEF if poll.outcome == "refused" else SILENCE, poll.reason)
         elif poll.feed:
             self._note_trouble(NO_FEED, poll.feed)
-        elif self._trouble is not None:
-            _log.info("%s", _ENDS[self._trouble[0]])
-            self._trouble = None
         if poll.outcome == "good":
             self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {_counted(poll.models, 'model')}")
         if report.baseline:
@@ -382,6 +387,10 @@ class Daemon:
                 _log.error("the configuration was not reloaded: %s", line)
             self._notify.ready("the configuration was not reloaded, the old one stays")
             return
+        except Exception:
+            _log.exception("the configuration was not reloaded: this is a bug in openrouter-watcher")
+            self._notify.ready("the configuration was not reloaded, the old one stays")
+            return
         if store is not self._store:
             self._left_stores.append(self._store)
         if (config.source, config.announce, config.store) != (
@@ -405,30 +414,30 @@ class Daemon:
         for worker in workers:
             worker.join(max(0.0, until - self._elapsed()))
         left = [worker.name for worker in workers if worker.busy]
+        for store in (*self._left_stores, self._store):  # what hangs waits for a network, and holds none of these
+            store.close()
         if left:
             names = " and ".join(left)
             _log.warning("%s was not done within %s; it is done again next time", names, render_duration(GRACE))
             return False
         self._pings.finish(2.0)
         self._close_source()
-        for store in (*self._left_stores, self._store):
-            store.close()
         return True
 
 
 class _Worker:
     """One thing at a time, in a thread that pokes the loop when it is done."""
 
-    def __init__(self, name: str, wake: Wake, elapsed: Callable[[], float]) -> None:
+    def __init__(self, name: str, wake: Wake, awake: Callable[[], float]) -> None:
         self.name = name
         self.busy = False
         self._wake = wake
-        self._elapsed = elapsed
+        self._awake = awake
         self._thread: threading.Thread | None = None
         self._started = 0.0
 
     def hangs(self, bound: timedelta) -> bool:
-        return self.busy and self._elapsed() - self._started > bound.total_seconds()
+        return self.busy and self._awake() - self._started > bound.total_seconds()
 
     def start(self, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -440,7 +449,7 @@ class _Worker:
                 self.busy = False  # before the poke: the thread itself lives a moment longer
                 self._wake.poke()
 
-        self._started = self._elapsed()
+        self._started = self._awake()
         self._thread = threading.Thread(target=run, name=f"watcher-{self.name}", daemon=True)
         self.busy = True
         self._thread.start()

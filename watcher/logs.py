@@ -20,14 +20,15 @@ def set_up(style: Style, environ: Mapping[str, str], *, verbose: bool, stream: T
     """Send what the watcher logs to stderr, a line each; nothing of a stranger's text can break out of its line.
 
     Args:
-        style: `auto` is `journal` under systemd (which sets $JOURNAL_STREAM) and `human` elsewhere.
+        style: `auto` is `journal` under systemd (which sets $JOURNAL_STREAM), and `human` elsewhere and on a terminal.
         environ: the environment.
         verbose: tell of polls that changed nothing, too, and add tracebacks.
         stream: instead of stderr.
     """
-    if style == "auto":
-        style = "journal" if "JOURNAL_STREAM" in environ else "human"
-    handler = logging.StreamHandler(stream or sys.stderr)
+    stream = stream or sys.stderr
+    if style == "auto":  # a terminal can be started by systemd, and hand the variable on
+        style = "journal" if "JOURNAL_STREAM" in environ and not stream.isatty() else "human"
+    handler = logging.StreamHandler(stream)
     handler.setFormatter({"human": _Human, "journal": _Journal, "json": _Json}[style](verbose))
     logger = logging.getLogger("watcher")
     logger.handlers[:] = [handler]

@@ -107,6 +107,18 @@ def test_a_check_that_has_something_to_store_does_not_write_to_it(
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_nor_does_a_check_that_has_nothing_to_store(
+    damage: Callable[[Path], None], command: Command, path: Path
+) -> None:
+    damage(path)
+    before = path.read_bytes()
+    code, _, err = command.run("--check")
+    assert code == 74
+    assert str(path) in err
+    assert path.read_bytes() == before
+
+
 def test_each_problem_is_on_a_line_of_its_own(command: Command, path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE versions SET facets = 'x', model = 'evil\x1b[31m\nname' WHERE id < 30")

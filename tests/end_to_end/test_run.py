@@ -387,6 +387,91 @@ def test_a_second_signal_ends_it_at_once(watcher: Watcher, simulator: Simulator,
     assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
 
 
+HANGS = """
+import os, signal, sys
+from watcher.cli import main
+from watcher.cli.run import _Setting
+load = _Setting.load
+def loads(setting):
+    config = load(setting)
+    for number in sys.argv[1:]:
+        os.kill(os.getpid(), int(number))
+    return config
+_Setting.load = loads
+main(["--verbose", "run"])
+"""
+
+
+def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
+    watcher: Watcher, simulator: Simulator
+) -> None:
+    configure(watcher, simulator)
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "watcher", "run"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "JOURNAL_STREAM": "8:1"}
+    process = subprocess.Popen(command, cwd=watcher.folder, env=env, stdout=its, stderr=its)
+    os.close(its)
+    said = b""
+    while b"taken in" not in said:
+        said += os.read(ours, 65536)
+    process.terminate()
+    assert process.wait(SECONDS) == 0
+    os.close(ours)
+    assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_it_has_begun_ends_it_too(
+    watcher: Watcher, simulator: Simulator, number: signal.Signals
+) -> None:
+    configure(watcher, simulator)
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS, str(int(number))],
+        cwd=watcher.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert not (watcher.folder / "w.db").exists()
+
+
+def test_other_signals_before_it_has_begun_do_not_end_it(watcher: Watcher, simulator: Simulator) -> None:
+    configure(watcher, simulator)
+    numbers = [str(int(number)) for number in (signal.SIGHUP, signal.SIGUSR1)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGS, *numbers],
+        cwd=watcher.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if b"the configuration was reloaded" in line:
+            break
+    process.terminate()
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+
+
+def test_it_ends_within_its_bound_though_the_source_hangs(
+    watcher: Watcher, simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the connection, and says nothing
+        host, port = silent.getsockname()
+        configure(watcher, simulator)
+        config = watcher.folder / "config.toml"
+        config.write_text(config.read_text().replace(simulator.url, f"http://{host}:{port}/api/v1"))
+        run = start()
+        silent.settimeout(SECONDS)
+        connection, _ = silent.accept()
+        with connection:
+            assert run.stops() == 0
+    assert any("polling was not done within 25s" in line for line in run.lines)
+    assert_clean(watcher)
+
+
 # SIGHUP
 
 
@@ -436,6 +521,40 @@ def test_sighup_with_a_broken_configuration_keeps_the_old_one_and_says_so(
     run.polls()
     run.says("channel hook: 2 alerts: sent")
     assert run.stops() == 0
+
+
+def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
+    watcher: Watcher, simulator: Simulator, start: Start
+) -> None:
+    configure(watcher, simulator)
+    run = start(env={"HOME": str(watcher.folder / "home")})
+    run.says("polled: good")
+    (watcher.folder / "config.toml").rename(watcher.folder / "away.toml")
+    run.gets(signal.SIGHUP)
+    line = run.says("the configuration was")
+    assert line.endswith(f"not reloaded: {watcher.folder / 'config.toml'}: cannot be read: No such file or directory")
+    run.polls()
+    assert not (watcher.folder / "home").exists()
+    assert run.stops() == 0
+
+
+def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Simulator, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start()
+    run.says("polled: good")
+
+    def reload() -> set[str]:
+        run.gets(signal.SIGHUP)
+        run.says("the configuration was reloaded")
+        run.polls()
+        return set(os.listdir(f"/proc/{run.pid}/fd"))  # noqa: PTH208
+
+    before = len(reload())
+    for _ in range(100):
+        run.gets(signal.SIGHUP)
+    assert len(reload()) <= before + 2
+    assert run.stops() == 0
+    assert_clean(watcher)
 
 
 def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.end_to_end.conftest import Command
 from tests.receivers import Sink
+from tests.store.processes import run_unprivileged
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 
@@ -37,7 +38,8 @@ def news(simulator: Simulator) -> None:
 
 def age_the_polls(command: Command, by: str) -> None:
     with sqlite3.connect(command.folder / "w.db") as connection:
-        connection.execute("UPDATE polls SET at = strftime('%Y-%m-%d %H:%M:%f', at, ?), not_before = NULL", [by])
+        for column in ("at", "not_before"):
+            connection.execute(f"UPDATE polls SET {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?)", [by])
     connection.close()
 
 
@@ -140,6 +142,71 @@ def test_the_age_of_the_last_poll_counts_if_it_is_asked_for(
     assert out.startswith("healthy" if code == 0 else "not checked since ")
     assert "the next poll was at" in out
     assert status(command, "--max-age", age)[1]["healthy"] is (code == 0)
+
+
+@pytest.mark.parametrize(("age", "interval", "code"), [("-47", "7m", 0), ("-49", "7m", 69), ("-49", "1d", 0)])
+def test_what_stopped_checking_days_ago_is_not_healthy(
+    age: str, interval: str, code: int, command: Command, simulator: Simulator
+) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    config = command.folder / "config.toml"
+    config.write_text(config.read_text().replace('"7m"', f'"{interval}"'))
+    age_the_polls(command, f"{age} hours")
+    assert (command.run("status").code, status(command)[0]) == (code, code)
+
+
+def test_it_makes_no_database(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    code, out, err = command.run("status")
+    assert (code, err) == (69, "")
+    assert out.startswith("never checked; run watcher --check\n")
+    assert status(command)[1]["last_poll"] is None
+    assert [path.name for path in command.folder.iterdir()] == ["config.toml"]
+
+
+LOOK = """
+import json, os, sys
+from watcher.cli import main
+os.chdir(sys.argv[1])
+sys.stdout = open(os.devnull, "w")
+try:
+    main(["status"])
+except SystemExit as end:
+    print(json.dumps([end.code]), file=sys.__stdout__)
+"""
+
+
+@pytest.mark.parametrize("in_use", ["at rest", "open", "being written", "left behind by a kill"])
+def test_who_may_only_read_the_database_is_told_too(in_use: str, command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    command.run("--check")
+    writer = None
+    if in_use != "at rest":
+        writer = sqlite3.connect(command.folder / "w.db", isolation_level=None)
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("UPDATE polls SET events = events")
+    if in_use == "being written":
+        assert writer is not None
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE polls SET events = events + 1")
+    if in_use == "left behind by a kill":
+        left = {path: path.read_bytes() for path in command.folder.glob("w.db*")}
+        assert writer is not None
+        writer.close()
+        for path, content in left.items():
+            path.write_bytes(content)
+    files = sorted(command.folder.iterdir())
+    for path in files:
+        path.chmod(0o444)
+    command.folder.chmod(0o555)
+    try:
+        assert run_unprivileged(LOOK, str(command.folder)) == [0]
+        assert sorted(command.folder.iterdir()) == files
+    finally:
+        command.folder.chmod(0o755)
+        if writer is not None:
+            writer.close()
 
 
 def test_an_age_that_is_none_is_a_mistake(command: Command, simulator: Simulator) -> None:

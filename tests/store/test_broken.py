@@ -42,10 +42,16 @@ with Store.open(f"sqlite:///{path}") as store:
         message = str(error)
     with store.reading() as session:
         left = session.state.last_poll().milliseconds
+filler = path.with_name("filler")
+try:
+    filler.write_bytes(bytes(1_000_000))
+except OSError:
+    pass
 try:
     Store.open(f"sqlite:///{path.with_name('other.db')}").close()
 except StoreError as error:
     other = str(error)
+filler.unlink()
 with Store.open(f"sqlite:///{path}") as store, store.reading() as session:
     print(json.dumps([message, left, session.state.last_poll().milliseconds, other]))
 """

@@ -1,5 +1,6 @@
 """Opening: new databases, current ones, those of a newer version, and files that are something else."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import url
-from tests.store.processes import run_together
+from tests.store.processes import run_together, run_unprivileged
 from tests.store.samples import contents
 from watcher.errors import ConfigError, StoreError, StoreTooNewError, WatcherError
 from watcher.store.store import Store
@@ -79,6 +80,38 @@ def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path, at
 def test_closing_leaves_one_file(path: Path) -> None:
     Store.open(url(path)).close()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+# The lock of those who send
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file for somebody else")
+def test_the_lock_that_root_makes_can_be_used_by_the_databases_owner(path: Path) -> None:
+    os.chown(path, 12345, 12346)
+    path.chmod(0o640)
+    before = os.umask(0o077)
+    try:
+        with Store.open(url(path)) as store, store.sending():
+            pass
+    finally:
+        os.umask(before)
+    lock = path.with_name("watcher.db.sending").stat()
+    assert (lock.st_uid, lock.st_gid, lock.st_mode & 0o777) == (12345, 12346, 0o640)
+
+
+SEND = """
+import sys
+from watcher.store.store import Store
+with Store.open(sys.argv[1]) as store, store.sending():
+    print("true")
+"""
+
+
+def test_a_lock_that_may_only_be_read_will_do(path: Path) -> None:
+    lock = path.with_name("watcher.db.sending")
+    lock.touch()
+    lock.chmod(0o444)
+    assert run_unprivileged(SEND, url(path)) is True
 
 
 def test_a_database_of_a_newer_version_is_refused_and_untouched(filled: Path) -> None:

@@ -305,6 +305,15 @@ def test_max_age_is_told(header: str, seconds: int | None) -> None:
         assert upstream.models().max_age == seconds
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [({"age": "17"}, 17), ({"age": "0"}, 0), ({}, None), ({"age": "-1"}, None), ({"age": "9" * 30}, None)],
+)
+def test_how_long_a_cache_had_it_is_told(header: dict[str, str], seconds: int | None) -> None:
+    with serve(answer(LIST, **header)) as server, client(server.url) as upstream:
+        assert upstream.models().age == seconds
+
+
 # Time
 
 

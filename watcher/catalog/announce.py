@@ -29,6 +29,7 @@ def judge(
     last_good: datetime | None,
     policy: Policy,
     baseline: bool = False,
+    fresh: bool = True,
 ) -> Judgement:
     """Judge one believable snapshot of the list.
 
@@ -40,8 +41,9 @@ def judge(
         policy: what counts as news.
         baseline: this is the first poll of a source (or of a changed query): what it shows is how things are, not
             news. Differences that were already waiting to settle go on waiting.
+        fresh: whether the snapshot is younger than the poll before; else what it lacks is not missing once more.
     """
-    observed, unfit = observe(tracks, snapshot, now, last_good, policy)
+    observed, unfit = observe(tracks, snapshot, now, last_good, policy, fresh=fresh)
     problems = tuple(f"{key} is not understood and counts as unchanged: {why}" for key, why in unfit.items())
     if baseline:
         adopted = {key: _adopt(track, tracks.get(key), now, policy) for key, track in observed.items()}

@@ -46,12 +46,12 @@ def failed(health: Health, now: datetime, reason: str, policy: Policy) -> Outcom
     return after, (source_event("source_failing", now, since, detail),) if tell else ()
 
 
-def suspected(health: Health, now: datetime, refusal: Refusal, policy: Policy) -> Outcome:
+def suspected(health: Health, now: datetime, refusal: Refusal, policy: Policy, *, fresh: bool = True) -> Outcome:
     """Return the health after a poll was refused: `catalog_suspect`, once until a poll is believed again."""
     since = health.suspect_since or now
     reason = refusal.reason
     # A list that contradicts itself agrees with none.
-    agree = agreeing(health, refusal, policy) + 1 if refusal.gone else 0
+    agree = agreeing(health, refusal, policy, fresh=fresh) if refusal.gone else 0
     gone = tuple(sorted(refusal.gone))
     after = replace(health, suspects=agree, suspect_since=since, suspect_gone=gone, reason=reason)
     if not health.told_failing:  # it could be read, so failures before it are not in a row with those to come
@@ -60,10 +60,14 @@ def suspected(health: Health, now: datetime, refusal: Refusal, policy: Policy) -
     return after, () if health.suspect_since else (event,)
 
 
-def agreeing(health: Health, refusal: Refusal, policy: Policy) -> int:
-    """Return how many refused polls in a row missed the same models as this one, give or take `max_gone_models`."""
+def agreeing(health: Health, refusal: Refusal, policy: Policy, *, fresh: bool = True) -> int:
+    """Return how many polls in a row, this one included, missed the same models, give or take `max_gone_models`.
+
+    One that is not `fresh` adds nothing to those before.
+    """
     others = refusal.gone.symmetric_difference(health.suspect_gone)
-    return health.suspects if len(others) <= policy.max_gone_models else 0
+    before = health.suspects if len(others) <= policy.max_gone_models else 0
+    return before + 1 if fresh or not before else before
 
 
 def recovered(health: Health, now: datetime) -> Outcome:

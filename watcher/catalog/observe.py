@@ -13,7 +13,13 @@ from watcher.catalog.track import Track, Tracks
 
 
 def observe(
-    tracks: Tracks, snapshot: Snapshot, now: datetime, last_good: datetime | None, policy: Policy
+    tracks: Tracks,
+    snapshot: Snapshot,
+    now: datetime,
+    last_good: datetime | None,
+    policy: Policy,
+    *,
+    fresh: bool = True,
 ) -> tuple[dict[str, Track], dict[str, str]]:
     """Return the tracks that the snapshot changes on the observed side, and what is wrong with each unfit document."""
     changed: dict[str, Track] = {}
@@ -34,7 +40,7 @@ def observe(
         if track.listed and model_id not in snapshot.entries:
             if track.present:
                 changed[model_id] = replace(track, present=False, missing=1, since=now, last_seen=last_good)
-            elif track.announced:
+            elif track.announced and fresh:
                 changed[model_id] = replace(track, missing=track.missing + 1)
     return changed, unfit
 

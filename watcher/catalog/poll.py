@@ -40,10 +40,12 @@ class Verdict(Struct, frozen=True):
         return self.judgement.events
 
 
-def needs_witness(snapshot: Snapshot, tracks: Tracks, standing: Standing, policy: Policy) -> bool:
+def needs_witness(
+    snapshot: Snapshot, tracks: Tracks, standing: Standing, policy: Policy, *, fresh: bool = True
+) -> bool:
     """Whether the API's own count of models decides if this snapshot is believed."""
     refusal = guard.check(snapshot, _present(tracks), policy)
-    return refusal is not None and bool(refusal.gone) and not _repeated(refusal, standing, policy)
+    return refusal is not None and bool(refusal.gone) and not _repeated(refusal, standing, policy, fresh)
 
 
 def judge_list(
@@ -55,6 +57,7 @@ def judge_list(
     policy: Policy,
     baseline: bool = False,
     witness: int | None = None,
+    fresh: bool = True,
 ) -> Verdict:
     """Judge what the list showed.
 
@@ -66,14 +69,16 @@ def judge_list(
         policy: what counts as news.
         baseline: what it shows is how things are, not news (see `announce.judge`).
         witness: the API's own count of models, where it was asked.
+        fresh: the answer is younger than the last poll; one that a cache had by then is no second look at the source.
     """
     refusal = guard.check(snapshot, frozenset() if baseline else _present(tracks), policy)
     confirmed = witness is not None and guard.confirms(witness, snapshot, policy)
-    if refusal is not None and not (refusal.gone and (confirmed or _repeated(refusal, standing, policy))):
-        after, events = health.suspected(standing.health, now, refusal, policy)
+    if refusal is not None and not (refusal.gone and (confirmed or _repeated(refusal, standing, policy, fresh))):
+        after, events = health.suspected(standing.health, now, refusal, policy, fresh=fresh)
         return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
     after, events = health.recovered(standing.health, now)
-    judgement = judge(tracks, snapshot, now=now, last_good=standing.last_good, policy=policy, baseline=baseline)
+    last_good = standing.last_good
+    judgement = judge(tracks, snapshot, now=now, last_good=last_good, policy=policy, baseline=baseline, fresh=fresh)
     together = Judgement(judgement.tracks, judgement.events + events, judgement.problems)
     return Verdict("good", Standing(now, after), together)
 
@@ -88,6 +93,6 @@ def _present(tracks: Tracks) -> frozenset[str]:
     return frozenset(model_id for model_id, track in tracks.items() if track.present)
 
 
-def _repeated(refusal: Refusal, standing: Standing, policy: Policy) -> bool:
+def _repeated(refusal: Refusal, standing: Standing, policy: Policy, fresh: bool) -> bool:
     """Whether enough polls in a row, this one included, agree about what is gone."""
-    return health.agreeing(standing.health, refusal, policy) + 1 >= policy.confirm_suspect
+    return health.agreeing(standing.health, refusal, policy, fresh=fresh) >= policy.confirm_suspect

@@ -23,11 +23,11 @@ CONSOLE = "console"
 
 
 @contextmanager
-def open_store(config: Config) -> "Iterator[Store]":
-    """Have the database of the configuration at hand; it is opened when it is first used."""
+def open_store(config: Config, *, looks: bool = False) -> "Iterator[Store]":
+    """Have the database of the configuration at hand, opened when first used; it is only read if it `looks`."""
     from watcher.store.store import Store
 
-    with Store(config.store.url) as store:
+    with Store(config.store.url, looks=looks) as store:
         yield store
 
 

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -62,9 +64,12 @@ def _watch(state: State) -> bool:
 
     setting = _Setting(state)
     with Wake() as wake:
+        hung_up: list[bool] = []
+        for number in (signal.SIGTERM, signal.SIGINT):  # the daemon is not there yet, and so nothing is in hand
+            wake.on(number, lambda: _leave(0))
+        wake.on(signal.SIGHUP, lambda: hung_up.append(True))
+        wake.on(signal.SIGUSR1, lambda: None)  # the first poll is at once
         config = setting.load()
-        _prepare_apart(config)
-        settle_in()
         daemon = Daemon(
             setting,
             config,
@@ -72,6 +77,7 @@ def _watch(state: State) -> bool:
             Notify(os.environ),
             clock=lambda: datetime.now(UTC),
             elapsed=seconds_awake_or_not,
+            awake=time.monotonic,
         )
 
         def stop() -> None:
@@ -83,6 +89,10 @@ def _watch(state: State) -> bool:
         wake.on(signal.SIGINT, stop)
         wake.on(signal.SIGHUP, daemon.reload)
         wake.on(signal.SIGUSR1, daemon.poll_now)
+        if hung_up:  # the file may have changed after it was read
+            daemon.reload()
+        _prepare_apart(config)
+        settle_in()
         return daemon.run()
 
 
@@ -116,12 +126,14 @@ class _Setting:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._path: Path | None = None
 
     def load(self) -> Config:
         from watcher.alerts.channel import check_url
         from watcher.alerts.template import check_channel
 
-        config = check_config(self._state.find(), os.environ, check_url, check_channel)
+        self._path = self._path or self._state.find()  # a file that is gone is a mistake, not a wish for another one
+        config = check_config(self._path, os.environ, check_url, check_channel)
         self.source(config).close()  # its address and its key
         return with_console(config)
 

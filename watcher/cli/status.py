@@ -1,7 +1,7 @@
 """`watcher status`: whether the watching works."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from watcher.store.outbox import Condition
 
 HEALTHY, SOURCE, CHANNEL = 0, 69, 75
+LONGEST = timedelta(days=2)
+"""Whoever watches checks once a day at least; who does so less often says how often."""
 
 
 class _Found(Struct, frozen=True):
@@ -32,7 +34,7 @@ class _Found(Struct, frozen=True):
     size: int
     path: str
     stale: bool
-    """Whether the last good poll is older than was asked for."""
+    """Whether the last good poll is too old."""
     failing: Sequence[str]
     """Channels of the configuration that did not take what was sent last."""
     next_poll: datetime | None
@@ -55,7 +57,7 @@ class _Found(Struct, frozen=True):
     "--max-age",
     type=When(),
     metavar="WHEN",
-    help="Not healthy if the last good poll is older, such as 30m. Default: any.",
+    help="Not healthy if the last good poll is older, such as 30m. Default: 2d, or three intervals if that is more.",
 )
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
@@ -77,12 +79,16 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
 def _look(config: Config, max_age: datetime | None) -> _Found:
     from watcher.store.outbox import Condition
 
-    with open_store(config) as store:
-        with store.reading() as session:
-            last, standing = session.state.last_poll(), session.state.standing()
-            models = sum(known.present for known in session.history.known())
-            conditions = session.outbox.conditions()
-        size, path = store.size or 0, store.name
+    last, standing, models, conditions, size = None, Standing(), 0, dict[str, Condition](), 0
+    with open_store(config, looks=True) as store:
+        path = store.name
+        if store.exists:
+            with store.reading() as session:
+                last, standing = session.state.last_poll(), session.state.standing()
+                models = sum(known.present for known in session.history.known())
+                conditions = dict(session.outbox.conditions())
+            size = store.size or 0
+    oldest = max_age or datetime.now(UTC) - max(LONGEST, 3 * config.source.interval)
     configured = [channel.name for channel in config.channels]
     others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
     return _Found(
@@ -92,7 +98,7 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
         channels={name: conditions.get(name, Condition()) for name in (*configured, *others)},
         size=size,
         path=path,
-        stale=max_age is not None and (standing.last_good is None or standing.last_good < max_age),
+        stale=standing.last_good is None or standing.last_good < oldest,
         failing=[name for name in configured if name in conditions and conditions[name].fails],
         next_poll=max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None,
     )

@@ -53,6 +53,8 @@ def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     # With mode=ro an empty log is left behind where nobody uses the database; without it, a log that a process left
     # behind when it died would be worked into the database at the end.
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
+    if mode == "rw" and not os.access(path.parent, os.W_OK):
+        mode = "ro&immutable=1"  # without a log nothing is being written, and this user can make none to read beside
     address = f"file:{quote(str(path))}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")

@@ -69,6 +69,17 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
         return Opened(found, found) if found == REVISIONS[-1] else _migrate(engine, backend)
 
 
+def look(engine: Engine, backend: Backend) -> Opened:
+    """Make sure that the database can be read as it is; nothing is created or migrated. Raises as `prepare`."""
+    with explained(backend), engine.connect() as connection:
+        found = find_revision(connection, backend)
+        if found != REVISIONS[-1]:
+            was = f"is of an older version (schema {found})" if found else "is empty"
+            raise StoreError(f"The database {backend.name} {was}; the next start or watcher db upgrade changes that.")
+        backend.check(connection)
+        return Opened(found, found)
+
+
 def find_revision(connection: Connection, backend: Backend) -> str | None:
     """Return the revision of the schema; None if there is nothing yet. Raises StoreError if it is not ours to use."""
     names = backend.tables(connection)

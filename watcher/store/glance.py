@@ -80,7 +80,11 @@ def note(url: str, busy_seconds: float, poll: Poll) -> bool:
     row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
     try:
         with _connected(url, busy_seconds) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return False
             connection.execute(_NOTE, row)
+            connection.execute("COMMIT")
     except (sqlite3.Error, ValueError):
         return False
     return True

@@ -43,7 +43,10 @@ class Sqlite:
     def engine(self, busy_seconds: float) -> Engine:
         """Return an engine as `Backend` says."""
         self._busy_seconds = busy_seconds
-        engine = create_engine(self._url, connect_args={"timeout": busy_seconds})
+        # A file is open only while it is used: what lies there can be put in order, moved or replaced in between, and
+        # no log is left that would be taken for that of another file.
+        kept = {} if self.file is None else {"poolclass": NullPool}
+        engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **kept)
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine

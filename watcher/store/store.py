@@ -4,13 +4,15 @@ SQLAlchemy is imported when it is first needed: an unchanged check takes a `glan
 without it.
 """
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from logging import getLogger
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from watcher.errors import StoreError
@@ -41,14 +43,19 @@ class Store:
         ConfigError: the URL is not understood.
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used.
+
+    With `looks` it is only read: nothing is created or migrated, and a file need not be this user's to write.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, looks: bool = False) -> None:
         self._url = url
+        self._looks = looks
         self._busy_seconds = busy_seconds
         self._backend: Backend | None = None
         self._engine: Engine | None = None
         self._found: Opened | None = None
+        self._opening = threading.RLock()
+        self._inode: tuple[int, int] | None = None
         self._mine = threading.local()
 
     @classmethod
@@ -59,28 +66,62 @@ class Store:
         return store
 
     def _opened(self) -> "tuple[Backend, Engine]":
-        if self._backend is None or self._engine is None:
-            from watcher.store.engine import backend_of, prepare
+        with self._opening:
+            self._look_where_it_lies()
+            if self._backend is None or self._engine is None:
+                from watcher.store.engine import backend_of, look, prepare
 
-            backend = backend_of(self._url)
-            engine = backend.engine(self._busy_seconds)
-            try:
-                self._found = prepare(engine, backend)
-            except BaseException:
-                engine.dispose()  # an open connection would leave its log beside the file
-                raise
-            self._backend, self._engine = backend, engine
-        return self._backend, self._engine
+                backend = backend_of(self._url)
+                engine = backend.looking() if self._looks else backend.engine(self._busy_seconds)
+                try:
+                    self._found = (look if self._looks else prepare)(engine, backend)
+                except BaseException:
+                    engine.dispose()  # an open connection would leave its log beside the file
+                    raise
+                self._backend, self._engine, self._inode = backend, engine, self._lies_at()
+            return self._backend, self._engine
+
+    def _look_where_it_lies(self) -> None:
+        """Make sure that the file is still the one that was opened: what is written to a deleted one is lost.
+
+        Another one in its place, such as a backup that was put back, is opened anew, with all that is checked then.
+        Where there is none any more, none is made: the folder may only not be mounted.
+        """
+        with self._opening:
+            if self._inode is None or self._inode == (lies := self._lies_at()):
+                return
+            if lies is None:
+                raise StoreError(
+                    f"The database {self.name} was deleted or moved away while it was used; nothing was written. Put it"
+                    " back, or start the watcher anew to begin with an empty one."
+                )
+            getLogger("watcher").warning("the database %s was replaced by another file, which is used now", self.name)
+            self.close()
+            self._backend = self._engine = self._inode = None
+
+    def _lies_at(self) -> tuple[int, int] | None:
+        """What tells the file from another one under its name; None if there is none."""
+        if self.file is None:
+            return None
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"The database {self.name} cannot be looked at: {error.strerror}.") from error
+        return found.st_dev, found.st_ino
 
     def glance(self, now: datetime) -> Glance | None:
         """Return what an unchanged check needs to know, or None where that takes opening the database."""
         if self.shared:
             with self.reading() as session:
                 return session.glance(now)
+        self._look_where_it_lies()
         return glance.glance(self._url, self._busy_seconds, now)
 
     def note(self, poll: Poll) -> None:
         """Record a poll that changed nothing: one small row."""
+        self._look_where_it_lies()
         if not glance.note(self._url, self._busy_seconds, poll):
             with self.writing() as session:
                 session.state.add_poll(poll)
@@ -97,11 +138,14 @@ class Store:
     def writing(self, *, discard: bool = False) -> "Iterator[Session]":
         """Write in one transaction that ends with the block: all of it or, on any error, nothing.
 
+        All pages of a file are read before: what is damaged is not written to.
         `discard` throws all away at the end, for a dry run.
         """
         from watcher.store.session import Session
+        from watcher.store.upkeep import check_pages
 
         with self._transaction(writes=True) as connection:
+            check_pages(connection)
             yield Session(connection)
             if discard:
                 transaction = connection.get_transaction()
@@ -188,7 +232,7 @@ class Store:
         import fcntl
 
         try:
-            file = path.open("a")
+            file = _open_lock(path, path.with_suffix(""))
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
@@ -258,3 +302,18 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _open_lock(path: Path, database: Path) -> IO[str]:
+    """Open a file to lock, such that whoever may use the database may, too: root's is given to the database's owner."""
+    try:
+        file = path.open("a")
+    except PermissionError:
+        return path.open()  # it was left behind by somebody else: to lock it, reading it is enough
+    with suppress(OSError):
+        owner, ours = database.stat(), os.fstat(file.fileno())
+        if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (ours.st_uid, ours.st_gid):
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        if ours.st_mode & 0o666 != owner.st_mode & 0o666:
+            os.fchmod(file.fileno(), owner.st_mode & 0o666)
+    return file

@@ -77,11 +77,13 @@ class Limits(Struct, frozen=True):
 class Listing(Struct, frozen=True):
     """The list of models as it came: the body of each page, in order.
 
-    `max_age` is how many seconds the upstream says that it may be cached, or None.
+    `max_age` is how many seconds the upstream says that it may be cached, or None. `age` is how many seconds ago a
+    cache in between got it (RFC 9111), or None where no cache says so.
     """
 
     pages: tuple[bytes, ...]
     max_age: int | None = None
+    age: int | None = None
 
 
 class _Answer(Struct, frozen=True):
@@ -89,6 +91,7 @@ class _Answer(Struct, frozen=True):
     body: bytes
     content_type: str
     cache_control: str
+    age: str
 
 
 class _Links(Struct):
@@ -167,6 +170,7 @@ class Client:
         seen = {str(url)}
         pages: list[bytes] = []
         max_age: int | None = None
+        age: int | None = None
         room = limits.body
         while True:
             answer = self._get(url, "application/json", room)
@@ -175,9 +179,10 @@ class Client:
             pages.append(body)
             if len(pages) == 1:
                 max_age = _max_age(answer.cache_control)
+                age = int(answer.age) if re.fullmatch(r"\d{1,9}", answer.age, re.ASCII) else None
             link = _next_link(answer, body)
             if link is None:
-                return Listing(tuple(pages), max_age)
+                return Listing(tuple(pages), max_age, age)
             if len(pages) >= limits.pages:
                 raise TooLargeError(
                     f"{_shown(answer.url)}: the list goes on after {limits.pages} pages, which is more than is read; "
@@ -241,6 +246,7 @@ class Client:
                             self._read(response, url, room, deadline),
                             response.headers.get("content-type", ""),
                             response.headers.get("cache-control", ""),
+                            response.headers.get("age", "").strip(),
                         )
                     target = response.headers.get("location")
                     if response.status_code not in _REDIRECTS or target is None:
