@@ -5,13 +5,20 @@ memory for as long as the process lives, and 20 ms.
 """
 
 import sys
+import threading
 import warnings
+
+_loading = threading.Lock()
 
 
 def load_requests() -> None:
     """Import requests, if it is not; to be called before anything that imports it."""
-    if "requests" in sys.modules:
-        return
+    with _loading:  # channels are sent to side by side
+        if "requests" not in sys.modules:
+            _load()
+
+
+def _load() -> None:
     left_out = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None: an import of it fails
     try:
