@@ -100,6 +100,7 @@ class World:
         self.config = self.configured("w.db")
         self.seconds = 0.0
         self.slept = 0.0
+        self.wrong = timedelta(0)
         self.shown: list[Mapping[str, Any]] = [A, B]
         self.max_age: int | None = None
         self.error: Exception | None = None
@@ -152,7 +153,7 @@ class World:
         return send
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.wrong
 
     # What the test does
 
@@ -320,6 +321,21 @@ def test_a_machine_that_slept_polls_once_not_once_for_each_interval_it_missed(wo
     world.start().leaps(10 * HOUR)
     world.passes(299)
     assert world.polled_at == [0, 10 * HOUR]
+
+
+@pytest.mark.parametrize("hours", [-30, -5, 5, 30])
+def test_a_clock_that_is_set_while_it_runs_moves_no_poll_and_holds_up_no_alert(world: World, hours: int) -> None:
+    world.start().passes(100)
+    world.wrong = timedelta(hours=hours)
+    world.passes(500)
+    assert world.polled_at == [0, 300, 600]
+    world.result = Result(False, "HTTP 500", status=500)
+    world.shows(A, B, C)
+    world.wrong = timedelta(0)
+    world.result = Result(True, "sent")
+    world.passes(900)
+    assert world.sent[-1][2] == ("c/c",)
+    assert world.polled_at == [0, 300, 600, 600, 900, 1200, 1500]
 
 
 def test_a_slow_poll_does_not_pile_up_and_is_not_skipped(world: World) -> None:

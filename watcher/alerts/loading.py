@@ -9,22 +9,20 @@ import threading
 import warnings
 
 _loading = threading.Lock()
+"""Channels are sent to side by side: two threads that import parts of one package at once can each find half of it."""
 
 
 def load_requests() -> None:
     """Import requests, if it is not; to be called before anything that imports it."""
-    with _loading:  # channels are sent to side by side
-        if "requests" not in sys.modules:
-            _load()
-
-
-def _load() -> None:
-    left_out = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None: an import of it fails
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that neither is there
-            import requests  # noqa: F401 - for its being loaded
-    finally:
-        for name in left_out:
-            del sys.modules[name]
+    with _loading:
+        if "requests" in sys.modules:
+            return
+        left_out = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
+        sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]  # None: an import of it fails
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that neither is there
+                import requests  # noqa: F401 - for its being loaded
+        finally:
+            for name in left_out:
+                del sys.modules[name]
