@@ -34,6 +34,8 @@ from watcher.store.store import Store
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
+NEWS = 0.3
+"""Part of the steps at which something happens."""
 QUIET = 200
 """Polls at the end in which nothing new happens and nothing fails, so that all that is due is told."""
 REST = 120
@@ -85,7 +87,7 @@ class Expected(NamedTuple):
 
 
 class Story:
-    """A `Source` for the simulator in which something happens at nearly every step, to one model at a time."""
+    """A `Source` for the simulator in which something happens every few steps, to one model at a time."""
 
     default_output = "all"
 
@@ -123,7 +125,7 @@ class Story:
                 del self._models[model_id]
             else:
                 self._models[model_id] = dict(document)
-        if not self.calm and self.number > 2:
+        if not self.calm and self.number > 2 and self._dice.random() < NEWS:
             self._happen()
         models = list(self._models.values())
         if self._dice.random() < 0.3:  # what is not watched moves all the time
