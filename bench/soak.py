@@ -348,17 +348,19 @@ def soak(folder: Path, polls: int, seed: int) -> Outcome:
         command = [sys.executable, "-m", "bench.soak", str(config), simulator.origin, str(polls), str(seed)]
         began = time.monotonic()
         readings: list[Reading] = []
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        log = folder / "log"  # not a pipe: nobody would read it before the end
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             assert process.stdout is not None
-            assert process.stderr is not None
             for line in process.stdout:
                 readings.append(Reading(**json.loads(line)))
                 services.calm = story.calm
-            said = process.stderr.read()
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise RuntimeError(f"the daemon ended with {process.returncode}: {said[-2000:]}")
+            raise RuntimeError(f"the daemon ended with {process.returncode}: {log.read_text()[-2000:]}")
     services.close()
     with Store.open(f"sqlite:///{folder}/watcher.db") as store, store.reading() as session:
         events = session.history.events()

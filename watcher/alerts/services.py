@@ -5,6 +5,7 @@ So the plugins that people use most are found by name, and the others only by Ap
 """
 
 import re
+import threading
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -103,6 +104,10 @@ def scheme_of(url: str) -> str | None:
     return match[1].lower() if match else None
 
 
+_loading = threading.Lock()
+"""Apprise's modules import each other in circles; threads that do so side by side can meet one that is half there."""
+
+
 def open_service(url: str, timeout: float) -> Service:
     """Return the service behind the URL, with its socket timeouts (seconds) at most `timeout`.
 
@@ -110,7 +115,8 @@ def open_service(url: str, timeout: float) -> Service:
         UnusableURLError: there is none.
     """
     try:
-        plugin: Any = _plugin(url.strip())
+        with _loading:
+            plugin: Any = _plugin(url.strip())
     except UnusableURLError:
         raise
     except Exception as error:  # Apprise raises whatever its plugins raise on what they did not expect

@@ -74,14 +74,17 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
         return None
 
 
-def note(url: str, busy_seconds: float, poll: Poll) -> bool:
-    """Record a poll. False: nothing was written, and it is for `Session` to do it or to say why not."""
+def note(url: str, busy_seconds: float, poll: Poll, *, check: bool) -> bool:
+    """Record a poll, with `check` after reading all pages.
+
+    False: nothing was written, and it is for `Session` to do it or to say why not.
+    """
     again = None if poll.not_before is None else _text(poll.not_before)
     row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
     try:
         with _connected(url, busy_seconds) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            if check and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return False
             connection.execute(_NOTE, row)
             connection.execute("COMMIT")

@@ -56,6 +56,7 @@ class Store:
         self._found: Opened | None = None
         self._opening = threading.RLock()
         self._inode: tuple[int, int] | None = None
+        self._left: tuple[int, ...] | None = None
         self._mine = threading.local()
 
     @classmethod
@@ -79,6 +80,7 @@ class Store:
                     engine.dispose()  # an open connection would leave its log beside the file
                     raise
                 self._backend, self._engine, self._inode = backend, engine, self._lies_at()
+                self._left = self._state_of_file()
             return self._backend, self._engine
 
     def _look_where_it_lies(self) -> None:
@@ -98,6 +100,17 @@ class Store:
             getLogger("watcher").warning("the database %s was replaced by another file, which is used now", self.name)
             self.close()
             self._backend = self._engine = self._inode = None
+
+    def _was_touched(self) -> bool:
+        """Whether the file is not as it was left here: then it may be damaged since."""
+        return self._left is None or self._left != self._state_of_file()
+
+    def _state_of_file(self) -> tuple[int, ...] | None:
+        try:
+            found = self.file.stat() if self.file is not None else None
+        except OSError:
+            return None
+        return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def _lies_at(self) -> tuple[int, int] | None:
         """What tells the file from another one under its name; None if there is none."""
@@ -122,7 +135,9 @@ class Store:
     def note(self, poll: Poll) -> None:
         """Record a poll that changed nothing: one small row."""
         self._look_where_it_lies()
-        if not glance.note(self._url, self._busy_seconds, poll):
+        if glance.note(self._url, self._busy_seconds, poll, check=self._was_touched()):
+            self._left = self._state_of_file()
+        else:
             with self.writing() as session:
                 session.state.add_poll(poll)
 
@@ -138,19 +153,21 @@ class Store:
     def writing(self, *, discard: bool = False) -> "Iterator[Session]":
         """Write in one transaction that ends with the block: all of it or, on any error, nothing.
 
-        All pages of a file are read before: what is damaged is not written to.
+        All pages of a file that was touched since are read before: what is damaged is not written to.
         `discard` throws all away at the end, for a dry run.
         """
         from watcher.store.session import Session
         from watcher.store.upkeep import check_pages
 
         with self._transaction(writes=True) as connection:
-            check_pages(connection)
+            if self._was_touched():
+                check_pages(connection)
             yield Session(connection)
             if discard:
                 transaction = connection.get_transaction()
                 assert transaction is not None
                 transaction.rollback()
+        self._left = self._state_of_file()
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> "Iterator[Connection]":
