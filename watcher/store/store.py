@@ -296,6 +296,7 @@ class Store:
         engine = backend.looking()
         try:
             with explained(backend), engine.connect() as connection:
+                backend.check(connection)
                 return bool(backend.tables(connection))
         finally:
             engine.dispose()
