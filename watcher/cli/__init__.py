@@ -96,6 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error is one line a mistake on stderr, and its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _prepare_output()
+    if "_WATCHER_COMPLETE" in os.environ:  # a shell asks what may follow
+        from watcher.cli.completion import prepare
+
+        prepare()
     code = _run(arguments)
     _give_up_output()
     sys.exit(code)
