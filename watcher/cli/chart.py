@@ -28,7 +28,7 @@ from watcher.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
 @click.pass_obj
 def chart(state: State, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
-    """Draw the prices of MODEL (an id) over time, prompt and completion without --price; on a pipe, list them."""
+    """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
     from watcher.alerts.text import visible
     from watcher.catalog.reading import PRICING
     from watcher.catalog.timeline import Period, price_series
