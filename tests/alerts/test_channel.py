@@ -294,7 +294,16 @@ def test_a_good_url_has_no_problem(url: str) -> None:
         ("mailto://a:b@example.org?pgp=encrypt", "mail encrypted or signed with PGP (pgp=, wkd=) is not supported"),
         ("slack://abc/def", "An invalid Slack *** Token *** was specified"),
         ("discord://x", "An invalid Discord Webhook Token *** was specified"),
-        ("https://example.org/hook", "it is not a complete https:// URL, see https://appriseit.com/services/"),
+        (
+            "https://hooks.slack.com/services/T1JJ3T3L2",
+            "no service is known by this https:// address, or it is not complete; see https://appriseit.com/services/, "
+            "and for a program of yours that takes JSON write jsons://",
+        ),
+        ("mailtos://ann:p@ss@example.org", "a @ in the user name or the password has to be written as %40"),
+        (
+            "mailtos://ann@example.org:secret@smtp.example.org?to=ann@example.org",
+            "a @ in the user name or the password has to be written as %40",
+        ),
     ],
 )
 def test_a_bad_url_is_explained_without_quoting_it(url: str, problem: str) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.store.samples import START, Polls, document
 from watcher.cli.config import config_group
 from watcher.cli.state import State
 from watcher.config import write
 from watcher.errors import ConfigError, UsageError, WatcherError
+from watcher.store.store import Store
 
 Run = Callable[..., Result]
 
@@ -102,6 +104,33 @@ def test_init_writes_a_private_file_and_replaces_none_unless_told(run: Run, tmp_
     assert file.read_text() == write.init()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("output", "command"),
+    [
+        ("config.toml", "watcher config check"),
+        (".config/openrouter-watcher/config.toml", "watcher config check"),
+        ("my own.toml", "watcher --config 'my own.toml' config check"),
+    ],
+)
+def test_init_says_how_the_file_is_checked(run: Run, output: str, command: str) -> None:
+    result = run("init", "--output", output)
+    assert result.stderr == f"{output}: written; now name a channel in it and run `{command}`\n"
+
+
+def test_check_warns_of_a_pattern_that_names_no_known_model(run: Run, tmp_path: Path) -> None:
+    config = '[store]\nurl = "sqlite:///w.db"\n[[channels]]\nname = "team"\nurl = "json://x"\nmodels = {}'
+    models = '["gpt-*", "openai/*", "*:free", "nobody/*"]'
+    assert run("check", config=config.format(models)).stderr == ""
+    with Store.open(f"sqlite:///{tmp_path}/w.db") as store:
+        Polls(store).see(document("openai/gpt-9"), document("openai/o9:free"), at=START)
+    assert run("check").stderr.splitlines() == [
+        f'warning: {tmp_path}/config.toml: channel "team": models: "gpt-*" names none of 2 known models; '
+        'did you mean "*/gpt-*"?',
+        f'warning: {tmp_path}/config.toml: channel "team": models: "nobody/*" names none of 2 known models',
+    ]
+    assert run("check", config=config.format('["*"]')).stderr == ""
 
 
 def test_init_says_why_it_cannot_write(run: Run) -> None:

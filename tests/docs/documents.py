@@ -1,11 +1,20 @@
-"""The documents, and what is in them."""
+"""The documents, what is in them, and the commands that they are about."""
 
 import re
 from pathlib import Path
 
+import click
+
+from watcher.cli import manual, root
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md")))
+
+COMMANDS: dict[tuple[str, ...], click.Command] = {
+    ("watcher",): root,
+    **{("watcher", *names): command for names, command in manual.commands()},
+}
 
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)

@@ -1,12 +1,23 @@
 """`docs/configuration.md` has every option as the program knows it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from tests.docs.documents import first_cells, part, text
-from watcher.config.options import BY_SECTION, OPTIONS, Option, Section
+from tests.docs.documents import PAGES, first_cells, headings, part, text
+from watcher.config import load_config
+from watcher.config.options import BY_SECTION, OPTIONS, SECTIONS, Option, Section
 from watcher.config.write import toml
 
 CONFIGURATION = text("configuration.md")
+
+
+BLOCKS = [
+    (page.name, re.sub(r"^ +", "", block, flags=re.MULTILINE))
+    for page in PAGES
+    for block in re.findall(r"^ *```toml\n(.*?)^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+]
 
 
 def _part(section: Section) -> str:
@@ -31,3 +42,20 @@ def test_every_option_has_its_row(option: Option) -> None:
 @pytest.mark.parametrize("section", BY_SECTION)
 def test_no_option_is_told_that_does_not_exist(section: Section) -> None:
     assert first_cells(_part(section)) == set(BY_SECTION[section])
+
+
+def test_every_section_has_a_heading_and_no_other_has() -> None:
+    told = [heading.strip("`[]") for heading in headings(CONFIGURATION) if heading.startswith("`[")]
+    assert told == list(SECTIONS)
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=lambda text: text if text.endswith(".md") else "")
+def test_every_configuration_that_is_shown_is_read_without_a_word(page: str, block: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.touch(0o600)
+    file.write_text(block)
+    assert load_config(file, {"HOME": str(tmp_path), "CREDENTIALS_DIRECTORY": str(tmp_path)}).warnings == ()
+
+
+def test_configurations_are_found() -> None:
+    assert {page for page, _ in BLOCKS} >= {"README.md", "configuration.md", "deploy.md", "templates.md"}

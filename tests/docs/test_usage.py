@@ -1,56 +1,56 @@
 """`docs/usage.md` names every command, every option, and all of an event."""
 
-from collections.abc import Iterator
+import re
 
 import click
 import pytest
 from msgspec import structs
 
-from tests.docs.documents import first_cells, headings, part, text
+from tests.docs.documents import COMMANDS, first_cells, headings, part, text
 from watcher.catalog.model import KINDS, Event
-from watcher.cli import root
 
 USAGE = text("usage.md")
 
 
-def _commands(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    yield names, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            assert child is not None
-            yield from _commands(child, (*names, name))
-
-
-COMMANDS = dict(_commands(root, ("watcher",)))
+def _heading(names: tuple[str, ...]) -> str:
+    """A command as its heading has it: with its arguments, and none of its options."""
+    command = COMMANDS[names]
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    return " ".join((*names, *(param.make_metavar(click.Context(command)) for param in arguments)))
 
 
 def _own_part(names: tuple[str, ...]) -> str:
     """What is said of a command, without what is said of its subcommands."""
     if len(names) == 1:
-        return USAGE
-    heading = next((title for title in headings(USAGE) if f"{title} ".startswith(f"{' '.join(names)} ")), "")
-    return part(USAGE, heading).partition("\n### ")[0] if heading else ""
+        return USAGE.partition("\n## ")[0] + part(USAGE, "watcher --check")
+    return part(USAGE, _heading(names)).partition("\n### ")[0]
+
+
+def test_every_command_has_a_heading_with_its_arguments_and_no_other_has() -> None:
+    told = [heading for heading in headings(USAGE) if heading.startswith("watcher ")]
+    assert sorted(told) == sorted(["watcher --check", *(_heading(names) for names in COMMANDS if len(names) > 1)])
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
-def test_every_command_has_a_part(names: tuple[str, ...]) -> None:
-    assert _own_part(names).strip(), f"docs/usage.md: no heading for `{' '.join(names)}`"
+def test_something_is_said_of_every_command(names: tuple[str, ...]) -> None:
+    assert _own_part(names).strip()
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
-def test_every_option_is_told_where_its_command_is(names: tuple[str, ...]) -> None:
+def test_every_option_is_told_where_its_command_is_and_no_other(names: tuple[str, ...]) -> None:
     options = {name for param in COMMANDS[names].params if isinstance(param, click.Option) for name in param.opts}
 
-    assert options - first_cells(_own_part(names)) <= {"-h", "--help"}
+    assert {cell for cell in first_cells(_own_part(names)) if cell.startswith("-")} == options
 
 
-def test_no_option_is_told_that_does_not_exist() -> None:
-    for names, command in COMMANDS.items():
-        if len(names) > 1:
-            told = {cell for cell in first_cells(_own_part(names)) if cell.startswith("--")}
-            assert told <= {name for param in command.params for name in param.opts}, names
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_an_option_is_told_with_the_name_of_its_value(names: tuple[str, ...]) -> None:
+    told = dict(re.findall(r"^\| `(-\S+?)(?: ([^`]+))?` \|", _own_part(names), re.MULTILINE))
+    for param in COMMANDS[names].params:
+        if isinstance(param, click.Option):
+            value = told[param.opts[0]]
+            assert bool(value) == (not param.is_flag), param.opts
+            assert value == (param.metavar or value), param.opts
 
 
 def test_every_field_of_an_event_is_told() -> None:

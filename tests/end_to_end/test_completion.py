@@ -1,10 +1,15 @@
 """What shells offer while a command is typed: asked of the shells themselves."""
 
 import os
+import pty
+import select
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +21,7 @@ from watcher.store.store import Store
 ASK = {
     "bash": """
         eval "$(watcher completion bash)"
-        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+        COMP_LINE=$*; COMP_POINT=${#COMP_LINE}
         _watcher_completion watcher
         printf '%s\\n' "${COMPREPLY[@]}"
     """,
@@ -35,38 +40,110 @@ ASK = {
 }
 
 
+SETUP = {
+    "bash": """PS1="> "; eval "$(watcher completion bash)"\n""",
+    "fish": """function fish_prompt; echo "> "; end; watcher completion fish | source\n""",
+    "zsh": """PS1="> "; autoload -U compinit && compinit -u -D; eval "$(watcher completion zsh)"\n""",
+}
+ROOT = Path(__file__).parent.parent.parent
+
+
 @pytest.fixture(params=sorted(ASK))
-def offered(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., list[str]]:
-    """What a shell offers for the last of some words."""
-    shell = shutil.which(request.param)
-    if shell is None:
+def shell(request: pytest.FixtureRequest) -> str:
+    if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """What a shell finds: the command on its path, and a home of its own."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "watcher"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m watcher "$@"\n')
     program.chmod(0o755)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "XDG_"))}
+    path = f"{folder}:{os.environ['PATH']}"
+    return {**clean, "PATH": path, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+
+
+@pytest.fixture
+def offered(shell: str, environ: dict[str, str], tmp_path: Path) -> Callable[..., list[str]]:
+    """What a shell offers for the last of some words."""
 
     def ask(*words: str) -> list[str]:
-        given = ["--", "watcher", *words] if request.param != "fish" else [" ".join(("watcher", *words))]
-        options = {"bash": ["--norc", "-c"], "fish": ["--no-config", "-c"], "zsh": ["-f", "-c"]}[request.param]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "XDG_"))}
+        given = ["--", "watcher", *words] if shell != "fish" else [" ".join(("watcher", *words))]
+        options = {"bash": ["--norc", "-c"], "fish": ["--no-config", "-c"], "zsh": ["-f", "-c"]}[shell]
         done = subprocess.run(
-            [shell, *options, ASK[request.param], *given],
+            [shell, *options, ASK[shell], *given],
             cwd=tmp_path,
-            env={**clean, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+            env=environ,
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
         assert done.stderr == ""
-        return [line.partition("\t")[0].partition(":")[0] for line in done.stdout.splitlines() if line]
+        lines = [line.partition("\t")[0].replace("\\:", "\0") for line in done.stdout.splitlines() if line]
+        return [line.partition(":")[0].replace("\0", ":") for line in lines]
 
     return ask
 
 
-ROOT = Path(__file__).parent.parent.parent
+@pytest.fixture
+def typed(shell: str, environ: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
+    """The words that stand on the line of a shell in a terminal when some keys were pressed."""
+    options = {"bash": ["--norc", "-i"], "fish": ["--no-config", "-i"], "zsh": ["-f", "-i"]}[shell]
+    child, terminal = pty.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.chdir(tmp_path)
+        os.execvpe(shell, [shell, *options], environ)
+
+    def until(mark: str) -> str:
+        """All that the terminal shows up to a mark."""
+        shown, patience = b"", time.monotonic() + 60
+        while mark.encode() not in shown:
+            assert select.select([terminal], [], [], max(0.0, patience - time.monotonic()))[0], shown
+            shown += os.read(terminal, 65536)
+        return shown.decode("utf-8", "replace")
+
+    def press(keys: str) -> list[str]:
+        # Then to the beginning of the line, to have its words printed by the shell itself.
+        printing = "printf '[%s]' " if shell != "zsh" else "noglob printf '[%s]' "
+        os.write(terminal, f"{keys}\x01{printing}'<<' \x05 '>>'\r".encode())
+        shown = until("[>>]").rpartition("[<<]")[2].partition("[>>]")[0]
+        return shown[1:-1].split("][")
+
+    os.write(terminal, f"{SETUP[shell]}".encode())
+    os.write(terminal, b"echo rea''dy\r")
+    until("ready")
+    yield press
+    os.close(terminal)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("watcher sho\t", "watcher show"),
+        ("watcher show a/b:f\t", "watcher show a/b:free"),
+        ("watcher show a/b:\t", "watcher show a/b:free"),
+        ("watcher changes --kind=rep\t", "watcher changes --kind=repriced"),
+        ("watcher changes --model=a/b:f\t", "watcher changes --model=a/b:free"),
+        ("watcher chart a/b:free --price compl\t", "watcher chart a/b:free --price completion"),
+        ("watcher --config other.t\t", "watcher --config other.toml"),
+        ("watcher --config other.toml channels test e\t", "watcher --config other.toml channels test else"),
+        ("watcher nothing-such\t", "watcher nothing-such"),
+    ],
+)
+def test_what_is_typed_is_completed(typed: Callable[[str], list[str]], keys: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///w.db"\n')
+    (tmp_path / "other.toml").write_text('[[channels]]\nname = "else"\nurl = "json://x"\n')
+    with Store.open(f"sqlite:///{tmp_path}/w.db") as store:
+        Polls(store).see(*(document(one) for one in ("a/b:free", "c/d")), at=START)
+    assert typed(keys) == line.split()
 
 
 def test_commands_and_their_options(offered: Callable[..., list[str]]) -> None:
@@ -100,6 +177,20 @@ def test_where_anything_is_wrong_nothing_is_said(
     if broken != "database":
         assert offered("channels", "test", "t") == []
     assert not list(command.folder.glob("**/*watcher.db*"))
+
+
+def test_no_server_is_waited_for(offered: Callable[..., list[str]], command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command.configure(f'[store]\nurl = "postgresql://watcher@127.0.0.1:{server.getsockname()[1]}/watcher"\n')
+        assert offered("show", "a") == []
+        assert select.select([server], [], [], 0)[0] == []
+
+
+@pytest.mark.parametrize(("name", "shell"), [("watcher.bash", "bash"), ("watcher.fish", "fish"), ("_watcher", "zsh")])
+def test_the_script_that_is_shipped_is_the_one_that_is_printed(name: str, shell: str, command: Command) -> None:
+    code, out, err = command.run("completion", shell)
+    assert (code, err) == (0, "")
+    assert (ROOT / "deploy/completion" / name).read_text("utf-8") == out, f"run: watcher completion {shell}"
 
 
 def test_another_shell_is_refused_by_name(command: Command) -> None:

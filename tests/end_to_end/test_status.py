@@ -57,7 +57,7 @@ def test_all_is_told_in_a_few_lines(command: Command, simulator: Simulator, sink
     source, poll, hook, database = out.splitlines()
     assert source.startswith("healthy: last checked ")
     assert poll.startswith("watcher run polls every 7m: the next poll is at ")
-    assert hook == "channel hook: nothing sent yet"
+    assert hook == "channel hook: no alert sent yet"
     assert database.startswith("database: ")
     assert database.endswith(str(command.folder / "w.db"))
 

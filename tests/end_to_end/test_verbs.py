@@ -394,6 +394,33 @@ def test_a_group_alone_shows_its_help_as_it_is(command: Command) -> None:
     assert err.startswith("Usage: watcher config")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("check", "did you mean `watcher --check` or `watcher config check` or `watcher db check`?"),
+        ("init", "did you mean `watcher config init`?"),
+        ("test", "did you mean `watcher channels test`?"),
+        ("help", "did you mean `watcher --help`?"),
+        ("stauts", "did you mean `watcher status`?"),
+        ("frobnicate", "see `watcher --help`"),
+    ],
+)
+def test_a_command_that_is_not_there_is_answered_with_what_may_be_meant(
+    command: Command, typed: str, meant: str
+) -> None:
+    assert command.run(typed) == (64, "", f"watcher: there is no command {typed!r}; {meant}\n")
+
+
+@pytest.mark.parametrize("group", [(), ("channels",), ("config",), ("db",), ("deliveries",)])
+def test_what_a_command_does_is_told_in_one_whole_line(
+    command: Command, group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = command.run(*group, "--help").out.partition("Commands:\n")[2]
+    assert listed
+    assert [line for line in listed.splitlines() if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_every_verb_has_a_help_of_one_screen(command: Command) -> None:
     listed = command.run("--help").out
     for verb in re.findall(r"^  ([a-z]+)  ", listed.partition("Commands:")[2], re.MULTILINE):

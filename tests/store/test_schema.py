@@ -212,7 +212,12 @@ def test_the_wheel_carries_the_migrations_and_works_from_where_it_is_unpacked(tm
         archive.extractall(site)
     shipped = {name for name in names if name.startswith("watcher/migrations/") and name.endswith(".py")}
     manual = {f"share/man/man{page.suffix[1:]}/{page.name}" for page in (ROOT / "docs/man").iterdir()}
-    assert {name.partition(".data/data/")[2] for name in names if ".data/data/" in name} == manual
+    completion = {
+        "share/bash-completion/completions/watcher",
+        "share/fish/vendor_completions.d/watcher.fish",
+        "share/zsh/site-functions/_watcher",
+    }
+    assert {name.partition(".data/data/")[2] for name in names if ".data/data/" in name} == manual | completion
     beside = (ROOT / "migrations").rglob("*.py")
     assert shipped == {f"watcher/migrations/{path.relative_to(ROOT / 'migrations')}" for path in beside}
     assert {"watcher/migrations/env.py", f"watcher/migrations/versions/{REVISIONS[0]}_first.py"} <= shipped

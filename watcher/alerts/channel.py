@@ -1,5 +1,6 @@
 """Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -178,6 +179,8 @@ class _Sending:
 
 
 def _unusable(error: UnusableURLError, log: Capture, url: str) -> str:
+    if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
+        return "a @ in the user name or the password has to be written as %40"
     # What a plugin says on its own URL is more to the point than what we know.
     return (error.refused and log.reasons(url)) or str(error)
 

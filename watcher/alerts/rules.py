@@ -32,8 +32,8 @@ def wants(rules: Rules, event: Event) -> bool:
     if event.model is None:
         return True
     return (
-        _named(rules.models, event.model)
-        and not _named(rules.exclude, event.model)
+        named(rules.models, event.model)
+        and not named(rules.exclude, event.model)
         and (not rules.free_only or _is_or_was_free(event))
         and (not rules.modalities or _has_modality(rules.modalities, event.offer))
         and _supports(rules.supported_parameters, event.offer)
@@ -71,7 +71,7 @@ def _weighs(change: PriceChange, threshold: Decimal) -> bool:
     return change.old is None or change.new is None or is_material(change.old, change.new, threshold)
 
 
-def _named(globs: Sequence[str], model: str) -> bool:
+def named(globs: Sequence[str], model: str) -> bool:
     """Whether a glob names the whole id, whatever the case: `openai/gpt-*`, also `*:free`; `gpt-*` names nothing.
 
     A variant is named by what names its model up to a star (`openai/gpt-*` takes in `openai/gpt-4o:free`), and an alias

@@ -163,6 +163,9 @@ def _plugin(url: str) -> Any:
     return kind(**arguments | {"asset": asset})
 
 
+_SERVICES = "https://appriseit.com/services/"
+
+
 def _unknown(scheme: str) -> UnusableURLError:
     from difflib import get_close_matches
 
@@ -170,11 +173,14 @@ def _unknown(scheme: str) -> UnusableURLError:
 
     manager: Any = manager_plugins.NotificationManager
     known: list[str] = manager().schemas()
-    if scheme in known or scheme in ("http", "https"):
-        message = f"it is not a complete {scheme}:// URL, see https://appriseit.com/services/"
-        return UnusableURLError(message, refused=scheme in known)
+    if scheme in ("http", "https"):
+        own = scheme.replace("http", "json")
+        message = f"no service is known by this {scheme}:// address, or it is not complete; see {_SERVICES}"
+        return UnusableURLError(f"{message}, and for a program of yours that takes JSON write {own}://")
+    if scheme in known:
+        return UnusableURLError(f"it is not a complete {scheme}:// URL, see {_SERVICES}", refused=True)
     close = get_close_matches(scheme, known, 1)
-    hint = f"; did you mean {close[0]}://?" if close else ", see https://appriseit.com/services/"
+    hint = f"; did you mean {close[0]}://?" if close else f", see {_SERVICES}"
     return UnusableURLError(f"Apprise knows no service {scheme}://{hint}")
 
 

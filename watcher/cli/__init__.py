@@ -47,6 +47,27 @@ class _Verbs(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command {args[0]!r}{self._meant(ctx, args[0])}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str) -> str:
+        """Return `; did you mean …?` with what is called so elsewhere, else with what is called much the same."""
+        from difflib import get_close_matches
+
+        meant = [f"--{name}"] if any(f"--{name}" in param.opts for param in self.get_params(ctx)) else []
+        for verb in self.list_commands(ctx):
+            group = self.get_command(ctx, verb)
+            if isinstance(group, click.Group) and name in group.list_commands(ctx):
+                meant.append(f"{verb} {name}")
+        meant = meant or get_close_matches(name, _VERBS)
+        if not meant:
+            return "; see `watcher --help`"
+        return f"; did you mean {' or '.join(f'`watcher {one}`' for one in meant)}?"
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -96,6 +117,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error is one line a mistake on stderr, and its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _prepare_output()
+    if "_WATCHER_COMPLETE" in os.environ:  # a shell asks what may follow
+        from watcher.cli.completion import prepare
+
+        prepare()
     code = _run(arguments)
     _give_up_output()
     sys.exit(code)

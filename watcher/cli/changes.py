@@ -23,7 +23,9 @@ from watcher.cli.when import When, told
     help="Only this kind, such as new or repriced; can be repeated.",
 )
 @click.option("--model", metavar="ID", shell_complete=model_ids, help="Only events about this model.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000_000), default=None, help="Only the newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000_000), metavar="N", default=None, help="Only the newest so many."
+)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
 @click.pass_obj
 def changes(

@@ -15,7 +15,7 @@ FAILED = 75
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def channels(ctx: click.Context, as_json: bool) -> None:
-    """List the channels, what they want and what waits for them; or test them."""
+    """List the channels, or test them. The list has what each wants, and what waits for it."""
     if ctx.invoked_subcommand is not None:
         return
     from watcher.config.write import effective
@@ -47,7 +47,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_obj
 def test(state: State, name: str | None) -> None:
-    """Send a marked sample to the channel NAME, or to all, and say how each fared."""
+    """Send a marked sample to the channel NAME, or to all. Each one's line says how it fared."""
     from watcher.alerts.sample import sample_events
 
     config = with_console(state.load())

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from watcher.cli.complete import model_ids
+from watcher.cli.complete import model_ids, price_keys
 from watcher.cli.opening import open_store
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
@@ -17,13 +17,18 @@ from watcher.errors import UsageError
 @click.command()
 @click.argument("model", shell_complete=model_ids)
 @click.option(
-    "--price", "keys", multiple=True, metavar="KEY", help="Price key; repeatable. Default: prompt, completion."
+    "--price",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    shell_complete=price_keys,
+    help="Price key; repeatable. Default: prompt, completion.",
 )
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
 @click.pass_obj
 def chart(state: State, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
-    """Draw the prices of MODEL (an id) over time, prompt and completion without --price; on a pipe, list them."""
+    """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
     from watcher.alerts.text import visible
     from watcher.catalog.reading import PRICING
     from watcher.catalog.timeline import Period, price_series

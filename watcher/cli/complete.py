@@ -15,6 +15,8 @@ from watcher.config import Config, find_config, load_config
 
 MOST = 500
 """Ids that are offered at once."""
+PATIENCE = 0.2
+"""Seconds for which a database that somebody else holds is waited for."""
 
 _PLAIN = re.compile(r"[~\w][\w.:/@+-]*", re.ASCII)
 
@@ -27,12 +29,19 @@ def channel_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the ids of models in the database that begin so."""
-    from watcher.store.store import Store
+    """Return the ids of models that begin so, if the database is a file: no server is waited for."""
+    from watcher.store.glance import model_ids as known
 
-    with suppress(Exception), Store(_config(ctx).store.url) as store:
-        return _safe(store.model_ids(incomplete, MOST))
+    with suppress(Exception):
+        return _safe(known(_config(ctx).store.url, PATIENCE, incomplete, MOST))
     return []
+
+
+def price_keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the price keys that begin so."""
+    from watcher.config.options import PRICE_KEYS
+
+    return [key for key in PRICE_KEYS if key.startswith(incomplete)]
 
 
 def _config(ctx: click.Context) -> Config:

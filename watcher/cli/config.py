@@ -2,14 +2,23 @@
 
 import json
 import os
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from watcher.cli.state import State
-from watcher.config import Config, check_config
+from watcher.config import Config, check_config, find_config
 from watcher.config.parse import render_duration
-from watcher.errors import UsageError
+from watcher.errors import ConfigError, UsageError
+
+MOST = 100_000
+"""Models that are looked at."""
+PATIENCE = 1.0
+"""Seconds for which a database that somebody else holds is waited for."""
 
 
 @click.group("config")
@@ -20,12 +29,12 @@ def config_group() -> None:
 @config_group.command()
 @click.pass_obj
 def check(state: State) -> None:
-    """Name every mistake in the configuration, or say that there is none."""
+    """Name every mistake in the configuration."""
     from watcher.alerts.channel import check_url
     from watcher.alerts.template import check_channel
 
     config = check_config(state.find(), os.environ, check_url, check_channel)
-    for warning in config.warnings:
+    for warning in (*config.warnings, *_names_nothing(config)):
         click.echo(f"warning: {warning}", err=True)
     click.echo(_summary(config))
 
@@ -59,7 +68,10 @@ def init(output: Path | None, force: bool) -> None:
         raise UsageError(f"{output} exists already; --force replaces it") from None
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"{output}: written; now name a channel in it and run `watcher config check`", err=True)
+    with suppress(ConfigError):  # $WATCHER_CONFIG may name a file that is not there
+        found = find_config(None, os.environ, Path.cwd())
+        option = "" if found is not None and found.samefile(output) else f" --config {shlex.quote(str(output))}"
+        click.echo(f"{output}: written; now name a channel in it and run `watcher{option} config check`", err=True)
 
 
 @config_group.command()
@@ -80,6 +92,24 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor has no Path
         file.write(text)
     target.replace(path)
+
+
+def _names_nothing(config: Config) -> Iterator[str]:
+    """Yield a sentence for each pattern that names none of the models in the database: nothing would be told of it."""
+    from watcher.alerts.rules import named
+    from watcher.store.glance import model_ids
+
+    try:
+        known = model_ids(config.store.url, PATIENCE, "", MOST)
+    except (sqlite3.Error, ValueError):
+        return  # there is none yet, or it is on a server
+    for channel in config.channels:
+        for pattern in channel.rules.models if known else ():
+            if not any(named((pattern,), model) for model in known):
+                meant = any(named((f"*/{pattern}",), model) for model in known)
+                hint = f'; did you mean "*/{pattern}"?' if meant else ""
+                where = f'{config.path}: channel "{channel.name}": models'
+                yield f'{where}: "{pattern}" names none of {len(known)} known models{hint}'
 
 
 def _summary(config: Config) -> str:

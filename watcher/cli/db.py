@@ -69,7 +69,9 @@ def check(ctx: click.Context) -> None:
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
 def backup(state: State, file: Path | None, force: bool) -> None:
-    """Copy the database, while others use it, to FILE or beside itself under the time; the name is printed.
+    """Copy the database to FILE, while others use it.
+
+    Without FILE the copy lies beside the database and is named by the time; its name is printed.
 
     The copy is one file, of one moment, and is checked.
     """
@@ -93,7 +95,7 @@ def backup(state: State, file: Path | None, force: bool) -> None:
 @db.command()
 @click.pass_obj
 def vacuum(state: State) -> None:
-    """Give the room of what was deleted back; for that moment nobody else can write."""
+    """Give the room of what was deleted back. For that moment nobody else can write."""
     with _existing(state) as store:
         store.upgrade()
         before = store.size or 0
@@ -104,7 +106,7 @@ def vacuum(state: State) -> None:
 @db.command()
 @click.pass_obj
 def upgrade(state: State) -> None:
-    """Bring the database to this version's schema, after copying it; any other command does so, too."""
+    """Bring the database to this version's schema. It is copied before; any other command does so, too."""
     with _existing(state) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
@@ -118,7 +120,7 @@ def upgrade(state: State) -> None:
 @click.argument("source", type=StoreUrl(), metavar="FROM")
 @click.argument("target", type=StoreUrl(), metavar="TO")
 def copy(source: str, target: str) -> None:
-    """Copy a database into another one, such as one of PostgreSQL, and compare the two.
+    """Copy a database into another one, and compare the two.
 
     FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores in the old
     database afterwards is not in the new one.

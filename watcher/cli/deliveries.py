@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None, as_json: bool) -> None:
-    """List deliveries, one for each event and channel; or have them tried again or dropped."""
+    """List deliveries, or have them sent again or dropped. There is one for each event and channel."""
     if ctx.invoked_subcommand is not None:
         return
     from watcher.alerts.headline import headline
@@ -63,7 +63,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def retry(state: State, ids: tuple[int, ...]) -> None:
-    """Have deliveries sent (anew) at the next check, whatever became of them."""
+    """Have deliveries sent at the next check. Whatever became of them, they are sent anew."""
     with open_store(state.load()) as store, store.writing() as session:
         found = _chosen(session, ids)
         session.outbox.retry(found, datetime.now(UTC))

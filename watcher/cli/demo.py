@@ -10,7 +10,7 @@ from watcher.cli.opening import sender, with_console
 
 @click.command()
 def demo() -> None:
-    """Watch a pretend OpenRouter through a short story, and print every alert. Nothing leaves this machine."""
+    """Watch a pretend OpenRouter through a short story. Every alert is printed; nothing leaves this machine."""
     from rich.console import Console
     from rich.text import Text
 

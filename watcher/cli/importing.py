@@ -13,7 +13,7 @@ from watcher.cli.state import State
 @click.option("--json", "as_json", is_flag=True, help="Print what is there afterwards as JSON.")
 @click.pass_obj
 def import_history(state: State, archives: tuple[str, ...], as_json: bool) -> None:
-    """Fill the database with recorded snapshots: prices, presence and past events, none of which is sent.
+    """Fill the database with recorded snapshots. Prices, presence and past events are taken in; nothing is sent.
 
     It can be run again, and in pieces in any order: a snapshot that is there already is not taken twice. What the
     watcher itself saw stays as it is; snapshots from then on are left out.

@@ -5,6 +5,7 @@ Their language is that of man(7): https://man7.org/linux/man-pages/man7/man.7.ht
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from watcher import __version__
 from watcher.cli import root
 from watcher.config.options import BY_SECTION, SECTIONS, Option
 from watcher.config.write import toml
+
+WIDTH = 79
+"""Characters in a line of a page: what reads pages asks for no more."""
 
 EXIT_CODES = {
     0: "All is well.",
@@ -27,19 +31,24 @@ EXIT_CODES = {
     130: "Stopped from the keyboard, or by a second signal.",
 }
 ENVIRONMENT = {
-    "WATCHER_CONFIG": "The configuration to use, where --config does not name one.",
+    "WATCHER_CONFIG": "The configuration to use, where `--config` names none.",
     "OPENROUTER_API_KEY": "A key for the API, which the public list does not need.",
-    "STATE_DIRECTORY": "Where the database is unless the configuration says otherwise; systemd sets it.",
-    "XDG_STATE_HOME, XDG_CONFIG_HOME": "Where database and configuration are looked for without it.",
-    "CREDENTIALS_DIRECTORY": "What ${CREDENTIALS_DIRECTORY} stands for at the start of the path of a secret.",
-    "PGPASSFILE": "The file of passwords for PostgreSQL, see the documentation of libpq.",
-    "NOTIFY_SOCKET, WATCHDOG_USEC": "Set by systemd for watcher run.",
+    "HOME, XDG_CONFIG_HOME, XDG_STATE_HOME": "Where configuration and database are, unless something says otherwise.",
+    "STATE_DIRECTORY": "Where the database is, unless the configuration says otherwise; systemd sets it.",
+    "CREDENTIALS_DIRECTORY": "What `${CREDENTIALS_DIRECTORY}` at the start of a path stands for; systemd sets it.",
+    "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID": "How `watcher run` tells systemd that it is well; systemd sets them.",
+    "JOURNAL_STREAM": "If it is set, `watcher run` logs for the journal; systemd sets it.",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "Proxies, for the source and for channels.",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates that the source is trusted by, where the usual ones do not do.",
+    "PGPASSFILE": "A file of passwords for PostgreSQL; its library reads other variables that begin with PG, too.",
+    "NO_COLOR": "If it is set, nothing is coloured.",
 }
-FILES = (
-    "./config.toml",
-    "~/.config/openrouter-watcher/config.toml",
-    "/etc/openrouter-watcher/config.toml",
-)
+FILES = {
+    "./config.toml": "The configuration. The first one is used that exists.",
+    "~/.config/openrouter-watcher/config.toml": "The same.",
+    "/etc/openrouter-watcher/config.toml": "The same.",
+    "~/.local/state/openrouter-watcher/watcher.db": "The database.",
+}
 
 
 def command_page() -> str:
@@ -49,7 +58,8 @@ def command_page() -> str:
             *_head("WATCHER", 1, "watcher", "tell what changed in OpenRouter's model catalogue"),
             ".SH SYNOPSIS",
             r".B watcher",
-            r"[\fIOPTIONS\fR] \fB\-\-check\fR [\fB\-\-json\fR] [\fB\-\-exit\-code\fR] [\fB\-\-dry\-run\fR]",
+            r"[\fIOPTIONS\fR] \fB\-\-check\fR",
+            r"[\fB\-\-json\fR] [\fB\-\-exit\-code\fR] [\fB\-\-dry\-run\fR]",
             ".br",
             r".B watcher",
             r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGS\fR]",
@@ -68,7 +78,7 @@ def command_page() -> str:
             ".SH ENVIRONMENT",
             *(line for name, means in ENVIRONMENT.items() for line in _item(name, means)),
             ".SH FILES",
-            *(line for file in FILES for line in _item(file, "A configuration; the first that exists is used.")),
+            *(line for file, means in FILES.items() for line in _item(file, means)),
             ".SH SEE ALSO",
             r".BR openrouter\-watcher.toml (5)",
             "",
@@ -114,7 +124,8 @@ def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 def _head(title: str, section: int, name: str, what: str) -> tuple[str, ...]:
     source = f"openrouter-watcher {__version__}"
-    return (f'.TH "{title}" {section} "" "{source}"', ".SH NAME", f"{_escaped(name)} \\- {_escaped(what)}")
+    plain = (".nh", ".ad l")  # no hyphens in names that are to be typed, and no gaps
+    return (f'.TH "{title}" {section} "" "{source}"', *plain, ".SH NAME", f"{_escaped(name)} \\- {_escaped(what)}")
 
 
 def _command(names: tuple[str, ...], command: click.Command) -> Iterator[str]:
@@ -128,8 +139,8 @@ def _command(names: tuple[str, ...], command: click.Command) -> Iterator[str]:
 
 
 def _options(command: click.Command) -> Iterator[str]:
-    context = click.Context(command)
-    for param in command.params:
+    context = click.Context(command, **command.context_settings)
+    for param in command.get_params(context) if command is root else command.params:
         record = param.get_help_record(context) if isinstance(param, click.Option) else None
         if record is not None:
             yield from _item(*record)
@@ -150,19 +161,20 @@ def _default(option: Option) -> str:
 
 
 def _item(term: str, means: str) -> tuple[str, ...]:
-    return ".TP", f"\\fB{_escaped(term)}\\fR", _line(" ".join(means.split()))
+    return ".TP", f"\\fB{_escaped(term)}\\fR", *_lines(means)
 
 
 def _prose(text: str) -> Iterator[str]:
     for number, paragraph in enumerate(re.split(r"\n\s*\n", text.strip())):
         if number:
             yield ".PP"
-        yield _line(" ".join(paragraph.split()))
+        yield from _lines(paragraph)
 
 
-def _line(text: str) -> str:
-    """Return text for a line of its own: what begins with a dot or an apostrophe would be a request."""
-    return ("\\&" if text.startswith((".", "'")) else "") + _escaped(text)
+def _lines(text: str) -> list[str]:
+    """Return text as lines of its own: one that begins with a dot would be a request."""
+    lines = textwrap.wrap(_escaped(text), WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [f"\\&{line}" if line.startswith(".") else line for line in lines]
 
 
 def _escaped(text: str) -> str:
@@ -170,8 +182,17 @@ def _escaped(text: str) -> str:
     return re.sub("`([^`]*)`", r"\\fB\1\\fR", "".join(_CHARACTERS.get(one, one) for one in text))
 
 
-_CHARACTERS = {"\\": "\\e", "-": "\\-", '"': "\\(dq", "'": "\\(aq", "~": "\\(ti", "^": "\\(ha"}
-"""What a formatter would take for something else."""
+_CHARACTERS = {
+    "\\": "\\e",
+    "-": "\\-",
+    '"': "\\(dq",
+    "'": "\\(aq",
+    "~": "\\(ti",
+    "^": "\\(ha",
+    "…": "...",
+    "→": "\\(->",
+}
+"""What a formatter would take for something else, or does not have."""
 
 
 def main(folder: Path) -> None:

@@ -17,7 +17,7 @@ from watcher.cli.when import When
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_obj
 def models(state: State, text: str | None, as_of: datetime | None, as_json: bool) -> None:
-    """List the models whose id or name holds TEXT (all without it), with prices per million tokens."""
+    """List the models, with prices per million tokens. With TEXT, those whose id or name holds it."""
     from watcher.alerts.prices import count, price_text
     from watcher.alerts.text import visible
     from watcher.catalog.event import offer

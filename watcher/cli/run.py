@@ -36,7 +36,7 @@ AT_ONCE = 130
 )
 @click.pass_context
 def run(ctx: click.Context, style: str) -> None:
-    """Poll the source at its interval and send what is due, until SIGTERM or SIGINT.
+    """Watch until SIGTERM or SIGINT. The source is polled at its interval, and what is due is sent.
 
     SIGHUP reads the configuration anew: a wrong one is told of, and the old one stays. SIGUSR1 polls now.
     """

@@ -15,7 +15,7 @@ from watcher.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, with every known value.")
 @click.pass_obj
 def show(state: State, model: str, as_json: bool) -> None:
-    """Show what MODEL (an id) is now, and every change of its prices and presence."""
+    """Show what MODEL (an id) is now, and what it went through."""
     from watcher.alerts.prices import in_order, label, percentage, price_text, unit
     from watcher.alerts.text import page, visible
     from watcher.catalog.event import offer

@@ -9,7 +9,9 @@ from watcher.cli.opening import warn
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8400, show_default=True, help="0: any free port.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", default=8400, show_default=True, help="0: any free port."
+)
 @click.option("--archive", metavar="ARCHIVE", help="Serve recorded snapshots, a step at a time.")
 @click.option("--story", metavar="NAME", help="Serve a built-in story: demo (default), quiet.")
 @click.option(

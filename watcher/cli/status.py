@@ -61,7 +61,7 @@ class _Found(Struct, frozen=True):
 )
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
-    """Say when the source was read last, what was wrong with it, and how the channels do.
+    """Say how the source, the channels and the database do.
 
     Exits with 0 only if the last poll was good (and not too old) and every channel took what it was sent last.
     """
@@ -179,7 +179,7 @@ def _of_channel(one: "Condition") -> Iterator[str]:
     if one.last_success is not None:
         yield f"last sent {told(one.last_success)} UTC"
     elif not one.fails:
-        yield "nothing sent yet"
+        yield "no alert sent yet"
 
 
 def _span(config: Config) -> str:

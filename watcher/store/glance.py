@@ -94,7 +94,10 @@ def note(url: str, busy_seconds: float, poll: Poll, *, check: bool) -> bool:
 
 
 def model_ids(url: str, busy_seconds: float, start: str, most: int) -> list[str]:
-    """Return the ids of models that begin so, at most so many, in their order. Raises sqlite3.Error or ValueError."""
+    """Return the ids of models that begin so, at most so many, in their order; nothing is made or migrated.
+
+    Raises sqlite3.Error, and ValueError where the database is not a file.
+    """
     with _connected(url, busy_seconds) as connection:
         return [row[0] for row in connection.execute(_IDS, (len(start), start, most))]
 

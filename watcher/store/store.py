@@ -182,13 +182,6 @@ class Store:
                 read_revision(connection, backend)  # a newer version may have migrated it since it was opened
             yield connection
 
-    def model_ids(self, start: str, most: int) -> list[str]:
-        """Return the ids of models that begin so, at most so many; the database is neither made nor migrated."""
-        if self.shared:
-            with self.reading() as session:
-                return [known.id for known in session.history.known() if known.id.startswith(start)][:most]
-        return glance.model_ids(self._url, self._busy_seconds, start, most)
-
     # Turns, where several processes use one database
 
     @property
