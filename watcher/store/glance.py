@@ -9,12 +9,15 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from watcher.catalog.health import Health
-from watcher.store.documents import DamagedError, unpack
+from watcher.catalog.observe import shows_the_same
+from watcher.catalog.reading import Entry
+from watcher.store.documents import DamagedError, decompress, split_benchmarks, unpack
 from watcher.store.records import Alive, Poll, Source
 from watcher.store.revisions import REVISIONS
 
@@ -32,6 +35,10 @@ _WAITING = """
 """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
+_DIGESTS = "SELECT id, digest FROM models WHERE present"
+_VERSION = "SELECT facets, raw FROM versions WHERE model = ? AND valid_to IS NULL"
+_SEEN = "UPDATE models SET digest = ?, benchmarks = ? WHERE id = ?"
+_LISTED = "UPDATE sources SET digest = ? WHERE name = 'list'"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, 0)
@@ -75,13 +82,42 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
 
 def note(url: str, busy_seconds: float, poll: Poll) -> bool:
     """Record a poll. False: nothing was written, and it is for `Session` to do it or to say why not."""
-    row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed)
     try:
         with _connected(url, busy_seconds) as connection:
-            connection.execute(_NOTE, row)
+            connection.execute(_NOTE, _row(poll))
     except (sqlite3.Error, ValueError):
         return False
     return True
+
+
+def note_same(
+    url: str, busy_seconds: float, poll: Poll, listed: Source, digest: bytes, entries: Mapping[str, Entry]
+) -> bool:
+    """Record a poll whose list means the same as the one that is remembered as `listed`; see `Store.note_same`."""
+    try:
+        with _connected(url, busy_seconds) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            known = dict(connection.execute(_DIGESTS))
+            if known.keys() != entries.keys() or _source(connection, "list") != listed:
+                return False
+            for model_id, entry in entries.items():
+                if known[model_id] == entry.digest:
+                    continue
+                raw, benchmarks = split_benchmarks(entry.raw)
+                ((facets, last),) = connection.execute(_VERSION, (model_id,))
+                if raw != decompress(last) and not shows_the_same(unpack(facets, dict[str, Any]), entry.raw):
+                    return False
+                connection.execute(_SEEN, (entry.digest, benchmarks, model_id))
+            connection.execute(_LISTED, (digest,))
+            connection.execute(_NOTE, _row(poll))
+            connection.execute("COMMIT")
+    except (sqlite3.Error, DamagedError, ValueError):
+        return False
+    return True
+
+
+def _row(poll: Poll) -> tuple[object, ...]:
+    return (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed)
 
 
 def upkeep_due(kept: datetime | None, now: datetime) -> bool:

@@ -4,17 +4,18 @@ SQLAlchemy is imported when it is first needed: an unchanged check takes a `glan
 without it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from watcher.catalog.reading import Entry
 from watcher.errors import StoreError
 from watcher.store import glance
 from watcher.store.glance import Glance
-from watcher.store.records import Poll
+from watcher.store.records import Poll, Source
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -72,6 +73,20 @@ class Store:
         if not glance.note(self._url, self._busy_seconds, poll):
             with self.writing() as session:
                 session.state.add_poll(poll)
+
+    def note_same(self, poll: Poll, listed: Source, digest: bytes, entries: Mapping[str, Entry]) -> bool:
+        """Record a poll whose list means what the last one meant that was judged, whatever it looks like.
+
+        Args:
+            poll: the poll.
+            listed: what is remembered of the list, from a `glance`.
+            digest: of the list as it came now.
+            entries: its models.
+
+        Returns:
+            False if it does mean something else, or another process wrote since the glance; then nothing was written.
+        """
+        return glance.note_same(self._url, self._busy_seconds, poll, listed, digest, entries)
 
     @contextmanager
     def reading(self) -> "Iterator[Session]":
