@@ -4,7 +4,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("judgement", "history", "unchanged", "delivery", "rest", "soak")
+NAMES = ("judgement", "history", "unchanged", "delivery", "rest", "polling", "soak")
 
 
 def main() -> None:

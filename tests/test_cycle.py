@@ -1,10 +1,13 @@
 """One cycle after the other over a real store, with a source that says what the test wants and a clock of its own."""
 
+import random
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -15,6 +18,7 @@ from msgspec.structs import replace
 from tests.store.samples import HOUR, MINUTE, START, body, document, moment, rows, unfit
 from watcher.catalog.model import KINDS, Event
 from watcher.catalog.policy import Policy
+from watcher.catalog.reading import Familiar
 from watcher.config.settings import Channel, Config, Rules, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.cycle import Report, check
@@ -478,3 +482,102 @@ def test_its_age_is_not_held_against_it_after_a_clock_that_was_ahead(world: Worl
     world.shows(*many(19))
     world.age = 60
     assert news(world.check(-5 * HOUR)) == ["expired many/m19"]
+
+
+# A list that means the same
+
+
+def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """All that is in a database, but for how long polls took."""
+    tables = ("models", "versions", "sources", "events", "deliveries", "told", "upkeep")
+    columns = {
+        "polls": "id, at, outcome, models, events, reason, feed, not_before, imported",
+        **dict.fromkeys(tables, "*"),
+    }
+    return {table: rows(store, f"SELECT {which} FROM {table} ORDER BY 1, 2") for table, which in columns.items()}
+
+
+def changed_somehow(shown: list[dict[str, Any]], dice: random.Random) -> list[dict[str, Any]]:
+    """Another list: mostly one that means the same, sometimes one that does not."""
+    at = dice.randrange(len(shown))
+    moved: dict[str, Any] = dice.choice(
+        [
+            *[{"benchmarks": {"elo": dice.randrange(100)}}] * 6,
+            *[{"x_extra": None}, {"supported_parameters": dice.sample(["tools", "stop"], 2)}] * 2,
+            {"description": dice.choice(["long", "short"])},
+            {"pricing": {"prompt": dice.choice(["0.000001", "0.000002"]), "completion": "0.000004"}},
+            {"expiration_date": dice.choice([None, "2026-01-06", "2026-02-01"])},
+            {"context_length": dice.choice([1000, 2000])},
+        ]
+    )
+    listed = [*shown[:at], {**shown[at], **moved}, *shown[at + 1 :]]
+    if dice.random() < 0.1 and len(listed) > 6:
+        del listed[at]
+    if dice.random() < 0.1:
+        listed.append(document(f"a/new-{dice.randrange(10**9)}"))
+    dice.shuffle(listed)
+    return listed
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_list_that_means_the_same_leaves_the_database_as_a_judgement_would(
+    seed: int, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(seed)
+    worlds, familiar = [], Familiar()
+    for name in ("short", "long"):
+        worlds.append(World(Store.open(f"sqlite:///{shutil.copy(empty, tmp_path / name)}")))
+        worlds[-1].channels(team=Rules(events=KINDS))
+        worlds[-1].settle(settle=3 * HOUR, settle_changed=3 * HOUR)
+    short, long = worlds
+    noted: list[bool] = []
+    plain = Store.note_same
+
+    def note_same(store: Store, *arguments: Any) -> bool:
+        if store is long.store:
+            return False
+        noted.append(plain(store, *arguments))
+        return noted[-1]
+
+    monkeypatch.setattr(Store, "note_same", note_same)
+    shown = many(9)
+    for _ in range(60):
+        after = dice.choice([5 * MINUTE, 5 * MINUTE, 40 * MINUTE, 4 * HOUR])
+        for world in worlds:
+            world.shown = (body(shown),)
+            world.now += after
+            check(world.store, world, world.config, now=world.now, familiar=familiar if world is short else None)
+        assert contents(short.store) == contents(long.store)
+        if dice.random() < 0.8:
+            shown = changed_somehow(shown, dice)
+    assert True in noted
+    assert False in noted
+    for world in worlds:
+        world.store.close()
+
+
+def test_what_another_process_wrote_since_the_glance_is_not_written_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.shows(document("a/a"), document("b/b"))
+    world.shows(document("a/a"), document("b/b"))
+    plain = Store.note_same
+
+    def late(store: Store, poll: Any, listed: Any, *more: Any) -> bool:
+        with store.writing() as session:
+            session.state.save_source("list", replace(listed, digest=b"of another process"))
+        return plain(store, poll, listed, *more)
+
+    monkeypatch.setattr(Store, "note_same", late)
+    report = world.shows(document("b/b"), document("a/a", benchmarks={"elo": 1}))
+    assert (report.poll.outcome, report.events) == ("good", ())
+    with world.store.reading() as session:
+        assert session.state.source("list").digest != b"of another process"
+
+
+def test_a_dry_run_of_a_list_that_means_the_same_stores_nothing(world: World) -> None:
+    world.shows(document("a/a"), document("b/b"))
+    before = contents(world.store)
+    world.shown = (body([document("b/b"), document("a/a")]),)
+    check(world.store, world, world.config, now=world.now + 5 * MINUTE, dry_run=True)
+    assert contents(world.store) == before

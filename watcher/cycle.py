@@ -2,7 +2,9 @@
 
     fetch → unchanged and nothing due? ─ yes → one row in polls
               │ no
-              read → (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
+              read → it means the same, and nothing due? ─ yes → the digests, and one row in polls
+                       │ no
+                       (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
 
 What is in the brackets happens wholly or not at all: after a crash the next cycle finds the same difference again.
 """
@@ -24,7 +26,7 @@ from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Snapshot, UnreadableError, read
+from watcher.catalog.reading import Familiar, Snapshot, UnreadableError, read
 from watcher.catalog.settle import next_due
 from watcher.catalog.track import Judgement, Tracks
 from watcher.config.settings import Channel, Config
@@ -95,23 +97,21 @@ class _Fetched(Struct, frozen=True):
     """What the source said, or why it could not be heard."""
 
     pages: tuple[bytes, ...] = ()
+    digest: bytes = b""
     error: str | None = None
     feed: bytes | None = None
+    feed_digest: bytes = b""
     feed_error: str | None = None
     not_before: float | None = None
     age: int | None = None
 
-    @property
-    def digest(self) -> bytes:
-        return _digest(self.pages)
-
-    @property
-    def feed_digest(self) -> bytes:
-        return b"" if self.feed is None else _digest([self.feed])
-
     def again(self, now: datetime) -> datetime | None:
         """When it may be asked again, if it said so."""
         return None if self.not_before is None else now + timedelta(seconds=self.not_before)
+
+    def unchanged(self, now: datetime, seconds: float, models: int) -> Poll:
+        """The record of a poll that showed nothing new."""
+        return Poll(now, "good", _milliseconds(seconds), models, not_before=self.again(now))
 
 
 class _Read(Struct, frozen=True):
@@ -131,6 +131,7 @@ def check(
     now: datetime,
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
+    familiar: Familiar | None = None,
 ) -> Report:
     """Run one cycle up to the queued deliveries; sending them is `alerts.outbox.drain`.
 
@@ -141,17 +142,22 @@ def check(
         now: the time of the poll (UTC).
         monotonic: a clock in seconds for the duration.
         dry_run: find out, and store nothing.
+        familiar: what the last list held, for who calls again and again.
     """
     start = monotonic()
     fetched = _fetch(upstream, config.source)
     seen = store.glance(now)
-    if seen is not None and seen.listed is not None and _nothing_to_judge(fetched, seen, seen.listed, config, now):
-        models, again = seen.listed.models, fetched.again(now)
-        done = Poll(now, "good", _milliseconds(monotonic() - start), models, not_before=again)
+    listed = seen.listed if seen is not None and _nothing_else_to_judge(fetched, seen, config, now) else None
+    if listed is not None and listed.digest == fetched.digest:
+        done = fetched.unchanged(now, monotonic() - start, listed.models)
         if not dry_run:
             store.note(done)
         return Report(done, not_before=fetched.not_before)
-    heard = _read(fetched, seen.feed if seen is not None else None, config.source)
+    heard = _read(fetched, seen.feed if seen is not None else None, config.source, familiar)
+    if listed is not None and heard.snapshot is not None and guard.is_whole(heard.snapshot) and not dry_run:
+        done = fetched.unchanged(now, monotonic() - start, heard.snapshot.total)
+        if store.note_same(done, listed, fetched.digest, heard.snapshot.entries):
+            return Report(done, not_before=fetched.not_before)
     witness = _ask_witness(store, upstream, fetched, heard.snapshot, config, now)
     with store.writing(discard=dry_run) as session:
         return _judge_and_store(session, fetched, heard, witness, config, now, lambda: monotonic() - start)
@@ -161,7 +167,8 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     fetched = _Fetched()
     try:
         listing = upstream.models()
-        fetched = _Fetched(listing.pages, not_before=_at_most(listing.max_age, LONGEST_CACHED), age=listing.age)
+        waits = _at_most(listing.max_age, LONGEST_CACHED)
+        fetched = _Fetched(listing.pages, _digest(listing.pages), not_before=waits, age=listing.age)
     except (UnreachableError, TooSlowError) as error:
         return _Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
@@ -170,37 +177,35 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
     if not source.rss:
         return fetched
     try:
-        return replace(fetched, feed=upstream.feed(source.rss_chat_links))
+        feed = upstream.feed(source.rss_chat_links)
+        return replace(fetched, feed=feed, feed_digest=_digest([feed]))
     except SourceError as error:
         asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)  # it is the same host
-        waits = [seconds for seconds in (fetched.not_before, asked) if seconds is not None]
-        return replace(fetched, feed_error=str(error), not_before=max(waits, default=None))
+        both = [seconds for seconds in (fetched.not_before, asked) if seconds is not None]
+        return replace(fetched, feed_error=str(error), not_before=max(both, default=None))
 
 
-def _nothing_to_judge(fetched: _Fetched, seen: Glance, listed: Source, config: Config, now: datetime) -> bool:
-    """Whether the source shows byte for byte what was judged before, and no time has come for anything."""
-    if fetched.error is not None or fetched.feed_error is not None:
+def _nothing_else_to_judge(fetched: _Fetched, seen: Glance, config: Config, now: datetime) -> bool:
+    """Whether there is nothing to judge if the list is as it was judged before: no time has come for anything."""
+    listed = seen.listed
+    if listed is None or fetched.error is not None or fetched.feed_error is not None:
         return False
-    same_list = (listed.query, listed.policy, listed.digest) == (
-        _query(config.source),
-        fingerprint(config.announce),
-        fetched.digest,
-    )
+    same_question = (listed.query, listed.policy) == (_query(config.source), fingerprint(config.announce))
     same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
     quiet = listed.health == Health() and (listed.next_due is None or now < listed.next_due)
     rests = not upkeep_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
-    return same_list and same_feed and quiet and rests
+    return same_question and same_feed and quiet and rests
 
 
 def _is_known_feed(fetched: _Fetched, known: Source | None, source: SourceSettings) -> bool:
     return known is not None and (known.query, known.digest) == (_feed_query(source), fetched.feed_digest)
 
 
-def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) -> _Read:
+def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings, familiar: Familiar | None) -> _Read:
     error, snapshot = fetched.error, None
     if error is None:
         try:
-            snapshot = read(fetched.pages)
+            snapshot = read(fetched.pages, familiar)
         except UnreadableError as unreadable:
             error = str(unreadable)
     feed_error, models = fetched.feed_error, None

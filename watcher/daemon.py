@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from watcher.alerts.headline import headline
 from watcher.alerts.outbox import Attempt, drain
+from watcher.catalog.reading import Familiar
 from watcher.config.conceal import without_userinfo
 from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
@@ -128,6 +129,7 @@ class Daemon:
         self._pings = Pings(os.environ, _log.warning)
         self._source: Source | None = None
         self._source_of: Config | None = None
+        self._familiar = Familiar()
         self._poller = _Worker("polling", wake, awake or elapsed)
         self._postman = _Worker("sending", wake, awake or elapsed)
         self._next_poll = elapsed()
@@ -283,7 +285,8 @@ class Daemon:
     def _poll(self) -> None:
         config = self._config
         with self._pings.around(config.health) as ping:
-            report = check(self._store, self._source_for(config), config, now=self._clock())
+            source = self._source_for(config)
+            report = check(self._store, source, config, now=self._clock(), familiar=self._familiar)
             ping(report.poll)
         self._tell(report)
         if report.baseline or report.events:

@@ -10,10 +10,13 @@ import gc
 from contextlib import suppress
 from typing import Any
 
-_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # of mallopt(3)
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # of mallopt(3)
 _LARGE = 256 * 1024
 """Bytes from which a piece (the body of a list) has pages of its own, which go back as soon as it is freed. Left alone,
 glibc takes the largest piece that was ever freed for this bound."""
+
+_SPARE = 1024 * 1024
+"""Bytes that are free and kept all the same: what one poll needs in small pieces, the next one does, too."""
 
 
 def settle_in() -> None:
@@ -24,6 +27,7 @@ def settle_in() -> None:
     if _libc is not None:
         _libc.mallopt(_ARENA_MAX, 1)  # only one thread at a time runs Python, so they do not wait for each other
         _libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+        _libc.mallopt(_TRIM_THRESHOLD, _SPARE)
     gc.collect()
     gc.freeze()
 

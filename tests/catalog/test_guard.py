@@ -178,3 +178,20 @@ def test_lists_that_contradict_themselves_agree_with_none() -> None:
         world = world.poll(hour, *all_of_them[:60], total_count=100)
     world = world.poll("03:00", *all_of_them[:60])
     assert world.verdicts[-1].outcome == "refused"
+
+
+@pytest.mark.parametrize(
+    ("documents", "page", "whole"),
+    [
+        (BEFORE, {}, True),
+        (BEFORE, {"total_count": 100}, True),
+        ([], {}, False),
+        (BEFORE, {"total_count": 101}, False),
+        ([*BEFORE, BEFORE[0]], {}, False),
+        ([*BEFORE, None], {}, False),
+    ],
+)
+def test_a_list_is_whole_if_each_promised_entry_has_an_id_of_its_own(
+    documents: list[Any], page: dict[str, Any], whole: bool
+) -> None:
+    assert guard.is_whole(read([body(*documents, **page)])) is whole

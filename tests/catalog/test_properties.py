@@ -16,8 +16,9 @@ from watcher.catalog import price
 from watcher.catalog.announce import announce
 from watcher.catalog.diff import is_price, told
 from watcher.catalog.event import offer
+from watcher.catalog.observe import observe, shows_the_same
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import normalise, price_of
+from watcher.catalog.reading import normalise, price_of, read
 from watcher.catalog.settle import next_due
 
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
@@ -191,6 +192,21 @@ def test_a_poll_of_the_same_bytes_before_anything_is_due_need_not_be_judged(
         if page:
             known = page, next_due(skipping.tracks, skipping.now, policy)
     assert skipping.events == judged.events
+
+
+@many_examples
+@given(histories(), policies, documents, st.integers())
+def test_a_document_that_shows_the_same_changes_nothing_but_its_digest(
+    history: list[Shown], policy: Policy, other: Document, elo: int
+) -> None:
+    world = run([*history, Shown(history[-1].at + HOUR, (model("a/b", **other),))], policy)
+    for fields in (other, *(shown.documents[0] for shown in history if shown.documents)):
+        document = {**model("a/b", **fields), **fields, "id": "a/b", "benchmarks": {"elo": elo}}
+        snapshot = read([body(ALWAYS, document)])
+        seen = world.tracks["a/b"]
+        after, unfit = observe({"a/b": seen}, snapshot, world.now + HOUR, world.now, policy)
+        same = after.get("a/b", seen) == replace(seen, digest=snapshot.entries["a/b"].digest) and not unfit
+        assert shows_the_same(seen.model.facets, snapshot.entries["a/b"].raw) is (same and world.last.outcome == "good")
 
 
 unsettled_fields = st.fixed_dictionaries(

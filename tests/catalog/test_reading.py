@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.catalog.history import World, body, model
-from watcher.catalog.reading import Snapshot, UnfitError, UnreadableError, normalise, read
+from watcher.catalog.reading import Familiar, Snapshot, UnfitError, UnreadableError, normalise, read
 
 GOOD = model("good/one")
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -245,3 +245,33 @@ def test_any_document_is_judged_without_a_crash(fields: dict[str, Any], pricing:
     odd = {**model("a/b", pricing=pricing), **fields}
     world = World().poll("00:00", GOOD, model("a/b")).poll("01:00", GOOD, odd).hold("06:00").resumed()
     assert world.poll("07:00", GOOD, model("a/b")).hold("12:00").last.outcome == "good"
+
+
+# What is familiar
+
+
+def test_familiar_documents_are_what_they_were_wherever_they_stand() -> None:
+    first = body(GOOD, model("good/two"), {"no": "id"})
+    familiar = Familiar()
+    assert read([first], familiar) == read([first])
+    other = body(model("good/two"), model("good/one", prompt="4"), {"no": "id"}, model("good/two"))
+    assert read([other], familiar) == read([other])
+    assert read([first], familiar) == read([first])
+
+
+@pytest.mark.parametrize("stray", [b"\xff", b"\\ud800"])
+def test_text_that_cannot_be_is_repaired_whatever_is_familiar(stray: bytes) -> None:
+    familiar = Familiar()
+    read([body(GOOD, model("good/two"))], familiar)
+    broken = body(GOOD, model("good/two", description="a?b")).replace(b"a?b", b"a" + stray + b"b")
+    for _ in range(2):
+        snapshot = read([broken], familiar)
+        assert snapshot == read([broken])
+        assert normalise(snapshot.entries["good/two"].raw) == normalise(read([broken]).entries["good/two"].raw)
+
+
+def test_what_was_in_the_list_before_the_last_is_not_kept() -> None:
+    familiar = Familiar()
+    for prompt in range(20):
+        read([body(GOOD, model("good/two", prompt=str(prompt)))], familiar)
+    assert len(familiar.documents) == 2

@@ -667,6 +667,20 @@ def test_a_last_page_is_one(links: bytes) -> None:
         assert upstream.models().pages == (body,)
 
 
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        (b'{"links":{"next":"?offset=1"},"data":[],"links":{"next":null}}', None),
+        (b'{"data":[{"links":{"next":null}}],"links":{"next":"?offset=1"}}', "?offset=1"),
+        (b'{"links":{"next":"?offset=1"},"data":[{"links":{"next":null}}]}', "?offset=1"),
+        (b'{"links":{"next":"?offset=1"},"more":{"links":{"next":null}}}', "?offset=1"),
+    ],
+)
+def test_only_the_links_of_the_list_itself_lead_on(page: bytes, link: str | None) -> None:
+    with serve(answer(page), answer(LIST)) as server, client(server.url) as upstream:
+        assert upstream.models().pages == ((page, LIST) if link else (page,))
+
+
 # Secrets
 
 

@@ -34,6 +34,12 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
     return None
 
 
+def is_whole(snapshot: Snapshot) -> bool:
+    """Whether nothing within the snapshot speaks against it, and each of its entries has an id of its own."""
+    promised = snapshot.promised if snapshot.promised is not None else snapshot.total
+    return 0 < len(snapshot.entries) == snapshot.total >= promised
+
+
 def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
     """Return why a feed with `unknown` ids that nobody has seen is implausible beside `known` models, or None."""
     if _too_many(unknown, known, policy):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from watcher.catalog import diff
 from watcher.catalog.diff import CANONICAL_SLUG
-from watcher.catalog.model import Model
+from watcher.catalog.model import Facets, Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, Snapshot, UnfitError, normalise
 from watcher.catalog.track import Track, Tracks
@@ -43,6 +43,15 @@ def observe(
             elif track.announced and fresh:
                 changed[model_id] = replace(track, missing=track.missing + 1)
     return changed, unfit
+
+
+def shows_the_same(facets: Facets, raw: bytes) -> bool:
+    """Whether a document is of a model as it was seen last, so that `observe` changes nothing but the digest."""
+    try:
+        model = normalise(raw)
+    except UnfitError:
+        return False
+    return diff.carry(facets, model.facets) == facets
 
 
 def _as_slug(tracks: Tracks, model: Model) -> Track | None:

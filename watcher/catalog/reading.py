@@ -7,7 +7,7 @@ nothing is lost by reading it. Reading is in two steps because nearly every docu
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -49,7 +49,7 @@ class UnfitError(ValueError):
     """One document is not a model that can be understood; the message says what is wrong with it."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One document of the list as it came, and a digest of its bytes."""
 
     raw: bytes
@@ -113,49 +113,80 @@ _page_decoder = msgspec.json.Decoder(_Page)
 _named_decoder = msgspec.json.Decoder(_Named)
 
 
-def read(pages: Sequence[bytes]) -> Snapshot:
+class Familiar:
+    """The documents of the list that was read last: what comes again need not be looked through again.
+
+    It keeps no document, only its length and a hash of 64 bits that has a secret of this process in it.
+    """
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[int, int], tuple[str, bytes]] = {}
+        """The id and the digest of each."""
+
+
+def read(pages: Sequence[bytes], familiar: Familiar | None = None) -> Snapshot:
     """Split the pages of a list into a snapshot.
+
+    Args:
+        pages: their bodies.
+        familiar: what the last list held, which is then what this one holds.
 
     Raises:
         UnreadableError: a page is not a JSON object with a list `data`.
     """
+    familiar = familiar or Familiar()
+    known, found = familiar.documents, {}
     entries: dict[str, Entry] = {}
     duplicates: list[str] = []
     unnamed = total = 0
     promised: int | None = None
     for body in pages:
-        page = _decode_page(body)
-        promised = page.total_count if isinstance(page.total_count, int) else promised
-        total += len(page.data)
-        for raw in page.data:
-            try:
-                model_id = _named_decoder.decode(raw).id
-            except msgspec.MsgspecError:
-                model_id = ""
-            if not _ID.fullmatch(model_id):
+        count, documents = _decode_page(body, known)
+        promised = count if isinstance(count, int) else promised
+        total += len(documents)
+        for data in documents:
+            key = (hash(data), len(data))
+            model_id, digest = named = known.get(key) or (_id(data), blake2b(data, digest_size=16).digest())
+            found[key] = named
+            if not model_id:
                 unnamed += 1
             elif model_id in entries:
                 duplicates.append(model_id)
             else:
-                data = bytes(raw)
-                entries[model_id] = Entry(data, blake2b(data, digest_size=16).digest())
+                entries[model_id] = Entry(data, digest)
+    familiar.documents = found
     return Snapshot(entries, total, promised, unnamed, tuple(duplicates))
 
 
-def _decode_page(body: bytes) -> _Page:
+def _id(data: bytes) -> str:
+    """Return the id in a document; empty where none can be read."""
+    try:
+        model_id = _named_decoder.decode(data).id
+    except msgspec.MsgspecError:
+        return ""
+    return model_id if _ID.fullmatch(model_id) else ""
+
+
+def _decode_page(body: bytes, known: Container[tuple[int, int]]) -> tuple[Any, list[bytes]]:
+    """Return the page's `total_count` and its documents, of which all that are not `known` are made sure to be text."""
     try:
         try:
-            body.decode()  # the decoder looks only at the text that it hands out
-            return _page_decoder.decode(body)
+            page = _page_decoder.decode(body)
+            documents = [bytes(raw) for raw in page.data]
+            for data in documents:
+                if (hash(data), len(data)) not in known:
+                    data.decode()  # the decoder looks only at the text that it hands out
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
             # A lone surrogate or a stray byte somewhere must not cost us the other models.
-            return _page_decoder.decode(_repair(body))
+            page = _page_decoder.decode(_repair(body))
+            documents = [bytes(raw) for raw in page.data]
     except msgspec.ValidationError as error:
         raise UnreadableError(f"not the promised list: {error}") from None
     except RecursionError:
         raise UnreadableError("not the promised list: it is nested too deeply") from None
+    return page.total_count, documents
 
 
 def _repair(body: bytes) -> bytes:

@@ -9,12 +9,15 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from watcher.catalog.health import Health
-from watcher.store.documents import DamagedError, unpack
+from watcher.catalog.observe import shows_the_same
+from watcher.catalog.reading import Entry
+from watcher.store.documents import DamagedError, decompress, split_benchmarks, unpack
 from watcher.store.records import Alive, Poll, Source
 from watcher.store.revisions import REVISIONS
 
@@ -33,6 +36,10 @@ _WAITING = """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
 _IDS = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
+_DIGESTS = "SELECT id, digest FROM models WHERE present"
+_VERSION = "SELECT facets, raw FROM versions WHERE model = ? AND valid_to IS NULL"
+_SEEN = "UPDATE models SET digest = ?, benchmarks = ? WHERE id = ?"
+_LISTED = "UPDATE sources SET digest = ? WHERE name = 'list'"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
@@ -79,15 +86,9 @@ def note(url: str, busy_seconds: float, poll: Poll, *, check: bool) -> bool:
 
     False: nothing was written, and it is for `Session` to do it or to say why not.
     """
-    again = None if poll.not_before is None else _text(poll.not_before)
-    row = (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
     try:
-        with _connected(url, busy_seconds) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            if check and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                return False
-            connection.execute(_NOTE, row)
-            connection.execute("COMMIT")
+        with _writing(url, busy_seconds, check=check) as connection:
+            connection.execute(_NOTE, _row(poll))
     except (sqlite3.Error, ValueError):
         return False
     return True
@@ -100,6 +101,42 @@ def model_ids(url: str, busy_seconds: float, start: str, most: int) -> list[str]
     """
     with _connected(url, busy_seconds) as connection:
         return [row[0] for row in connection.execute(_IDS, (len(start), start, most))]
+
+
+def note_same(
+    url: str,
+    busy_seconds: float,
+    poll: Poll,
+    listed: Source,
+    digest: bytes,
+    entries: Mapping[str, Entry],
+    *,
+    check: bool,
+) -> bool:
+    """Record a poll whose list means the same as the one that is remembered as `listed`; see `Store.note_same`."""
+    try:
+        with _writing(url, busy_seconds, check=check) as connection:
+            known = dict(connection.execute(_DIGESTS))
+            if known.keys() != entries.keys() or _source(connection, "list") != listed:
+                raise ValueError("other models, or another process was faster")
+            for model_id, entry in entries.items():
+                if known[model_id] == entry.digest:
+                    continue
+                raw, benchmarks = split_benchmarks(entry.raw)
+                ((facets, last),) = connection.execute(_VERSION, (model_id,))
+                if raw != decompress(last) and not shows_the_same(unpack(facets, dict[str, Any]), entry.raw):
+                    raise ValueError("another meaning")
+                connection.execute(_SEEN, (entry.digest, benchmarks, model_id))
+            connection.execute(_LISTED, (digest,))
+            connection.execute(_NOTE, _row(poll))
+    except (sqlite3.Error, DamagedError, ValueError):
+        return False
+    return True
+
+
+def _row(poll: Poll) -> tuple[object, ...]:
+    again = None if poll.not_before is None else _text(poll.not_before)
+    return (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
 
 
 def upkeep_due(kept: datetime | None, now: datetime) -> bool:
@@ -115,6 +152,17 @@ def _connected(url: str, busy_seconds: float) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, uri=True, timeout=busy_seconds, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         yield connection
+
+
+@contextmanager
+def _writing(url: str, busy_seconds: float, *, check: bool) -> Iterator[sqlite3.Connection]:
+    """Have one transaction, which leaves nothing if it ends with an error; with `check` all pages are read before."""
+    with _connected(url, busy_seconds) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if check and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise DamagedError("a page is not what it should be")
+        yield connection
+        connection.execute("COMMIT")
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Source | None:
