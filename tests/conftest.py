@@ -1,4 +1,4 @@
-"""What all tests share: databases, and the recorded snapshots, where they are there."""
+"""What all tests share: databases, receivers, and the recorded snapshots, where they are there."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Server, running
+from tests.receivers import MailServer, Sink
 from watcher.store.store import Store
 
 Recorded = list[tuple[datetime, bytes]]
@@ -59,3 +60,19 @@ def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Ite
     else:
         with request.getfixturevalue("postgresql").database() as url:
             yield url
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A web server of this test."""
+    sink = Sink()
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server of this test."""
+    server = MailServer()
+    yield server
+    server.close()

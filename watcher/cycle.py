@@ -279,10 +279,10 @@ def _judge_and_store(
             fresh=_is_fresh(session, fetched, now),
         )
     entries = heard.snapshot.entries if heard.snapshot else {}
-    state.save_tracks(verdict.judgement.tracks, tracks, entries, now, first_seen=now)
+    state.save_tracks(verdict.judgement.tracks, tracks, entries, now)
     tracks = {**tracks, **verdict.judgement.tracks}
     fed, feed_error = _judge_feed(session, fetched, heard, tracks, config, now)
-    state.save_tracks(fed.tracks, tracks, {}, now, first_seen=now)
+    state.save_tracks(fed.tracks, tracks, {}, now)
     if verdict.outcome == "good" and heard.snapshot is not None:
         due = next_due(tracks, now, policy)
         after = Source(query, fingerprint(policy), fetched.digest, heard.snapshot.total, due, verdict.standing.health)

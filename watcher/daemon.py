@@ -11,7 +11,6 @@ and whoever wants either sooner raises a flag that the loop takes down.
 
 import os
 import random
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -30,6 +29,7 @@ from watcher.memory import give_back
 from watcher.store.store import Store
 from watcher.systemd import Notify
 from watcher.wake import Wake
+from watcher.worker import Worker
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
@@ -130,8 +130,8 @@ class Daemon:
         self._source: Source | None = None
         self._source_of: Config | None = None
         self._familiar = Familiar()
-        self._poller = _Worker("polling", wake, awake or elapsed)
-        self._postman = _Worker("sending", wake, awake or elapsed)
+        self._poller = Worker("polling", wake, awake or elapsed)
+        self._postman = Worker("sending", wake, awake or elapsed)
         self._next_poll = elapsed()
         self._next_sending = elapsed()
         self._polled_at: datetime | None = None
@@ -426,40 +426,6 @@ class Daemon:
         self._pings.finish(2.0)
         self._close_source()
         return True
-
-
-class _Worker:
-    """One thing at a time, in a thread that pokes the loop when it is done."""
-
-    def __init__(self, name: str, wake: Wake, awake: Callable[[], float]) -> None:
-        self.name = name
-        self.busy = False
-        self._wake = wake
-        self._awake = awake
-        self._thread: threading.Thread | None = None
-        self._started = 0.0
-
-    def hangs(self, bound: timedelta) -> bool:
-        return self.busy and self._awake() - self._started > bound.total_seconds()
-
-    def start(self, work: Callable[[], None]) -> None:
-        def run() -> None:
-            try:
-                work()
-            except Exception:
-                _log.exception("this is a bug in openrouter-watcher")
-            finally:
-                self.busy = False  # before the poke: the thread itself lives a moment longer
-                self._wake.poke()
-
-        self._started = self._awake()
-        self._thread = threading.Thread(target=run, name=f"watcher-{self.name}", daemon=True)
-        self.busy = True
-        self._thread.start()
-
-    def join(self, seconds: float) -> None:
-        if self._thread is not None:
-            self._thread.join(seconds)
 
 
 def _counted(number: int | None, thing: str) -> str:

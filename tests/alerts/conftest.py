@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.alerts.web import Web
-from tests.receivers import MailServer, Sink
+from tests.receivers import Sink
 from watcher.alerts import services
 
 
@@ -17,20 +17,6 @@ from watcher.alerts import services
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's rate limit is hurt by a test, so parts of a message follow each other at once."""
     monkeypatch.setattr(services, "_MAX_PAUSE", 0.0)
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    server = MailServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

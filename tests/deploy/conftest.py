@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.conftest import sink, watcher
+from tests.end_to_end.conftest import watcher
 from tests.end_to_end.test_check import story
 from watcher.simulator import Simulator, StorySource
 
-__all__ = ["simulator", "sink", "watcher"]
+__all__ = ["simulator", "watcher"]
 
 
 @pytest.fixture

@@ -81,11 +81,11 @@ class Polls:
                 policy=self.policy,
                 baseline=standing.last_good is None,
             )
-            state.save_tracks(verdict.judgement.tracks, before, snapshot.entries, at, first_seen=at)
+            state.save_tracks(verdict.judgement.tracks, before, snapshot.entries, at)
             state.add_events(verdict.events)
             tracks = {**before, **verdict.judgement.tracks}
             fed = judge_feed(unknown_to(tracks, feed), now=at)
-            state.save_tracks(fed.tracks, tracks, {}, at, first_seen=at)
+            state.save_tracks(fed.tracks, tracks, {}, at)
             state.add_events(fed.events)
             state.add_poll(Poll(at, verdict.outcome, 1, snapshot.total))
         return {**tracks, **fed.tracks}

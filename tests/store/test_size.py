@@ -30,9 +30,7 @@ def test_a_month_of_polls_is_small_and_can_be_rebuilt(tmp_path: Path) -> None:
                 verdict = poll.judge_list(
                     tracks, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not tracks
                 )
-                session.state.save_tracks(
-                    verdict.judgement.tracks, tracks, snapshot.entries, capture.at, first_seen=capture.at
-                )
+                session.state.save_tracks(verdict.judgement.tracks, tracks, snapshot.entries, capture.at)
                 session.state.add_events(verdict.events)
                 session.state.add_poll(Poll(capture.at, verdict.outcome, 1, snapshot.total, len(verdict.events)))
                 tracks, standing = {**tracks, **verdict.judgement.tracks}, verdict.standing

@@ -31,7 +31,7 @@ def save(store: Store, *changed: Track, **entries: Entry) -> None:
     with store.writing() as session:
         before = session.state.tracks()
         named = {track.model.id: track for track in changed}
-        session.state.save_tracks(named, before, entries, START, first_seen=START)
+        session.state.save_tracks(named, before, entries, START)
 
 
 # Sources and polls
@@ -154,7 +154,7 @@ def test_a_document_nested_without_end_costs_no_other_model_anything(depth: int,
     with store.writing() as session:
         before = session.state.tracks()
         back = replace(before[B], present=True, missing=0, since=START + 2 * HOUR, last_seen=None)
-        session.state.save_tracks({B: back}, before, {B: hostile}, START + 2 * HOUR, first_seen=START)
+        session.state.save_tracks({B: back}, before, {B: hostile}, START + 2 * HOUR)
     assert tracks(store)[B] == back
 
 
@@ -247,7 +247,7 @@ def test_a_document_is_kept_as_it_came(benchmarks: bytes, store: Store) -> None:
     with store.writing() as session:
         (entry,) = snapshot.entries.values()
         track = Track(Model(A, {"name": "A"}), START, entry.digest)
-        session.state.save_tracks({A: track}, {}, snapshot.entries, START, first_seen=START)
+        session.state.save_tracks({A: track}, {}, snapshot.entries, START)
         (version,) = session.history.versions(A)
     without = json.loads(spelled, parse_float=str, parse_int=str)
     without.pop("benchmarks", None)

@@ -28,7 +28,7 @@ with Store.open(sys.argv[1]) as store, store.writing() as session:
     snapshot = read([body(documents)])
     before = session.state.tracks()
     judged = judge(before, snapshot, now=START + HOUR, last_good=START, policy=Policy())
-    session.state.save_tracks(judged.tracks, before, snapshot.entries, START + HOUR, first_seen=START + HOUR)
+    session.state.save_tracks(judged.tracks, before, snapshot.entries, START + HOUR)
     session.state.add_events(judged.events)
     session.state.add_poll(Poll(START + HOUR, "good", 1))
     print("ready", flush=True)

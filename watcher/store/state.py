@@ -90,9 +90,7 @@ class State:
             for row in self._connection.execute(select(models))
         }
 
-    def save_tracks(
-        self, changed: Tracks, before: Tracks, entries: Mapping[str, Entry], now: datetime, *, first_seen: datetime
-    ) -> None:
+    def save_tracks(self, changed: Tracks, before: Tracks, entries: Mapping[str, Entry], now: datetime) -> None:
         """Store the tracks that a judgement changed, and a new version of each model whose normal form changed.
 
         Args:
@@ -100,7 +98,6 @@ class State:
             before: all tracks as they were, from `tracks`.
             entries: the documents as they came.
             now: the time of the poll.
-            first_seen: what is noted for models that were not known.
         """
         added: list[dict[str, Any]] = []
         judged: list[dict[str, Any]] = []
@@ -123,7 +120,7 @@ class State:
                 facets = pack(track.model.facets)
                 opened.append({"of": model_id, "at": now, "facets": facets, "raw": document})
             if old is None:
-                added.append({**row, "id": model_id, "first_seen": first_seen, "benchmarks": benchmarks})
+                added.append({**row, "id": model_id, "first_seen": now, "benchmarks": benchmarks})
             elif fits:
                 judged.append({**row, "of": model_id, "benchmarks": benchmarks})
             else:

@@ -7,7 +7,7 @@ or stood still, cannot store what it found out: the lock is gone only when the c
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -73,6 +73,8 @@ class Turn:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._done.set()
         with self._using:
+            with suppress(StoreError, SQLAlchemyError), self.use(writes=False) as connection:
+                connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")  # the server notices a close only later
             self._connection.close()
 
     @contextmanager
