@@ -15,7 +15,7 @@ _LARGE = 256 * 1024
 """Bytes from which a piece (the body of a list) has pages of its own, which go back as soon as it is freed. Left alone,
 glibc takes the largest piece that was ever freed for this bound."""
 
-_SPARE = 1024 * 1024
+_SPARE = 4 * 1024 * 1024
 """Bytes that are free and kept all the same: what one poll needs in small pieces, the next one does, too."""
 
 

@@ -574,6 +574,9 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?!\d)", re.ASCII)
+
+
 def _max_age(cache_control: str) -> int | None:
-    found = re.search(r"(?:^|[\s,])max-age=(\d{1,9})(?!\d)", cache_control.lower(), re.ASCII)
+    found = _MAX_AGE.search(cache_control.lower())
     return int(found[1]) if found else None
