@@ -185,7 +185,7 @@ def _send(folder: Path) -> None:
     config = _config(folder)
     commits: list[object] = []
     with Store.open(config.store.url) as store:
-        event.listen(store._opened(), "commit", commits.append)
+        event.listen(store._opened()[1], "commit", commits.append)
         begin = time.monotonic()
         drain(store, config, sender(config), clock=lambda: datetime.now(UTC))
         end = time.monotonic()
