@@ -104,7 +104,7 @@ def _prepare_apart(config: Config) -> None:
     from watcher.store.store import Store
 
     store = Store(config.store.url)
-    if store.glance(datetime.now(UTC)) is not None or not hasattr(os, "fork"):
+    if not hasattr(os, "fork") or (not store.shared and store.glance(datetime.now(UTC)) is not None):
         return
     child = os.fork()
     if child == 0:
