@@ -519,7 +519,7 @@ def changed_somehow(shown: list[dict[str, Any]], dice: random.Random) -> list[di
     return listed
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 12))])
 def test_a_list_that_means_the_same_leaves_the_database_as_a_judgement_would(
     seed: int, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,7 @@ def test_without_a_channel_alerts_are_printed(watcher: Watcher, simulator: Simul
     assert "GPT-5.2-Codex" in out.decode()
 
 
+@pytest.mark.slow
 def test_what_is_not_delivered_is_tried_again_without_a_poll(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -196,6 +197,7 @@ def test_what_is_not_delivered_is_tried_again_without_a_poll(
     assert len(rows(watcher, "SELECT 1 FROM polls")) == polls
 
 
+@pytest.mark.slow
 def test_what_it_did_not_send_before_it_ended_it_sends_when_it_is_back(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -455,6 +457,7 @@ def test_other_signals_before_it_has_begun_do_not_end_it(watcher: Watcher, simul
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_it_ends_within_its_bound_though_the_source_hangs(
     watcher: Watcher, simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
