@@ -9,7 +9,8 @@ demo: $(VENV)/.installed
 	$(BIN)/watcher demo
 
 test: lint
-	$(BIN)/python -m pytest -n auto -m "not slow" --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(BIN)/python -m pytest -n auto -m "not slow" tests/catalog --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(BIN)/python -m pytest -n auto -m "not slow" --ignore tests/catalog
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
