@@ -2,17 +2,17 @@
 
     fetch → unchanged and nothing due? ─ yes → one row in polls
               │ no
-              read → it means the same, and nothing due? ─ yes → the digests, and one row in polls
-                       │ no
-                       (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
+              read → (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
 
 What is in the brackets happens wholly or not at all: after a crash the next cycle finds the same difference again.
+Whatever unexpected happens on the way is a failed poll, so that nobody takes silence for health.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from logging import getLogger
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -23,15 +23,14 @@ from watcher.alerts.routing import route
 from watcher.alerts.timing import due_at
 from watcher.catalog import guard, poll
 from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
-from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Familiar, Snapshot, UnreadableError, read
+from watcher.catalog.reading import Snapshot, UnreadableError, read
 from watcher.catalog.settle import next_due
 from watcher.catalog.track import Judgement, Tracks
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
-from watcher.errors import SourceError
+from watcher.errors import SourceError, WatcherError
 from watcher.store.glance import Glance, upkeep_due
 from watcher.store.records import Poll, Queued, Source
 from watcher.store.store import Store
@@ -40,6 +39,8 @@ from watcher.upstream.errors import TooSlowError, UnreachableError
 if TYPE_CHECKING:
     from watcher.store.session import Session
 
+
+_log = getLogger("watcher")
 
 LONGEST_CACHED = timedelta(hours=1)
 """What the source says about its cache is followed so far: a cache that is set up wrongly must not end the watching."""
@@ -91,6 +92,8 @@ class Report(Struct, frozen=True):
     """Whether this showed how things are, which is no news."""
     alive: tuple[str, ...] = ()
     """Channels that a sign of life was queued for."""
+    bug: bool = False
+    """Whether it failed for a reason that is nobody's but this program's."""
 
 
 class _Fetched(Struct, frozen=True):
@@ -131,7 +134,6 @@ def check(
     now: datetime,
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
-    familiar: Familiar | None = None,
 ) -> Report:
     """Run one cycle up to the queued deliveries; sending them is `alerts.outbox.drain`.
 
@@ -142,25 +144,51 @@ def check(
         now: the time of the poll (UTC).
         monotonic: a clock in seconds for the duration.
         dry_run: find out, and store nothing.
-        familiar: what the last list held, for who calls again and again.
     """
     start = monotonic()
+    try:
+        return _check(store, upstream, config, now, lambda: monotonic() - start, dry_run=dry_run)
+    except WatcherError:
+        raise
+    except Exception as error:
+        _log.exception("this is a bug in openrouter-watcher")
+        kind = type(error).__name__
+        reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
+        with store.writing(discard=dry_run) as session:
+            listed = session.state.source("list") or Source("", "", b"")
+            standing = session.state.standing()
+            verdict = poll.judge_failure(reason, now=now, standing=standing, policy=config.announce)
+            session.state.save_source("list", replace(listed, health=verdict.standing.health))
+            done = Poll(now, "failed", _milliseconds(monotonic() - start), events=len(verdict.events), reason=reason)
+            wanted = _store_news(session, verdict.events, done, config, now)
+        return Report(done, verdict.events, wanted, bug=True)
+
+
+def _check(
+    store: Store,
+    upstream: Upstream,
+    config: Config,
+    now: datetime,
+    seconds: Callable[[], float],
+    *,
+    dry_run: bool,
+) -> Report:
     fetched = _fetch(upstream, config.source)
     seen = store.glance(now)
     listed = seen.listed if seen is not None and _nothing_else_to_judge(fetched, seen, config, now) else None
     if listed is not None and listed.digest == fetched.digest:
-        done = fetched.unchanged(now, monotonic() - start, listed.models)
+        done = fetched.unchanged(now, seconds(), listed.models)
         if not dry_run:
             store.note(done)
         return Report(done, not_before=fetched.not_before)
-    heard = _read(fetched, seen.feed if seen is not None else None, config.source, familiar)
-    if listed is not None and heard.snapshot is not None and guard.is_whole(heard.snapshot) and not dry_run:
-        done = fetched.unchanged(now, monotonic() - start, heard.snapshot.total)
-        if store.note_same(done, listed, fetched.digest, heard.snapshot.entries):
-            return Report(done, not_before=fetched.not_before)
+    heard = _read(fetched, seen.feed if seen is not None else None, config.source)
     witness = _ask_witness(store, upstream, fetched, heard.snapshot, config, now)
     with store.writing(discard=dry_run) as session:
-        return _judge_and_store(session, fetched, heard, witness, config, now, lambda: monotonic() - start)
+        if session.state.overtaken(now, now + timedelta(seconds=seconds())):
+            done = Poll(now, "overtaken", _milliseconds(seconds()), not_before=fetched.again(now))
+            session.state.add_poll(done)
+            return Report(done, not_before=fetched.not_before)
+        return _judge_and_store(session, fetched, heard, witness, config, now, seconds)
 
 
 def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
@@ -192,7 +220,7 @@ def _nothing_else_to_judge(fetched: _Fetched, seen: Glance, config: Config, now:
         return False
     same_question = (listed.query, listed.policy) == (_query(config.source), fingerprint(config.announce))
     same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
-    quiet = listed.health == Health() and (listed.next_due is None or now < listed.next_due)
+    quiet = listed.health.quiet and (listed.next_due is None or now < listed.next_due)
     rests = not upkeep_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
     return same_question and same_feed and quiet and rests
 
@@ -201,11 +229,11 @@ def _is_known_feed(fetched: _Fetched, known: Source | None, source: SourceSettin
     return known is not None and (known.query, known.digest) == (_feed_query(source), fetched.feed_digest)
 
 
-def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings, familiar: Familiar | None) -> _Read:
+def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) -> _Read:
     error, snapshot = fetched.error, None
     if error is None:
         try:
-            snapshot = read(fetched.pages, familiar)
+            snapshot = read(fetched.pages)
         except UnreadableError as unreadable:
             error = str(unreadable)
     feed_error, models = fetched.feed_error, None
@@ -291,7 +319,6 @@ def _judge_and_store(
     if after != listed:
         state.save_source("list", after)
     events = verdict.events + fed.events
-    state.add_events(events)
     done = Poll(
         at=now,
         outcome=verdict.outcome,
@@ -302,15 +329,14 @@ def _judge_and_store(
         feed=feed_error,
         not_before=fetched.again(now),
     )
-    state.add_poll(done)
-    wanted = queue(session, events, config.channels, now)
+    wanted = _store_news(session, events, done, config, now)
     models = sum(track.present for track in ({**tracks, **fed.tracks}).values())
     told_alive = alive.queue(session, config.channels, models, verdict.reason, now)
     return Report(
         poll=done,
         events=events,
         wanted=wanted,
-        problems=verdict.judgement.problems,
+        problems=verdict.problems,
         not_before=fetched.not_before,
         baseline=baseline and verdict.outcome == "good",
         alive=told_alive,
@@ -332,6 +358,15 @@ def _judge_feed(
         return Judgement({}), refusal.reason
     session.state.save_source("feed", Source(query, "", fetched.feed_digest, len(heard.feed)))
     return judge_feed(unknown, now=now, baseline=baseline), heard.feed_error
+
+
+def _store_news(
+    session: "Session", events: tuple[Event, ...], done: Poll, config: Config, now: datetime
+) -> dict[str, list[str]]:
+    """Store what a poll came to, and queue its events; return the ids of those queued by channel."""
+    session.state.add_events(events)
+    session.state.add_poll(done)
+    return queue(session, events, config.channels, now)
 
 
 def queue(

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from watcher.alerts.headline import headline
 from watcher.alerts.outbox import Attempt, drain
-from watcher.catalog.reading import Familiar
 from watcher.config.conceal import without_userinfo
 from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
@@ -129,7 +128,6 @@ class Daemon:
         self._pings = Pings(os.environ, _log.warning)
         self._source: Source | None = None
         self._source_of: Config | None = None
-        self._familiar = Familiar()
         self._poller = Worker("polling", wake, awake or elapsed)
         self._postman = Worker("sending", wake, awake or elapsed)
         self._next_poll = elapsed()
@@ -138,7 +136,6 @@ class Daemon:
         self._others = False
         self._trouble: tuple[str, str] | None = None
         self._complaints: dict[str, str] = {}
-        self._problems: tuple[str, ...] = ()
         self._waiting: dict[str, datetime | None] = {}
         self._hanging: list[str] = []
         self._outdated: StoreTooNewError | None = None
@@ -286,7 +283,7 @@ class Daemon:
         config = self._config
         with self._pings.around(config.health) as ping:
             source = self._source_for(config)
-            report = check(self._store, source, config, now=self._clock(), familiar=self._familiar)
+            report = check(self._store, source, config, now=self._clock())
             ping(report.poll)
         self._tell(report)
         if report.baseline or report.events:
@@ -313,10 +310,8 @@ class Daemon:
 
     def _tell(self, report: Report) -> None:
         poll = report.poll
-        if report.problems != self._problems and poll.outcome == "good":
-            for problem in report.problems:
-                _log.warning("%s", problem)
-            self._problems = report.problems
+        for problem in report.problems:
+            _log.warning("%s", problem)
         if self._trouble is not None and poll.outcome == "good" and (self._trouble[0] != NO_FEED or not poll.feed):
             _log.info("%s", _ENDS[self._trouble[0]])
             self._trouble = None

@@ -117,7 +117,7 @@ class Pings:
 
 
 def _outcome(poll: Poll) -> _Call:
-    if poll.outcome == "good":
+    if poll.outcome in ("good", "overtaken"):
         return _Call("", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms")
     return _Call("/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST))
 

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import Event, Facets
 from watcher.catalog.policy import Policy
-from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.track import Track
 from watcher.replay import Recorded, Replay
@@ -59,22 +58,15 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
     run = Replay(policy)
     past = Past([], [], [], run.tracks, {})
     open_spans: dict[str, Span] = {}
-    documents: dict[str, bytes] = {}
     for capture in captures:
         step = run.judge(capture.at, capture.snapshot, trusted=capture.trusted)
         if step.outcome != "good":
             problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {step.reason}")
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in step.problems]
-        if not any(track.listed for track in run.tracks.values()):  # nothing is understood, so nothing can be stored
-            run.tracks.clear()
-            run.standing = Standing()
-            continue
         past.polls.append((capture.at, capture.snapshot.total))
         past.events += [replace(event, marks=(*event.marks, "imported")) for event in step.events]
         for model_id, track in step.changed.items():
-            if not track.listed:
-                continue  # it is there, but nobody understands it yet
             past.first_seen.setdefault(model_id, capture.at)
             span = open_spans.get(model_id)
             if span is not None and not (track.present and span.facets == track.model.facets):
@@ -82,13 +74,10 @@ def tell(captures: Iterable[Seen], policy: Policy, problems: list[str]) -> Past:
                 del open_spans[model_id]
                 span = None
             if track.present and span is None:
-                entry = capture.snapshot.entries[model_id]
-                if entry.digest == track.digest:  # else it does not fit, and the model is as it was
-                    documents[model_id] = entry.raw
-                span = Span(model_id, capture.at, None, track.model.facets, documents[model_id])
+                raw = capture.snapshot.entries[model_id].raw
+                span = Span(model_id, capture.at, None, track.model.facets, raw)
                 open_spans[model_id] = span
                 past.spans.append(span)
-    past.tracks = {model_id: track for model_id, track in run.tracks.items() if track.listed}
     return past
 
 

@@ -77,4 +77,4 @@ class Replay:
         self.standing = verdict.standing
         self.tracks |= verdict.judgement.tracks
         judged = verdict.judgement
-        return Step(at, verdict.outcome, judged.events, judged.tracks, verdict.reason, judged.problems)
+        return Step(at, verdict.outcome, judged.events, judged.tracks, verdict.reason, verdict.problems)

@@ -1,5 +1,6 @@
 """Prices: one spelling each, day schedules, and what a move from one to another is."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +17,19 @@ PERCENT = Decimal("0.01")
 plain_prices = st.decimals(min_value=0, max_value=100, places=9).map(price.plain)
 known_prices = plain_prices | st.just(price.VARIES)
 any_prices = known_prices | st.just(price.UNKNOWN)
-minutes = st.integers(0, price.DAY - 1)
+minutes = st.integers(0, price.WEEK - 1)
+
+
+def daily(pieces: Iterable[tuple[int, str]]) -> str:
+    """A schedule that is the same every day."""
+    return price.join((day * price.DAY + minute, value) for minute, value in pieces for day in range(7))
 
 
 def schedules(prices: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Day schedules, and prices that hold all day."""
-    return st.dictionaries(minutes, prices, min_size=1, max_size=4).map(lambda pieces: price.join(pieces.items()))
+    """Schedules of days and of weeks, and prices that always hold."""
+    days = st.dictionaries(st.integers(0, price.DAY - 1), prices, min_size=1, max_size=4)
+    weeks = st.dictionaries(minutes, prices, min_size=1, max_size=4)
+    return days.map(lambda pieces: daily(pieces.items())) | weeks.map(lambda pieces: price.join(pieces.items()))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +89,30 @@ def test_a_schedule_is_the_join_of_its_pieces(schedule: str) -> None:
 
 
 def test_what_holds_over_midnight_is_one_piece() -> None:
-    assert price.join([(0, "1"), (600, "2"), (1200, "1")]) == "10:00=2 20:00=1"
-    assert price.join([(0, "1"), (600, "1")]) == "1"
-    assert price.steps("10:00=2 20:00=1", "5") == [Step("10:00-20:00", "2", "5"), Step("20:00-10:00", "1", "5")]
+    assert daily([(0, "1"), (600, "2"), (1200, "1")]) == "10:00=2 20:00=1"
+    assert daily([(0, "1"), (600, "1")]) == "1"
+    assert price.steps("10:00=2 20:00=1", "5") == [
+        Step(None, "1", "5"),
+        Step("10:00-20:00", "2", "5"),
+        Step("20:00-10:00", "1", "5"),
+    ]
+
+
+WEEKDAYS = " ".join(f"{day} 01:00=2 {day} 04:00=1" for day in price.DAYS[:5])
+
+
+def test_windows_of_a_week_are_told_by_days_and_only_where_the_price_is_not_the_usual_one() -> None:
+    assert price.pieces(WEEKDAYS)[:3] == [(0, "1"), (60, "2"), (240, "1")]
+    assert list(price.windows(WEEKDAYS)) == [("mon-fri 01:00-04:00", "2")]
+    assert list(price.windows("mon 00:00=1 sat 00:00=0.5")) == [("sat-sun", "0.5")]
+    assert list(price.windows("mon 00:00=2 tue 00:00=1 wed 00:00=2 thu 00:00=1")) == [("mon,wed", "2")]
+    assert list(price.windows("fri 22:00=2 sat 02:00=1")) == [("fri 22:00-24:00", "2"), ("sat 00:00-02:00", "2")]
+    assert price.usual(WEEKDAYS) == "1"
+
+
+def test_a_daily_schedule_that_becomes_one_of_weekdays_differs_at_the_weekend_alone() -> None:
+    assert price.steps("01:00=2 04:00=1", WEEKDAYS) == [Step("sat-sun 01:00-04:00", "2", "1")]
+    assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [Step(None, "1", "1.1")]
 
 
 @settings(deadline=None)
@@ -95,20 +124,16 @@ def test_a_schedule_says_the_price_of_each_minute(pieces: dict[int, str], minute
 
 
 @settings(deadline=None)
-@given(schedules(any_prices))
-def test_windows_go_once_round_the_day(schedule: str) -> None:
-    windows = list(price.windows(schedule))
-    if len(windows) == 1:
-        assert windows == [(None, schedule)]
-        return
-    starts, ends = zip(*((window or "").split("-") for window, _ in windows), strict=True)
-    assert starts[1:] + starts[:1] == ends
+@given(schedules(any_prices), minutes)
+def test_each_minute_has_the_price_of_its_window_or_else_the_usual_one(schedule: str, minute: int) -> None:
+    here = [value for window, value in price.windows(schedule) if _covers(window, minute)]
+    assert (here or [price.usual(schedule)]) == [price.at_minute(schedule, minute)]
 
 
 @settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
-    carried = price.at_minute(price.carry(old, new), minute)
+    carried = price.at_minute(price.fill_unknown(old, new), minute)
     said = price.at_minute(new, minute)
     assert carried == (price.at_minute(old, minute) if said == price.UNKNOWN else said)
 
@@ -116,9 +141,9 @@ def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, m
 @settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices))
 def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
-    carried = price.carry(old, new)
-    assert price.carry(old, carried) == carried
-    assert price.carry(carried, new) == carried
+    carried = price.fill_unknown(old, new)
+    assert price.fill_unknown(old, carried) == carried
+    assert price.fill_unknown(carried, new) == carried
 
 
 @settings(deadline=None)
@@ -133,16 +158,30 @@ def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_steps_say_what_each_minute_was_and_is(old: str, new: str, minute: int) -> None:
     pair = price.at_minute(old, minute), price.at_minute(new, minute)
-    here = [step for step in price.steps(old, new) if _covers(step.window, minute)]
+    steps = price.steps(old, new)
+    here = [step for step in steps if step.window and _covers(step.window, minute)] or [
+        step for step in steps if not step.window
+    ]
     differs = pair[0] != pair[1] and price.UNKNOWN not in pair
-    assert [(step.old, step.new) for step in here] == ([pair] if differs else [])
+    said = [(step.old, step.new) for step in here]
+    assert pair in said if differs else all(step.window is None for step in here)
 
 
 def _covers(window: str | None, minute: int) -> bool:
     if window is None:
         return True
-    start, end = (int(at[:2]) * 60 + int(at[3:]) for at in window.split("-"))
-    return start <= minute < end if start < end else minute >= start or minute < end
+    days, _, clock = window.rpartition(" ") if ":" in window else (window, "", "00:00-24:00")
+    start, end = (int(at[:2]) * 60 + int(at[3:]) for at in clock.split("-"))
+    day, minute = divmod(minute, price.DAY)
+    return day in _days(days) and (start <= minute < end if start < end else minute >= start or minute < end)
+
+
+def _days(names: str) -> set[int]:
+    found: set[int] = set()
+    for part in names.split(",") if names else ["mon-sun"]:
+        first, _, last = part.partition("-")
+        found |= set(range(price.DAYS.index(first), price.DAYS.index(last or first) + 1))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is read from hostile, broken and odd bodies: never a crash, never one bad model that costs another."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,14 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.catalog.history import World, body, model
-from watcher.catalog.reading import Familiar, Snapshot, UnfitError, UnreadableError, normalise, read
+from watcher.catalog.reading import Snapshot, UnreadableError, is_under, normalise, read
 
 GOOD = model("good/one")
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def facets(document: Any) -> dict[str, Any]:
-    return dict(normalise(json.dumps(document).encode()).facets)
+    return dict(normalise(json.dumps(document).encode(), NOW).model.facets)
 
 
 # Bodies
@@ -76,37 +78,48 @@ def test_what_no_text_can_hold_costs_no_model(stray: bytes, where: str) -> None:
 
 def test_a_stray_byte_in_a_name_is_replaced() -> None:
     snapshot = read([body(model("a/b", name="caf?")).replace(b"?", b"\xe9")])
-    assert normalise(snapshot.entries["a/b"].raw).name == "caf\N{REPLACEMENT CHARACTER}"
+    assert normalise(snapshot.entries["a/b"].raw, NOW).model.name == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_a_lone_surrogate_as_a_key_is_replaced() -> None:
     snapshot = read([rb'{"data":[{"id":"a/b","name":"x","\ud800":1,"pricing":{"prompt":"1","completion":"1"}}]}'])
-    assert normalise(snapshot.entries["a/b"].raw).facets["\N{REPLACEMENT CHARACTER}"] == 1
+    assert normalise(snapshot.entries["a/b"].raw, NOW).model.facets["\N{REPLACEMENT CHARACTER}"] == 1
 
 
 @pytest.mark.parametrize(
-    "model_id", ["", " ", "a b", "a\nb", "a\0b", "é", "a" * 201, None, 7, True, ["a/b"], {"id": "a/b"}], ids=repr
+    "model_id", ["", " ", "a b", "a\nb", "a\0b", "a\u202eb", "a" * 201, None, 7, True, ["a/b"], {"id": "a/b"}], ids=repr
 )
 def test_an_entry_whose_id_cannot_be_read_is_counted(model_id: Any) -> None:
     snapshot = read([body({**model("x"), "id": model_id}, GOOD)])
-    assert (list(snapshot.entries), snapshot.unnamed, snapshot.total) == (["good/one"], 1, 2)
+    assert (list(snapshot.entries), len(snapshot.unnamed), snapshot.total) == (["good/one"], 1, 2)
 
 
 @pytest.mark.parametrize("entry", [None, 7, "a/b", [], {}, True, [GOOD]], ids=repr)
 def test_an_entry_that_is_no_document_is_counted(entry: Any) -> None:
     snapshot = read([body(entry, GOOD)])
-    assert (list(snapshot.entries), snapshot.unnamed, snapshot.total) == (["good/one"], 1, 2)
+    assert (list(snapshot.entries), len(snapshot.unnamed), snapshot.total) == (["good/one"], 1, 2)
 
 
 def test_an_id_of_200_characters_is_fine() -> None:
     assert list(read([body(model("a" * 200))]).entries) == ["a" * 200]
 
 
-def test_duplicate_ids_are_named_and_the_first_counts() -> None:
-    snapshot = read([body(model("a/b", prompt="1"), GOOD, model("a/b", prompt="2"))])
-    assert snapshot.duplicates == ("a/b",)
-    assert snapshot.total == 3
-    assert normalise(snapshot.entries["a/b"].raw).facets["pricing.prompt"] == "1"
+@pytest.mark.parametrize("model_id", ["模型/一", "модель/один", "é", "a/β:free"])
+def test_an_id_in_any_script_is_an_id(model_id: str) -> None:
+    assert list(read([body(model(model_id))]).entries) == [model_id]
+
+
+def test_a_second_copy_of_the_same_document_is_one_model() -> None:
+    twice = read([body(model("a/b"), GOOD), body(model("a/b"))])
+    assert (twice.entries, twice.conflicting) == (read([body(model("a/b"), GOOD)]).entries, ())
+
+
+def test_two_different_documents_of_one_id_conflict_and_differ_from_each_of_them() -> None:
+    one, two = model("a/b", prompt="1"), model("a/b", prompt="2")
+    snapshot = read([body(one, GOOD, two)])
+    assert (snapshot.conflicting, snapshot.total) == (("a/b",), 3)
+    assert snapshot.entries["a/b"].digest not in {read([body(each)]).entries["a/b"].digest for each in (one, two)}
+    assert normalise(snapshot.entries["a/b"].raw, NOW).model.facets["pricing.prompt"] == "1"
 
 
 def test_pages_are_one_list_with_one_promise() -> None:
@@ -123,56 +136,79 @@ def test_equal_bytes_have_equal_digests_and_others_do_not() -> None:
 # Documents
 
 
+WHOLE = facets(model("a/b"))
+
+
 @pytest.mark.parametrize(
-    ("document", "why"),
+    ("given", "lost"),
     [
-        ({"id": "a/b", "pricing": {"prompt": "1", "completion": "1"}}, "name"),
-        ({"id": "a/b", "name": "x"}, "pricing"),
-        ({**GOOD, "pricing": None}, "pricing"),
-        ({**GOOD, "pricing": []}, "pricing"),
-        ({**GOOD, "pricing": {}}, "no price for prompt and completion"),
-        ({**GOOD, "pricing": {"prompt": "1", "completion": None}}, "no price for completion"),
-        (model("a/b", prompt="1e999999"), "the price for prompt is not a price"),
-        (model("a/b", prompt="NaN"), "the price for prompt is not a price"),
-        (model("a/b", prompt=True), "the price for prompt is not a price"),
-        (model("a/b", completion="-0.5"), "the price for completion is not a price"),
-        (model("a/b", completion=["1"]), "the price for completion is not a price"),
-        (model("a/b", name=7), "name"),
-        (model("a/b", context_length="long"), "context_length"),
-        (model("a/b", context_length=True), "context_length"),
-        (model("a/b", supported_parameters="tools"), "supported_parameters"),
-        (model("a/b", supported_parameters=[1]), "supported_parameters"),
-        (model("a/b", architecture=[]), "architecture"),
-        (model("a/b", architecture={"input_modalities": "text"}), "input_modalities"),
-        (model("a/b", top_provider={"is_moderated": "no"}), "is_moderated"),
-        (model("a/b", alias_target={"name": "x"}), "alias_target"),
-        (model("a/b", expiration_date=20260101), "expiration_date"),
-        (None, "object"),
-        ([], "object"),
+        ({"name": None}, "name"),
+        ({"name": ["x"]}, "name"),
+        ({"name": True}, "name"),
+        ({"pricing": None}, "pricing"),
+        ({"pricing": []}, "pricing"),
+        ({"pricing": {}}, "pricing"),
+        ({"pricing": "free"}, "pricing"),
+        ({"pricing": {"prompt": "3", "completion": None}}, "pricing.completion"),
+        ({"pricing": {"prompt": "3"}}, "pricing.completion"),
+        ({"pricing": {"prompt": "3", "completion": "15", "image": "cheap"}}, "pricing.image"),
+        ({"pricing": {"prompt": "3", "completion": "15", "overrides": {}}}, "pricing.overrides"),
+        ({"pricing": {"prompt": "3", "completion": "15", "discount": "half"}}, "discount"),
+        ({"context_length": "long"}, "context_length"),
+        ({"context_length": True}, "context_length"),
+        ({"context_length": ""}, "context_length"),
+        ({"context_length": -1}, "context_length"),
+        ({"context_length": {"max": 1}}, "context_length"),
+        ({"context_length": 1e300}, "context_length"),
+        ({"supported_parameters": "tools"}, "supported_parameters"),
+        ({"supported_parameters": [["a"]]}, "supported_parameters"),
+        ({"architecture": "text"}, "architecture"),
+        ({"architecture": {"input_modalities": "text"}}, "architecture.input_modalities"),
+        ({"top_provider": {"is_moderated": "no"}}, "top_provider.is_moderated"),
+        ({"alias_target": "a/c"}, "alias_target"),
+        ({"reasoning": "yes"}, "reasoning"),
+        ({"expiration_date": 1767139200}, "expiration_date"),
+        ({"expiration_date": ""}, "expiration_date"),
+        ({"expiration_date": "soon"}, "expiration_date"),
+        ({"expiration_date": "2026-13-45"}, "expiration_date"),
+        ({"knowledge_cutoff": "0000-00-00"}, "knowledge_cutoff"),
     ],
-    ids=lambda value: None if isinstance(value, str) else "document",
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
 )
-def test_a_document_of_the_wrong_shape_is_unfit_and_says_what_is_wrong(document: Any, why: str) -> None:
-    with pytest.raises(UnfitError, match=why):
-        facets(document)
+def test_what_is_not_as_promised_costs_that_field_alone(given: dict[str, Any], lost: str) -> None:
+    found = normalise(json.dumps({**model("a/b"), **given}).encode(), NOW)
+    assert found.unreadable == (lost,)
+    gone = "pricing" if lost == "pricing.overrides" else lost  # without them, the price on top is uncertain
+    kept = {path: value for path, value in WHOLE.items() if not is_under(path, [gone])}
+    assert {path: found.model.facets.get(path) for path in kept} == kept
 
 
-def test_a_document_nested_too_deeply_is_unfit() -> None:
-    with pytest.raises(UnfitError, match="nested too deeply"):
-        normalise(b'{"id":"a/b","x":' + DEEP + b"}")
+@pytest.mark.parametrize("number", [b"1e999", b"NaN", b"-Infinity", b"1" * 5000])
+def test_a_number_that_json_does_not_have_is_unknown_and_not_absent(number: bytes) -> None:
+    page = (
+        b'{"data":[{"id":"a/b","name":"A","context_length":' + number + b',"pricing":{"prompt":"1","completion":"2"}}]}'
+    )
+    found = normalise(read([page]).entries["a/b"].raw, NOW)
+    assert (found.unreadable, found.model.facets["pricing.prompt"]) == (("context_length",), "1")
 
 
-def test_a_number_out_of_range_is_unfit() -> None:
-    with pytest.raises(UnfitError, match="range"):
-        normalise(b'{"id":"a/b","x":1e999}')
-
-
-@pytest.mark.parametrize("number", [1e300, 10**40, -(10**300)])
-def test_a_huge_number_is_kept_and_survives_a_restart(number: Any) -> None:
-    world = World().poll("00:00", GOOD).resumed().poll("01:00", model("good/one", context_length=number)).hold("06:00")
-    assert len(world.events) == 1
-    world = world.resumed()
-    assert world.poll("07:00", model("good/one", context_length=number)).hold("12:00").events == world.events
+@pytest.mark.parametrize(
+    ("path", "given", "read_as"),
+    [
+        ("context_length", "128000", 128000),
+        ("context_length", 128000.0, 128000),
+        ("context_length", 0, 0),
+        ("expiration_date", "2026-12-31T00:00:00Z", "2026-12-31"),
+        ("expiration_date", "2098-12-31", None),
+        ("expiration_date", "9999-01-01", None),
+        ("expiration_date", "2036-12-31", "2036-12-31"),
+        ("knowledge_cutoff", "2025-06", "2025-06"),
+        ("name", 7, "7"),
+        ("hugging_face_id", "", None),
+    ],
+)
+def test_a_value_in_another_spelling_is_read(path: str, given: Any, read_as: Any) -> None:
+    assert facets({**model("a/b"), path: given}).get(path) == read_as
 
 
 def test_nul_in_texts_is_left_out() -> None:
@@ -183,7 +219,7 @@ def test_nul_in_texts_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "\0"])
 def test_a_model_without_a_name_is_called_by_its_id(name: str) -> None:
-    assert normalise(json.dumps(model("a/b", name=name)).encode()).name == "a/b"
+    assert normalise(json.dumps(model("a/b", name=name)).encode(), NOW).model.name == "a/b"
 
 
 def test_unknown_fields_are_kept_flat_as_they_came_down_to_a_depth() -> None:
@@ -205,26 +241,57 @@ def test_a_price_that_cannot_be_read_is_not_known() -> None:
     assert facets(model("a/b", pricing={"request": {"a": 1}}))["pricing.request"] == "?"
 
 
-def test_a_bad_model_in_a_good_list_is_reported_and_counts_as_present() -> None:
-    world = World().poll("00:00", GOOD, model("bad/one")).poll("01:00", GOOD, model("bad/one", name=7)).hold("1 00:00")
+def test_a_value_that_cannot_be_read_is_named_once_and_the_last_one_stays() -> None:
+    bad = model("bad/one", context_length="long")
+    world = World().poll("00:00", GOOD, model("bad/one")).poll("01:00", GOOD, bad)
+    assert world.last.problems == ("context_length cannot be read of bad/one; what was known before is kept",)
+    world = world.poll("02:00", GOOD, {**bad, "x": 1})
+    assert world.last.problems == ()
+    assert world.poll("03:00", GOOD, model("bad/one")).hold("1 00:00").news == []
+
+
+def test_a_price_is_seen_to_rise_in_a_document_that_has_lost_another_field() -> None:
+    odd = {"expiration_date": 1767139200, "architecture": "text", "context_length": None}
+    world = World().poll("00:00", GOOD, model("bad/one")).poll("01:00", GOOD, model("bad/one", prompt="270", **odd))
+    assert world.hold("04:00").news == [
+        "04:00 repriced bad/one prompt 3→270",
+        "04:00 changed bad/one context_length 1000→None",
+    ]
+
+
+@pytest.mark.parametrize("pricing", [None, {}, [], "free", {"overrides": 3}], ids=repr)
+def test_a_new_model_without_a_price_is_new_and_learning_the_price_is_no_news(pricing: Any) -> None:
+    world = World().poll("00:00", GOOD).poll("01:00", GOOD, {**model("new/one"), "pricing": pricing, "name": None})
+    assert world.news == ["01:00 new new/one"]
+    assert world.events[0].offer is not None
+    assert world.events[0].offer.prices == {}
+    priced = model("new/one", pricing={"image": "4", "overrides": [{"min_prompt_tokens": 9, "prompt": "5"}]})
+    world = world.poll("02:00", GOOD, priced).hold("08:00")
+    assert world.news == ["01:00 new new/one"]
+    dearer = model(
+        "new/one", prompt="4", pricing={"image": "4", "overrides": [{"min_prompt_tokens": 9, "prompt": "5"}]}
+    )
+    assert world.poll("09:00", GOOD, dearer).hold("18:00").news[1:] == ["12:00 repriced new/one prompt 3→4"]
+
+
+def test_a_model_of_which_two_documents_differ_is_there_and_as_it_was() -> None:
+    world = World().poll("00:00", GOOD, model("a/b"))
+    world = world.poll("01:00", GOOD, model("a/b", prompt="5"), model("a/b", prompt="6")).hold("06:00")
     assert world.news == []
-    (problem,) = world.last.judgement.problems
-    assert problem.startswith("bad/one is not understood and counts as unchanged: ")
-    assert world.tracks["bad/one"].present
+    assert world.last.outcome == "good"
+    assert world.poll("07:00", GOOD, model("a/b", prompt="5")).hold("10:00").news == ["10:00 repriced a/b prompt 3→5"]
 
 
-def test_a_bad_model_that_nobody_knows_is_reported_and_is_new_when_it_can_be_read() -> None:
-    world = World().poll("00:00", GOOD).poll("01:00", GOOD, model("bad/one", name=7))
-    assert len(world.last.judgement.problems) == 1
-    assert "bad/one" not in world.tracks
-    assert world.poll("02:00", GOOD, model("bad/one")).news == ["02:00 new bad/one"]
+def test_a_new_model_of_which_two_documents_differ_is_new_once() -> None:
+    both = [model("a/b", context_length=5), model("a/b", context_length=6, supported_parameters=["tools"])]
+    world = World().poll("00:00", GOOD).poll("01:00", GOOD, *both).poll("02:00", GOOD, both[1]).hold("09:00")
+    assert world.news == ["01:00 new a/b"]
 
 
 def test_a_missing_model_that_comes_back_unreadable_is_there() -> None:
     world = World().poll("00:00", GOOD, model("bad/one")).poll("01:00", GOOD)
-    world = (
-        world.poll("02:00", GOOD, model("bad/one", name=7)).poll("03:00", GOOD).poll("04:00", GOOD, model("bad/one"))
-    )
+    odd = {"id": "bad/one"}
+    world = world.poll("02:00", GOOD, odd).poll("03:00", GOOD).poll("04:00", GOOD, model("bad/one"))
     assert world.news == []
 
 
@@ -247,31 +314,12 @@ def test_any_document_is_judged_without_a_crash(fields: dict[str, Any], pricing:
     assert world.poll("07:00", GOOD, model("a/b")).hold("12:00").last.outcome == "good"
 
 
-# What is familiar
-
-
-def test_familiar_documents_are_what_they_were_wherever_they_stand() -> None:
-    first = body(GOOD, model("good/two"), {"no": "id"})
-    familiar = Familiar()
-    assert read([first], familiar) == read([first])
-    other = body(model("good/two"), model("good/one", prompt="4"), {"no": "id"}, model("good/two"))
-    assert read([other], familiar) == read([other])
-    assert read([first], familiar) == read([first])
+# Text that cannot be
 
 
 @pytest.mark.parametrize("stray", [b"\xff", b"\\ud800"])
-def test_text_that_cannot_be_is_repaired_whatever_is_familiar(stray: bytes) -> None:
-    familiar = Familiar()
-    read([body(GOOD, model("good/two"))], familiar)
-    broken = body(GOOD, model("good/two", description="a?b")).replace(b"a?b", b"a" + stray + b"b")
-    for _ in range(2):
-        snapshot = read([broken], familiar)
-        assert snapshot == read([broken])
-        assert normalise(snapshot.entries["good/two"].raw) == normalise(read([broken]).entries["good/two"].raw)
-
-
-def test_what_was_in_the_list_before_the_last_is_not_kept() -> None:
-    familiar = Familiar()
-    for prompt in range(20):
-        read([body(GOOD, model("good/two", prompt=str(prompt)))], familiar)
-    assert len(familiar.documents) == 2
+def test_text_that_cannot_be_is_repaired(stray: bytes) -> None:
+    broken = body(GOOD, model("good/two", other="aXb")).replace(b"aXb", b"a" + stray + b"b")
+    snapshot = read([broken])
+    assert "\N{REPLACEMENT CHARACTER}" in normalise(snapshot.entries["good/two"].raw, NOW).model.facets["other"]
+    assert normalise(snapshot.entries["good/one"].raw, NOW).model.facets == facets(GOOD)

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.catalog.history import clock, model, moment
+from tests.catalog.history import DAY, clock, model, moment
 from watcher.catalog.model import Facets, PriceChange
 from watcher.catalog.reading import normalise
 from watcher.catalog.timeline import Period, Turn, price_series, timeline
@@ -10,7 +10,7 @@ from watcher.catalog.timeline import Period, Turn, price_series, timeline
 
 def facets(prompt: str, **fields: object) -> Facets:
 
-    return normalise(json.dumps(model("a/b", prompt=prompt, **fields)).encode()).facets
+    return normalise(json.dumps(model("a/b", prompt=prompt, **fields)).encode(), DAY).model.facets
 
 
 def period(start: str, end: str | None, prompt: str, **fields: object) -> Period:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
-from watcher.catalog.price import FREE, UNKNOWN, VARIES, windows
+from watcher.catalog.model import PriceChange
+from watcher.catalog.price import FREE, UNKNOWN, VARIES, usual, windows
 
 PER_MILLION = "per 1M tokens"
 
@@ -25,7 +26,7 @@ _LABELS = {
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
 _TIER = re.compile(r"(\d+)\+")
-_WINDOW = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)")
+_WINDOW = re.compile(r"(?:([a-z,-]+) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
 
 _READABLE = Context(prec=6)
 """More digits than these are the rounding of a division, and nobody's price list."""
@@ -42,7 +43,9 @@ def price_text(key: str, price: str | None) -> str:
     if price == VARIES:
         return "varies"
     if "=" in price:
-        return ", ".join(f"{price_text(key, part)} {window} UTC" for window, part in windows(price))
+        parts = dict.fromkeys(((None, usual(price)), *windows(price)))
+        told = [(window, part) for window, part in parts if window or all(part != other for w, other in parts if w)]
+        return ", ".join(f"{price_text(key, part)}{f' {window} UTC' if window else ''}" for window, part in told)
     try:
         number = Decimal(price)
     except InvalidOperation:
@@ -80,7 +83,8 @@ def label(key: str) -> str:
         if tier := _TIER.fullmatch(condition):
             words.append(f"over {count(int(tier[1]))} tokens")
         elif window := _WINDOW.fullmatch(condition):
-            words.append(f"{window[1]}–{window[2]} UTC")
+            days = [window[1].title().replace("-", "–").replace(",", ", ")] if window[1] else []
+            words += [*days, f"{window[2]}–{window[3]} UTC" if window[2] else "UTC"]
         else:
             words.append(f"({condition})")
     return " ".join(words)
@@ -94,6 +98,11 @@ def in_order(prices: Mapping[str, object]) -> list[str]:
         return (_ORDER.index(base) if base in _ORDER else len(_ORDER), key)
 
     return sorted(prices, key=rank)
+
+
+def is_told_by_window(key: str, changes: Mapping[str, PriceChange]) -> bool:
+    """Whether the change of a key's usual price is told by one of its windows as well, in just the same figures."""
+    return any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
 
 
 def count(number: int) -> str:

@@ -8,14 +8,11 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from watcher.catalog.model import Event, Offer, PriceChange
-from watcher.catalog.price import FREE, direction_of, is_material, percent
+from watcher.catalog.price import direction_of, is_material, percent
+from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
 
-_ADD_ONS = frozenset({"web_search"})
-"""Prices of extras that nobody has to use: a model is free when everything else is."""
-
-
-_PROMPT = re.compile(r"prompt(@\d\d:\d\d-\d\d:\d\d)?")
+_PROMPT = re.compile(r"prompt(@[^+]*)?")
 """The keys of the plain prompt price, at any time of day; that of long prompts is another one."""
 
 
@@ -88,11 +85,7 @@ def _is_or_was_free(event: Event) -> bool:
         return (event.model or "").endswith(":free")
     now = event.offer.prices
     before = now | {key: change.old for key, change in event.prices.items() if change.old is not None}
-    return _free(now) or _free(before)
-
-
-def _free(prices: Mapping[str, str]) -> bool:
-    return all(price == FREE for key, price in prices.items() if key not in _ADD_ONS)
+    return is_free(now) or is_free(before)
 
 
 def _has_modality(modalities: Sequence[str], offer: Offer | None) -> bool:

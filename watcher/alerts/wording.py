@@ -10,6 +10,7 @@ from watcher.alerts import prices
 from watcher.alerts.document import Line, Span, Style
 from watcher.alerts.text import clean, own_link, page
 from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Mark, Offer, PriceChange
+from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 
 _MINOR_PRICES = 6
 """Prices beside prompt and completion that a new model is introduced with; the page has the rest."""
@@ -40,7 +41,8 @@ def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
     if event.kind == "retargeted":
         yield from _target_lines(event)
     for key in prices.in_order(event.prices) if with_prices else ():
-        yield _price_line(key, event.prices[key])
+        if not prices.is_told_by_window(key, event.prices):
+            yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
         told_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
         # Of the whole catalogue, values are known only where they are the same for all; the detail tells the rest.
@@ -87,8 +89,16 @@ def _offer_lines(event: Event) -> Iterator[Line]:
     assert offer is not None
     if event.kind in ("new", "expired", "returned") and offer.prices:
         told = [key for key in prices.in_order(offer.prices) if key not in event.prices]
-        main = [key for key in told if key in ("prompt", "completion")]
-        minor = [key for key in told if key not in main and not prices.is_free(offer.prices[key])]
+        charged = headline_keys(offer.prices)
+        free = is_free(offer.prices)
+        main = [key for key in told if key in charged and (free or charged == TOKEN_PRICES or key not in TOKEN_PRICES)]
+        minor = [
+            key
+            for key in told
+            if key not in main
+            and not prices.is_free(offer.prices[key])
+            and offer.prices[key] != offer.prices.get(key.partition("@")[0])
+        ]
         last = "last price: " if event.kind == "expired" else "price: "
         if main:
             yield (Span(last, "muted"), Span(_price_list(main, offer)))
@@ -105,12 +115,14 @@ def _offer_lines(event: Event) -> Iterator[Line]:
     if facts:
         yield (Span(" · ".join(facts)),)
     if event.kind == "new" and offer.expiration_date:
-        yield (Span(f"Expires on {day_text(offer.expiration_date)}", "bad"),)
+        past = event.days_left is not None and event.days_left < 0
+        text = _sentence_case(deadline(event)) if past else f"Expires on {day_text(offer.expiration_date)}"
+        yield (Span(text, "bad"),)
 
 
 def _price_list(keys: Sequence[str], offer: Offer) -> str:
     """Return `$3 prompt, $15 completion per 1M tokens`, with each unit said once, after its prices."""
-    if all(prices.is_free(offer.prices[key]) for key in keys):
+    if is_free(offer.prices) and all(prices.is_free(offer.prices[key]) for key in keys):
         return "free"
     parts = []
     for at, key in enumerate(keys):
@@ -173,7 +185,8 @@ def deadline(event: Event) -> str:
         case 1:
             return "expires tomorrow"
         case days if days < 0:
-            return f"should have expired {-days} day{'s' if days < -1 else ''} ago"
+            went = event.offer.expiration_date if event.offer is not None else None
+            return f"was to go{f' on {day_text(went)}' if went else ''}, still there"
         case days:
             return f"expires in {days} days"
 
@@ -189,7 +202,8 @@ def _on(event: Event) -> str:
     old = expiry.old if expiry is not None else None
     if new is None:
         return f" (it was to expire on {day_text(old)})" if old else ""
-    return f", on {day_text(new)}" + (f" (before: {day_text(old)})" if old and old != new else "")
+    on = "" if event.days_left is not None and event.days_left < 0 else f", on {day_text(new)}"
+    return on + (f" (before: {day_text(old)})" if old and old != new else "")
 
 
 _FIELD_LABELS = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import quote
@@ -11,9 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from watcher.catalog import price
-from watcher.catalog.diff import CANONICAL_SLUG, Pending, is_price
+from watcher.catalog.diff import CANONICAL_SLUG, Pending
 from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange
-from watcher.catalog.reading import PRICING, REQUIRED_PRICES, price_of
+from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
 SITE = "https://openrouter.ai/"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
@@ -83,10 +83,10 @@ def _identified(event: Event) -> Event:
 
 
 def offer(facets: Facets) -> Offer:
-    """Return what a model with these facets offers."""
+    """Return what a model with these facets offers; of a schedule, the usual price as well as the windows."""
     prices: dict[str, str] = {}
     for path in sorted(path for path in facets if is_price(path)):
-        for window, value in price.windows(facets[path]):
+        for window, value in ((None, price.usual(facets[path])), *price.windows(facets[path])):
             if value != price.UNKNOWN:
                 prices[_key(path, window)] = value
     return Offer(
@@ -120,18 +120,25 @@ def price_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[s
 
 def price_marks(before: Facets, after: Facets) -> tuple[Mark, ...]:
     """Return what the change of prices means: the model became free, paid or variable."""
-    old, new = ([price_of(facets, PRICING + key) for key in REQUIRED_PRICES] for facets in (before, after))
-    was_free, is_free = (all(value == price.FREE for value in prices) for prices in (old, new))
+    old, new = ([price_of(facets, PRICING + key) for key in TOKEN_PRICES] for facets in (before, after))
     if price.VARIES in new and price.VARIES not in old:
         return ("became_variable",)
-    if was_free != is_free:
-        return ("became_free",) if is_free else ("became_paid",)
+    was_free, free = (is_free(prices_of(facets)) for facets in (before, after))
+    if was_free != free and price.UNKNOWN not in "".join([*old, *new]):
+        return ("became_free",) if free else ("became_paid",)
     return ()
+
+
+def repeated(times: int, within: timedelta) -> str:
+    """Return a sentence that tells a change from the first of its kind."""
+    last = "th" if times % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(times % 10, "th")
+    days = within / timedelta(days=1)
+    return f"{times}{last} change in {days:g} days."
 
 
 def field_changes(pending: Mapping[str, Pending], after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
     """Return the changes of other facets, by the name of the field."""
-    return {path.removesuffix(".slug"): FieldChange(pending[path].told, after.get(path)) for path in sorted(paths)}
+    return {path.removesuffix(".slug"): FieldChange(pending[path].announced, after.get(path)) for path in sorted(paths)}
 
 
 def days_left(expiration_date: object, now: datetime) -> int | None:

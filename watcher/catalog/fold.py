@@ -1,9 +1,13 @@
 """Rewrites of the whole catalogue: the same change on many models in one poll is one `changed` event, not hundreds.
 
-Never folded are prices, presence, and what calls depend on as much: where an id leads, and when it ends. Everybody who
-asked is told of their own models.
+Folded are fields that change in the same way (they appear, vanish, are respelled, or go from one value to another), and
+prices that begin or cease to be published: tiers, schedules and keys that a model is not priced by. Never folded are a
+price that moves, presence, and what calls depend on as much: where an id leads, and when it ends. Everybody who asked
+is told of their own models.
 """
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,10 +15,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from watcher.catalog import diff, event
-from watcher.catalog.model import Event, FieldChange
+from watcher.catalog import diff, event, price
+from watcher.catalog.model import Event, Facets, FieldChange
+from watcher.catalog.pricing import OVERRIDES, headline_keys, is_price, is_tier, price_key, prices_of
 from watcher.catalog.settle import Moment
 from watcher.catalog.track import Tracks
+
+_WORD = re.compile(r"\w+")
 
 
 class Folded(Struct, frozen=True):
@@ -25,41 +32,86 @@ class Folded(Struct, frozen=True):
     """By model, the facets that it announces."""
 
 
+class _Way(Struct, frozen=True, order=True):
+    """What happened to a field."""
+
+    field: str
+    verb: str
+    values: str = ""
+    """Old and new value, where that is what the models have in common."""
+
+
 def fold(tracks: Tracks, moment: Moment) -> Folded | None:
     """Return the one event about all rewrites of the whole catalogue that have settled, if there are any."""
     policy = moment.policy
-    groups: dict[tuple[str, str, datetime], list[str]] = defaultdict(list)
+    groups: dict[tuple[_Way, datetime], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for model_id, track in tracks.items():
         if track.present and track.announced:
             for path, held in track.pending.items():
-                if diff.is_other(path) and moment.settled(held.since, policy.settle_changed):
-                    groups[path, _way(held.told, track.model.facets.get(path)), held.since].append(model_id)
+                wait = policy.settle if is_price(path) else policy.settle_changed
+                if moment.settled(held.since, wait) and (way := _way(path, held.announced, track.model.facets)):
+                    groups[way, held.since][model_id].add(path)
     present = sum(track.present for track in tracks.values())
     large = {
-        key: ids
-        for key, ids in sorted(groups.items())
-        if len(ids) >= policy.fold_models and len(ids) >= policy.fold_share * present
+        key: members
+        for key, members in sorted(groups.items())
+        if len(members) >= policy.fold_models and len(members) >= policy.fold_share * present
     }
     if not large:
         return None
     paths: dict[str, set[str]] = defaultdict(set)
     fields: dict[str, FieldChange] = {}
-    for (path, _, _), ids in large.items():
-        fields[path] = FieldChange(
-            _common(tracks[model_id].pending[path].told for model_id in ids),
-            _common(tracks[model_id].model.facets.get(path) for model_id in ids),
-        )
-        for model_id in ids:
-            paths[model_id].add(path)
-    lines = [f"{path} {way} on {len(ids)} of {present} models" for (path, way, _), ids in large.items()]
-    since = max(since for _, _, since in large)
+    for (way, _), members in large.items():
+        pairs = [
+            (tracks[model_id].pending[path].announced, tracks[model_id].model.facets.get(path))
+            for model_id, found in members.items()
+            for path in found
+        ]
+        fields[way.field] = FieldChange(_common(old for old, _ in pairs), _common(new for _, new in pairs))
+        for model_id, found in members.items():
+            paths[model_id] |= found
+    lines = [f"{way.field} {way.verb} on {len(members)} of {present} models" for (way, _), members in large.items()]
+    since = max(since for _, since in large)
     return Folded(event.catalogue_event(moment.now, since, fields, lines), paths)
 
 
-def _way(told: Any, value: Any) -> str:
-    if told is None:
-        return "appeared"
-    return "disappeared" if value is None else "changed"
+def _way(path: str, announced: Any, facets: Facets) -> _Way | None:
+    """Return what happened to the field at a path, or None for what is never folded."""
+    value = facets.get(path)
+    if is_price(path):
+        return _publication(path, announced, facets)
+    if not diff.is_other(path):
+        return None
+    if announced is None or value is None:
+        return _Way(path, _appeared(announced))
+    if not diff.is_watched(path):
+        return _Way(path, "changed")
+    if _spelling(announced) == _spelling(value):
+        return _Way(path, "respelled")
+    return _Way(path, "changed", json.dumps([announced, value], sort_keys=True))
+
+
+def _publication(path: str, announced: Any, facets: Facets) -> _Way | None:
+    """Return how a price began or ceased to be published, or None for one that moved."""
+    value = facets.get(path)
+    if is_tier(path):
+        return None if None not in (announced, value) else _Way(OVERRIDES, _appeared(announced))
+    scheduled = [other is not None and price.is_schedule(other) for other in (announced, value)]
+    if scheduled[0] != scheduled[1]:
+        return _Way(OVERRIDES, "appeared" if scheduled[1] else "disappeared")
+    headline = headline_keys(prices_of(facets)), headline_keys(prices_of({**facets, path: announced or price.FREE}))
+    if None in (announced, value) and not any(price_key(path) in keys for keys in headline):
+        return _Way(path, _appeared(announced))
+    return None
+
+
+def _appeared(announced: Any) -> str:
+    return "appeared" if announced is None else "disappeared"
+
+
+def _spelling(value: Any) -> list[str]:
+    """Return what a value says, whatever the order, the case and what stands between the words."""
+    return sorted(_WORD.findall(json.dumps(value, sort_keys=True).casefold()))
 
 
 def _common(values: Iterable[Any]) -> Any:

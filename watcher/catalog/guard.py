@@ -23,26 +23,19 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
         return Refusal("the list is empty")
     if snapshot.promised is not None and snapshot.total < snapshot.promised:
         return Refusal(f"the list has {snapshot.total} models, but promises {snapshot.promised}")
-    if snapshot.duplicates:
-        more = f" and {len(snapshot.duplicates) - 1} more" if len(snapshot.duplicates) > 1 else ""
-        return Refusal(f"the list has {snapshot.duplicates[0]}{more} twice")
-    if not snapshot.entries or _too_many(snapshot.unnamed, snapshot.total, policy):
-        return Refusal(f"{snapshot.unnamed} of {snapshot.total} entries have no readable id")
+    if too_many(len(snapshot.conflicting), snapshot.total, policy):
+        return Refusal(f"the list has {len(snapshot.conflicting)} models twice, with different contents")
+    if not snapshot.entries or too_many(len(snapshot.unnamed), snapshot.total, policy):
+        return Refusal(f"{len(snapshot.unnamed)} of {snapshot.total} entries have no readable id")
     gone = frozenset(present - snapshot.entries.keys())
-    if _too_many(len(gone), len(present), policy):
+    if too_many(len(gone), len(present), policy):
         return Refusal(f"{len(gone)} of {len(present)} models are gone at once", gone)
     return None
 
 
-def is_whole(snapshot: Snapshot) -> bool:
-    """Whether nothing within the snapshot speaks against it, and each of its entries has an id of its own."""
-    promised = snapshot.promised if snapshot.promised is not None else snapshot.total
-    return 0 < len(snapshot.entries) == snapshot.total >= promised
-
-
 def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
     """Return why a feed with `unknown` ids that nobody has seen is implausible beside `known` models, or None."""
-    if _too_many(unknown, known, policy):
+    if too_many(unknown, known, policy):
         return Refusal(f"the feed has {unknown} models that nobody knows, beside {known} that are known")
     return None
 
@@ -52,5 +45,6 @@ def confirms(count: int, snapshot: Snapshot, policy: Policy) -> bool:
     return abs(count - snapshot.total) <= policy.max_gone_models
 
 
-def _too_many(models: int, of: int, policy: Policy) -> bool:
+def too_many(models: int, of: int, policy: Policy) -> bool:
+    """Whether so many models are more than `max_gone` and `max_gone_models` allow."""
     return models > policy.max_gone_models and models > policy.max_gone * of

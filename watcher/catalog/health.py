@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.event import source_event
+from watcher.catalog.gaps import Gaps, describe
 from watcher.catalog.guard import Refusal
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
@@ -24,6 +25,13 @@ class Health(Struct, frozen=True):
     """The models that were missing from the list that was refused last."""
     reason: str | None = None
     """Why the last poll was not good."""
+    gaps: Gaps = Gaps()
+    """What could not be read at the last good one."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the last poll was good and nothing is to be told of those before."""
+        return self.failing_since is None and self.suspect_since is None
 
 
 Outcome = tuple[Health, tuple[Event, ...]]
@@ -72,11 +80,25 @@ def agreeing(health: Health, refusal: Refusal, policy: Policy, *, fresh: bool = 
 
 def recovered(health: Health, now: datetime) -> Outcome:
     """Return the health after a good poll: `source_recovered` if it was announced as failing."""
+    well = Health(gaps=health.gaps)
     if not health.told_failing or health.failing_since is None:
-        return Health(), ()
+        return well, ()
     out = _duration(now - health.failing_since)
-    event = source_event("source_recovered", now, now, f"It can be read again, after {out}.")
-    return Health(), (event,)
+    return well, (source_event("source_recovered", now, now, f"It can be read again, after {out}."),)
+
+
+def read(health: Health, gaps: Gaps, suspect: tuple[str, ...], now: datetime) -> Outcome:
+    """Return the health after a good poll with these gaps: `catalog_suspect` for fields that are suspect since now.
+
+    Args:
+        suspect: the fields that cannot be read on many models.
+    """
+    fields = tuple(field for field in suspect if field not in gaps.suspect)
+    after = replace(health, gaps=replace(gaps, suspect=suspect))
+    if not fields:
+        return after, ()
+    detail = f"{describe(gaps, fields)}. What was known before is kept, so a change there is not seen."
+    return after, (source_event("catalog_suspect", now, now, detail),)
 
 
 def _duration(span: timedelta) -> str:

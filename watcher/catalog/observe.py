@@ -1,14 +1,15 @@
 """Bringing what is remembered up to what a poll showed, facet by facet, before anything is announced."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from watcher.catalog import diff
 from watcher.catalog.diff import CANONICAL_SLUG
-from watcher.catalog.model import Facets, Model
+from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Entry, Snapshot, UnfitError, normalise
+from watcher.catalog.reading import Reading, Snapshot, normalise, not_understood
 from watcher.catalog.track import Track, Tracks
 
 
@@ -19,39 +20,35 @@ def observe(
     last_good: datetime | None,
     policy: Policy,
     *,
+    unnamed: Collection[str] = (),
     fresh: bool = True,
-) -> tuple[dict[str, Track], dict[str, str]]:
-    """Return the tracks that the snapshot changes on the observed side, and what is wrong with each unfit document."""
+) -> tuple[dict[str, Track], dict[str, Reading]]:
+    """Return the tracks that the snapshot changes on the observed side, and the readings of documents that are new.
+
+    A model counts as there while an entry without a readable id has its name. Where such an entry came when a model
+    went, it may be that one, so this poll does not count as one without it.
+
+    Args:
+        unnamed: entries without a readable id at the last good poll, as in `Snapshot.unnamed`.
+    """
     changed: dict[str, Track] = {}
-    unfit: dict[str, str] = {}
+    readings: dict[str, Reading] = {}
     for model_id, entry in snapshot.entries.items():
         track = tracks.get(model_id)
         if track is not None and track.present and track.digest == entry.digest:
             continue
-        try:
-            model = normalise(entry.raw)
-        except UnfitError as error:
-            unfit[model_id] = str(error)
-            if track is not None and track.listed and not track.present:
-                changed[model_id] = replace(track, present=True, missing=0, since=now, last_seen=None)
-            continue
-        changed[model_id] = _seen(track or _as_slug(tracks, model), model, entry, now, policy)
+        reading = not_understood(model_id) if model_id in snapshot.conflicting else normalise(entry.raw, now)
+        readings[model_id] = reading
+        changed[model_id] = _seen(track or _as_slug(tracks, reading.model), reading.model, entry.digest, now, policy)
+    doubtful = bool(set(snapshot.unnamed) - set(unnamed))
     for model_id, track in tracks.items():
-        if track.listed and model_id not in snapshot.entries:
+        if track.listed and model_id not in snapshot.entries and track.model.name not in snapshot.unnamed:
             if track.present:
-                changed[model_id] = replace(track, present=False, missing=1, since=now, last_seen=last_good)
+                missing = 0 if doubtful else 1
+                changed[model_id] = replace(track, present=False, missing=missing, since=now, last_seen=last_good)
             elif track.announced and fresh:
                 changed[model_id] = replace(track, missing=track.missing + 1)
-    return changed, unfit
-
-
-def shows_the_same(facets: Facets, raw: bytes) -> bool:
-    """Whether a document is of a model as it was seen last, so that `observe` changes nothing but the digest."""
-    try:
-        model = normalise(raw)
-    except UnfitError:
-        return False
-    return diff.carry(facets, model.facets) == facets
+    return changed, readings
 
 
 def _as_slug(tracks: Tracks, model: Model) -> Track | None:
@@ -60,21 +57,21 @@ def _as_slug(tracks: Tracks, model: Model) -> Track | None:
     return None if track is None or track.listed else track
 
 
-def _seen(track: Track | None, model: Model, entry: Entry, now: datetime, policy: Policy) -> Track:
+def _seen(track: Track | None, model: Model, digest: bytes, now: datetime, policy: Policy) -> Track:
     if track is None:
-        return Track(model, now, entry.digest)
+        return Track(model, now, digest)
     if not track.listed:  # the feed knew it first
-        return replace(track, model=model, since=now, digest=entry.digest, present=True, listed=True)
-    facets = diff.carry(track.model.facets, model.facets)
+        return replace(track, model=model, since=now, digest=digest, present=True, listed=True)
+    facets = diff.fill_unknown(track.model.facets, model.facets)
     return replace(
         track,
         model=Model(model.id, facets),
         since=track.since if track.present else now,
-        digest=entry.digest,
+        digest=digest,
         present=True,
         missing=0,
         last_seen=None,
         pending={}
         if track.announced is None
-        else diff.pend(track.pending, track.model.facets, facets, now, policy.min_change),
+        else diff.update_pending(track.pending, track.model.facets, facets, now, policy.min_change),
     )

@@ -1,12 +1,14 @@
 """What counts as news, and from when: the settings of `[announce]`, as the pure core takes them."""
 
-from datetime import timedelta
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
 
 HEADLINE_PRICES = ("prompt", "completion")
-"""The two prices that everybody pays."""
+"""As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
 
 
 class Policy(Struct, frozen=True):
@@ -22,9 +24,16 @@ class Policy(Struct, frozen=True):
     settle_returned: timedelta = timedelta()
     settle_expiring: timedelta = timedelta()
     settle_retargeted: timedelta = timedelta()
+    damping: int = 3
+    """By how much each recent announcement of the same kind of change multiplies the stillness that the next one needs;
+    1 turns this off. The idea is that of route flap damping, RFC 2439."""
+    damping_half_life: timedelta = timedelta(days=14)
+    """After this time an announcement counts half."""
+    damping_most: timedelta = timedelta(hours=48)
+    """The most stillness that damping asks for."""
     confirm_expired: int = 2
     """Good polls in a row that a model must be absent from to be announced as expired."""
-    confirm_gap: timedelta = timedelta(hours=6)
+    confirm_gap: timedelta = timedelta(hours=12)
     """If the last good poll is longer ago than this, one poll without the model is enough."""
     min_change: Decimal = Decimal("0.01")
     """Fraction of the announced price from which a move is material; to and from free always is."""
@@ -44,3 +53,14 @@ class Policy(Struct, frozen=True):
     """The same field changing the same way on at least this many models in one poll …"""
     fold_share: Decimal = Decimal("0.10")
     """… and this fraction of the catalogue is one event about the catalogue."""
+
+    def stillness(self, wait: timedelta, announced: Sequence[datetime], now: datetime) -> timedelta:
+        """Return how long a difference must hold still, if ones of its kind were announced at those times.
+
+        That is `wait` × `damping` ^ restlessness, where each announcement adds one to the restlessness. What is
+        announced at once as a rule (`wait` is zero) grows by what a price's stillness grows by.
+        """
+        ages = [max(now - at, timedelta(0)) / self.damping_half_life for at in announced]
+        restlessness = sum(math.pow(0.5, age) for age in ages)
+        more = (wait or self.settle) * (math.pow(self.damping, restlessness) - 1)
+        return max(wait, min(wait + more, self.damping_most))

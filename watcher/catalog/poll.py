@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from watcher.catalog import guard, health
+from watcher.catalog import gaps, guard, health
 from watcher.catalog.announce import judge
 from watcher.catalog.guard import Refusal
 from watcher.catalog.health import Health
@@ -14,7 +15,7 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot
 from watcher.catalog.track import Judgement, Tracks
 
-Outcome = Literal["good", "refused", "failed"]
+Outcome = Literal["good", "refused", "failed", "overtaken"]
 
 
 class Standing(Struct, frozen=True):
@@ -33,6 +34,8 @@ class Verdict(Struct, frozen=True):
     judgement: Judgement
     reason: str | None = None
     """Why it is not good."""
+    problems: tuple[str, ...] = ()
+    """A sentence about each thing in the list that cannot be read, and could be before."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -76,11 +79,25 @@ def judge_list(
     if refusal is not None and not (refusal.gone and (confirmed or _repeated(refusal, standing, policy, fresh))):
         after, events = health.suspected(standing.health, now, refusal, policy, fresh=fresh)
         return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
-    after, events = health.recovered(standing.health, now)
-    last_good = standing.last_good
-    judgement = judge(tracks, snapshot, now=now, last_good=last_good, policy=policy, baseline=baseline, fresh=fresh)
-    together = Judgement(judgement.tracks, judgement.events + events, judgement.problems)
-    return Verdict("good", Standing(now, after), together)
+    before = standing.health.gaps
+    judgement = judge(
+        tracks,
+        snapshot,
+        now=now,
+        last_good=standing.last_good,
+        policy=policy,
+        baseline=baseline,
+        unnamed=before.unnamed,
+        fresh=fresh,
+    )
+    found = gaps.after(before, snapshot, judgement.readings)
+    suspect = gaps.suspect_fields(found, {**tracks, **judgement.tracks}, policy) if found.fields else ()
+    after, recovered = health.recovered(standing.health, now)
+    after, doubts = health.read(after, found, suspect, now)
+    known = gaps.lines(before)
+    problems = tuple(line for gap, line in gaps.lines(found).items() if gap not in known)
+    together = replace(judgement, events=judgement.events + doubts + recovered)
+    return Verdict("good", Standing(now, after), together, problems=problems)
 
 
 def judge_failure(reason: str, *, now: datetime, standing: Standing, policy: Policy) -> Verdict:

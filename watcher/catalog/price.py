@@ -1,16 +1,19 @@
-"""Prices: exact decimal strings in USD per token, day schedules of them, and what one price is against another.
+"""Prices: exact decimal strings in USD per token, schedules of them, and what one price is against another.
 
 A price is a string in canonical form:
 
 - a decimal without exponent or trailing zeros: `"0.000003"`; `"0"` is free;
 - `"varies"`: it depends on where a router sends the call (the API's `-1`), so it is no number;
 - `"?"`: not known, so nothing can be said of it;
-- a day schedule: `"00:30=0.0000003 16:30=0.00000015"`, each price holding from its UTC time until the next one's.
+- a schedule, each price holding from its UTC time until the next one's: by day, `"00:30=0.0000003 16:30=0.00000015"`,
+  or by week where the days differ, `"mon 01:00=… mon 04:00=…"`.
 """
 
-from collections.abc import Iterable, Iterator
-from decimal import Context, Decimal, InvalidOperation
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from decimal import Context, Decimal
 from itertools import groupby, pairwise
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -21,6 +24,12 @@ VARIES = "varies"
 UNKNOWN = "?"
 DAY = 24 * 60
 """Minutes in a day."""
+WEEK = 7 * DAY
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+T = TypeVar("T", bound=Hashable)
+Pieces = list[tuple[int, T]]
+"""(minute of the week from Monday 00:00 UTC, what holds from then on), in order, from minute 0 on."""
 
 # A double holds 15 decimal digits exactly; what the API writes beyond them is the rounding of a division
 # (8.333333333333333e-8 became 8.333333333333334e-8 overnight) and not a price.
@@ -28,7 +37,10 @@ _DIGITS = Context(prec=15)
 
 
 class Step(Struct, frozen=True):
-    """One piece of a price's change: `window` is its time of day (`16:30-00:30` UTC), None for all day."""
+    """One piece of a price's change: `window` says when it holds (`16:30-00:30`, `mon-fri 01:00-04:00`), None: always.
+
+    Times are UTC.
+    """
 
     window: str | None
     old: str
@@ -43,11 +55,17 @@ def canonical(value: object) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 64:
         raise ValueError("not a price")
+    text = str(value).strip()
     try:
-        number = _DIGITS.plus(Decimal(str(value)))
-    except InvalidOperation:
+        exact = Decimal(text)
+        if not exact.is_finite() or (exact and not -30 <= exact.adjusted() <= 9):
+            raise ValueError("not a price")
+        number = _DIGITS.plus(exact)
+        if number.adjusted() > 9:
+            raise ValueError("not a price")
+    except ArithmeticError:  # an exponent that no Decimal holds overflows or underflows
         raise ValueError("not a price") from None
-    if not number.is_finite() or (number and not -30 <= number.adjusted() <= 9):
+    if not number and text.lower().partition("e")[0].strip("+-0."):  # it was no zero before it underflowed
         raise ValueError("not a price")
     if number == -1:
         return VARIES
@@ -63,61 +81,130 @@ def plain(number: Decimal) -> str:
 
 
 def join(pieces: Iterable[tuple[int, str]]) -> str:
-    """Return the schedule of prices that hold from a minute of the day each; one price all day is just that price."""
-    steps = [next(same) for _, same in groupby(sorted(pieces), key=lambda piece: piece[1])]
-    if len(steps) > 1 and steps[0][1] == steps[-1][1]:  # over midnight
-        del steps[0]
-    if len(steps) == 1:
-        return steps[0][1]
-    return " ".join(f"{_clock(minute)}={price}" for minute, price in steps)
+    """Return the schedule of prices that hold from a minute of the week each; one price all week is just that price."""
+    changes = _changes(sorted(pieces))
+    if len(changes) == 1:
+        return changes[0][1]
+    if _is_daily(changes):
+        return " ".join(f"{_clock(minute)}={price}" for minute, price in changes if minute < DAY)
+    return " ".join(f"{DAYS[minute // DAY]} {_clock(minute % DAY)}={price}" for minute, price in changes)
 
 
-def pieces(price: str) -> list[tuple[int, str]]:
-    """Return (minute of the day, price from then on) of a schedule in order; of any other price one piece from 0."""
-    if "=" not in price:
+def _changes(pieces: Pieces[T]) -> Pieces[T]:
+    """Return only the pieces that differ from the one before, the first one's being the last."""
+    changes = [next(same) for _, same in groupby(pieces, key=lambda piece: piece[1])]
+    if len(changes) > 1 and changes[0][1] == changes[-1][1]:  # over the end of the week
+        del changes[0]
+    return changes
+
+
+def _is_daily(changes: Pieces[T]) -> bool:
+    """Whether each day is like the others."""
+    return {((minute + DAY) % WEEK, value) for minute, value in changes} == set(changes)
+
+
+def is_schedule(price: str) -> bool:
+    """Whether the price depends on the time."""
+    return "=" in price
+
+
+def pieces(price: str) -> Pieces[str]:
+    """Return (minute of the week, price from then on) in order, the first one from minute 0."""
+    if not is_schedule(price):
         return [(0, price)]
-    return [(int(at[:2]) * 60 + int(at[3:]), value) for at, _, value in (part.partition("=") for part in price.split())]
+    found: Pieces[str] = []
+    day: int | None = None
+    for part in price.split():
+        if part in DAYS:
+            day = DAYS.index(part)
+            continue
+        at, _, value = part.partition("=")
+        minute = int(at[:2]) * 60 + int(at[3:])
+        found += [(each * DAY + minute, value) for each in (range(7) if day is None else [day])]
+    found.sort()
+    return found if found[0][0] == 0 else [(0, found[-1][1]), *found]
 
 
 def at_minute(price: str, minute: int) -> str:
-    """Return the price in force at a minute of the UTC day."""
-    steps = pieces(price)
-    return next((value for start, value in reversed(steps) if start <= minute), steps[-1][1])
+    """Return the price in force at a minute of the UTC week."""
+    return next(value for start, value in reversed(pieces(price)) if start <= minute)
+
+
+def usual(price: str) -> str:
+    """Return the price that holds for the largest part of the week: where windows are exceptions, that around them."""
+    return _longest(pieces(price))
+
+
+def _longest(pieces: Pieces[T]) -> T:
+    minutes: dict[T, int] = defaultdict(int)
+    for (start, value), (end, _) in pairwise([*pieces, (WEEK, pieces[0][1])]):
+        minutes[value] += end - start
+    return max(minutes, key=lambda value: (minutes[value], str(value)))
 
 
 def windows(price: str) -> Iterator[tuple[str | None, str]]:
-    """Yield (window, price) for each part of the day; the window is None for a price that holds all day."""
-    steps = pieces(price)
-    if len(steps) == 1:
-        yield None, price
-        return
-    for (start, value), (end, _) in pairwise([*steps, steps[0]]):
-        yield f"{_clock(start)}-{_clock(end)}", value
+    """Yield (window, price) for each part of the day or week; the window is None for a price that always holds.
+
+    Where days differ, the windows are those in which the price is not the usual one.
+    """
+    always = usual(price)
+    daily = _is_daily(_changes(pieces(price)))
+    return (pair for pair in _labelled(pieces(price)) if daily or pair[1] != always)
 
 
-def carry(previous: str, new: str) -> str:
+def _labelled(pieces: Pieces[T]) -> Iterator[tuple[str | None, T]]:
+    """Yield (when, what holds then): by times of the day or, where days differ, by days and times."""
+    changes = _changes(pieces)
+    if len(changes) == 1:
+        yield None, changes[0][1]
+    elif _is_daily(changes):
+        today = [change for change in changes if change[0] < DAY]
+        for (start, value), (end, _) in pairwise([*today, today[0]]):
+            yield f"{_clock(start)}-{_clock(end)}", value
+    else:
+        days: dict[tuple[int, int, T], list[int]] = defaultdict(list)
+        for (start, value), (end, _) in pairwise([*pieces, (WEEK, pieces[0][1])]):
+            for day in range(start // DAY, -(-end // DAY)):
+                begins, ends = max(start - day * DAY, 0), min(end - day * DAY, DAY)
+                days[begins, ends, value].append(day)
+        for (begins, ends, value), on in days.items():
+            clock = "" if (begins, ends) == (0, DAY) else f" {_clock(begins)}-{_clock(ends)}"
+            yield f"{_days(on)}{clock}", value
+
+
+def _days(days: list[int]) -> str:
+    """Return days in words: `sat`, `mon-fri`, `mon,wed`."""
+    runs = [[day for _, day in run] for _, run in groupby(enumerate(days), key=lambda pair: pair[1] - pair[0])]
+    return ",".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
+
+
+def fill_unknown(previous: str, new: str) -> str:
     """Return `new` with what is not known in it taken from `previous`, time by time."""
     if UNKNOWN not in new:
         return new
-    return join(
-        (start, at_minute(previous, start) if old_or_new == UNKNOWN else old_or_new)
-        for start in sorted({start for start, _ in pieces(previous) + pieces(new)})
-        for old_or_new in (at_minute(new, start),)
-    )
+    cuts = sorted({start for start, _ in pieces(previous) + pieces(new)})
+    pairs = ((cut, at_minute(previous, cut), at_minute(new, cut)) for cut in cuts)
+    return join((cut, before if now == UNKNOWN else now) for cut, before, now in pairs)
 
 
 def steps(old: str, new: str) -> list[Step]:
-    """Return where the two prices differ, a step for each part of the day; what is not known does not differ."""
+    """Return where the two prices differ, a step for each part of the day or week; what is not known does not differ.
+
+    What happened for the largest part of the week is a step without a window as well; it stands for all windows of a
+    week in which just the same happened.
+    """
     cuts = sorted({start for start, _ in pieces(old) + pieces(new)})
-    pairs = [(start, (at_minute(old, start), at_minute(new, start))) for start in cuts]
-    merged = [next(same) for _, same in groupby(pairs, key=lambda pair: pair[1])]
-    if len(merged) > 1 and merged[0][1] == merged[-1][1]:
-        del merged[0]
-    if len(merged) == 1:
-        spans: list[tuple[str | None, tuple[str, str]]] = [(None, merged[0][1])]
-    else:
-        spans = [(f"{_clock(start)}-{_clock(end)}", pair) for (start, pair), (end, _) in pairwise([*merged, merged[0]])]
-    return [Step(window, *pair) for window, pair in spans if pair[0] != pair[1] and UNKNOWN not in pair]
+    pairs = _merged([(cut, (at_minute(old, cut), at_minute(new, cut))) for cut in cuts])
+    found = [Step(window, *pair) for window, pair in _labelled(pairs)]
+    around = Step(None, *_longest(pairs))
+    if len(found) > 1:
+        daily = _is_daily(_changes(pairs))
+        found = [around, *(step for step in found if daily or (step.old, step.new) != (around.old, around.new))]
+    return [step for step in found if step.old != step.new and UNKNOWN not in (step.old, step.new)]
+
+
+def _merged(pieces: Pieces[T]) -> Pieces[T]:
+    return [next(same) for _, same in groupby(pieces, key=lambda piece: piece[1])]
 
 
 def is_material(old: str, new: str, threshold: Decimal) -> bool:

@@ -6,8 +6,9 @@ nothing is lost by reading it. Reading is in two steps because nearly every docu
 """
 
 import json
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -15,38 +16,28 @@ import msgspec
 from msgspec import Struct
 
 from watcher.catalog import price
-from watcher.catalog.model import Facets, Model
+from watcher.catalog.model import Model
+from watcher.catalog.pricing import OVERRIDES, PRICING, TOKEN_PRICES, is_price, is_tier, read_pricing, whole
+from watcher.catalog.values import READERS, UnreadableValueError, clean
 
-PRICING = "pricing."
-"""Prefix of the facets that are prices: `pricing.prompt`; a tier of it is `pricing.prompt@200000+`."""
-
-REQUIRED_PRICES = ("prompt", "completion")
+UNREAD = "?"
+"""The facet that lists the paths of a model that never could be read, so that nothing is known of them."""
 
 UNWATCHED = frozenset({"id", "benchmarks"})
 """Not part of the normal form: `benchmarks` moves all the time and says nothing about the offer."""
 
-_SETS = frozenset(
-    {"supported_parameters", "architecture.input_modalities", "architecture.output_modalities", "supported_voices"}
-)
-_ID = re.compile(r"[\x21-\x7e]{1,200}")
+WHOLE_DOCUMENT = ""
+"""The path of everything in a document."""
+
+_OBJECTS = frozenset({"architecture", "top_provider", "alias_target", "per_request_limits", "reasoning"})
+_NUMBERS = ("per_request_limits.", "reasoning.")
+"""Prefixes of values of which a number may come as text."""
 _MAX_DEPTH = 4
-_CONDITIONS = frozenset({"min_prompt_tokens", "utc_start", "utc_end"})
-_PRICE_KEYS = frozenset(
-    {
-        *("prompt", "completion", "request", "image", "image_output", "image_token", "audio", "audio_output"),
-        *("input_audio_cache", "web_search", "internal_reasoning"),
-        *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
-    }
-)
-"""The price keys seen so far; another key beside them in `pricing` is read as a price too."""
+_MAX_ID = 200
 
 
 class UnreadableError(ValueError):
     """The body is not the promised list; the message says how."""
-
-
-class UnfitError(ValueError):
-    """One document is not a model that can be understood; the message says what is wrong with it."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -64,9 +55,20 @@ class Snapshot(Struct, frozen=True):
     """Entries in the list, whatever their state."""
     promised: int | None = None
     """The list's own `total_count`, if it gave one."""
-    unnamed: int = 0
-    """Entries whose id cannot be read: any model that is missing may be one of them."""
-    duplicates: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    """What tells the entries without a readable id apart: their name, or else a digest."""
+    conflicting: tuple[str, ...] = ()
+    """Ids of which there are two different documents; the digest in `entries` is that of both."""
+
+
+class Reading(Struct, frozen=True):
+    """One document in normal form, and what of it could not be read."""
+
+    model: Model
+    unreadable: tuple[str, ...] = ()
+    """Paths of the API's document whose values are not what the API promises."""
+    conditions: tuple[str, ...] = ()
+    """Conditions of prices that are not understood."""
 
 
 class _Page(Struct):
@@ -78,84 +80,38 @@ class _Named(Struct):
     id: str
 
 
-class _Architecture(Struct):
-    input_modalities: list[str] | None = None
-    output_modalities: list[str] | None = None
-
-
-class _TopProvider(Struct):
-    context_length: int | float | None = None
-    max_completion_tokens: int | float | None = None
-    is_moderated: bool | None = None
-
-
-class _AliasTarget(Struct):
-    slug: str
-
-
-class _Document(Struct):
-    """The parts of the API's Model that the watcher relies on, to check their types."""
-
-    id: str
-    name: str
-    pricing: dict[str, Any]
-    canonical_slug: str | None = None
-    context_length: int | float | None = None
-    architecture: _Architecture | None = None
-    top_provider: _TopProvider | None = None
-    supported_parameters: list[str] | None = None
-    alias_target: _AliasTarget | None = None
-    expiration_date: str | None = None
-    hugging_face_id: str | None = None
-
-
 _page_decoder = msgspec.json.Decoder(_Page)
 _named_decoder = msgspec.json.Decoder(_Named)
 
 
-class Familiar:
-    """The documents of the list that was read last: what comes again need not be looked through again.
-
-    It keeps no document, only its length and a hash of 64 bits that has a secret of this process in it.
-    """
-
-    def __init__(self) -> None:
-        self.documents: dict[tuple[int, int], tuple[str, bytes]] = {}
-        """The id and the digest of each."""
-
-
-def read(pages: Sequence[bytes], familiar: Familiar | None = None) -> Snapshot:
-    """Split the pages of a list into a snapshot.
-
-    Args:
-        pages: their bodies.
-        familiar: what the last list held, which is then what this one holds.
+def read(pages: Sequence[bytes]) -> Snapshot:
+    """Split the pages of a list into a snapshot. A second copy of the same document counts once.
 
     Raises:
         UnreadableError: a page is not a JSON object with a list `data`.
     """
-    familiar = familiar or Familiar()
-    known, found = familiar.documents, {}
     entries: dict[str, Entry] = {}
-    duplicates: list[str] = []
-    unnamed = total = 0
+    unnamed: list[str] = []
+    conflicting: dict[str, None] = {}
+    total = 0
     promised: int | None = None
     for body in pages:
-        count, documents = _decode_page(body, known)
+        count, documents = _decode_page(body)
         promised = count if isinstance(count, int) else promised
         total += len(documents)
         for data in documents:
-            key = (hash(data), len(data))
-            model_id, digest = named = known.get(key) or (_id(data), blake2b(data, digest_size=16).digest())
-            found[key] = named
+            entry = Entry(data, _digest(data))
+            model_id = _id(data)
             if not model_id:
-                unnamed += 1
-            elif model_id in entries:
-                duplicates.append(model_id)
-            else:
-                entries[model_id] = Entry(data, digest)
-    familiar.documents = found
-    return Snapshot(entries, total, promised, unnamed, tuple(duplicates))
+                unnamed.append(_name(entry))
+            elif (known := entries.setdefault(model_id, entry)).digest != entry.digest:
+                conflicting[model_id] = None
+                entries[model_id] = Entry(known.raw, _digest(known.digest + entry.digest))
+    return Snapshot(entries, total, promised, tuple(sorted(unnamed)), tuple(conflicting))
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def _id(data: bytes) -> str:
@@ -164,18 +120,28 @@ def _id(data: bytes) -> str:
         model_id = _named_decoder.decode(data).id
     except msgspec.MsgspecError:
         return ""
-    return model_id if _ID.fullmatch(model_id) else ""
+    return model_id if is_id(model_id) else ""
 
 
-def _decode_page(body: bytes, known: Container[tuple[int, int]]) -> tuple[Any, list[bytes]]:
-    """Return the page's `total_count` and its documents, of which all that are not `known` are made sure to be text."""
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a model: one word, in any script."""
+    return 0 < len(text) <= _MAX_ID and text.isprintable() and " " not in text
+
+
+def _name(entry: Entry) -> str:
+    """Return what tells an entry without an id apart from others."""
+    document = _decode(entry.raw)
+    name = document.get("name") if isinstance(document, dict) else None
+    return name[:_MAX_ID] if isinstance(name, str) and name else entry.digest.hex()
+
+
+def _decode_page(body: bytes) -> tuple[Any, list[bytes]]:
+    """Return the page's `total_count` and its documents."""
     try:
         try:
             page = _page_decoder.decode(body)
             documents = [bytes(raw) for raw in page.data]
-            for data in documents:
-                if (hash(data), len(data)) not in known:
-                    data.decode()  # the decoder looks only at the text that it hands out
+            body.decode()  # the decoder looks only at the text that it hands out
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -192,10 +158,31 @@ def _decode_page(body: bytes, known: Container[tuple[int, int]]) -> tuple[Any, l
 def _repair(body: bytes) -> bytes:
     """Return the JSON with what no text can hold replaced by U+FFFD, if it is JSON at all."""
     try:
-        document = json.loads(body.decode("utf-8", "replace"))
+        document = _lenient(body.decode("utf-8", "replace"))
         return msgspec.json.encode(_without_surrogates(document))
     except ValueError as error:
         raise UnreadableError(f"not JSON: {error}") from None
+
+
+def _lenient(text: str) -> Any:
+    """Return what the JSON says, with numbers that JSON or a double does not have as text: they are no `null`."""
+    return json.loads(text, parse_constant=str, parse_float=_finite, parse_int=_integer)
+
+
+def _finite(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) < 19 else text
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.MsgspecError:
+        return _lenient(raw.decode())
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -208,163 +195,88 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def normalise(raw: bytes) -> Model:
-    """Return the normal form of one model's document.
+def normalise(raw: bytes, now: datetime) -> Reading:
+    """Return the normal form of one model's document, which has a readable id.
 
     - Nested values are flattened to dotted paths; unknown ones are kept as they came.
-    - `null`, `""`, empty lists and objects mean the same as absent: they are left out.
-    - Lists that are sets are sorted; whole floats are integers.
-    - Prices are canonical (see `price`); an optional price of zero is left out, as absent means the same.
-      Conditional prices of `pricing.overrides` become facets of their own (`pricing.prompt@200000+`) or, for times
-      of the day, the price itself: the day's schedule stands for the window that happens to be in force.
+    - `null`, empty lists and objects mean the same as absent: they are left out, as is `""` where a text is optional.
+    - Lists that are sets are sorted; whole floats are integers, as are digits in a string where a number is promised.
+    - Prices are canonical, see `read_pricing`.
+    - An expiration date over ten years ahead is none.
     - The description is kept as a digest only, enough to see that it changed.
+    - What is not as promised is unknown: only that part of the document is lost, and its path is in `facets["?"]`.
 
-    Raises:
-        UnfitError: a part that the watcher relies on is missing or has the wrong type.
+    Args:
+        raw: the document.
+        now: the time of the poll (UTC).
     """
-    try:
-        document = msgspec.json.decode(raw)
-        fit = msgspec.convert(document, _Document)
-    except RecursionError:
-        raise UnfitError("nested too deeply") from None
-    except msgspec.MsgspecError as error:
-        raise UnfitError(str(error)) from None
-    facets: dict[str, Any] = dict(_flatten("", {k: v for k, v in document.items() if k not in UNWATCHED}))
-    facets["name"] = _clean(fit.name) or fit.id
-    if "description" in facets:
-        facets["description"] = blake2b(str(facets["description"]).encode(), digest_size=8).hexdigest()
-    facets.update(_prices(fit.pricing))
-    return Model(fit.id, facets)
+    document = _decode(raw)
+    facets: dict[str, Any] = {}
+    unread: list[str] = []
+    for path, value in _flatten("", {key: value for key, value in document.items() if key not in UNWATCHED}):
+        try:
+            facet = _facet(path, value, now)
+        except UnreadableValueError:
+            unread.append(path)
+        else:
+            if facet is not None:
+                facets[path] = facet
+    if "name" not in facets:
+        facets["name"] = document["id"]
+        unread = [*(path for path in unread if path != "name"), "name"]
+    pricing = document.get("pricing")
+    prices = read_pricing(pricing if isinstance(pricing, dict) else {})
+    facets.update(prices.facets)
+    if pricing and isinstance(pricing, dict):
+        lost = [path for path in prices.unreadable if path == OVERRIDES]
+        unreadable = [*unread, *prices.unreadable]
+    else:
+        lost = [PRICING.rstrip(".")]
+        unreadable = [*unread, *lost]
+    if unread or lost:
+        facets[UNREAD] = sorted([*unread, *lost])
+    return Reading(Model(document["id"], facets), tuple(unreadable), prices.conditions)
+
+
+def not_understood(model_id: str) -> Reading:
+    """Return the reading of a document of which nothing but the id is known."""
+    prices = {PRICING + key: price.UNKNOWN for key in TOKEN_PRICES}
+    return Reading(Model(model_id, {"name": model_id, **prices, UNREAD: [WHOLE_DOCUMENT]}), (WHOLE_DOCUMENT,))
+
+
+def is_under(path: str, parents: Iterable[str]) -> bool:
+    """Whether the path is one of the parents or inside one; tiers are inside `pricing.overrides`."""
+    tier = is_price(path) and is_tier(path)
+    return any(
+        parent in (WHOLE_DOCUMENT, path) or path.startswith(f"{parent}.") or (tier and parent == OVERRIDES)
+        for parent in parents
+    )
 
 
 def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, given in values.items():
+    for key, value in values.items():
         path = prefix + key
-        value = _clean(given) if isinstance(given, str) else given
-        if path == "pricing" or path.startswith(PRICING) or value is None or value in ("", [], {}):
+        if path == "pricing":
+            if isinstance(value, dict) and "discount" in value:
+                yield "discount", value["discount"]
+        elif value is None or value in ([], {}) or path == UNREAD or path.startswith(PRICING):
             continue
-        if isinstance(value, dict) and path.count(".") < _MAX_DEPTH:
+        elif isinstance(value, dict) and path not in READERS and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)
-        elif path in _SETS and isinstance(value, list):
-            yield path, sorted({item if isinstance(item, str) else json.dumps(item, sort_keys=True) for item in value})
-        elif isinstance(value, float) and value.is_integer():
-            yield path, int(value)
         else:
             yield path, value
 
 
-def _clean(text: str) -> str:
-    """Return the text without NUL, which databases refuse."""
-    return text.replace("\0", "").strip()
-
-
-# Prices
-
-
-class _Override(Struct):
-    """One conditional price list of `pricing.overrides`."""
-
-    prices: dict[str, str]
-    min_tokens: int = 0
-    window: tuple[int, int] | None = None
-
-    def covers(self, minute: int) -> bool:
-        if self.window is None:
-            return True
-        start, end = self.window
-        return start <= minute < end if start < end else minute >= start or minute < end
-
-
-def _prices(pricing: dict[str, Any]) -> dict[str, Any]:
-    listed = pricing.get("overrides")
-    base = {key: value for key, value in pricing.items() if key not in ("overrides", "discount") and value is not None}
-    if missing := [key for key in REQUIRED_PRICES if key not in base]:
-        raise UnfitError(f"no price for {' and '.join(missing)}")
-    known = {key: _price(key, value) for key, value in base.items()}
-    overrides = [o for entry in (listed if isinstance(listed, list) else []) if (o := _override(entry, known.keys()))]
-    facets: dict[str, Any] = {}
-    for key in [*known, *{key: None for o in overrides for key in o.prices if key not in known}]:
-        for tier in sorted({0, *(o.min_tokens for o in overrides if key in o.prices)}):
-            value = _tier_price(key, tier, known.get(key, price.FREE), overrides)
-            if value != price.FREE or key in REQUIRED_PRICES or tier:
-                facets[PRICING + (f"{key}@{tier}+" if tier else key)] = value
-    if discount := _fraction(pricing.get("discount")):
-        facets["discount"] = discount
-    return facets
-
-
-def _price(key: str, value: object) -> str:
-    try:
-        return price.canonical(value)
-    except ValueError:
-        if key in REQUIRED_PRICES:
-            raise UnfitError(f"the price for {key} is not a price") from None
-        return price.UNKNOWN  # not zero: that would announce it as free
-
-
-def _fraction(value: object) -> str | None:
-    try:
-        fraction = price.canonical(value)
-    except ValueError:
-        return None
-    return fraction if fraction not in (price.FREE, price.VARIES) else None
-
-
-def _override(entry: object, known: Iterable[str]) -> _Override | None:
-    """Return the override, or None for one with a condition that we do not know: it is not ours to apply."""
-    if not isinstance(entry, dict):
-        return None
-    entry = {key: value for key, value in entry.items() if value is not None}
-    prices = {key: value for key, value in entry.items() if key not in _CONDITIONS}
-    if not prices.keys() <= _PRICE_KEYS | set(known):
-        return None
-    tokens = entry.get("min_prompt_tokens", 0)
-    times = [_minute(entry[key]) for key in ("utc_start", "utc_end") if key in entry]
-    if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0 or len(times) == 1 or None in times:
-        return None
-    start_end = [minute for minute in times if minute is not None]
-    window = (start_end[0], start_end[1]) if start_end and start_end[0] != start_end[1] else None
-    return _Override({key: _optional(value) for key, value in prices.items()}, tokens, window)
-
-
-def _optional(value: object) -> str:
-    return _price("", value)
-
-
-def _minute(hhmm: object) -> int | None:
-    """Return the minute of the day of a time written as a number HHMM."""
-    if isinstance(hhmm, bool) or not isinstance(hhmm, int) or not 0 <= hhmm <= 2400 or hhmm % 100 >= 60:
-        return None
-    return (hhmm // 100 * 60 + hhmm % 100) % price.DAY
-
-
-def _tier_price(key: str, tier: int, top_level: str, overrides: Sequence[_Override]) -> str:
-    """Return the price of prompts of `tier` tokens: of all applying overrides that give the key, the last one wins."""
-    applying = [o for o in overrides if o.min_tokens <= tier and key in o.prices]
-    cuts = sorted({0, *(minute for o in applying if o.window for minute in o.window)})
-    # The top-level price is the one of the window in force at the moment of the poll. Where that could be one of the
-    # windows' own, what holds outside of them cannot be told from this document.
-    in_window = {o.prices[key] for o in overrides if o.window and not o.min_tokens and key in o.prices}
-    base = price.UNKNOWN if top_level in in_window else top_level
-    return price.join((cut, next((o.prices[key] for o in reversed(applying) if o.covers(cut)), base)) for cut in cuts)
-
-
-def price_of(facets: Facets, path: str) -> str:
-    """Return the price at a facet's path with the rules for what is absent.
-
-    A tier that has no price of its own costs what the key costs; an optional price that is absent is zero.
-    """
-    value = facets.get(path)
-    if value is None:
-        value = facets.get(base_path(path))
-    return price.FREE if value is None else str(value)
-
-
-def base_path(path: str) -> str:
-    """Return the path of the key's own price, which a tier without one inherits; itself, if it is no tier's."""
-    return path.partition("@")[0]
-
-
-def price_key(path: str) -> str:
-    """Return the key that a price's path belongs to: `prompt` for `pricing.prompt@200000+`."""
-    return base_path(path).removeprefix(PRICING)
+def _facet(path: str, value: Any, now: datetime) -> Any:
+    """Return a value in normal form, or None where it means absent."""
+    if path in _OBJECTS:
+        raise UnreadableValueError
+    if reader := READERS.get(path):
+        return reader(value, now)
+    if path == "description":
+        text = clean(value) if isinstance(value, str) else str(value)
+        return blake2b(text.encode(), digest_size=8).hexdigest() if text else None
+    if isinstance(value, str):
+        number = whole(value) if path.startswith(_NUMBERS) else None
+        return (clean(value) or None) if number is None else number
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,18 +1,24 @@
 """When a difference is due: how long it must hold still, and when a reminder or an unchanged list makes one due."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from watcher.catalog import diff, event
+from watcher.catalog import event
 from watcher.catalog.diff import EXPIRATION, TARGETS
-from watcher.catalog.model import Facets
+from watcher.catalog.model import Facets, Kind
 from watcher.catalog.policy import Policy
+from watcher.catalog.pricing import is_price
 from watcher.catalog.track import Track, Tracks, is_missing
 
 RARE = 2
-"""Polls further apart than this many times the settling time are rare: nothing waits for a second look."""
+"""Polls further apart than this many times the needed stillness are rare, but none are that come …"""
+OFTEN = timedelta(hours=12)
+"""… at least this often: at six-hour polls, a quarter of the prices told at first sight did not last 12 hours."""
+_HALF_LIVES = 6
+"""After so many, an announcement counts for next to nothing and is forgotten."""
 
 
 class Moment(Struct, frozen=True):
@@ -23,18 +29,50 @@ class Moment(Struct, frozen=True):
     policy: Policy
 
     def settled(self, since: datetime, wait: timedelta) -> bool:
-        """Whether what holds still since then has settled; where polls are rare, it has at once.
+        """Whether what holds still since then has settled; where polls are rare, it has at once."""
+        return self.now - since >= wait or self.is_rare(wait)
 
-        Rare is a gap of more than twice the wait. After one just longer than the wait the next poll is worth waiting
-        for: on the recorded archive, two of the three reprices that did not last were told at the first sight after
-        such a gap.
-        """
-        return self.now - since >= wait or (self.last_good is not None and self.now - self.last_good > RARE * wait)
+    def is_rare(self, wait: timedelta) -> bool:
+        """Whether polls are so rare that nothing waits for a second look."""
+        return self.last_good is not None and self.now - self.last_good > max(RARE * wait, OFTEN)
+
+    def stillness(self, track: Track, path: str) -> timedelta:
+        """Return how long a difference at this path of a model must hold still."""
+        return stillness(track, path, self.policy, self.now)
+
+    def announced(self, track: Track, *keys: str) -> Track:
+        """Return the track with an announcement counted for each key, as `damped_by` returns them."""
+        if self.policy.damping == 1:
+            return track
+        oldest = self.now - _HALF_LIVES * self.policy.damping_half_life
+        kept = {key: tuple(at for at in times if at > oldest) for key, times in track.recent.items()}
+        kept |= {key: (*kept.get(key, ()), self.now) for key in keys}
+        return replace(track, recent={key: times for key, times in kept.items() if times})
+
+    def repetition(self, track: Track, key: str) -> int:
+        """Return the how manieth announcement of its kind within a half-life one made now is."""
+        oldest = self.now - self.policy.damping_half_life
+        return 1 + sum(at > oldest for at in track.recent.get(key, ()))
 
 
-def wait_for(path: str, policy: Policy) -> timedelta:
-    """Return how long a difference at this path must hold still."""
-    if diff.is_price(path):
+def damped_by(path: str) -> str:
+    """Return what the announcements at a path count for: all prices of a model together, both targets, or the field."""
+    return "pricing" if is_price(path) else "target" if path in TARGETS else path
+
+
+def stillness(track: Track, path: str, policy: Policy, now: datetime) -> timedelta:
+    """Return how long a difference at this path of a model must hold still to be announced."""
+    return policy.stillness(_wait(path, policy), track.recent.get(damped_by(path), ()), now)
+
+
+def presence_stillness(track: Track, kind: Kind, policy: Policy, now: datetime) -> timedelta:
+    """Return how long a model must have been there, or gone, to be announced as `kind`."""
+    waits = {"new": policy.settle_new, "returned": policy.settle_returned}
+    return policy.stillness(waits.get(kind, timedelta(0)), track.recent.get(kind, ()), now)
+
+
+def _wait(path: str, policy: Policy) -> timedelta:
+    if is_price(path):
         return policy.settle
     if path == EXPIRATION:
         return policy.settle_expiring
@@ -61,15 +99,18 @@ def next_due(tracks: Tracks, now: datetime, policy: Policy) -> datetime | None:
 def _due_times(track: Track, now: datetime, policy: Policy) -> Iterable[datetime]:
     if not track.present:
         return [now] if is_missing(track) else []
-    if track.announced is None:
-        return [track.since + policy.settle_new]
     if not track.announced:
-        return [track.since + policy.settle_returned]
-    times = [held.since + wait_for(path, policy) for path, held in track.pending.items()]
-    # A drift that has settled but is not material yet stays pending: it is due only when it moves.
-    due = [moment for moment in times if moment > now]
+        kind: Kind = "new" if track.announced is None else "returned"
+        return [track.since + presence_stillness(track, kind, policy, now)]
+    return _due_differences(track, now, policy)
+
+
+def _due_differences(track: Track, now: datetime, policy: Policy) -> Iterator[datetime]:
+    for path, held in track.pending.items():
+        at = held.since + stillness(track, path, policy, now)
+        if at > now:  # a drift that has settled but is not material yet stays pending: it is due only when it moves
+            yield at
     left = event.days_left(track.model.facets.get(EXPIRATION), now)
     if left is not None:
         midnight = datetime.combine(now.date(), time(), UTC)
-        due += [midnight + timedelta(left - days) for days in policy.remind_days if left > days]
-    return due
+        yield from (midnight + timedelta(left - days) for days in policy.remind_days if left > days)

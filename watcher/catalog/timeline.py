@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from watcher.catalog import diff, event
 from watcher.catalog.model import Facets, PriceChange
-from watcher.catalog.reading import PRICING, price_of
+from watcher.catalog.pricing import PRICING, is_price, price_of
 
 
 class Period(Struct, frozen=True):
@@ -40,7 +40,7 @@ def timeline(periods: Iterable[Period]) -> list[Turn]:
             prices = event.price_changes(
                 before.facets,
                 period.facets,
-                filter(diff.is_price, diff.differing(before.facets, period.facets)),
+                filter(is_price, diff.differing(before.facets, period.facets)),
             )
             if gap and before.end is not None:
                 turns += [Turn(before.end, "gone", {}), Turn(period.start, "back", prices)]

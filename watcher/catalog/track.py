@@ -6,8 +6,9 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from watcher.catalog.diff import Pending
+from watcher.catalog.diff import Pending, announce_facets
 from watcher.catalog.model import Event, Model
+from watcher.catalog.reading import Reading
 
 
 class Track(Struct, frozen=True):
@@ -31,6 +32,8 @@ class Track(Struct, frozen=True):
     """The last good poll that had it, for a model that is gone."""
     pending: dict[str, Pending] = field(default_factory=dict)
     """The facets that are not as announced."""
+    recent: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """When changes were announced lately, by `settle.damped_by`: what is restless has to hold still for longer."""
     reminded: int | None = None
     """The smallest number of `remind_days` that is done with for the announced expiration date."""
 
@@ -43,8 +46,8 @@ class Judgement(Struct, frozen=True):
 
     tracks: dict[str, Track]
     events: tuple[Event, ...] = ()
-    problems: tuple[str, ...] = ()
-    """One line for each document that could not be understood."""
+    readings: dict[str, Reading] = field(default_factory=dict)
+    """What could be read of the documents that are not as before, by id."""
 
 
 def is_missing(track: Track) -> bool:
@@ -54,5 +57,4 @@ def is_missing(track: Track) -> bool:
 
 def without(track: Track, paths: Iterable[str]) -> Track:
     """Return the track with the facets at `paths` announced."""
-    done = set(paths)
-    return replace(track, pending={path: held for path, held in track.pending.items() if path not in done})
+    return replace(track, pending=announce_facets(track.pending, track.model.facets, paths))

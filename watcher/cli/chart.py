@@ -30,7 +30,7 @@ from watcher.errors import UsageError
 def chart(state: State, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
     from watcher.alerts.text import visible
-    from watcher.catalog.reading import PRICING
+    from watcher.catalog.pricing import PRICING
     from watcher.catalog.timeline import Period, price_series
     from watcher.cli.near import did_you_mean
 

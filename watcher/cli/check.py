@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from watcher.alerts.outbox import Attempt
     from watcher.cycle import Report
 
-CHECKED, EVENTS, UNAVAILABLE, PENDING = 0, 1, 69, 75
+CHECKED, EVENTS, UNAVAILABLE, BUG, PENDING = 0, 1, 69, 70, 75
 
 
 def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -> int:
@@ -66,7 +66,9 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
 
 
 def _exit_code(report: "Report", attempts: "Sequence[Attempt]", exit_code: bool) -> int:
-    if report.poll.outcome != "good":
+    if report.bug:
+        return BUG
+    if report.poll.outcome not in ("good", "overtaken"):
         return UNAVAILABLE
     if any(attempt.state == "pending" for attempt in attempts):
         return PENDING

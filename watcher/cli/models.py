@@ -50,10 +50,13 @@ def models(state: State, text: str | None, as_of: datetime | None, as_json: bool
 
 
 def _headline(prices: dict[str, str], key: str, price_text: Callable[[str, str], str]) -> str:
-    """Return the price of a key; for a day schedule each of its prices."""
-    texts = [price_text(name, price) for name, price in prices.items() if name == key or _is_window(name, key)]
+    """Return the price of a key; of a schedule each of its prices, and what a model charges instead of tokens."""
+    from watcher.alerts.prices import unit
+    from watcher.catalog.pricing import TOKEN_PRICES, headline_keys
+
+    names = [name for name in prices if name.partition("@")[0] == key and "+" not in name]
+    texts = [price_text(name, prices[name]) for name in names]
+    instead = [other for other in headline_keys(prices) if other not in TOKEN_PRICES]
+    if instead and set(texts) <= {"free"}:  # it is not free, whatever tokens cost
+        texts = [f"{price_text(other, prices[other])} {unit(other)}" for other in instead] if key == "prompt" else []
     return " / ".join(dict.fromkeys(texts))
-
-
-def _is_window(name: str, key: str) -> bool:
-    return name.startswith(f"{key}@") and ":" in name and "+" not in name

@@ -202,6 +202,13 @@ OPTIONS: tuple[Option, ...] = (
     _announce("settle_expiring", _DURATION, "The same for an expiration date that was set, moved or withdrawn."),
     _announce("settle_retargeted", _DURATION, "The same for an alias, or an id, that leads to another model."),
     _announce(
+        "damping",
+        integer(1, 10),
+        "By how much each recent announcement of its kind lengthens what a model's next one must hold still; 1: off.",
+    ),
+    _announce("damping_half_life", duration(least=timedelta(hours=1)), "After this time an announcement counts half."),
+    _announce("damping_most", _DURATION, "The longest that damping asks to hold still."),
+    _announce(
         "confirm_expired",
         _COUNT,
         "Good polls in a row that a model must be missing from to have expired.",

@@ -9,15 +9,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from watcher.catalog.health import Health
-from watcher.catalog.observe import shows_the_same
-from watcher.catalog.reading import Entry
-from watcher.store.documents import DamagedError, decompress, split_benchmarks, unpack
+from watcher.store.documents import DamagedError, unpack
 from watcher.store.records import Alive, Poll, Source
 from watcher.store.revisions import REVISIONS
 
@@ -36,10 +33,6 @@ _WAITING = """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
 _IDS = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
-_DIGESTS = "SELECT id, digest FROM models WHERE present"
-_VERSION = "SELECT facets, raw FROM versions WHERE model = ? AND valid_to IS NULL"
-_SEEN = "UPDATE models SET digest = ?, benchmarks = ? WHERE id = ?"
-_LISTED = "UPDATE sources SET digest = ? WHERE name = 'list'"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
@@ -101,37 +94,6 @@ def model_ids(url: str, busy_seconds: float, start: str, most: int) -> list[str]
     """
     with _connected(url, busy_seconds) as connection:
         return [row[0] for row in connection.execute(_IDS, (len(start), start, most))]
-
-
-def note_same(
-    url: str,
-    busy_seconds: float,
-    poll: Poll,
-    listed: Source,
-    digest: bytes,
-    entries: Mapping[str, Entry],
-    *,
-    check: bool,
-) -> bool:
-    """Record a poll whose list means the same as the one that is remembered as `listed`; see `Store.note_same`."""
-    try:
-        with _writing(url, busy_seconds, check=check) as connection:
-            known = dict(connection.execute(_DIGESTS))
-            if known.keys() != entries.keys() or _source(connection, "list") != listed:
-                raise ValueError("other models, or another process was faster")
-            for model_id, entry in entries.items():
-                if known[model_id] == entry.digest:
-                    continue
-                raw, benchmarks = split_benchmarks(entry.raw)
-                ((facets, last),) = connection.execute(_VERSION, (model_id,))
-                if raw != decompress(last) and not shows_the_same(unpack(facets, dict[str, Any]), entry.raw):
-                    raise ValueError("another meaning")
-                connection.execute(_SEEN, (entry.digest, benchmarks, model_id))
-            connection.execute(_LISTED, (digest,))
-            connection.execute(_NOTE, _row(poll))
-    except (sqlite3.Error, DamagedError, ValueError):
-        return False
-    return True
 
 
 def _row(poll: Poll) -> tuple[object, ...]:

@@ -67,7 +67,7 @@ polls = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", Time, nullable=False),
-    Column("outcome", Text, nullable=False),  # good, refused, failed
+    Column("outcome", Text, nullable=False),  # good, refused, failed, overtaken
     Column("models", Integer),  # entries in the list
     Column("events", Integer, nullable=False, default=0),
     Column("milliseconds", Integer, nullable=False),
@@ -106,6 +106,7 @@ models = Table(
     Column("reminded", Integer),
     Column("digest", LargeBinary, nullable=False),  # of the document as it came last
     Column("pending", LargeBinary),  # facets that are not as announced
+    Column("recent", LargeBinary),  # when changes were announced lately, by kind
     Column("benchmarks", LargeBinary),  # their latest form only
 )
 

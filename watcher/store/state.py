@@ -59,13 +59,24 @@ class State:
         return Standing(self._connection.execute(query).scalar(), source.health if source else Health())
 
     def last_poll(self) -> Poll | None:
-        """Return the newest row of the record of polls."""
+        """Return the last poll that was not overtaken by a later one."""
         row = self._connection.execute(
-            select(polls).where(polls.c.imported.is_(False)).order_by(polls.c.id.desc()).limit(1)
+            select(polls)
+            .where(polls.c.imported.is_(False), polls.c.outcome != "overtaken")
+            .order_by(polls.c.id.desc())
+            .limit(1)
         ).one_or_none()
         if row is None:
             return None
         return Poll(**{name: getattr(row, name) for name in Poll.__struct_fields__})
+
+    def overtaken(self, asked: datetime, until: datetime) -> bool:
+        """Whether a poll that asked the source later than `asked` is stored already, so that it saw a newer list.
+
+        A record from after `until`, the present, is that of a clock that was wrong.
+        """
+        query = select(polls.c.id).where(polls.c.imported.is_(False), polls.c.at > asked, polls.c.at <= until)
+        return self._connection.execute(query.limit(1)).first() is not None
 
     def add_poll(self, poll: Poll) -> None:
         """Record a poll: one small row."""
@@ -110,18 +121,15 @@ class State:
             was_there = old is not None and old.present
             same = old is not None and old.model.facets == track.model.facets
             entry = entries.get(model_id)
-            # A document that does not fit changes nothing: a model that is back with one is as it was.
-            fits = entry is not None and entry.digest == track.digest
-            raw, benchmarks = split_benchmarks(entry.raw) if entry is not None and fits else (None, None)
+            raw, benchmarks = (None, None) if entry is None else split_benchmarks(entry.raw)
             if was_there and not (same and track.present):
                 closed.append({"of": model_id, "at": now})
             if track.present and not (was_there and same):
-                document = self._last_document(model_id) if raw is None else compress(raw)
-                facets = pack(track.model.facets)
-                opened.append({"of": model_id, "at": now, "facets": facets, "raw": document})
+                assert raw is not None
+                opened.append({"of": model_id, "at": now, "facets": pack(track.model.facets), "raw": compress(raw)})
             if old is None:
                 added.append({**row, "id": model_id, "first_seen": now, "benchmarks": benchmarks})
-            elif fits:
+            elif entry is not None:
                 judged.append({**row, "of": model_id, "benchmarks": benchmarks})
             else:
                 updated.append({**row, "of": model_id})
@@ -142,11 +150,6 @@ class State:
             if e.id not in known
         ]
         self._many(insert(events), rows)
-
-    def _last_document(self, model_id: str) -> bytes:
-        newest_first = (versions.c.valid_from.desc(), versions.c.id.desc())
-        query = select(versions.c.raw).where(versions.c.model == model_id).order_by(*newest_first).limit(1)
-        return bytes(self._connection.execute(query).scalar_one())
 
     def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -174,6 +177,7 @@ def _track(row: Row[Any], facets: dict[str, Any]) -> Track:
         missing=row.missing,
         last_seen=row.last_seen,
         pending=unpack(row.pending, dict[str, Pending]) if row.pending else {},
+        recent=unpack(row.recent, dict[str, tuple[datetime, ...]]) if row.recent else {},
         reminded=row.reminded,
     )
 
@@ -190,5 +194,6 @@ def model_row(track: Track) -> dict[str, Any]:
         "missing": track.missing,
         "last_seen": track.last_seen,
         "pending": pack(track.pending) if track.pending else None,
+        "recent": pack(track.recent) if track.recent else None,
         "reminded": track.reminded,
     }

@@ -6,7 +6,7 @@ without it.
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from logging import getLogger
@@ -15,11 +15,10 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from watcher.catalog.reading import Entry
 from watcher.errors import StoreError
 from watcher.store import glance
 from watcher.store.glance import Glance
-from watcher.store.records import Poll, Source
+from watcher.store.records import Poll
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -141,24 +140,6 @@ class Store:
         else:
             with self.writing() as session:
                 session.state.add_poll(poll)
-
-    def note_same(self, poll: Poll, listed: Source, digest: bytes, entries: Mapping[str, Entry]) -> bool:
-        """Record a poll whose list means what the last one meant that was judged, whatever it looks like.
-
-        Args:
-            poll: the poll.
-            listed: what is remembered of the list, from a `glance`.
-            digest: of the list as it came now.
-            entries: its models.
-
-        Returns:
-            False if it does mean something else, or another process wrote since the glance; then nothing was written.
-        """
-        check = self._was_touched()
-        noted = glance.note_same(self._url, self._busy_seconds, poll, listed, digest, entries, check=check)
-        if noted:
-            self._left = self._state_of_file()
-        return noted
 
     @contextmanager
     def reading(self) -> "Iterator[Session]":

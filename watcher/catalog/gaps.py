@@ -1,0 +1,113 @@
+"""What of the list cannot be read: kept between polls, named once, and suspect where it concerns many models."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watcher.catalog import guard
+from watcher.catalog.model import Facets
+from watcher.catalog.policy import Policy
+from watcher.catalog.pricing import OVERRIDES, is_price, is_tier
+from watcher.catalog.reading import WHOLE_DOCUMENT, Reading, Snapshot, is_under
+from watcher.catalog.track import Tracks
+
+_NAMED = 3
+"""Models that are named where more are meant."""
+
+
+class Gaps(Struct, frozen=True, omit_defaults=True):
+    """What could not be read at the last good poll."""
+
+    fields: dict[str, tuple[str, ...]] = {}
+    """Path of the API's document → ids of the models whose value cannot be read, so that the last one is kept."""
+    conditions: dict[str, tuple[str, ...]] = {}
+    """Condition in `pricing.overrides` that is not understood → ids of the models that have it."""
+    unnamed: tuple[str, ...] = ()
+    """Names, or else digests, of entries without a readable id."""
+    suspect: tuple[str, ...] = ()
+    """Fields that were announced as not readable on many models."""
+
+
+def after(gaps: Gaps, snapshot: Snapshot, readings: Mapping[str, Reading]) -> Gaps:
+    """Return the gaps after a good poll.
+
+    Args:
+        gaps: those before.
+        snapshot: what the list showed.
+        readings: the documents that are not as they were before, by id.
+    """
+    fields = {model_id: reading.unreadable for model_id, reading in readings.items()}
+    conditions = {model_id: reading.conditions for model_id, reading in readings.items()}
+    return replace(
+        gaps,
+        fields=_updated(gaps.fields, snapshot, fields),
+        conditions=_updated(gaps.conditions, snapshot, conditions),
+        unnamed=snapshot.unnamed,
+    )
+
+
+def _updated(
+    known: Mapping[str, tuple[str, ...]], snapshot: Snapshot, read: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    if not known and not any(read.values()):
+        return {}
+    result = {
+        name: {model_id for model_id in ids if model_id in snapshot.entries and model_id not in read}
+        for name, ids in known.items()
+    }
+    for model_id, names in read.items():
+        for name in names:
+            result.setdefault(name, set()).add(model_id)
+    return {name: tuple(sorted(ids)) for name, ids in sorted(result.items()) if ids}
+
+
+def suspect_fields(gaps: Gaps, tracks: Tracks, policy: Policy) -> tuple[str, ...]:
+    """Return the fields that cannot be read on too many of the models that have them, by the limits of `max_gone`."""
+    present = {model_id: track.model.facets for model_id, track in tracks.items() if track.present}
+    return tuple(
+        field
+        for field, ids in gaps.fields.items()
+        if guard.too_many(len(ids), sum(_has(facets, field) or key in ids for key, facets in present.items()), policy)
+    )
+
+
+def _has(facets: Facets, field: str) -> bool:
+    if field == OVERRIDES:
+        return any(is_price(path) and (is_tier(path) or "=" in value) for path, value in facets.items())
+    return field == WHOLE_DOCUMENT or any(is_under(path, [field]) for path in facets)
+
+
+def lines(gaps: Gaps) -> dict[str, str]:
+    """Return a sentence about each gap, by what tells it from another one: a gap that stays is told once."""
+    told = {
+        f"field {field}": f"{_field(field)} cannot be read of {_models(ids)}; what was known before is kept"
+        for field, ids in gaps.fields.items()
+    }
+    for condition, ids in gaps.conditions.items():
+        told |= {
+            f"condition {condition} {model_id}": f"{model_id}: its prices have a condition that is not understood "
+            f"({condition}); a price named with it is no news"
+            for model_id in ids
+        }
+    if gaps.unnamed:
+        entries = "an entry" if len(gaps.unnamed) == 1 else f"{len(gaps.unnamed)} entries"
+        told[f"unnamed {gaps.unnamed}"] = f"{entries} of the list without a readable id: {_listed(gaps.unnamed)}"
+    return told
+
+
+def describe(gaps: Gaps, fields: tuple[str, ...]) -> str:
+    """Return what is announced of fields that cannot be read any more."""
+    return "; ".join(f"{_field(field)} cannot be read of {_models(gaps.fields[field])}" for field in fields)
+
+
+def _field(field: str) -> str:
+    return field or "the document"
+
+
+def _models(ids: tuple[str, ...]) -> str:
+    return ids[0] if len(ids) == 1 else f"{len(ids)} models ({_listed(ids)})"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
