@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.archive import model_archives
+from bench.lasting import captures
 from bench.measure import Run, run
 
 
@@ -45,4 +46,5 @@ def _report(path: Path, rounds: int) -> None:
         ratio = statistics.median(each.wall / own for each, own in zip(runs, decoding, strict=True))
         peak = statistics.median(each.peak for each in runs)
         print(f"  {what}: {wall:.2f} s, {ratio:.1f} × the decoding (goal {goal}), peak {peak:.0f} MiB")
-    print(f"  database: {size / 1e6:.2f} MB (goal 1.5)")
+    first, *_, last = (recorded.at for recorded in captures(path))
+    print(f"  database: {size / 1e6:.2f} MB, {size / 1e6 * 30 / (last - first).days:.2f} a month (goal 1.5)")
