@@ -2,29 +2,24 @@
 
 import json
 import os
-import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.lasting import captures
 from watcher.simulator import built_in
 
 
-def archive_path() -> Path | None:
-    """Return the recorded archive, or None where it is missing."""
+def model_archives() -> list[Path]:
+    """Return the recorded archives of the list, oldest first; none where they are missing."""
     folder = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
-    return next(iter(sorted(folder.glob("openrouter-models-*.tar.xz"))), None)
+    return sorted(folder.glob("*-models-*.tar.xz"))
 
 
 def one_body() -> tuple[datetime, bytes]:
     """Return one list of some 480 KB, and its time: the first recorded one, or one made from the built-in catalogue."""
-    path = archive_path()
-    if path is not None:
-        with tarfile.open(path, "r:xz") as archive:
-            member = next(iter(archive))
-            file = archive.extractfile(member)
-            assert file is not None
-            return datetime.now(UTC), file.read()
+    for path in model_archives()[:1]:
+        return datetime.now(UTC), next(captures(path)).body
     models = built_in()
     many = [
         {**model, "id": f"{model['id']}-{n}", "description": str(model.get("description", "")) * 8}
@@ -39,16 +34,10 @@ def newest_models(count: int) -> list[dict[str, Any]]:
 
     Where nothing is recorded they are the built-in ones, with descriptions as long as those of the real ones.
     """
-    path = archive_path()
-    if path is None:
-        models = [{**model, "description": str(model.get("description", "")) * 8} for model in built_in()]
-    else:
-        with tarfile.open(path, "r:xz") as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                assert file is not None
-                body = file.read()
-        models = json.loads(body)["data"]
+    models = [{**model, "description": str(model.get("description", "")) * 8} for model in built_in()]
+    for path in model_archives()[-1:]:
+        *_, newest = captures(path)
+        models = json.loads(newest.body)["data"]
     return [
         {**model, "id": f"{model['id']}-{n}", "created": model["created"] - n} if n else model
         for n in range(-(-count // len(models)))

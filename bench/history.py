@@ -1,4 +1,4 @@
-"""What going through the recorded archive costs, against decoding the same bodies untyped with msgspec."""
+"""What going through the recorded archives costs, against decoding the same bodies untyped with msgspec."""
 
 import os
 import statistics
@@ -7,16 +7,21 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.archive import archive_path
+from bench.archive import model_archives
+from bench.lasting import captures
 from bench.measure import Run, run
 
 
 def main(rounds: int = 5) -> None:
-    """Print medians, and ratios to the decoding."""
-    path = archive_path()
-    if path is None:
-        print("The cost of history needs the recorded archive: set WATCHER_DATA to its folder.")
-        return
+    """Print medians, and ratios to the decoding, for every archive."""
+    archives = model_archives()
+    if not archives:
+        print("The cost of history needs recorded archives: set WATCHER_DATA to their folder.")
+    for archive in archives:
+        _report(archive, rounds)
+
+
+def _report(path: Path, rounds: int) -> None:
     decode = [sys.executable, "-m", "bench.decode", str(path)]
     watcher = [sys.executable, "-m", "watcher"]
     decoding: list[float] = []
@@ -35,10 +40,11 @@ def main(rounds: int = 5) -> None:
             imports.append(run([*watcher, "import", str(path)], folder, env))
         size = sum(file.stat().st_size for file in folder.glob("w.db*"))
     base = statistics.median(decoding)
-    print(f"The recorded archive, median of {rounds} runs; decoding its bodies untyped takes {base:.3f} s")
+    print(f"{path.name}, median of {rounds} runs; decoding its bodies untyped takes {base:.3f} s")
     for what, runs, goal in (("replay", replays, 10), ("import", imports, 20)):
         wall = statistics.median(each.wall for each in runs)
         ratio = statistics.median(each.wall / own for each, own in zip(runs, decoding, strict=True))
         peak = statistics.median(each.peak for each in runs)
         print(f"  {what}: {wall:.2f} s, {ratio:.1f} × the decoding (goal {goal}), peak {peak:.0f} MiB")
-    print(f"  database: {size / 1e6:.2f} MB (goal 1.5)")
+    first, *_, last = (recorded.at for recorded in captures(path))
+    print(f"  database: {size / 1e6:.2f} MB, {size / 1e6 * 30 / (last - first).days:.2f} a month (goal 1.5)")

@@ -1,50 +1,179 @@
-"""How good the judgement is: `watcher replay --json` on the recorded archive, held against figures from the raw JSON.
+"""How good the judgement is on the recorded archives, held against figures from the raw JSON.
 
 The definitions are those of `bench.lasting`, which uses nothing of the judged code.
 """
 
-import json
-import os
-import subprocess
-import sys
-from collections import Counter
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
-from tempfile import TemporaryDirectory
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
 
 from bench import lasting
-from bench.archive import archive_path
-from watcher.catalog.model import DEFAULT_KINDS
+from bench.archive import model_archives
+from bench.lasting import HOUR
+from watcher.catalog.model import DEFAULT_KINDS, Event
+from watcher.catalog.policy import Policy
+from watcher.catalog.price import VARIES
+from watcher.catalog.reading import read
+from watcher.replay import Replay
+
+POLL = timedelta(minutes=5)
+REPEATS = 12
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One archive: what its captures show, and what was announced of it under the default settings."""
+
+    captures: list[lasting.Capture]
+    events: list[Event]
+    outcomes: Counter[str]
+
+    @cached_property
+    def said(self) -> list[lasting.Said]:
+        """The events about models."""
+        return [_said(event) for event in self.events if event.model is not None]
+
+    @cached_property
+    def held_12_hours(self) -> lasting.Figures:
+        """Measured by the states that hold half a day."""
+        return lasting.measure_prices(self.captures, self.said)
+
+    @cached_property
+    def held_24_hours(self) -> lasting.Figures:
+        """Measured by the states that hold a day."""
+        return lasting.measure_prices(self.captures, self.said, lasts=24 * HOUR)
+
+    @cached_property
+    def held_72_hours(self) -> lasting.Figures:
+        """Measured by the states that hold three days and differ by at least 10 %."""
+        return lasting.measure_prices(self.captures, self.said, lasts=72 * HOUR, share=Decimal("0.1"))
+
+    @property
+    def is_hourly(self) -> bool:
+        """Whether a capture usually comes before what the last one showed could have settled."""
+        return lasting.cadence(self.captures) < Policy().settle
+
+    @property
+    def default_events(self) -> int:
+        """How many events a channel gets that asks for nothing special."""
+        return sum(event.kind in DEFAULT_KINDS for event in self.events)
+
+    @property
+    def median_delay(self) -> timedelta:
+        """From the first capture of a price to its announcement."""
+        return median(self.held_12_hours.delays)
+
+    def most_repriced(self, by: str) -> tuple[object, int]:
+        """Return the `model` or the moment (`at`) with the most reprices, and how many."""
+        counts = Counter(getattr(event, by) for event in self.events if event.kind == "repriced")
+        return counts.most_common(1)[0]
+
+
+def judge(archive: Path) -> Judged:
+    """Replay an archive."""
+    captures: list[lasting.Capture] = []
+
+    def noted() -> Iterable[lasting.Recorded]:
+        for recorded in lasting.captures(archive):
+            captures.append(lasting.capture(*recorded))
+            yield recorded
+
+    steps = list(Replay(Policy()).run(noted()))
+    return Judged(captures, [event for step in steps for event in step.events], Counter(step.outcome for step in steps))
+
+
+def _said(event: Event) -> lasting.Said:
+    prices = {key: event.prices[key].new for key in lasting.KEYS if key in event.prices}
+    numbers = {key: Decimal(-1 if new == VARIES else new) for key, new in prices.items() if new is not None}
+    return lasting.Said(event.at, event.kind, event.model or "", numbers)
+
+
+def differences_by_cadence(archive: Path) -> list[str]:
+    """Return how the events differ if each capture comes again every five minutes for an hour: one line a difference.
+
+    A time may differ by one capture. An absence of a single capture is told only where its repetitions confirm it.
+    """
+    once, often = Replay(Policy()), Replay(Policy())
+    told_once, told_often = [], []
+    captures: list[lasting.Capture] = []
+    recorded = list(lasting.captures(archive))
+    for (at, body), following in zip(recorded, [*recorded[1:], None], strict=True):
+        captures.append(lasting.capture(at, body))
+        snapshot = read([body])
+        told_once += once.judge(at, snapshot).events
+        for number in range(REPEATS + 1):
+            if following is None or at + number * POLL < following.at:
+                told_often += often.judge(at + number * POLL, snapshot).events
+    brief = {absence.model for absence in lasting.absences(captures) if absence.captures == 1}
+    times_once, times_often = _times(told_once, brief), _times(told_often, brief)
+    gap = dict(pairwise(shot.at for shot in captures))
+    before = {later: earlier for earlier, later in gap.items()}
+    found = []
+    for about in sorted(times_once.keys() | times_often.keys()):
+        expected, actual = times_once[about], times_often[about]
+        if len(expected) != len(actual):
+            found.append(f"{' '.join(about)}: {len(expected)} events, {len(actual)} with repetitions")
+            continue
+        for at, other in zip(expected, actual, strict=True):
+            if not before[at] <= other <= gap.get(at, other):
+                found.append(f"{' '.join(about)}: at {at}, with repetitions at {other}")
+    return found
+
+
+def _times(events: Iterable[Event], brief: set[str]) -> dict[tuple[str, str], list[datetime]]:
+    times: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for event in events:
+        if event.kind not in ("expired", "returned") or event.model not in brief:
+            times[event.kind, event.model or "*"].append(event.at)
+    return times
 
 
 def main() -> None:
-    """Print the figures."""
-    path = archive_path()
-    if path is None:
-        print("The quality of the judgement needs the recorded archive: set WATCHER_DATA to its folder.")
-        return
-    with TemporaryDirectory() as folder:
-        env = {**os.environ, "XDG_STATE_HOME": folder, "XDG_CONFIG_HOME": folder}
-        command = [sys.executable, "-m", "watcher", "replay", "--json", str(path)]
-        lines = subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True).stdout.splitlines()
-    events = [json.loads(line) for line in lines]
-    captures = [lasting.capture(at, body) for at, body in lasting.captures(path)]
-    said = [_said(event) for event in events if event["model"] is not None]
-    figures = lasting.measure_prices(captures, said, by_key=False)
-    kinds = Counter(event["kind"] for event in events)
-    print(f"Judgement of {len(captures)} recorded captures (goals in parentheses)")
-    print(f"  reprices sent that lasted 12 hours of captures   {figures.lasted:.1%} of {figures.repriced} (95 %)")
-    print(f"  lasting changes that were announced              {figures.announced:.1%} of {figures.changes} (98 %)")
-    print(f"  announced twice                                  {len(figures.twice)} (0)")
-    print(f"  errors in new, expired, returned                 {len(lasting.measure_presence(captures, said))} (0)")
-    print(f"  events of the default kinds                      {sum(kinds[kind] for kind in DEFAULT_KINDS)} (< 125)")
-    print(f"  events of all kinds                              {kinds.total()} (< 250)")
+    """Print the figures of every archive."""
+    archives = model_archives()
+    if not archives:
+        print("The quality of the judgement needs recorded archives: set WATCHER_DATA to their folder.")
+    for archive in archives:
+        _report(archive)
 
 
-def _said(event: dict[str, object]) -> lasting.Said:
-    changes = event["prices"]
-    assert isinstance(changes, dict)
-    told = {key: changes[key]["new"] for key in lasting.KEYS if key in changes}
-    prices = {key: Decimal(-1 if new == "varies" else new) for key, new in told.items() if new is not None}
-    at = datetime.fromisoformat(str(event["at"]))
-    return lasting.Said(at, str(event["kind"]), str(event["model"]), prices)
+def _report(archive: Path) -> None:
+    judged = judge(archive)
+    half_day, day, three_days = judged.held_12_hours, judged.held_24_hours, judged.held_72_hours
+    model, moves = judged.most_repriced("model")
+    moment, at_once = judged.most_repriced("at")
+    hourly = judged.is_hourly
+    rows = (
+        (
+            "reprices that held 12 hours",
+            f"{half_day.lasted:.1%} of {half_day.repriced}",
+            "98 %" if hourly else "97.5 %",
+        ),
+        ("reprices that held 24 hours", f"{day.lasted:.1%} of {day.repriced}", "90 %"),
+        (
+            "changes of 12 hours announced",
+            f"{half_day.announced:.1%} of {half_day.changes}",
+            "100 %" if hourly else "",
+        ),
+        ("of 72 hours and 10 % announced", f"{three_days.announced:.1%} of {three_days.changes}", "100 %"),
+        ("announced twice", len(half_day.twice), "0"),
+        ("errors in new, expired, returned", len(lasting.measure_presence(judged.captures, judged.said)), "0"),
+        ("events of the default kinds", judged.default_events, "111" if hourly else ""),
+        ("events of all kinds", len(judged.events), ""),
+        ("most reprices of one model", f"{moves} ({model})", "12"),
+        ("most reprices in one capture", f"{at_once} ({moment})", ""),
+        ("reprices of newly stated tiers", len(lasting.measure_rollouts(judged.captures, judged.said)), "0"),
+        ("median delay", f"{judged.median_delay / HOUR:.1f} h", "7 h"),
+        ("differences if polled every 5 min", len(differences_by_cadence(archive)), "0" if hourly else ""),
+    )
+    print(f"{archive.name}: {len(judged.captures)} captures, {lasting.cadence(judged.captures) / HOUR:.1f} h apart")
+    for what, figure, goal in rows:
+        print(f"  {what:<36}{figure}" + (f"  (goal {goal})" if goal else ""))
+    for line in (*three_days.missed, *half_day.twice):
+        print(f"    {line}")

@@ -6,7 +6,19 @@ from decimal import Decimal
 
 import pytest
 
-from bench.lasting import Absence, Capture, Prices, Said, absences, capture, measure_presence, measure_prices, states
+from bench.lasting import (
+    Absence,
+    Capture,
+    Prices,
+    Said,
+    absences,
+    cadence,
+    capture,
+    measure_presence,
+    measure_prices,
+    measure_rollouts,
+    states,
+)
 from tests.catalog.history import DAY, HOUR, body, model
 
 
@@ -60,11 +72,11 @@ def test_a_lasting_change_is_a_state_of_twelve_hours_that_is_not_the_lasting_one
 
 
 def test_a_state_begins_with_a_material_move_and_is_undecided_while_the_archive_is_too_short() -> None:
-    (runs,) = [runs for runs in states(hourly(*["3"] * 13, "2", "2.001", "5")) if runs[0].keys == ("prompt",)][1:]
-    assert [(state.price, state.first, state.last, state.lasts) for state in runs] == [
-        ((Decimal(3),), at(0), at(12), True),
-        ((Decimal(2),), at(13), at(14), False),
-        ((Decimal(5),), at(15), at(15), None),
+    _, runs = states(hourly(*["3"] * 13, "2", "2.001", "5"))
+    assert [(state.price[0], state.first, state.last, state.lasts(12 * HOUR)) for state in runs] == [
+        (Decimal(3), at(0), at(12), True),
+        (Decimal(2), at(13), at(14), False),
+        (Decimal(5), at(15), at(15), None),
     ]
 
 
@@ -74,6 +86,19 @@ HISTORY = hourly(*["3"] * 5, *["2"] * 20, *["4"] * 3, *["2"] * 3)
 def test_what_is_said_of_a_state_that_lasts_lasted_and_is_announced() -> None:
     figures = measure_prices(HISTORY, [said(8, "2")])
     assert (figures.repriced, figures.lasted, figures.changes, figures.announced) == (1, 1.0, 1, 1.0)
+    assert figures.delays == [3 * HOUR]
+
+
+def test_it_can_be_asked_to_last_longer() -> None:
+    assert measure_prices(HISTORY, [said(8, "2")], lasts=19 * HOUR).lasted == 1.0
+    assert measure_prices(HISTORY, [said(8, "2")], lasts=20 * HOUR).lasted == 0.0
+    assert measure_prices(HISTORY, [], lasts=20 * HOUR).changes == 0
+
+
+def test_it_can_be_asked_to_differ_more() -> None:
+    history = hourly(*["100"] * 13, *["108"] * 13, *["115"] * 13)
+    assert measure_prices(history, [], share=Decimal("0.1")).changes == 1
+    assert measure_prices(history, [], share=Decimal("0.16")).changes == 0
 
 
 def test_what_is_said_of_a_state_that_does_not_last_or_was_not_shown_did_not_last() -> None:
@@ -86,11 +111,17 @@ def test_what_is_said_of_an_undecided_state_counts_neither_way() -> None:
     assert measure_prices(HISTORY, [said(30, "2")]).repriced == 0
 
 
-def test_a_lasting_change_that_is_not_said_is_missed_and_nothing_said_is_no_mistake() -> None:
-    figures = measure_prices(HISTORY, [said(3, "2")])
+def test_a_lasting_change_that_is_not_known_when_it_ends_is_missed_and_nothing_said_is_no_mistake() -> None:
+    figures = measure_prices(HISTORY, [said(25, "2")])
     assert (len(figures.missed), figures.announced) == (1, 0.0)
+    assert len(measure_prices(HISTORY, [said(8, "2"), said(9, "7")]).missed) == 1
     assert measure_prices(HISTORY, []).lasted == 1.0
     assert measure_prices(hourly("3"), []).announced == 1.0
+
+
+def test_a_price_that_is_known_since_an_earlier_state_needs_no_second_event() -> None:
+    history = hourly(*["3"] * 13, *["2"] * 5, *["5"] * 2, *["2"] * 13)
+    assert measure_prices(history, [said(16, "2")]).missed == []
 
 
 def test_a_return_can_announce_a_change_and_is_no_reprice() -> None:
@@ -98,18 +129,53 @@ def test_a_return_can_announce_a_change_and_is_no_reprice() -> None:
     assert (figures.repriced, figures.announced) == (0, 1.0)
 
 
-def test_a_change_that_is_said_twice_is_named() -> None:
+def test_a_reprice_that_says_what_is_known_is_named() -> None:
     assert len(measure_prices(HISTORY, [said(8, "2"), said(9, "2")]).twice) == 1
+    assert len(measure_prices(HISTORY, [said(3, "3")]).twice) == 1
+    assert measure_prices(HISTORY, [said(8, "2"), said(26, "4"), said(29, "2")]).twice == []
 
 
-def test_a_pair_may_be_said_in_two_parts() -> None:
+def test_a_pair_may_be_said_in_two_parts_and_is_missed_with_one_of_them() -> None:
     def both(prompt: str, completion: str) -> Mapping[str, Prices]:
         return {"a/b": (Decimal(prompt), Decimal(completion))}
 
     history = [Capture(at(hour), both("3", "15") if hour < 5 else both("2", "10")) for hour in range(30)]
     parts = [said(8, "2"), Said(at(9), "repriced", "a/b", {"completion": Decimal(10)})]
-    figures = measure_prices(history, parts, by_key=False)
+    figures = measure_prices(history, parts)
     assert (figures.changes, figures.missed, figures.twice, figures.not_lasting) == (1, [], [], [])
+    assert len(measure_prices(history, parts[:1]).missed) == 1
+
+
+def test_the_cadence_is_the_usual_gap() -> None:
+    assert cadence([Capture(at(hour), {}) for hour in (0, 1, 2, 3, 9)]) == HOUR
+
+
+TIERS = {"overrides": [{"min_prompt_tokens": 200000, "prompt": "6"}]}
+
+
+@pytest.mark.parametrize(
+    ("begin", "of", "named"),
+    [(20, 200, True), (19, 100, False), (20, 201, False)],
+)
+def test_a_rollout_is_when_many_models_begin_to_state_prices_under_conditions(begin: int, of: int, named: bool) -> None:
+    plain = [model(f"m/{number}") for number in range(of)]
+    after = [model(f"m/{number}", pricing=TIERS if number < begin else None) for number in range(of)]
+    history = [capture(at(hour), body(*documents)) for hour, documents in enumerate([plain, after, after])]
+    assert bool(measure_rollouts(history, [Said(at(2), "repriced", "m/0")])) is named
+
+
+def test_of_a_rollout_only_reprices_of_what_it_began_to_state_are_mistakes() -> None:
+    plain = [model(f"m/{number}") for number in range(30)]
+    after = [model(f"m/{number}", pricing=TIERS) for number in range(25)] + plain[25:]
+    history = [capture(at(hour), body(*documents)) for hour, documents in enumerate([plain, after, plain, after])]
+    fine = [
+        Said(at(1), "repriced", "m/0", {"prompt": Decimal(2)}),
+        Said(at(1), "changed", "m/1"),
+        Said(at(1), "repriced", "m/29"),
+        Said(at(26), "repriced", "m/2"),
+    ]
+    assert measure_rollouts(history, fine) == []
+    assert measure_rollouts(history, [Said(at(25), "repriced", "m/3")]) == [f"{at(25)} m/3"]
 
 
 def test_absences_are_runs_of_captures_after_the_first_that_had_the_model() -> None:
@@ -125,3 +191,10 @@ def test_presence_is_new_once_expired_and_returned_for_two_captures_and_nothing_
     assert measure_presence(history, right) == []
     assert measure_presence(history, right[1:]) == ["new a/b: 0, should be 1"]
     assert measure_presence(history, [*right, right[1]]) == ["expired a/b: 2, should be 1"]
+
+
+def test_an_absence_of_one_capture_must_be_told_after_more_than_six_hours_without_one() -> None:
+    there, away = {"a/b": (Decimal(3),) * 2}, {}
+    for gap, wanted in ((6, []), (7, ["expired a/b: 0, should be 1", "returned a/b: 0, should be 1"])):
+        history = [Capture(at(0), there), Capture(at(gap), away), Capture(at(gap + 1), there)]
+        assert measure_presence(history, []) == wanted

@@ -1,73 +1,79 @@
-"""The judgement on four weeks of recorded captures, against figures worked out from the raw JSON alone."""
+"""The judgement on recorded captures, against figures worked out from the raw JSON alone."""
 
-import os
-from collections import Counter
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bench import lasting
-from tests.catalog.history import World
-from watcher.catalog.model import DEFAULT_KINDS, Event
-from watcher.catalog.price import VARIES
+from bench.archive import model_archives
+from bench.judgement import Judged, differences_by_cadence, judge
 
-DATA = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parents[3] / "shared" / "data")
-ARCHIVES = sorted(DATA.glob("*.tar.xz"))
+ARCHIVES = model_archives()
 
-pytestmark = pytest.mark.skipif(not ARCHIVES, reason=f"no recorded captures in {DATA}")
-
-
-class Recorded:
-    """One run over the archive: the captures as they are, and the events they made."""
-
-    def __init__(self, archive: Path) -> None:
-        self.captures: list[lasting.Capture] = []
-        world = World()
-        for at, body in lasting.captures(archive):
-            self.captures.append(lasting.capture(at, body))
-            world = world.read(at, body)
-        self.events = world.events
-        self.outcomes = Counter(verdict.outcome for verdict in world.verdicts)
-        self.said = [_said(event) for event in world.events if event.model is not None]
-
-
-def _said(event: Event) -> lasting.Said:
-    prices = {key: event.prices[key].new for key in lasting.KEYS if key in event.prices}
-    numbers = {key: Decimal(-1 if new == VARIES else new) for key, new in prices.items() if new is not None}
-    return lasting.Said(event.at, event.kind, event.model or "", numbers)
+pytestmark = pytest.mark.skipif(not ARCHIVES, reason="no recorded captures: set WATCHER_DATA to their folder")
 
 
 @pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name)
-def recorded(request: pytest.FixtureRequest) -> Recorded:
-    return Recorded(request.param)
+def archive(request: pytest.FixtureRequest) -> Path:
+    return request.param
 
 
-@pytest.mark.parametrize("by_key", [True, False], ids=["each price", "the pair of prices"])
-def test_reprices_are_of_states_that_last_and_nearly_all_that_last_are_told_once(
-    recorded: Recorded, by_key: bool
-) -> None:
-    figures = lasting.measure_prices(recorded.captures, recorded.said, by_key=by_key)
-    print(
-        f"{figures.repriced} told, {figures.lasted:.2%} lasted; {figures.changes} lasted, {figures.announced:.2%} told"
-    )
-    print(*figures.not_lasting, *figures.missed, sep="\n")
-    assert figures.changes > 0
-    assert figures.lasted >= 0.95, figures.not_lasting
-    assert figures.announced >= 0.98, figures.missed
-    assert not figures.twice
+@pytest.fixture(scope="module")
+def judged(archive: Path) -> Judged:
+    return judge(archive)
 
 
-def test_absences_of_two_captures_are_told_and_those_of_one_are_not(recorded: Recorded) -> None:
-    assert lasting.measure_presence(recorded.captures, recorded.said) == []
+def test_nearly_all_reprices_are_of_states_that_hold(judged: Judged) -> None:
+    half_day, day = judged.held_12_hours, judged.held_24_hours
+    assert half_day.repriced > 50
+    assert half_day.lasted >= (0.98 if judged.is_hourly else 0.975), half_day.not_lasting
+    assert day.lasted >= 0.9, day.not_lasting
 
 
-def test_the_archive_makes_few_events(recorded: Recorded) -> None:
-    kinds = Counter(event.kind for event in recorded.events)
-    print(kinds, recorded.outcomes)
-    assert sum(kinds[kind] for kind in DEFAULT_KINDS) < 125
-    assert kinds.total() < 250
+def test_every_price_that_holds_three_days_and_differs_by_a_tenth_is_announced(judged: Judged) -> None:
+    assert judged.held_72_hours.changes > 20
+    assert judged.held_72_hours.missed == []
 
 
-def test_every_recorded_capture_is_believed(recorded: Recorded) -> None:
-    assert recorded.outcomes.keys() == {"good"}
+def test_of_hourly_captures_every_price_that_holds_half_a_day_is_announced(judged: Judged) -> None:
+    if judged.is_hourly:
+        assert judged.held_12_hours.changes > 50
+        assert judged.held_12_hours.missed == []
+
+
+def test_nothing_is_announced_twice(judged: Judged) -> None:
+    assert judged.held_12_hours.twice == []
+
+
+def test_prices_are_announced_soon(judged: Judged) -> None:
+    assert judged.median_delay < timedelta(hours=7)
+
+
+def test_no_model_is_repriced_again_and_again(judged: Judged) -> None:
+    model, times = judged.most_repriced("model")
+    assert times <= 12, model
+
+
+def test_tiers_that_many_models_begin_to_state_at_once_are_no_reprices(judged: Judged) -> None:
+    assert lasting.measure_rollouts(judged.captures, judged.said) == []
+
+
+def test_absences_of_two_captures_are_told_and_those_of_one_are_not(judged: Judged) -> None:
+    assert lasting.measure_presence(judged.captures, judged.said) == []
+
+
+def test_an_hourly_archive_makes_few_events(judged: Judged) -> None:
+    if judged.is_hourly:
+        assert judged.default_events <= 111
+        assert len(judged.events) < 250
+
+
+def test_every_recorded_capture_is_believed(judged: Judged) -> None:
+    assert judged.outcomes.keys() == {"good"}
+
+
+@pytest.mark.slow
+def test_polling_more_often_does_not_change_what_is_told(archive: Path, judged: Judged) -> None:
+    if judged.is_hourly:
+        assert differences_by_cadence(archive) == []

@@ -91,6 +91,7 @@ def test_it_has_one_of_everything_that_is_hard_to_read():
     assert BY_ID["openrouter/auto"]["pricing"]["prompt"] == "-1"
     assert any("discount" in prices for prices in pricing)
     assert any(o.get("min_prompt_tokens") == 200000 for model in MODELS for o in _overrides(model))
+    assert any("utc_days" in o for model in MODELS for o in _overrides(model))
     assert any("e-" in price for prices in pricing for price in prices.values() if isinstance(price, str))
     assert any(prices.get("image") == "0" for prices in pricing) and any("image" not in prices for prices in pricing)
     outputs = {out for model in MODELS for out in model["architecture"]["output_modalities"]}

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,6 @@ from watcher.errors import UsageError
 from watcher.simulator import ArchiveSource, Fault, Simulator, StorySource, built_in, story_by_name
 from watcher.simulator.answer import answer
 
-RECORDED = Path(__file__).parents[3] / "shared/data/openrouter-models-2025-12-18-to-2026-01-15.tar.xz"
 START = datetime(2026, 1, 4, 19, tzinfo=UTC)
 
 
@@ -130,9 +128,8 @@ def test_an_archive_can_be_filtered():
         assert 0 < body["total_count"] < len(built_in())
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded answers are not on this machine")
-def test_real_recordings_are_served_whole():
-    with tarfile.open(RECORDED, "r:xz") as archive:
+def test_real_recordings_are_served_whole(archive_path):
+    with tarfile.open(archive_path, "r:xz") as archive:
         files = (archive.extractfile(member) for member in archive if member.isfile())
         bodies = (file.read() for file in files if file)
         with Simulator(ArchiveSource((START, body) for body in bodies)) as simulator, httpx.Client() as client:

@@ -14,18 +14,15 @@ from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.archive import read_archive
 
-RECORDED = sorted((Path(__file__).parents[3] / "shared" / "data").glob("*.tar.xz"))
-
 
 @pytest.mark.slow
-@pytest.mark.skipif(not RECORDED, reason="the recorded archive (../shared/data) is missing")
-def test_a_month_of_polls_is_small_and_can_be_rebuilt(tmp_path: Path) -> None:
+def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
     tracks: dict[str, Track] = {}
     standing, shown = Standing(), []
     with Store.open(url(path)) as store:
         with store.writing() as session:
-            for number, capture in enumerate(read_archive(str(RECORDED[0]))):
+            for number, capture in enumerate(read_archive(str(archive_path))):
                 snapshot = read([capture.body])
                 verdict = poll.judge_list(
                     tracks, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not tracks

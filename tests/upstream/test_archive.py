@@ -20,7 +20,6 @@ from watcher.upstream import ArchiveError, Capture, read_archive
 from watcher.upstream import archive as archive_module
 
 START = datetime(2026, 1, 4, 19, 13, 29, tzinfo=UTC)
-DATA = Path(os.environ.get("WATCHER_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 Members = Iterable[tuple[str, bytes]]
 
 
@@ -439,12 +438,9 @@ def test_two_processes_are_enough_and_none_is_left(repository: Path, monkeypatch
 # Real input
 
 
-def test_the_recorded_archive_reads_in_order() -> None:
-    recorded = next(DATA.glob("openrouter-models-*.tar.xz"), None)
-    if recorded is None:
-        pytest.skip("the recorded archive is not here")
+def test_the_recorded_archive_reads_in_order(archive_path: Path) -> None:
     times, size = [], 0
-    for capture in read_archive(str(recorded)):
+    for capture in read_archive(str(archive_path)):
         assert capture.body.startswith(b'{"data":[')
         times.append(capture.at)
         size += len(capture.body)

@@ -44,6 +44,10 @@ _PRICING: dict[str, Document] = {
             {"utc_start": 1630, "utc_end": 30, "prompt": "0.000000075", "completion": "0.000000375"},
         ],
     },
+    # Priced by weekday: cheaper at the weekend.
+    "moonshotai/kimi-k2-0905": {
+        "overrides": [{"utc_days": ["saturday", "sunday"], "prompt": "0.0000002", "completion": "0.00000095"}],
+    },
     "mistralai/codestral-2508": {"discount": 0.25},
     "anthropic/claude-opus-4.5": {"input_cache_write_1h": "0.00001"},
     # The upstream spells some prices as long floats.

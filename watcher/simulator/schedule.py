@@ -1,10 +1,13 @@
-"""Which price of a time-of-day model is in force at a moment."""
+"""Which price of a model that is priced by time of day or day of the week is in force at a moment."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 _WINDOW = frozenset({"utc_start", "utc_end"})
+_TIME = _WINDOW | {"utc_days"}
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""As `utc_days` names them, in the order of `datetime.weekday()`."""
 
 _PRICES = frozenset(
     [
@@ -28,33 +31,43 @@ _PRICES = frozenset(
 
 
 def in_force(pricing: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
-    """`pricing` with the prices of the time-of-day window that `now` falls in at the top level.
+    """Return `pricing` with the prices that hold at `now` at the top level.
 
-    Windows are `utc_start` and `utc_end` in HHMM, the end exclusive, and may wrap past midnight. Later entries win per
-    key, a key that no entry gives keeps the base price. Entries with another condition (`min_prompt_tokens`, or one we
-    do not know) are no matter of time and are passed over. Without a schedule `pricing` itself is returned.
+    An entry of `overrides` may have a window (`utc_start` and `utc_end` in HHMM, the end exclusive, may wrap past
+    midnight), weekdays (`utc_days`), or both: then it holds in that window of those UTC days. Later entries win per
+    key; a key that no entry gives keeps the base price. An entry with another condition (`min_prompt_tokens`, an
+    unknown one) does not depend on time and is skipped. Without an entry that holds, `pricing` itself is returned.
     """
     overrides = pricing.get("overrides")
     if not isinstance(overrides, list):
         return pricing
     utc = now.astimezone(UTC)
-    minute = utc.hour * 60 + utc.minute
     current: dict[str, Any] = {}
     for entry in overrides:
-        if isinstance(entry, Mapping) and _holds(entry, minute):
+        if isinstance(entry, Mapping) and _holds(entry, utc):
             current.update((key, price) for key, price in entry.items() if key in _PRICES)
     return {**pricing, **current} if current else pricing
 
 
-def _holds(entry: Mapping[str, Any], minute: int) -> bool:
-    if entry.keys() - _PRICES != _WINDOW:
+def _holds(entry: Mapping[str, Any], utc: datetime) -> bool:
+    conditions = entry.keys() - _PRICES
+    if not conditions or not conditions <= _TIME:
         return False
-    start, end = _minute(entry["utc_start"]), _minute(entry["utc_end"])
+    if "utc_days" in conditions and not _on_day(entry["utc_days"], _DAYS[utc.weekday()]):
+        return False
+    if conditions.isdisjoint(_WINDOW):
+        return True
+    start, end = _minute(entry.get("utc_start")), _minute(entry.get("utc_end"))
     if start is None or end is None:
         return False
+    minute = utc.hour * 60 + utc.minute
     if start < end:
         return start <= minute < end
     return minute >= start or minute < end
+
+
+def _on_day(days: object, today: str) -> bool:
+    return isinstance(days, list) and today in days and all(day in _DAYS for day in days)
 
 
 def _minute(hhmm: object) -> int | None:
