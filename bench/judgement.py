@@ -169,7 +169,7 @@ def _report(archive: Path) -> None:
         ("most reprices of one model", f"{moves} ({model})", "12"),
         ("most reprices in one capture", f"{at_once} ({moment})", ""),
         ("reprices of newly stated tiers", len(lasting.measure_rollouts(judged.captures, judged.said)), "0"),
-        ("median delay", f"{judged.median_delay / HOUR:.1f} h", "7 h"),
+        ("median delay", f"{judged.median_delay / HOUR:.1f} h", "9 h"),
         ("differences if polled every 5 min", len(differences_by_cadence(archive)), "0" if hourly else ""),
     )
     print(f"{archive.name}: {len(judged.captures)} captures, {lasting.cadence(judged.captures) / HOUR:.1f} h apart")

@@ -28,6 +28,9 @@ HOUR = timedelta(hours=1)
 
 Document = dict[str, Any]
 
+UNDAMPED = Policy(damping=1)
+"""The defaults, but that what changes again and again is told as soon as what does so for the first time."""
+
 
 def moment(at: str) -> datetime:
     """The time that `HH:MM` or `N HH:MM` stands for."""
@@ -68,8 +71,7 @@ def body(*documents: Any, **page: Any) -> bytes:
 class World(Struct, frozen=True):
     """All that is known after a history, and everything that was told in it."""
 
-    policy: Policy = Policy(damping=1)
-    """Undamped, but where a test is about just that."""
+    policy: Policy = UNDAMPED
     tracks: dict[str, Track] = {}
     standing: Standing = Standing()
     events: tuple[Event, ...] = ()

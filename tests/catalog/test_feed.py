@@ -72,13 +72,6 @@ def test_a_model_that_only_the_feed_knows_is_not_missing_for_the_guard() -> None
     assert world.last.outcome == "good"
 
 
-def test_a_model_of_the_feed_that_is_listed_but_unreadable_stays_as_it_was() -> None:
-    world = World().poll("00:00", KNOWN).feed("01:00", "x/new").poll("02:00", KNOWN, model("x/new", name=7))
-    assert len(world.last.judgement.problems) == 1
-    assert not world.tracks["x/new"].listed
-    assert world.poll("03:00", KNOWN, model("x/new")).news == ["01:00 new x/new unlisted"]
-
-
 def test_unknown_is_what_is_neither_an_id_nor_a_canonical_slug() -> None:
     tracks = World().poll("00:00", KNOWN, model("c/d")).tracks
     feed = [FeedModel(model_id, "x", may_be_slug=True) for model_id in ("a/b", "a/b-2026", "c/d", "c/d-2026")]

@@ -47,7 +47,7 @@ def test_nothing_is_announced_twice(judged: Judged) -> None:
 
 
 def test_prices_are_announced_soon(judged: Judged) -> None:
-    assert judged.median_delay < timedelta(hours=7)
+    assert judged.median_delay < timedelta(hours=9)
 
 
 def test_no_model_is_repriced_again_and_again(judged: Judged) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.catalog.history import HOUR, Document, World, many, model, moment
+from tests.catalog.history import HOUR, UNDAMPED, Document, World, many, model, moment
 from watcher.catalog.model import Alternative, FieldChange, PriceChange
 from watcher.catalog.policy import Policy
 
-ALL_PRICES = Policy(prices=("*",))
+ALL_PRICES = Policy(prices=("*",), damping=1)
 
 
 def news_of(*versions: Document, policy: Policy = ALL_PRICES) -> list[str]:
@@ -174,13 +174,15 @@ def test_a_changed_window_that_wraps_past_midnight_is_one_event() -> None:
 def test_outside_of_windows_that_do_not_tile_the_day_the_base_price_holds_and_its_change_is_one_event() -> None:
     world = days(World(), 0, 1, *NIGHT_ONLY)
     world = days(world, 1, 3, *NIGHT_ONLY, base="5")
-    assert world.news == ["1 09:00 repriced a/b prompt@06:00-22:00 4→5"]  # unseen until the window ends at 06:00
+    assert world.news == [
+        "1 09:00 repriced a/b prompt 4→5 prompt@06:00-22:00 4→5"
+    ]  # unseen until the window ends at 06:00
 
 
 def test_the_base_price_of_a_model_first_seen_within_a_window_is_learnt_silently_and_watched_from_then_on() -> None:
     world = days(World(), 0, 1, *NIGHT_ONLY)  # first seen at midnight, within the window
     assert world.tracks["a/b"].pending == {}
-    assert days(world, 1, 3, *NIGHT_ONLY, base="5").news == ["1 09:00 repriced a/b prompt@06:00-22:00 4→5"]
+    assert days(world, 1, 3, *NIGHT_ONLY, base="5").news == ["1 09:00 repriced a/b prompt 4→5 prompt@06:00-22:00 4→5"]
 
 
 def test_a_window_that_states_only_one_key_leaves_the_other_alone() -> None:
@@ -204,12 +206,12 @@ def long_context(tokens: int = 200000, **prices: Any) -> Document:
 
 
 def test_a_changed_price_for_long_prompts_is_a_reprice_that_names_the_tier() -> None:
-    news = news_of(long_context(prompt="6"), long_context(prompt="5"), policy=Policy())
+    news = news_of(long_context(prompt="6"), long_context(prompt="5"), policy=UNDAMPED)
     assert news == ["09:00 repriced a/b prompt@200000+ 6→5"]
 
 
 def test_a_tier_that_appears_or_goes_is_measured_against_the_price_without_it() -> None:
-    news = news_of(model("a/b"), long_context(prompt="6", completion="20"), model("a/b"), policy=Policy())
+    news = news_of(model("a/b"), long_context(prompt="6", completion="20"), model("a/b"), policy=UNDAMPED)
     assert news == [
         "09:00 repriced a/b completion@200000+ 15→20 prompt@200000+ 3→6",
         "15:00 repriced a/b completion@200000+ 20→15 prompt@200000+ 6→3",
@@ -226,7 +228,7 @@ def test_a_tier_at_the_price_of_the_key_is_no_news_and_neither_is_that_it_stays_
     world = world.poll("07:00", tiered("4", "3")).hold("12:00")
     assert world.tracks["a/b"].pending == {}
     versions = tiered("3", None), tiered("3", "3"), tiered("4", "3"), tiered("4", "5")
-    assert news_of(*versions, policy=Policy()) == [
+    assert news_of(*versions, policy=UNDAMPED) == [
         "15:00 repriced a/b prompt 3→4",
         "21:00 repriced a/b prompt@200000+ 3→5",
     ]
@@ -234,7 +236,7 @@ def test_a_tier_at_the_price_of_the_key_is_no_news_and_neither_is_that_it_stays_
 
 def test_a_tier_that_keeps_nearly_the_old_price_of_the_key_is_measured_against_that() -> None:
     versions = tiered("3", None), tiered("4", "3.01"), tiered("4", "3.02"), tiered("4", "3.04")
-    assert news_of(*versions, policy=Policy()) == [
+    assert news_of(*versions, policy=UNDAMPED) == [
         "09:00 repriced a/b prompt 3→4",
         "21:00 repriced a/b prompt@200000+ 3→3.04",
     ]
@@ -282,7 +284,10 @@ def test_an_optional_price_can_be_given_by_a_tier_alone() -> None:
         {"utc_start": 1600, "prompt": "1"},
         window(1661, 1700, prompt="1"),
         window(-1, 1700, prompt="1"),
-        {"utc_start": "1600", "utc_end": "1700", "prompt": "1"},
+        {"utc_start": "noon", "utc_end": "1700", "prompt": "1"},
+        {"utc_days": "saturday", "prompt": "1"},
+        {"utc_days": ["caturday"], "prompt": "1"},
+        {"utc_days": [], "prompt": "1"},
         {"utc_start": True, "utc_end": False, "prompt": "1"},
         "cheap",
         None,

@@ -159,12 +159,8 @@ def _since(track: Track, paths: Iterable[str]) -> datetime:
 
 def _repriced(track: Track, moment: Moment) -> _Made:
     policy, facets = moment.policy, track.model.facets
+    track = _without_unasked(track, policy)
     before = diff.announced_facets(facets, track.pending)
-    prices = [path for path in track.pending if is_price(path)]
-    unasked = {path for path in prices if not diff.is_price_watched(path, policy.prices, before, facets)}
-    if unasked:  # recorded, but nobody is told: so a later wish to be told starts from here
-        track = without(track, unasked)
-        before = diff.announced_facets(facets, track.pending)
     if not track.pending.keys().isdisjoint(TARGETS):  # the price of another model is told together with the move to it
         return track, []
     paths = [
@@ -175,7 +171,7 @@ def _repriced(track: Track, moment: Moment) -> _Made:
     if not paths:
         return track, []
     changes = event.price_changes(before, facets, paths)
-    after = moment.announced(without(track, paths), "pricing")
+    after = _without_unasked(moment.announced(without(track, paths), "pricing"), policy)
     repetition = moment.repetition(track, "pricing")
     made = event.model_event(
         "repriced",
@@ -188,6 +184,18 @@ def _repriced(track: Track, moment: Moment) -> _Made:
         detail=event.repeated(repetition, policy.damping_half_life) if repetition > 1 else None,
     )
     return after, [made]
+
+
+def _without_unasked(track: Track, policy: Policy) -> Track:
+    """Return the track without pending prices that nobody is told of, so that a later wish to be told starts here."""
+    facets = track.model.facets
+    before = diff.announced_facets(facets, track.pending)
+    unasked = [
+        path
+        for path in track.pending
+        if is_price(path) and not diff.is_price_watched(path, policy.prices, before, facets)
+    ]
+    return without(track, unasked) if unasked else track
 
 
 def _expiring(track: Track, moment: Moment) -> _Made:

@@ -55,9 +55,10 @@ def _day(value: object, _now: datetime) -> str:
         raise UnreadableValueError from None
 
 
-def _month_or_day(value: object, now: datetime) -> str:
-    text = str(value).strip()
-    return _day(f"{text}-01", now)[: len(text)] if len(text) == len("2026-01") else _day(text, now)
+def _period(value: object, now: datetime) -> str:
+    """Return a year, a month or a day."""
+    text = str(value).strip()[:10]
+    return _day(text + "-01-01"[len(text) - 4 :], now)[: len(text)]
 
 
 def _end(value: object, now: datetime) -> str | None:
@@ -87,7 +88,7 @@ READERS: Mapping[str, Callable[[Any, datetime], Any]] = {
     "supported_parameters": _names,
     "supported_voices": _names,
     "expiration_date": _end,
-    "knowledge_cutoff": _month_or_day,
+    "knowledge_cutoff": _period,
     "discount": _fraction,
 }
 """For each path with a promised type: what returns the value in normal form, or None where that means absent.
