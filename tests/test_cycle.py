@@ -5,8 +5,9 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain, permutations, repeat
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -18,7 +19,6 @@ from msgspec.structs import replace
 from tests.store.samples import HOUR, MINUTE, START, body, document, moment, rows, unfit
 from watcher.catalog.model import KINDS, Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Familiar
 from watcher.config.settings import Channel, Config, Rules, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.cycle import Report, check
@@ -353,12 +353,12 @@ def test_the_sources_own_events_go_once_each_to_the_channels_that_ask(world: Wor
 # Documents that do not fit, and the feed
 
 
-def test_a_document_that_does_not_fit_counts_as_present(world: World) -> None:
+def test_prices_that_cannot_be_read_are_named_once_and_stay_as_they_were(world: World) -> None:
     world.shows(*many(3))
     for number in range(4):
         report = world.shows(*many(2), unfit("many/m2"), document("a/new", f"{number}"))
         assert (report.poll.outcome, [line for line in news(report) if "m2" in line]) == ("good", [])
-        assert len(report.problems) == 1
+        assert len(report.problems) == (number == 0)
     assert news(world.shows(*many(3), document("a/new", "3"))) == []
 
 
@@ -520,59 +520,31 @@ def changed_somehow(shown: list[dict[str, Any]], dice: random.Random) -> list[di
 
 
 @pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 12))])
-def test_a_list_that_means_the_same_leaves_the_database_as_a_judgement_would(
-    seed: int, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cheap_look_leaves_the_database_as_a_judgement_would(seed: int, empty: Path, tmp_path: Path) -> None:
+    class Thorough(Store):
+        """A store that never says that nothing is to be done."""
+
+        def glance(self, now: datetime) -> None:
+            return None
+
     dice = random.Random(seed)
-    worlds, familiar = [], Familiar()
-    for name in ("short", "long"):
-        worlds.append(World(Store.open(f"sqlite:///{shutil.copy(empty, tmp_path / name)}")))
+    worlds = []
+    for kind in (Store, Thorough):
+        worlds.append(World(kind.open(f"sqlite:///{shutil.copy(empty, tmp_path / kind.__name__)}")))
         worlds[-1].channels(team=Rules(events=KINDS))
         worlds[-1].settle(settle=3 * HOUR, settle_changed=3 * HOUR)
-    short, long = worlds
-    noted: list[bool] = []
-    plain = Store.note_same
-
-    def note_same(store: Store, *arguments: Any) -> bool:
-        if store is long.store:
-            return False
-        noted.append(plain(store, *arguments))
-        return noted[-1]
-
-    monkeypatch.setattr(Store, "note_same", note_same)
+    cheap, thorough = worlds
     shown = many(9)
     for _ in range(60):
         after = dice.choice([5 * MINUTE, 5 * MINUTE, 40 * MINUTE, 4 * HOUR])
         for world in worlds:
             world.shown = (body(shown),)
-            world.now += after
-            check(world.store, world, world.config, now=world.now, familiar=familiar if world is short else None)
-        assert contents(short.store) == contents(long.store)
-        if dice.random() < 0.8:
+            world.check(after)
+        assert contents(cheap.store) == contents(thorough.store)
+        if dice.random() < 0.6:
             shown = changed_somehow(shown, dice)
-    assert True in noted
-    assert False in noted
     for world in worlds:
         world.store.close()
-
-
-def test_what_another_process_wrote_since_the_glance_is_not_written_over(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.shows(document("a/a"), document("b/b"))
-    world.shows(document("a/a"), document("b/b"))
-    plain = Store.note_same
-
-    def late(store: Store, poll: Any, listed: Any, *more: Any) -> bool:
-        with store.writing() as session:
-            session.state.save_source("list", replace(listed, digest=b"of another process"))
-        return plain(store, poll, listed, *more)
-
-    monkeypatch.setattr(Store, "note_same", late)
-    report = world.shows(document("b/b"), document("a/a", benchmarks={"elo": 1}))
-    assert (report.poll.outcome, report.events) == ("good", ())
-    with world.store.reading() as session:
-        assert session.state.source("list").digest != b"of another process"
 
 
 def test_a_dry_run_of_a_list_that_means_the_same_stores_nothing(world: World) -> None:
@@ -581,3 +553,83 @@ def test_a_dry_run_of_a_list_that_means_the_same_stores_nothing(world: World) ->
     world.shown = (body([document("b/b"), document("a/a")]),)
     check(world.store, world, world.config, now=world.now + 5 * MINUTE, dry_run=True)
     assert contents(world.store) == before
+
+
+# Whatever unexpected happens
+
+
+class Poison(Exception):
+    """What nobody expects."""
+
+
+def test_what_crashes_is_a_failed_poll_that_is_told_and_the_next_poll_goes_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.channels(ops=Rules(events=KINDS))
+    world.shows(document("a/one"))
+    reports = []
+    for _ in range(3):
+        world.now += 5 * MINUTE
+        reports.append(check(world.store, Crashing(), world.config, now=world.now))
+    assert [(report.bug, report.poll.outcome) for report in reports] == [(True, "failed")] * 3
+    assert reports[0].poll.reason == "the watcher cannot process the list (Poison); this is a bug in openrouter-watcher"
+    assert news(reports[2]) == ["source_failing *"]
+    assert [event.kind for event in world.queued("ops")] == ["source_failing"]
+    assert "secret" not in str(reports)
+    assert "Poison" in caplog.text
+    with world.store.reading() as session:
+        assert session.state.last_poll() == reports[2].poll
+        assert session.state.standing().health.failures == 3
+    report = world.shows(document("a/one"), document("b/two"))
+    assert news(report) == ["new b/two", "source_recovered *"]
+
+
+class Crashing:
+    def models(self) -> Listing:
+        raise Poison("a secret")
+
+    def feed(self, chat_links: bool = False) -> bytes:
+        raise AssertionError
+
+    def count(self) -> int:
+        raise AssertionError
+
+
+# Answers that overtake each other
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_an_older_answer_is_never_taken_for_a_newer_one(world: World, order: tuple[int, ...]) -> None:
+    """Four checks ask one after the other, the catalogue grows between the second and third; they end in any order."""
+    world.shows(document("a/one"))
+    asked = [world.now + (number + 1) * MINUTE for number in range(4)]
+    seen = [[document("a/one")]] * 2 + [[document("a/one"), document("x/fresh")]] * 2
+    told, newest = [], -1
+    for done, number in enumerate(order):
+        world.shown = (body(seen[number]),)
+        ends = world.now + HOUR + done * MINUTE
+        report = check(
+            world.store,
+            world,
+            world.config,
+            now=asked[number],
+            monotonic=iter_clock((ends - asked[number]).total_seconds()),
+        )
+        told += news(report)
+        if number < newest and seen[number] != seen[newest]:
+            assert (report.poll.outcome, report.events) == ("overtaken", ())
+        newest = max(newest, number)
+    assert told == ["new x/fresh"]
+
+
+def iter_clock(seconds: float) -> Callable[[], float]:
+    """A clock that stands at 0 once, and at that many seconds from then on."""
+    readings = chain([0.0], repeat(seconds))
+    return lambda: next(readings)
+
+
+def test_a_record_from_the_future_overtakes_nobody(world: World) -> None:
+    world.shows(document("a/one"))
+    check(world.store, world, world.config, now=moment("2030-01-01T00:00"))
+    report = world.shows(document("a/one"), document("x/fresh"))
+    assert (report.poll.outcome, news(report)) == ("good", ["new x/fresh"])

@@ -36,8 +36,8 @@ def document(model_id: str, prompt: str = "0.000001", **more: Any) -> dict[str, 
 
 
 def unfit(model_id: str) -> dict[str, Any]:
-    """Return a document that cannot be understood."""
-    return {"id": model_id, "name": "No prices"}
+    """Return a document whose prices cannot be read."""
+    return {**document(model_id), "pricing": None}
 
 
 def body(documents: Sequence[Mapping[str, Any]]) -> bytes:

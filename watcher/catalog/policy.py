@@ -11,6 +11,10 @@ HEADLINE_PRICES = ("prompt", "completion")
 """As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
 
 
+FORGOTTEN = 6
+"""After so many half-lives, an announcement counts for nothing."""
+
+
 class Policy(Struct, frozen=True):
     """Settings of `[announce]`; the defaults are the design's, measured on a recorded archive.
 
@@ -60,7 +64,7 @@ class Policy(Struct, frozen=True):
         That is `wait` × `damping` ^ restlessness, where each announcement adds one to the restlessness. What is
         announced at once as a rule (`wait` is zero) grows by what a price's stillness grows by.
         """
-        ages = [max(now - at, timedelta(0)) / self.damping_half_life for at in announced]
-        restlessness = sum(math.pow(0.5, age) for age in ages)
+        ages = [(now - at) / self.damping_half_life for at in announced if at <= now]
+        restlessness = sum(math.pow(0.5, age) for age in ages if age < FORGOTTEN)
         more = (wait or self.settle) * (math.pow(self.damping, restlessness) - 1)
         return max(wait, min(wait + more, self.damping_most))

@@ -1,7 +1,8 @@
 """When a difference is due: how long it must hold still, and when a reminder or an unchanged list makes one due."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from watcher.catalog import event
 from watcher.catalog.diff import EXPIRATION, TARGETS
 from watcher.catalog.model import Facets, Kind
-from watcher.catalog.policy import Policy
+from watcher.catalog.policy import FORGOTTEN, Policy
 from watcher.catalog.pricing import is_price
 from watcher.catalog.track import Track, Tracks, is_missing
 
@@ -17,8 +18,9 @@ RARE = 2
 """Polls further apart than this many times the needed stillness are rare, but none are that come …"""
 OFTEN = timedelta(hours=12)
 """… at least this often: at six-hour polls, a quarter of the prices told at first sight did not last 12 hours."""
-_HALF_LIVES = 6
-"""After so many, an announcement counts for next to nothing and is forgotten."""
+
+_ROUNDS = 8
+"""Each one brings the moment nearer by a factor of ten."""
 
 
 class Moment(Struct, frozen=True):
@@ -29,8 +31,11 @@ class Moment(Struct, frozen=True):
     policy: Policy
 
     def settled(self, since: datetime, wait: timedelta) -> bool:
-        """Whether what holds still since then has settled; where polls are rare, it has at once."""
-        return self.now - since >= wait or self.is_rare(wait)
+        """Whether what holds still since then has settled; where polls are rare, it has at once.
+
+        So it has if that lies further ahead than the wait: the clock was wrong then, and may have been for years.
+        """
+        return abs(self.now - since) >= wait or self.is_rare(wait)
 
     def is_rare(self, wait: timedelta) -> bool:
         """Whether polls are so rare that nothing waits for a second look."""
@@ -44,7 +49,7 @@ class Moment(Struct, frozen=True):
         """Return the track with an announcement counted for each key, as `damped_by` returns them."""
         if self.policy.damping == 1:
             return track
-        oldest = self.now - _HALF_LIVES * self.policy.damping_half_life
+        oldest = self.now - FORGOTTEN * self.policy.damping_half_life
         kept = {key: tuple(at for at in times if at > oldest) for key, times in track.recent.items()}
         kept |= {key: (*kept.get(key, ()), self.now) for key in keys}
         return replace(track, recent={key: times for key, times in kept.items() if times})
@@ -101,16 +106,24 @@ def _due_times(track: Track, now: datetime, policy: Policy) -> Iterable[datetime
         return [now] if is_missing(track) else []
     if not track.announced:
         kind: Kind = "new" if track.announced is None else "returned"
-        return [track.since + presence_stillness(track, kind, policy, now)]
+        return [_settles(track.since, partial(presence_stillness, track, kind, policy))]
     return _due_differences(track, now, policy)
 
 
 def _due_differences(track: Track, now: datetime, policy: Policy) -> Iterator[datetime]:
     for path, held in track.pending.items():
-        at = held.since + stillness(track, path, policy, now)
+        at = _settles(held.since, partial(stillness, track, path, policy))
         if at > now:  # a drift that has settled but is not material yet stays pending: it is due only when it moves
             yield at
     left = event.days_left(track.model.facets.get(EXPIRATION), now)
     if left is not None:
         midnight = datetime.combine(now.date(), time(), UTC)
         yield from (midnight + timedelta(left - days) for days in policy.remind_days if left > days)
+
+
+def _settles(since: datetime, wait_at: Callable[[datetime], timedelta]) -> datetime:
+    """Return when what holds still since then has settled; what damping asks for shrinks while it is waited for."""
+    at = since
+    for _ in range(_ROUNDS):
+        at = since + wait_at(at)
+    return at

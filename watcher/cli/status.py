@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from watcher.catalog.gaps import lines
 from watcher.catalog.poll import Standing
 from watcher.cli.opening import open_store, with_console
 from watcher.cli.state import State
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from watcher.store.outbox import Condition
 
 HEALTHY, SOURCE, CHANNEL = 0, 69, 75
+_GAPS = 10
+"""Lines at most about what cannot be read."""
 LONGEST = timedelta(days=2)
 """Whoever watches checks once a day at least; who does so less often says how often."""
 
@@ -43,7 +46,8 @@ class _Found(Struct, frozen=True):
     @property
     def good(self) -> bool:
         """Whether the source is watched."""
-        return self.last is not None and self.last.outcome == "good" and not self.stale
+        blind = bool(self.standing.health.gaps.suspect)
+        return self.last is not None and self.last.outcome == "good" and not self.stale and not blind
 
     @property
     def code(self) -> int:
@@ -132,6 +136,10 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
 
     last = found.last
     yield from _of_source(found, config)
+    gaps = list(lines(found.standing.health.gaps).values())
+    yield from (visible(line, 500) for line in gaps[:_GAPS])
+    if len(gaps) > _GAPS:
+        yield f"and {len(gaps) - _GAPS} more that cannot be read; watcher status --json has them all"
     if last is not None and last.feed:
         yield f"the RSS feed was not used: {visible(last.feed, 500)}"
     if found.next_poll is not None:
@@ -154,6 +162,10 @@ def _of_source(found: _Found, config: Config) -> Iterator[str]:
     if found.good:
         healthy = "healthy" if not found.failing else "the source is healthy, a channel is not"
         yield f"{healthy}: last checked {told(last.at)} UTC, {models}"
+        return
+    if last.outcome == "good" and health.gaps.suspect:
+        fields = ", ".join(field or "the document" for field in health.gaps.suspect)
+        yield f"partly blind: last checked {told(last.at)} UTC, {models}; {fields} cannot be read of many"
         return
     if last.outcome == "good":
         yield f"not checked since {told(last.at)} UTC, {models} then"
