@@ -39,6 +39,8 @@ def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_pa
             for at, there in shown:
                 catalogue = session.history.catalogue(at)
                 assert {version.model.id: version.model for version in catalogue} == there
-                assert all(normalise(version.raw).id == version.model.id for version in catalogue)
+                assert all(
+                    normalise(version.raw, version.valid_from).model.id == version.model.id for version in catalogue
+                )
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.stat().st_size < 1_500_000

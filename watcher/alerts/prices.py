@@ -26,7 +26,7 @@ _LABELS = {
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
 _TIER = re.compile(r"(\d+)\+")
-_WINDOW = re.compile(r"(?:([a-z,-]+) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
+_WINDOW = re.compile(r"(?:((?:mon|tue|wed|thu|fri|sat|sun)[a-z,-]*) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
 
 _READABLE = Context(prec=6)
 """More digits than these are the rounding of a division, and nobody's price list."""

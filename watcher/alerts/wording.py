@@ -97,7 +97,7 @@ def _offer_lines(event: Event) -> Iterator[Line]:
             for key in told
             if key not in main
             and not prices.is_free(offer.prices[key])
-            and offer.prices[key] != offer.prices.get(key.partition("@")[0])
+            and not ("@" in key and offer.prices[key] == offer.prices.get(key.partition("@")[0]))
         ]
         last = "last price: " if event.kind == "expired" else "price: "
         if main:

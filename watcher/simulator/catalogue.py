@@ -66,7 +66,7 @@ _EXTRA: dict[str, Document] = {
     "anthropic/claude-sonnet-4.5": {"reasoning": {"mandatory": False, "supports_max_tokens": True}},
     "moonshotai/kimi-k2-thinking": {"reasoning": {"mandatory": True}},
     "openai/gpt-audio": {"supported_voices": ["alloy", "ash", "coral", "sage", "verse"]},
-    "openai/gpt-4": {"expiration_date": ""},
+    "openai/gpt-4": {"expiration_date": None},
     "mistralai/mistral-nemo": {"default_parameters": {"temperature": 0.3}},
     "qwen/qwen3-coder": {"default_parameters": {"temperature": 0.7, "top_p": 0.8, "frequency_penalty": None}},
     "gryphe/mythomax-l2-13b": {"per_request_limits": {"prompt_tokens": 3072, "completion_tokens": 1024}},

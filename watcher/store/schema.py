@@ -106,8 +106,8 @@ models = Table(
     Column("reminded", Integer),
     Column("digest", LargeBinary, nullable=False),  # of the document as it came last
     Column("pending", LargeBinary),  # facets that are not as announced
-    Column("recent", LargeBinary),  # when changes were announced lately, by kind
     Column("benchmarks", LargeBinary),  # their latest form only
+    Column("recent", LargeBinary),  # when changes were announced lately, by kind
 )
 
 versions = Table(
