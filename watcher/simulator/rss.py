@@ -25,20 +25,23 @@ _MARKDOWN_LINK = re.compile(r"\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,1000}|/[^
 def render(models: Iterable[Any], chat_links: bool = False) -> bytes:
     """The feed of `models`, newest first; those without an id are left out.
 
-    With `chat_links` an item links to the chat page with that model, not to the model's own page.
+    As in the real one, titles and links name the base id, without a variant, and the guid is the canonical slug. With
+    `chat_links` an item links to the chat page with that model, not to the model's own page.
     """
     items = [_item(model, chat_links) for model in newest_first(models) if isinstance(value(model, "id"), str)]
     return "".join([_HEAD, *items, _FOOT]).encode()
 
 
 def _item(model: dict[str, Any], chat_links: bool) -> str:
-    id_ = model["id"]
+    id_ = model["id"].partition(":")[0]
+    slug = model.get("canonical_slug")
     # A title always ends with the id in parentheses: readers tell the model by it.
     title = _cdata(f"{model.get('name') or id_} ({id_})")
+    guid = escape(_clean(slug if slug and isinstance(slug, str) else id_))
     page = f"/chat?models={quote(id_, safe='')}" if chat_links else "/" + quote(id_, safe="/:~")
     return (
         f"<item>\n<title>{title}</title>\n<description>{_cdata(_html(model.get('description')))}</description>\n"
-        f'<link>{_SITE}{page}</link>\n<guid isPermaLink="false">{escape(_clean(id_))}</guid>\n'
+        f'<link>{_SITE}{page}</link>\n<guid isPermaLink="false">{guid}</guid>\n'
         f"{_date(model.get('created'))}</item>\n"
     )
 
