@@ -28,7 +28,7 @@ from watcher.store.upkeep import Upkeep
 from watcher.upstream.errors import StatusError
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://openrouter.ai</link>
-<description>d</description>{items}</channel></rss>"""
+<lastBuildDate>{now}</lastBuildDate>{items}</channel></rss>"""
 AT_ONCE = Policy(settle=timedelta(0), settle_changed=timedelta(0))
 
 
@@ -48,6 +48,7 @@ class World:
         self.shown: tuple[bytes, ...] | str = ()
         self.counted: int | str = 0
         self.fed: Sequence[str] | str | SourceError = ()
+        self.feed_bytes: int | None = None
         self.asked: list[str] = []
         self.age: int | None = None
 
@@ -64,10 +65,10 @@ class World:
     def feed(self, chat_links: bool = False) -> bytes:
         self.asked.append("feed")
         items = "".join(
-            f"<item><title>Name ({id_})</title><link>https://openrouter.ai/{id_}</link></item>"
-            for id_ in _or_error(self.fed)
+            f"<item><title>Name ({id_})</title><link>https://openrouter.ai/{id_}</link><guid>{slug}</guid></item>"
+            for id_, _, slug in (item.partition(" ") for item in _or_error(self.fed))
         )
-        return RSS.format(items=items).encode()
+        return RSS.format(items=items, now=self.now).encode()[: self.feed_bytes]
 
     # The cycles
 
@@ -371,6 +372,60 @@ def test_what_the_feed_alone_knows_is_new_once_and_never_expires(world: World) -
     world.fed = ["many/m0"]
     assert [news(world.check()) for _ in range(4)] == [[], [], [], []]
     assert news(world.shows(*many(3), document("fed/first"))) == []
+
+
+def test_a_free_variant_and_its_base_id_in_the_feed_are_one_new_model_and_the_paid_one_is_another(world: World) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = ["many/m0", "old/gone old/gone-2023"]
+    world.shows(*many(3))
+    world.fed = ["nova/spark-1 nova/spark-1-2026", *world.fed]
+    free, paid = document("nova/spark-1:free"), document("nova/spark-1")
+    assert news(world.shows(*many(3), free)) == ["new nova/spark-1:free"]
+    assert news(world.shows(*many(3), free, paid)) == ["new nova/spark-1"]
+
+
+@pytest.mark.parametrize("listed", [{}, {"canonical_slug": "fed/first-2026"}])
+@pytest.mark.parametrize("listed_id", ["fed/first", "fed/first:free", "fed/renamed"])
+def test_what_was_told_from_the_feed_is_known_by_all_its_names(
+    listed_id: str, listed: dict[str, str], world: World
+) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = ["many/m0", "old/gone old/gone-2023"]
+    world.shows(*many(3))
+    world.fed = ["fed/first fed/first-2026", *world.fed]
+    assert news(world.check()) == ["new fed/first"]
+    same = listed or listed_id != "fed/renamed"
+    there = document(listed_id, **listed)
+    assert news(world.shows(*many(3), there)) == ([] if same else ["new fed/renamed"])
+    gone = document("old/returned", canonical_slug="old/gone-2023")  # only the first feed had it
+    assert news(world.shows(*many(3), there, gone)) == ["new old/returned"]
+
+
+def test_a_feed_that_was_cut_off_is_used_as_far_as_it_goes_but_is_no_first_one(world: World) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = ["many/m0", "old/gone", "old/older"]
+    world.feed_bytes = -100
+    assert "cut off" in (world.shows(*many(3)).poll.feed or "")
+    world.feed_bytes = None
+    report = world.check()
+    assert (news(report), report.poll.feed) == ([], None)
+    world.fed = ["fed/first", *world.fed]
+    world.feed_bytes = -100
+    report = world.check()
+    assert (news(report), report.poll.feed) == (["new fed/first"], None)
+    world.feed_bytes = None
+    assert news(world.check()) == []
+
+
+def test_a_feed_that_is_only_made_anew_is_not_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.config = replace(world.config, source=Source(rss=True))
+    world.fed = ["many/m0"]
+    world.shows(*many(3))
+    with monkeypatch.context() as patched:
+        patched.setattr("watcher.upstream.feed.read_feed", lambda _: pytest.fail("it was read"))
+        assert news(world.check()) == []
+    world.fed = ["many/m0", "fed/first"]
+    assert news(world.check()) == ["new fed/first"]
 
 
 def test_a_feed_that_breaks_stops_nothing(world: World) -> None:

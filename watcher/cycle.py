@@ -122,6 +122,7 @@ class _Read(Struct, frozen=True):
 
     snapshot: Snapshot | None
     feed: tuple[FeedModel, ...] | None
+    feed_whole: bool = True
     error: str | None = None
     feed_error: str | None = None
 
@@ -206,7 +207,8 @@ def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
         return fetched
     try:
         feed = upstream.feed(source.rss_chat_links)
-        return replace(fetched, feed=feed, feed_digest=_digest([feed]))
+        items = feed[max(feed.find(b"<item"), 0) :]  # before them is the time at which the feed was made
+        return replace(fetched, feed=feed, feed_digest=_digest([items]))
     except SourceError as error:
         asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)  # it is the same host
         both = [seconds for seconds in (fetched.not_before, asked) if seconds is not None]
@@ -236,17 +238,16 @@ def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) 
             snapshot = read(fetched.pages)
         except UnreadableError as unreadable:
             error = str(unreadable)
-    feed_error, models = fetched.feed_error, None
+    feed_error, models, whole = fetched.feed_error, None, True
     if fetched.feed is not None and not _is_known_feed(fetched, known_feed, source):
         from watcher.upstream.feed import read_feed
 
         try:
-            models = tuple(
-                FeedModel(entry.id, entry.name, entry.may_be_slug) for entry in read_feed(fetched.feed).entries
-            )
+            feed = read_feed(fetched.feed)
+            models, whole = tuple(FeedModel(item.id, item.name, item.slug) for item in feed.entries), feed.whole
         except SourceError as unreadable:
             feed_error = str(unreadable)
-    return _Read(snapshot, models, error, feed_error)
+    return _Read(snapshot, models, whole, error, feed_error)
 
 
 def _is_fresh(session: "Session", fetched: _Fetched, now: datetime) -> bool:
@@ -352,6 +353,8 @@ def _judge_feed(
     query = _feed_query(config.source)
     known = session.state.source("feed")
     baseline = known is None or known.query != query
+    if baseline and not (heard.feed and heard.feed_whole):  # what the rest has would be news at the next poll
+        return Judgement({}), "the RSS feed is empty or was cut off, and the first one must be whole"
     unknown = unknown_to(tracks, heard.feed)
     refusal = None if baseline else guard.check_feed(len(unknown), len(tracks), config.announce)
     if refusal is not None:

@@ -113,11 +113,12 @@ class World(Struct, frozen=True):
         verdict = poll.judge_failure(reason, now=now, standing=self.standing, policy=self.policy)
         return self._after(now, verdict.judgement, verdict)
 
-    def feed(self, at: str, *ids: str, baseline: bool = False, slugs: bool = False) -> "World":
-        """The RSS feed names these ids, or what may be canonical slugs."""
+    def feed(self, at: str, *items: str, baseline: bool = False) -> "World":
+        """The RSS feed has these items: an id, or an id, a space and its canonical slug."""
         now = moment(at)
-        named = [FeedModel(model_id, f"Name of {model_id}", may_be_slug=slugs) for model_id in ids]
-        unknown = unknown_to(self.tracks, named)
+        named = [(model_id, slug or None) for model_id, _, slug in (item.partition(" ") for item in items)]
+        feed = [FeedModel(model_id, f"Name of {model_id}", slug) for model_id, slug in named]
+        unknown = unknown_to(self.tracks, feed)
         return self._after(now, judge_feed(unknown, now=now, baseline=baseline), None)
 
     def hold(self, until: str | datetime, every: timedelta = HOUR) -> "World":

@@ -129,9 +129,11 @@ def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
 def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
     recorded: Recorded, watcher: Watcher, sink: Sink, mail_server: MailServer
 ) -> None:
-    start = next(n for n in range(len(recorded)) if len(prices(recorded[n + 1][1]).keys() - prices(recorded[n][1])) > 0)
+    ids = [prices(body).keys() for _, body in recorded]
+    bases = [{model.partition(":")[0] for model in listed} for listed in ids]
+    start = next(n for n in range(len(ids)) if (fresh := ids[n + 1] - ids[n]) and fresh == bases[n + 1] - bases[n])
     chosen = recorded[start : start + 2]
-    fresh = prices(chosen[1][1]).keys() - prices(chosen[0][1]).keys()
+    fresh = ids[start + 1] - ids[start]
     with Simulator(ArchiveSource(chosen)) as simulator:
         watcher.configure(CONFIG.format(url=simulator.url, mail=mail_server.url, hook=sink.address))
         assert watcher.run("--check").code == 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from watcher.catalog import diff
-from watcher.catalog.diff import CANONICAL_SLUG
+from watcher.catalog.feed import told_as, told_unlisted
 from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Reading, Snapshot, normalise, not_understood
@@ -33,13 +33,19 @@ def observe(
     """
     changed: dict[str, Track] = {}
     readings: dict[str, Reading] = {}
+    unlisted = told_unlisted(tracks, snapshot.entries.keys())
     for model_id, entry in snapshot.entries.items():
         track = tracks.get(model_id)
         if track is not None and track.present and track.digest == entry.digest:
             continue
         reading = not_understood(model_id) if model_id in snapshot.conflicting else normalise(entry.raw, now)
         readings[model_id] = reading
-        changed[model_id] = _seen(track or _as_slug(tracks, reading.model), reading.model, entry.digest, now, policy)
+        if track is None and (heard := told_as(reading.model, unlisted)) is not None:
+            track = tracks[heard]
+            # What was told is this one: the id that it was told by can be another model's, and is news then.
+            changed[heard] = replace(track, announced=None)
+            unlisted = {name: key for name, key in unlisted.items() if key != heard}
+        changed[model_id] = _seen(track, reading.model, entry.digest, now, policy)
     doubtful = bool(set(snapshot.unnamed) - set(unnamed))
     for model_id, track in tracks.items():
         if track.listed and model_id not in snapshot.entries and track.model.name not in snapshot.unnamed:
@@ -51,17 +57,11 @@ def observe(
     return changed, readings
 
 
-def _as_slug(tracks: Tracks, model: Model) -> Track | None:
-    """Return the track of a model that the feed named by the canonical slug of this one, if it did."""
-    track = tracks.get(str(model.facets.get(CANONICAL_SLUG)))
-    return None if track is None or track.listed else track
-
-
 def _seen(track: Track | None, model: Model, digest: bytes, now: datetime, policy: Policy) -> Track:
     if track is None:
         return Track(model, now, digest)
-    if not track.listed:  # the feed knew it first
-        return replace(track, model=model, since=now, digest=digest, present=True, listed=True)
+    if not track.listed:  # the feed knew it first: it is new unless somebody was told
+        return Track(model, now, digest, announced=track.announced or None)
     facets = diff.fill_unknown(track.model.facets, model.facets)
     return replace(
         track,
