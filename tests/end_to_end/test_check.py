@@ -172,14 +172,17 @@ def test_a_lying_source_expires_nothing_and_says_why_in_one_line(
     assert rows(command, "events") == (2 if fault in ("html", "404", "redirect") else 1), "the source's own events"
 
 
-def test_broken_models_are_named_and_count_as_present(command: Command, simulator: Simulator) -> None:
+def test_what_cannot_be_read_of_models_is_named_once_and_in_status_and_they_count_as_present(
+    command: Command, simulator: Simulator
+) -> None:
     configure(command, simulator)
     command.run("--check")
     simulator.set_fault(Fault.named("broken", path="!*use_rss=true*"))
-    for _ in range(4):
-        code, out, err = command.run("--check")
-        assert (code, out) == (0, "")
-        assert "counts as unchanged" in err
+    said = [command.run("--check") for _ in range(2)]
+    assert [(code, out) for code, out, _ in said] == [(0, "")] * 2
+    assert "pricing cannot be read of " in said[0].err
+    assert said[1].err == ""
+    assert said[0].err.splitlines()[0].removeprefix("watcher: ") in command.run("status").out
 
 
 def test_an_unreachable_source(command: Command) -> None:

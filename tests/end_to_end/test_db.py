@@ -9,6 +9,7 @@ import pytest
 from tests.end_to_end.conftest import Command
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
+from watcher.store.revisions import REVISIONS
 
 PAGE = 4096
 
@@ -41,7 +42,7 @@ def test_a_whole_database_is_so(command: Command, path: Path) -> None:
     assert (code, err) == (0, "")
     first, *parts = out.splitlines()
     assert first.startswith(f"{path}: ")
-    assert first.endswith("schema 0001")
+    assert first.endswith(f"schema {REVISIONS[-1]}")
     assert [line.partition(":")[0] for line in parts] == ["pages", "references", "documents", "versions"]
     assert all(line.endswith("ok") for line in parts)
     assert files(path) == ["w.db"]
@@ -186,7 +187,7 @@ def test_a_vacuum_makes_it_smaller_and_changes_nothing(command: Command, path: P
 
 
 def test_an_upgrade_says_where_it_stands(command: Command, path: Path) -> None:
-    assert command.run("db", "upgrade") == (0, "schema 0001 is this version's\n", "")
+    assert command.run("db", "upgrade") == (0, f"schema {REVISIONS[-1]} is this version's\n", "")
 
 
 def test_an_upgrade_says_what_it_did(command: Command, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,13 +197,13 @@ def test_an_upgrade_says_what_it_did(command: Command, path: Path, monkeypatch: 
 
     folder = Path(shutil.copytree(engine.migrations_folder(), command.folder / "migrations"))
     (folder / "versions" / "0002.py").write_text(
-        'from alembic import op\nrevision = "0002"\ndown_revision = "0001"\n'
+        f'from alembic import op\nrevision = "next"\ndown_revision = "{REVISIONS[-1]}"\n'
         'def upgrade():\n    op.execute("CREATE TABLE more (text)")\n'
     )
     monkeypatch.setattr(engine, "migrations_folder", lambda: folder)
-    monkeypatch.setattr(engine, "REVISIONS", ("0001", "0002"))
-    assert command.run("db", "upgrade") == (0, f"schema 0001 → 0002; as it was: {path}.before-0002\n", "")
-    assert command.run("db", "upgrade").out == "schema 0002 is this version's\n"
+    monkeypatch.setattr(engine, "REVISIONS", (*REVISIONS, "next"))
+    assert command.run("db", "upgrade") == (0, f"schema {REVISIONS[-1]} → next; as it was: {path}.before-next\n", "")
+    assert command.run("db", "upgrade").out == "schema next is this version's\n"
     monkeypatch.undo()
     monkeypatch.chdir(command.folder)
     code, _, err = command.run("db", "upgrade")

@@ -124,7 +124,9 @@ def test_documents_are_kept_without_their_benchmarks(past: Command) -> None:
 
 
 def test_what_is_broken_is_named_and_left_out(past: Command) -> None:
-    folder = record(past.folder / "s", {**STORY, 0.5: b"<html>", 1.5: b"", 2.5: b'{"data": []}', 4.5: [TWO, TWO]})
+    folder = record(
+        past.folder / "s", {**STORY, 0.5: b"<html>", 1.5: b"", 2.5: b'{"data": []}', 4.5: [TWO] * 2 + [None] * 9}
+    )
     (folder / "notes.txt").write_text("no capture")
     code, out, err = past.run("import", str(folder))
     assert (code, "5 snapshots (5 of them new)" in out) == (0, True)
@@ -138,14 +140,14 @@ def test_what_is_broken_is_named_and_left_out(past: Command) -> None:
     assert contents(past.folder / "w.db") == whole
 
 
-def test_captures_of_which_nothing_is_understood_do_no_harm(past: Command) -> None:
+def test_what_cannot_be_read_in_captures_is_named_and_the_rest_is_taken(past: Command) -> None:
     for n in range(2):
         code, _, err = past.run(
             "import", str(record(past.folder / "s", {0: [unfit("a/one")], 1: [ONE, unfit("b/two")]}))
         )
         assert code == 0, n
-        assert "not understood" in err
-        assert [model["id"] for model in contents(past.folder / "w.db")["models"]] == ["a/one"]
+        assert "pricing cannot be read of a/one" in err
+        assert [model["id"] for model in contents(past.folder / "w.db")["models"]] == ["a/one", "b/two"]
 
 
 # In pieces

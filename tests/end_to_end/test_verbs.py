@@ -576,7 +576,7 @@ def test_replay_names_what_is_broken_and_goes_on(past: Command) -> None:
     assert any("2026-01-04T13-30-00Z.json is empty" in line for line in said)
     assert any("2026-01-04 12:30: not believed: not JSON" in line for line in said)
     assert any("2026-01-04 14:30: not believed: the list is empty" in line for line in said)
-    assert any("b/two is not understood" in line for line in said)
+    assert any("pricing cannot be read of b/two" in line for line in said)
 
 
 @pytest.mark.parametrize("verb", ["replay", "import"])

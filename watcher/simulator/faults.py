@@ -48,8 +48,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html: bool = False
     """An HTML page with 200, as a proxy in between answers."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
-    """What is wrong with the list: no models at all, half of them while `total_count` counts all, some twice, or
-    some with wrong types, `null` for a model, missing prices."""
+    """What is wrong with the list: no models at all, half of them while `total_count` counts all, a quarter of them twice
+    and not the same, or some with wrong types, `null` for a model, missing prices."""
     size: int = 0
     """Pad the body with white space to so many bytes: only its size is wrong."""
     bomb: bool = False
@@ -172,7 +172,12 @@ def _spoiled_list(body: bytes, how: str) -> bytes:
             document = {**document, "data": models[: len(models) // 2]}
         case "duplicates":
             # The total agrees with the list: only the ids give it away.
-            document = {**document, "data": models + models[:3], "total_count": len(models) + len(models[:3])}
+            others = [
+                {**model, "context_length": 1}
+                for model in models[: max(3, len(models) // 4)]
+                if isinstance(model, dict)
+            ]
+            document = {**document, "data": models + others, "total_count": len(models) + len(others)}
         case "broken":
             document = {**document, "data": [_broken(n, model) for n, model in enumerate(models)]}
     return to_json(document)
@@ -192,7 +197,7 @@ def _broken(number: int, model: Any) -> Any:
         case 3:
             return {**model, "id": 17}
         case 4:
-            return {**model, "pricing": {"prompt": 0.1, "completion": {"usd": "lots"}}}
+            return {**model, "pricing": {"prompt": 1e-30, "completion": {"usd": "lots"}, "overrides": "none"}}
         case 5:
             return {**model, "pricing": {**model.get("pricing", {}), "prompt": "cheap"}}
     return model
