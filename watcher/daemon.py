@@ -274,11 +274,11 @@ class Daemon:
         if self._others and last.outcome == "good":
             self._notify.status(f"healthy: last checked {last.at:%Y-%m-%d %H:%M} UTC, by another machine")
         now = self._clock()
+        interval = timedelta(seconds=self._interval())
+        if last.at > now + interval:
+            return timedelta()  # by a clock that was wrong
         again = last.not_before if last.not_before is not None and last.outcome == "failed" else last.at
         if self._store.shared:
-            interval = timedelta(seconds=self._interval())
-            if last.at > now + interval:
-                return timedelta()  # by a clock that was wrong
             again = max(last.at + interval, again)
         return max(timedelta(), min(again - now, LONGEST_ASKED))
 
