@@ -327,6 +327,7 @@ class Daemon:
         if poll.outcome == "good":
             self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {_counted(poll.models, 'model')}")
         if report.baseline:
+            self._store.warn_if_found_empty(poll.models or 0)
             _log.info("%s taken in; from now on changes are announced", _counted(poll.models, "model"))
         if report.events:
             _log.info("announced: %s", headline(report.events))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -35,8 +36,11 @@ class Backend(Protocol):
     def looking(self) -> Engine:
         """Return an engine that cannot write, nor make a database. Raises ConfigError or StoreError."""
 
-    def make_place(self) -> None:
-        """Make what must be there before the database can be. Raises StoreError."""
+    def make_place(self) -> datetime | None:
+        """Make what must be there before the database can be, and return since when a file of its name is there.
+
+        None if there is no such file. Raises StoreError.
+        """
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables."""

@@ -84,7 +84,7 @@ class Postgresql:
         return self.engine(busy_seconds=30)
 
     def make_place(self) -> None:
-        """Do nothing: a database is made by whoever runs the server."""
+        """Do nothing: a database is made by whoever runs the server, and empty."""
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables of the schema that new tables would be in."""

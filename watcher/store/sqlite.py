@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -66,11 +67,11 @@ class Sqlite:
         path = self._url.database
         return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
 
-    def make_place(self) -> None:
-        """Make the folder of the file. Raises StoreError."""
+    def make_place(self) -> datetime | None:
+        """Make the folder of the file, and return when that was last written, if it is there. Raises StoreError."""
         path = self.file
         if path is None:
-            return
+            return None
         if path.is_dir():
             raise StoreError(f"The database {path} is a folder; name a file in it in [store] url.")
         try:
@@ -78,6 +79,10 @@ class Sqlite:
         except OSError as error:
             reason = f"cannot make its folder: {error.strerror}"
             raise StoreError(f"The database {path} cannot be made: {reason}.") from error
+        try:
+            return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except OSError:  # none there, or none to be used, which is told when it is opened
+            return None
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables."""
