@@ -63,12 +63,16 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used, is damaged, or belongs to another program.
     """
-    there_since = backend.make_place()
+    there = backend.make_place()
     with explained(backend):
-        with engine.connect() as connection:
-            found = find_revision(connection, backend)
-            backend.check(connection)
-        return Opened(found, found) if found == REVISIONS[-1] else _migrate(engine, backend, there_since)
+        if there:
+            with engine.connect() as connection:
+                found = find_revision(connection, backend)
+                backend.check(connection)
+            if found == REVISIONS[-1]:
+                return Opened(found, found)
+        with backend.making() as there_since:
+            return _migrate(engine, backend, there_since)
 
 
 def look(engine: Engine, backend: Backend) -> Opened:
