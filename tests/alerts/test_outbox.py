@@ -455,3 +455,20 @@ def test_lost_alerts_are_told_though_something_arrived_or_was_lost_in_the_future
     for number in (3, 4):
         world.queue(event(number)).drain(after=HOUR)
     assert told() == 2, "once in the future, and once since, for both"
+
+
+def test_what_was_being_sent_when_the_clock_was_set_back_comes_again_at_once(world: World) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_: Sequence[Event]) -> Result:
+        raise Killed
+
+    world.answers["a"] = die
+    world.queue(event(1))
+    with pytest.raises(Killed):
+        world.drain()
+    world.answers["a"] = OK
+    world.now = START - HOUR
+    world.drain()
+    assert world.states() == {"e1": "sent"}

@@ -164,6 +164,8 @@ class _Drain:
         if channel.name not in self._configured:  # it may come back with its digest; till then nothing is known of it
             wrong = row.created > now + SLACK or row.next_attempt > now + LONGEST_WAIT
             return min(row.next_attempt, now) if wrong else row.next_attempt
+        if row.attempts and row.next_attempt <= row.created:  # it was due at once, and was being sent when we died
+            return min(row.next_attempt, now)
         if not row.attempts:  # what is queued later is not due earlier, so it is never after what would be queued now
             return min(row.next_attempt, due_at(channel.timing, row.kind, now))
         asked = row.failed is not None and row.failed <= now + SLACK
