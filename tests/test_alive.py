@@ -229,6 +229,30 @@ def test_hourly_is_each_hour(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rhythm", "ahead"), [("hourly", timedelta(hours=20)), ("hourly", 1400 * DAY), ("daily 09:00", 1400 * DAY)]
+)
+def test_one_that_a_clock_in_the_future_saw_to_silences_no_channel(watch: Watch, rhythm: str, ahead: timedelta) -> None:
+    watch.use(channel(alive=rhythm))
+    watch.at(NINE)
+    watch.send()
+    assert watch.at(NINE + ahead) == ("team",)
+    watch.send()
+    after = NINE + timedelta(minutes=10)
+    assert watch.at(after) == ()
+    assert watch.at(after + (HOUR if rhythm == "hourly" else DAY)) == ("team",)
+
+
+def test_changes_of_the_future_are_not_counted_again_and_again(watch: Watch) -> None:
+    watch.at(NINE)
+    watch.shows(document("a/a"), document("a/b"), document("a/c"))
+    watch.at(NINE + 1400 * DAY)
+    watch.at(NINE + HOUR)
+    watch.send()
+    watch.at(NINE + DAY)
+    assert watch.told()[-1] == "Watched 3 models, no change since the last one."
+
+
+@pytest.mark.parametrize(
     ("models", "changes", "trouble", "title"),
     [
         (460, 3, None, "Still alive: Watched 460 models, 3 changes since the last one"),

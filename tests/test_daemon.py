@@ -516,6 +516,29 @@ def test_a_database_that_is_put_in_its_place_is_used(
 
 
 @IN_A_FILE
+@pytest.mark.parametrize("later", [False, True])
+def test_an_empty_database_is_logged_with_what_was_taken_in(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, later: bool
+) -> None:
+    database = tmp_path / "watcher.db"
+    if later:
+        world.start().shows(A)
+        assert not any("was empty" in line for line in lines(caplog))
+    for file in tmp_path.glob("watcher.db*"):
+        file.unlink()
+    (tmp_path / "new").touch()
+    (tmp_path / "new").rename(database)
+    if later:
+        world.shows(A, B)
+    else:
+        world.start()
+    assert [line for line in lines(caplog, logging.WARNING) if "was empty" in line] == [
+        f"the database {database} was empty: 2 models were taken in as known, and nothing of before is announced; "
+        "if it should not have been empty, put a backup in its place"
+    ]
+
+
+@IN_A_FILE
 def test_a_foreign_file_in_its_place_is_not_written_to(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,6 +44,15 @@ def test_a_start_waits_for_the_turn_that_follows_from_the_last_poll(world: World
     assert world.polled_at == [300]
 
 
+@pytest.mark.parametrize("outcome", ["good", "failed"])
+def test_a_poll_that_lies_in_the_future_is_not_waited_for(world: World, other: Store, outcome: str) -> None:
+    world.wrong = timedelta(days=4 * 365)
+    polled(other, world, outcome, 1800)
+    world.wrong = timedelta()
+    world.start().passes(301)
+    assert world.polled_at == [0, 300]
+
+
 @ON_A_SERVER
 def test_a_poll_of_another_machine_moves_ones_own(world: World, other: Store) -> None:
     world.start().passes(200)

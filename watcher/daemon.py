@@ -271,11 +271,11 @@ class Daemon:
         if self._others and last.outcome == "good":
             self._notify.status(f"healthy: last checked {last.at:%Y-%m-%d %H:%M} UTC, by another machine")
         now = self._clock()
+        interval = timedelta(seconds=self._interval())
+        if last.at > now + interval:
+            return timedelta()  # by a clock that was wrong
         again = last.not_before if last.not_before is not None and last.outcome == "failed" else last.at
         if self._store.shared:
-            interval = timedelta(seconds=self._interval())
-            if last.at > now + interval:
-                return timedelta()  # by a clock that was wrong
             again = max(last.at + interval, again)
         return max(timedelta(), min(again - now, LONGEST_ASKED))
 
@@ -322,6 +322,7 @@ class Daemon:
         if poll.outcome == "good":
             self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {_counted(poll.models, 'model')}")
         if report.baseline:
+            self._store.warn_if_found_empty(poll.models or 0)
             _log.info("%s taken in; from now on changes are announced", _counted(poll.models, "model"))
         if report.events:
             _log.info("announced: %s", headline(report.events))

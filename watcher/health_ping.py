@@ -101,7 +101,7 @@ class Pings:
 
     def _make(self, url: str, call: _Call) -> str | None:
         """Make a call, and return what was wrong, without the URL: that is a secret."""
-        from watcher.upstream.client import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
+        from watcher.upstream.transport import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
 
         import httpx
 

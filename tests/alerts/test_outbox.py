@@ -269,3 +269,206 @@ def test_that_a_channel_loses_alerts_is_told_once_until_it_works_again(world: Wo
     world.queue(event(8)).drain(after=HOUR)
     with world.store.reading() as session:
         assert len(session.history.events(kinds=["undelivered"])) == 2
+
+
+# After a clock that stood in the future
+
+
+YEARS = timedelta(days=4 * 365)
+MONDAYS = Timing(digest=Digest("week", time(9)))
+
+
+def times(world: World, channel: str = "a") -> list[datetime | None]:
+    with world.store.reading() as session:
+        return [row.next_attempt for row in session.outbox.listed(channel=channel, states=["pending"])]
+
+
+def waits(world: World) -> bool:
+    seen = world.store.glance(world.now)
+    assert seen is not None
+    return seen.waiting
+
+
+@pytest.mark.parametrize(
+    ("ahead", "queued_then"), [(YEARS, True), (5 * HOUR, True), (5 * HOUR, False), (timedelta(days=2), False)]
+)
+def test_what_failed_in_the_future_is_tried_at_once_and_then_with_the_usual_pauses(
+    world: World, ahead: timedelta, queued_then: bool
+) -> None:
+    world.answers["a"] = REFUSED
+    if not queued_then:
+        world.queue(event(1))
+    world.now += ahead
+    if queued_then:
+        world.queue(event(1))
+    world.drain()
+    for _ in range(12):
+        world.drain(after=HOUR)
+    world.now, world.sent = START + MINUTE, []
+    world.drain()
+    assert world.sent == [("a", ("e1",))]
+    world.drain(after=10 * MINUTE)
+    assert len(world.sent) == 1
+    world.answers["a"] = OK
+    world.drain(after=2 * HOUR)
+    assert world.states() == {"e1": "sent"}
+
+
+def test_new_alerts_go_at_once_where_older_ones_failed_in_the_future(world: World) -> None:
+    world.answers["a"] = REFUSED
+    world.now += YEARS
+    world.queue(event(1)).drain()
+    world.now = START
+    world.answers["a"] = OK
+    world.queue(event(2)).drain()
+    assert world.states() == {"e1": "sent", "e2": "sent"}
+
+
+@pytest.mark.parametrize("ahead", [YEARS, timedelta(days=8)])
+def test_a_digest_of_the_future_comes_at_the_next_time_for_one(database: str, ahead: timedelta) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world.now += ahead
+    world.queue(event(1)).drain()
+    world.now = START
+    assert waits(world)
+    world.drain()
+    assert world.sent == []
+    assert times(world) == [datetime(2026, 3, 2, 9, tzinfo=UTC)]
+    assert not waits(world), "once it is timed anew, an unchanged check is cheap again"
+    world.drain(after=20 * HOUR)
+    assert world.sent == []
+    world.drain(after=HOUR)
+    assert world.sent == [("a", ("e1",))]
+    world.store.close()
+
+
+def test_a_time_beyond_the_next_digest_is_found_anew_whoever_wrote_it(database: str) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world.queue(event(1))
+    with world.store.writing() as session:
+        (row,) = session.outbox.find()
+        session.outbox.mark_failed([row], START + YEARS, "nobody knows", refused=True, at=START)
+        session.outbox._change([row], last_error=None, attempts=0)
+    assert waits(world)
+    world.drain()
+    assert times(world) == [datetime(2026, 3, 2, 9, tzinfo=UTC)]
+    world.store.close()
+
+
+def test_a_digest_that_was_queued_by_a_right_clock_keeps_its_time(database: str) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world.queue(event(1)).drain()
+    assert not waits(world)
+    due = times(world)
+    world.drain(after=HOUR)
+    assert times(world) == due
+    world.store.close()
+
+
+def test_a_service_that_asked_for_a_day_by_a_right_clock_gets_it(world: World) -> None:
+    world.answers["a"] = Result(False, "HTTP 429", status=429, retry_after=86400)
+    world.queue(event(1)).drain()
+    for _ in range(23):
+        world.drain(after=HOUR)
+    assert [channel for channel, _ in world.sent].count("a") == 1
+    world.drain(after=HOUR)
+    assert [channel for channel, _ in world.sent].count("a") == 2
+
+
+def test_a_pause_longer_than_any_that_is_asked_for_is_over(world: World) -> None:
+    world.answers["a"] = REFUSED
+    world.queue(event(1)).drain()
+    with world.store.writing() as session:
+        rows = session.outbox.listed(channel="a")
+        session.outbox.mark_failed(rows, START + YEARS, "HTTP 500", refused=True, at=START)
+    world.answers["a"] = OK
+    world.drain()
+    assert world.states() == {"e1": "sent"}
+
+
+def test_what_fails_after_the_clock_was_put_right_is_given_up_in_time(world: World) -> None:
+    world.answers["a"] = REFUSED
+    world.now += YEARS
+    world.queue(event(1)).drain()
+    world.now = START
+    for _ in range(73):
+        world.drain(after=HOUR)
+    assert world.states() == {"e1": "given up"}
+    with world.store.reading() as session:
+        assert len(session.history.events(kinds=["undelivered"])) == 1
+
+
+def test_what_the_future_queued_for_a_channel_that_is_gone_is_given_up_in_time(database: str) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world.now += YEARS
+    world.queue(event(1))
+    world.now = START
+    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.drain()
+    assert world.states() == {"e1": "pending"}
+    assert world.drain(after=timedelta(days=3)) != []
+    assert world.states() == {"e1": "given up"}
+    world.store.close()
+
+
+def test_what_waits_for_a_digest_of_a_channel_that_is_gone_keeps_its_time(database: str) -> None:
+    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS), B)
+    world.queue(event(1))
+    before = times(world)
+    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.drain(after=MINUTE)
+    assert times(world) == before
+    world.store.close()
+
+
+def test_how_a_channel_does_is_told_by_what_did_not_happen_in_the_future(world: World) -> None:
+    def fails() -> bool:
+        with world.store.reading() as session:
+            return session.outbox.conditions(world.now)["a"].fails
+
+    world.now += YEARS
+    world.queue(event(1)).drain()
+    world.now = START
+    world.answers["a"] = REFUSED
+    world.queue(event(2)).drain()
+    assert fails(), "the success of 2030 does not hide it"
+    world.now += YEARS
+    world.drain()
+    world.now = START + HOUR
+    world.answers["a"] = OK
+    world.drain()
+    assert not fails(), "nor does a failure of 2030 hide that it works"
+
+
+def test_lost_alerts_are_told_though_something_arrived_or_was_lost_in_the_future(world: World) -> None:
+    gone = Result(False, "HTTP 410", status=410, permanent=True)
+
+    def told() -> int:
+        with world.store.reading() as session:
+            return len(session.history.events(kinds=["undelivered"]))
+
+    world.now += YEARS
+    world.queue(event(1)).drain()
+    world.answers["a"] = gone
+    world.queue(event(2)).drain(after=HOUR)
+    world.now = START
+    for number in (3, 4):
+        world.queue(event(number)).drain(after=HOUR)
+    assert told() == 2, "once in the future, and once since, for both"
+
+
+def test_what_was_being_sent_when_the_clock_was_set_back_comes_again_at_once(world: World) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_: Sequence[Event]) -> Result:
+        raise Killed
+
+    world.answers["a"] = die
+    world.queue(event(1))
+    with pytest.raises(Killed):
+        world.drain()
+    world.answers["a"] = OK
+    world.now = START - HOUR
+    world.drain()
+    assert world.states() == {"e1": "sent"}

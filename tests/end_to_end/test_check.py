@@ -5,7 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -51,6 +51,51 @@ def channel(sink: Sink, more: str = "") -> str:
 def rows(command: Command, table: str) -> int:
     with sqlite3.connect(command.folder / "w.db") as connection:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def no_bytes(path: Path) -> None:
+    path.touch()
+
+
+def no_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize("make", [no_bytes, no_tables])
+def test_a_database_that_is_there_but_empty_is_no_silent_baseline(
+    command: Command, simulator: Simulator, make: Callable[[Path], None]
+) -> None:
+    configure(command, simulator)
+    make(command.folder / "w.db")
+    simulator.set_fault(Fault.named("503", times=1, retry_after="100"))
+    assert "was empty" not in command.run("--check").err, "nothing was taken in yet"
+    code, out, err = command.run("--check")
+    assert (code, out) == (0, "")
+    assert err == (
+        f"watcher: the database {command.folder / 'w.db'} was empty: 87 models were taken in as known, and nothing of "
+        "before is announced; if it should not have been empty, put a backup in its place\n"
+    )
+    assert command.run("--check") == (0, "", ""), "it is said once"
+
+
+def test_an_empty_database_is_told_after_a_dry_run_too(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    (command.folder / "w.db").touch()
+    assert command.run("--check", "--dry-run").err == ""
+    assert "was empty: 87 models" in command.run("--check", "--json").err
+
+
+def test_another_question_is_a_baseline_of_its_own_and_no_empty_database(
+    command: Command, simulator: Simulator
+) -> None:
+    configure(command, simulator)
+    (command.folder / "w.db").touch()
+    assert "was empty" in command.run("--check").err
+    config = command.folder / "config.toml"
+    config.write_text(config.read_text().replace("[store]", 'output_modalities = ["text"]\n[store]'))
+    assert command.run("--check") == (0, "", "")
 
 
 def test_first_check_is_the_baseline_and_says_nothing(command: Command, simulator: Simulator) -> None:

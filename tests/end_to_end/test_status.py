@@ -212,3 +212,19 @@ def test_who_may_only_read_the_database_is_told_too(in_use: str, command: Comman
 def test_an_age_that_is_none_is_a_mistake(command: Command, simulator: Simulator) -> None:
     configure(command, simulator)
     assert command.run("status", "--max-age", "long").code == 64
+
+
+def test_records_in_the_future_are_told_and_prove_nothing(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, channel("hook", sink))
+    command.run("--check")
+    age_the_polls(command, "+1400 days")
+    code, out, _ = command.run("status")
+    assert code == 69, "a poll of the future does not show that the source is watched"
+    assert out.startswith("not checked since ")
+    (line,) = (line for line in out.splitlines() if "in the future" in line)
+    assert line.startswith("1 record lies in the future, up to 20")
+    assert line.endswith(": the clock was wrong when it was made, or is wrong now")
+    command.run("--check")
+    code, out, _ = command.run("status")
+    assert (code, out.startswith("healthy: ")) == (0, True)
+    assert "1 record lies in the future" in out

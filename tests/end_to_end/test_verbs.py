@@ -244,6 +244,21 @@ def test_changes_can_be_narrowed(past: Command, filters: tuple[str, ...], expect
     assert sorted(news(past, *filters)) == sorted(NEWS[n][:2] for n in expected)
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_changes_tells_on_stderr_that_records_lie_in_the_future(past: Command, how: tuple[str, ...]) -> None:
+    before = past.run("changes", *how)
+    with sqlite3.connect(past.folder / "w.db") as connection:
+        connection.execute("UPDATE events SET at = '2096-02-03 04:05:06.000000' WHERE kind = 'new'")
+    connection.close()
+    code, out, err = past.run("changes", *how)
+    assert code == 0
+    assert sorted(out) == sorted(before.out)
+    assert err == (
+        "watcher: 1 record lies in the future, up to 2096-02-03 04:05 UTC: "
+        "the clock was wrong when it was made, or is wrong now\n"
+    )
+
+
 @pytest.mark.parametrize(
     "wrong", [("--kind", "nwe"), ("--limit", "0"), ("--limit", "-1"), ("--limit", "9" * 30), ("--limit", "x"), ("x",)]
 )

@@ -58,8 +58,15 @@ def test_it_uses_a_write_ahead_log_and_waits_for_the_disk(path: Path) -> None:
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
     path.touch()
-    with Store.open(url(path)) as store, store.reading() as session:
+    with Store.open(url(path)) as store, store.writing() as session:
         assert session.state.tracks() == {}
+        assert session.upkeep.take_empty()
+        assert not session.upkeep.take_empty()
+
+
+def test_a_file_that_was_not_there_was_not_found_empty(tmp_path: Path) -> None:
+    with Store.open(url(tmp_path / "watcher.db")) as store, store.writing() as session:
+        assert not session.upkeep.take_empty()
 
 
 def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +82,8 @@ def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("attempt", range(3))
 def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path, attempt: int) -> None:
     assert run_together(OPEN_TOGETHER, url(tmp_path / "new.db"), times=4) == [0] * 4
+    with Store.open(url(tmp_path / "new.db")) as store, store.writing() as session:
+        assert not session.upkeep.take_empty(), "what another one was making was not found empty"
 
 
 def test_closing_leaves_one_file(path: Path) -> None:

@@ -84,7 +84,7 @@ def test_finished_deliveries_go_by_when_they_ended_and_pending_ones_never(store:
     with store.reading() as session:
         left = {row.event.id: row.state for row in session.outbox.find()}
         events = session.history.events()
-        condition = session.outbox.conditions()["team"]
+        condition = session.outbox.conditions(LATER)["team"]
     assert left == {made[1].id: "sent", made[3].id: "given up", made[4].id: "sent", made[5].id: "pending"}
     assert len(events) == 6, "events stay"
     assert (condition.last_success, condition.last_failure, condition.pending) == (LATER - HOUR, START, 1)
@@ -125,7 +125,7 @@ def test_it_is_due_once_a_day_and_when_a_clock_was_set_back(kept: datetime | Non
 def test_a_channel_fails_until_it_takes_something(store: Store) -> None:
     def condition() -> tuple[int, bool, str | None]:
         with store.reading() as session:
-            one = session.outbox.conditions()["team"]
+            one = session.outbox.conditions(LATER)["team"]
         return one.pending, one.fails, one.error
 
     with store.writing() as session:

@@ -136,6 +136,31 @@ def test_of_two_at_the_same_time_the_first_counts(tmp_path: Path, container: Con
     assert problems == [f"b/{named(0)} has the same time as a/{named(0)}: skipped"]
 
 
+@pytest.mark.parametrize("number", [11, 60_000])
+def test_many_members_that_are_no_captures_are_one_line(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.tar"
+    header = tarfile.TarInfo("photo.jpg").tobuf()
+    path.write_bytes(header * number + tar_bytes([*captures(2), ("evil\x1b[2J.json", b"x"), (named(9), b"")]))
+    found, problems = told(path)
+    assert hours(found) == [0, 1]
+    assert problems == [
+        f"photo.jpg is not named by a UTC time, like 2026-01-04T19-13-29Z.json; {number:,} more are like it: skipped",
+        f"{named(9)} is empty: skipped",
+    ]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_many_of_the_same_time_and_many_too_large_are_a_line_each(
+    tmp_path: Path, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "MAX_CAPTURE", 1000)
+    twice = [(f"{folder}/{name}", body) for folder in "ab" for name, body in captures(12)]
+    large = [(named(20 + number), b"x" * (1001 + number)) for number in range(12)]
+    found, problems = told(container(tmp_path, twice + large))
+    assert hours(found) == list(range(12))
+    assert [problem.rpartition("; ")[2] for problem in problems] == ["11 more are like it: skipped"] * 2
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_an_archive_without_any_capture_is_an_error(tmp_path: Path, container: Container) -> None:
     with pytest.raises(ArchiveError, match="no member named like") as caught:
@@ -410,6 +435,77 @@ def test_without_git_it_says_so(repository: Path, monkeypatch: pytest.MonkeyPatc
         read_archive(f"git+{repository}#m.json")
 
 
+def clone(repository: Path, to: Path, *options: str) -> Path:
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    git(repository, "clone", "-q", *options, f"file://{repository.resolve()}", str(to))
+    return to
+
+
+@pytest.mark.parametrize("allowed", ["protocol.allow", "protocol.file.allow", "protocol.ext.allow"])
+@pytest.mark.parametrize("url", [None, "ext::touch pwned"])
+def test_what_a_partial_clone_lacks_is_named_and_no_program_of_its_configuration_is_run(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, url: str | None
+) -> None:
+    for hour in range(4):
+        commit(repository, "m.json", b"{%d}" % hour, hour)
+    partial = clone(repository, tmp_path / "partial", "--filter=blob:none")
+    pwned = tmp_path / "pwned"
+    git(partial, "config", "remote.origin.uploadpack", f"touch {pwned}; git-upload-pack")
+    git(partial, "config", "core.fsmonitor", f"touch {pwned}")
+    git(partial, "config", allowed, "always")
+    if url is not None:
+        git(partial, "config", "remote.origin.url", f"ext::touch {pwned}")
+    found, problems = told(f"git+{partial}#m.json")
+    assert [capture.body for capture in found] == [b"{3}"], "what was checked out is there"
+    assert len(problems) == 3
+    assert all(problem.endswith(":m.json is missing from this repository: skipped") for problem in problems)
+    assert not pwned.exists()
+    if url is None:
+        git(partial, "cat-file", "-p", "HEAD~2:m.json")
+        assert pwned.exists(), "git itself does run it"
+
+
+@pytest.mark.parametrize("file", ["m.json", "deep/er/m.json"])
+def test_a_version_whose_content_is_lost_is_named_and_a_deleted_one_is_not(repository: Path, file: str) -> None:
+    for hour in range(3):
+        commit(repository, file, b"{%d}" % hour, hour)
+    commit(repository, file, None, 3)
+    commit(repository, file, b"{4}", 4)
+    lost = subprocess.check_output(["git", "rev-parse", f"HEAD~3:{file}"], cwd=repository, text=True).strip()
+    (repository / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    found, problems = told(f"git+{repository}#{file}")
+    assert hours(found) == [0, 2, 4]
+    at = subprocess.check_output(["git", "rev-parse", "HEAD~3"], cwd=repository, text=True)[:12]
+    assert problems == [f"{at}:{file} is missing from this repository: skipped"]
+
+
+def test_many_versions_that_are_missing_are_one_line(repository: Path, tmp_path: Path) -> None:
+    for hour in range(14):
+        commit(repository, "m.json", b"{%d}" % hour, hour)
+    found, (problem,) = told(f"git+{clone(repository, tmp_path / 'partial', '--filter=blob:none')}#m.json")
+    assert hours(found) == [13]
+    assert problem.endswith(":m.json is missing from this repository; 12 more are like it: skipped")
+
+
+def test_a_shallow_clone_is_read_as_far_as_it_goes(repository: Path, tmp_path: Path) -> None:
+    for hour in range(4):
+        commit(repository, "m.json", b"{%d}" % hour, hour)
+    found, problems = told(f"git+{clone(repository, tmp_path / 'shallow', '--depth=2')}#m.json")
+    assert (hours(found), problems) == ([2, 3], [])
+
+
+def test_worktrees_and_other_hashes_and_borrowed_objects_are_read(repository: Path, tmp_path: Path) -> None:
+    commit(repository, "m.json", b"{0}", 0)
+    git(repository, "worktree", "add", "-q", str(tmp_path / "tree"))
+    git(tmp_path, "clone", "-q", "--shared", str(repository), "shared")
+    (tmp_path / "sha256").mkdir()
+    git(tmp_path / "sha256", "init", "-q", "--object-format=sha256")
+    commit(tmp_path / "sha256", "m.json", b"{0}", 0)
+    for name in ("tree", "shared", "sha256"):
+        (found,), problems = told(f"git+{tmp_path / name}#m.json")
+        assert (found.body, problems) == (b"{0}", [])
+
+
 def test_a_damaged_repository_is_told(repository: Path) -> None:
     commit(repository, "m.json", b"{0}", 0)
     reading = read_archive(f"git+{repository}#m.json")
@@ -418,7 +514,7 @@ def test_a_damaged_repository_is_told(repository: Path) -> None:
         list(reading)
 
 
-def test_two_processes_are_enough_and_none_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_processes_are_enough_and_none_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for hour in range(5):
         commit(repository, "m.json", b"{%d}" % hour, hour)
     started: list[subprocess.Popen[bytes]] = []
@@ -431,7 +527,7 @@ def test_two_processes_are_enough_and_none_is_left(repository: Path, monkeypatch
     monkeypatch.setattr(subprocess, "Popen", counting)
     with contextlib.closing(read_archive(f"git+{repository}#m.json")) as reading:  # type: ignore[type-var]
         next(reading)
-    assert len(started) == 2
+    assert len(started) == 3
     assert all(process.returncode is not None for process in started)
 
 

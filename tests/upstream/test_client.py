@@ -29,6 +29,7 @@ from watcher.upstream import (
     TooSlowError,
     UnreachableError,
 )
+from watcher.upstream.transport import follow
 
 KEY = "sk-or-v1-0123456789abcdef"
 NOW = datetime(2026, 9, 25, 19, 0, 0, tzinfo=UTC)
@@ -158,7 +159,15 @@ def test_proxy_settings_that_make_no_sense_are_a_configuration_error(monkeypatch
         ("x-gzip", lambda body: gzip.compress(body[:10]) + gzip.compress(body[10:])),
         ("deflate", zlib.compress),
         ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+        ("gzip", lambda body: gzip.compress(body) + bytes(700)),
+        ("gzip", lambda body: gzip.compress(body[:10]) + bytes(9) + gzip.compress(body[10:]) + bytes(9)),
+        ("identity, GZIP", gzip.compress),
         ("identity", bytes),
+        ("identity, identity", bytes),
+        ("aws-chunked", bytes),
+        ("utf-8", bytes),
+        ("none", bytes),
+        (",;=nonsense", bytes),
     ],
 )
 def test_a_compressed_body_is_inflated(encoding: str, encode: Callable[[bytes], bytes]) -> None:
@@ -176,6 +185,31 @@ def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
         serve(answer(LIST, content_encoding=encoding)) as server,
         client(server.url) as upstream,
         pytest.raises(NotPromisedError, match="encoded as"),
+    ):
+        upstream.models()
+
+
+def test_a_plain_feed_under_an_unknown_encoding_is_read() -> None:
+    rss = b"<?xml version='1.0'?><rss version='2.0'/>"
+    with serve(answer(rss, content_encoding="utf-8")) as server, client(server.url) as upstream:
+        assert upstream.feed() == rss
+
+
+def test_an_unknown_encoding_of_what_is_no_list_is_named() -> None:
+    with (
+        serve(answer(b"\x0b\x02\x80", content_encoding="x-\x1b[2Jsecret-sauce")) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="secret-sauce") as caught,
+    ):
+        upstream.models()
+    assert str(caught.value).isprintable()
+
+
+def test_what_follows_a_gzip_stream_and_is_none_is_refused() -> None:
+    with (
+        serve(answer(gzip.compress(LIST) + bytes(3) + b"more", content_encoding="gzip")) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="cannot be decompressed"),
     ):
         upstream.models()
 
@@ -276,6 +310,55 @@ def test_what_is_no_list_is_refused_and_shown_safely(body: bytes) -> None:
         upstream.models()
     assert str(caught.value).isprintable()
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error":{"code":429,"message":"Slow\\u001b[2J down, please"}}', "Slow\\x1b[2J down, please"),
+        (b'\xef\xbb\xbf\n{"error": "Out of order"}', "Out of order"),
+        (b'{"error":{"code":502}}', '{"code":502}'),
+        (b'{"data":[],"error":{"message":"Half of it is missing"}}', "Half of it is missing"),
+        (b'{"error":{"message":"No such key: %s"}}' % KEY.encode(), "No such key: [the key]"),
+    ],
+)
+def test_an_error_with_status_200_is_quoted(body: bytes, said: str) -> None:
+    with serve(answer(body)) as server, client(server.url, api_key=KEY) as upstream:
+        for call in (upstream.models, upstream.feed, upstream.count):
+            with pytest.raises(NotPromisedError) as caught:
+                call()
+            assert f"an error came with status 200: {said};" in str(caught.value)
+            assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("more", [b',"error":null', b',"error":{"message":"one provider is slow"}'])
+def test_a_list_that_mentions_an_error_is_a_list(more: bytes) -> None:
+    body = LIST[:-1] + more + b"}"
+    with serve(answer(body)) as server, client(server.url) as upstream:
+        assert upstream.models().pages == (body,)
+
+
+@pytest.mark.parametrize("rest", [b"</body></html>", b"\n\n<!-- served by a proxy -->", b"\x00\x00", b'{"data":[]} ok'])
+def test_what_follows_the_list_is_told_and_it_is_not_called_cut_off(rest: bytes) -> None:
+    with (
+        serve(answer(LIST + rest)) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError) as caught,
+    ):
+        upstream.models()
+    assert "followed by '" in str(caught.value)
+    assert "cut off" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("body", [LIST[:50], b'{"a":' * 100_000, b'{"a":"\xff', b'{"a":' + b"9" * 5000])
+def test_a_list_without_an_end_is_cut_off(body: bytes) -> None:
+    with (
+        serve(answer(body)) as server,
+        client(server.url) as upstream,
+        pytest.raises(NotPromisedError, match="cut off"),
+    ):
+        upstream.models()
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><p>", b"  <HTML>", b"{}", b""])
@@ -548,12 +631,11 @@ def test_a_redirect_to_anywhere_else_is_refused(location: str) -> None:
 def test_the_scheme_never_gets_worse(here: str, there: str, followed: bool) -> None:
     import httpx
 
-    upstream = client(here)
     if followed:
-        assert upstream._follow(httpx.URL(here), there, "a redirect").host == "h"
+        assert follow(httpx.URL(here), there, "a redirect").host == "h"
     else:
         with pytest.raises(RedirectError):
-            upstream._follow(httpx.URL(here), there, "a redirect")
+            follow(httpx.URL(here), there, "a redirect")
 
 
 def test_redirects_in_circles_end() -> None:

@@ -28,14 +28,16 @@ def due(channels: Sequence[Channel], known: Mapping[str, Alive], now: datetime) 
 
 def _is_due(channel: Channel, known: Alive | None, now: datetime) -> bool:
     assert channel.timing.alive is not None
-    if known is None or _is_of_wrong_clock(known, now):
+    if known is None or _is_of_wrong_clock(channel, known, now):
         return True
     return slot_after(channel.timing.alive, channel.timing.zone, known.seen_to) <= now
 
 
-def _is_of_wrong_clock(known: Alive, now: datetime) -> bool:
-    # A clock that was put right by a little must not make a time come twice, nor one that was years ahead silence us.
-    return known.seen_to - now > DAY
+def _is_of_wrong_clock(channel: Channel, known: Alive, now: datetime) -> bool:
+    # A clock that was put right by a little must not make a time come twice, nor one that was far ahead silence us.
+    assert channel.timing.alive is not None
+    following = slot_after(channel.timing.alive, channel.timing.zone, now)
+    return known.seen_to > min(now + DAY, slot_after(channel.timing.alive, channel.timing.zone, following))
 
 
 def queue(
@@ -62,7 +64,7 @@ def queue(
     for channel in found:
         before = known.get(channel.name)
         after = Alive(now, now)
-        if before is not None and not _is_of_wrong_clock(before, now):
+        if before is not None and not _is_of_wrong_clock(channel, before, now):
             if channel.name in waiting:
                 after = replace(before, seen_to=now)
             else:
@@ -75,7 +77,6 @@ def queue(
 def _tell(
     session: "Session", channel: Channel, models: int, trouble: str | None, now: datetime, since: datetime
 ) -> None:
-    event = alive_event(models, session.history.changes_since(since), trouble, now, since)
+    event = alive_event(models, session.history.changes(since, now), trouble, now, since)
     session.state.add_events((event,))
-    when = due_at(replace(channel.timing, digest=None), event.kind, now)  # its own time is as good as a digest's
-    session.outbox.add([Queued(channel.name, event, when)], now)
+    session.outbox.add([Queued(channel.name, event, due_at(channel.timing, event.kind, now))], now)

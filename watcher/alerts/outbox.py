@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from watcher.alerts.timing import free_at
+from watcher.alerts.statuses import LONGEST_PAUSE
+from watcher.alerts.timing import due_at, free_at
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery
+from watcher.store.glance import LONGEST_WAIT, SLACK
 from watcher.store.records import Queued
 
 if TYPE_CHECKING:
     from watcher.alerts.channel import Result
-    from watcher.store.outbox import Batch
+    from watcher.store.outbox import Batch, PutOff
     from watcher.store.outbox import Delivery as Row
     from watcher.store.session import Session
     from watcher.store.store import Store
@@ -94,6 +96,7 @@ class _Drain:
         self._clock = clock
         self._jitter = jitter
         self._attempts: list[Attempt] = []
+        self._configured = {channel.name for channel in config.channels}
 
     def run(self) -> list[Attempt]:
         """Go on until nothing is due, alerts about what was given up included."""
@@ -140,11 +143,34 @@ class _Drain:
         if not self._claims.claim(channel.name):
             return None
         now = self._clock()
+        self._mend_times(session, channel, now)
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
             sent = session.outbox.messages(channel.name, now - timedelta(hours=1))
             if free_at(channel.timing, sent, now) > now:
                 return session.outbox.next_batch(channel.name, now, kinds=channel.timing.urgent)
         return session.outbox.next_batch(channel.name, now)
+
+    def _mend_times(self, session: "Session", channel: Channel, now: datetime) -> None:
+        """Find anew when to send what a clock that once stood in the future has put off."""
+        ids: dict[datetime, list[int]] = {}
+        for row in session.outbox.put_off(channel.name, now):
+            when = self._time_anew(channel, row, now)
+            if when != row.next_attempt or row.created > now + SLACK:
+                ids.setdefault(when, []).append(row.id)
+        for when, some in ids.items():
+            session.outbox.move(some, when, now)
+
+    def _time_anew(self, channel: Channel, row: "PutOff", now: datetime) -> datetime:
+        if channel.name not in self._configured:  # it may come back with its digest; till then nothing is known of it
+            wrong = row.created > now + SLACK or row.next_attempt > now + LONGEST_WAIT
+            return min(row.next_attempt, now) if wrong else row.next_attempt
+        if row.attempts and row.next_attempt <= row.created:  # it was due at once, and was being sent when we died
+            return min(row.next_attempt, now)
+        if not row.attempts:  # what is queued later is not due earlier, so it is never after what would be queued now
+            return min(row.next_attempt, due_at(channel.timing, row.kind, now))
+        asked = row.failed is not None and row.failed <= now + SLACK
+        longest = max(longest_pause(self._config.delivery), timedelta(seconds=LONGEST_PAUSE if asked else 0))
+        return row.next_attempt if row.next_attempt <= now + longest else now
 
     def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store what became of a batch, and return the channel's next one if this one arrived."""
@@ -168,10 +194,18 @@ class _Drain:
 
     def _give_up_overdue(self) -> set[str]:
         """Give up what has waited too long, and return the channels that are to be told so."""
+        names: list[str] = []
         with self._store.writing() as session:
-            overdue = session.outbox.overdue(self._clock() - self._config.delivery.give_up)
-            names = [name for name in sorted({row.channel for row in overdue}) if self._claims.claim(name)]
-            for name in names:
+            now = self._clock()
+            for name in sorted(session.outbox.pending()):
+                if name not in self._configured and self._claims.claim(name):
+                    self._mend_times(session, Channel(name), now)
+                    names.append(name)
+            overdue = session.outbox.overdue(now - self._config.delivery.give_up)
+            for name in sorted({row.channel for row in overdue}):
+                if not self._claims.claim(name):
+                    continue
+                names.append(name)
                 rows = [row for row in overdue if row.channel == name]
                 error = rows[-1].last_error or "the channel is not configured any more"
                 self._give_up(session, name, rows, error)
@@ -191,7 +225,7 @@ class _Drain:
         _log.error("channel %s: gave up on %s: %s", name, alerts, error)
         if all(row.event.kind == "undelivered" for row in rows):
             return  # news of lost news is not worth more of it
-        if session.outbox.is_told_lost(name):
+        if session.outbox.is_told_lost(name, now):
             return  # that the channel does not work is known; what is lost is in the record
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
@@ -232,6 +266,11 @@ def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: 
     It doubles with each attempt from `retry_first` to `retry_most`, give or take a half by `jitter` (0 to 1); a service
     that asks for more (`retry_after`, seconds) gets it.
     """
-    most = max(delivery.retry_most, delivery.retry_first).total_seconds()
+    most = longest_pause(delivery).total_seconds() / 1.5
     doubled = delivery.retry_first.total_seconds() * 2.0 ** min(attempts - 1, 60)
     return timedelta(seconds=max(min(doubled, most) * (0.5 + jitter), retry_after or 0))
+
+
+def longest_pause(delivery: Delivery) -> timedelta:
+    """Return the longest that is waited for after an attempt, where the service asks for nothing."""
+    return 1.5 * max(delivery.retry_most, delivery.retry_first)

@@ -32,13 +32,14 @@ def due_at(timing: Timing, kind: Kind, now: datetime) -> datetime:
     An event queued at the very moment of a digest is in it, and one queued at the end of quiet hours is not held.
     A digest whose time is in quiet hours goes at their end, with all that was queued until then. So
     `due_at(timing, kind, due)` is `due` for whatever was returned, and who is queued later is not due earlier.
+    A sign of life waits for no digest: its own time is as good as a digest's.
 
     `max_per_hour` depends on what will have been sent, and is seen to by `free_at`.
     """
     if kind in timing.urgent:
         return now
     begin, end = _quiet_around(timing, now)
-    if timing.digest is None:
+    if timing.digest is None or kind == "alive":
         return end
     # One that fell into these quiet hours before the event did waits for their end too, and takes it along.
     slot = _next_slot(timing.digest, timing.zone, begin)

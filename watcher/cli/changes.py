@@ -1,15 +1,15 @@
 """`watcher changes`: what was announced."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.complete import model_ids
-from watcher.cli.opening import open_store
+from watcher.cli.opening import open_store, warn
 from watcher.cli.state import State
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import When, told
+from watcher.cli.when import When, ahead, told
 
 
 @click.command()
@@ -37,7 +37,10 @@ def changes(
 
     with open_store(state.load()) as store, store.reading() as session:
         wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # that all is well is no change
+        future = ahead(session, datetime.now(UTC))
         events = session.history.events(since=since, kinds=wanted, model=model, limit=limit)
+    if future is not None:
+        warn(future)
     if as_json:
         print_json(events)
         return

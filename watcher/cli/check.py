@@ -43,6 +43,8 @@ def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -
         with open_source(config) as source, store.polling(wait=True), pings.around(health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
             ping(report.poll)
+        if report.baseline and not dry_run:
+            store.warn_if_found_empty(report.poll.models or 0)
         for line in report.problems:
             warn(line)
         if report.poll.reason:

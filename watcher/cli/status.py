@@ -12,8 +12,9 @@ from watcher.catalog.poll import Standing
 from watcher.cli.opening import open_store, with_console
 from watcher.cli.state import State
 from watcher.cli.table import counted, print_json, sized
-from watcher.cli.when import When, told
+from watcher.cli.when import When, ahead, told
 from watcher.config import Config
+from watcher.store.glance import SLACK
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class _Found(Struct, frozen=True):
     """Channels of the configuration that did not take what was sent last."""
     next_poll: datetime | None
     """When `watcher run` polls after the last poll."""
+    future: str | None
+    """A line about records that lie in the future."""
 
     @property
     def good(self) -> bool:
@@ -84,15 +87,17 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
     from watcher.store.outbox import Condition
 
     last, standing, models, conditions, size = None, Standing(), 0, dict[str, Condition](), 0
+    now, future = datetime.now(UTC), None
     with open_store(config, looks=True) as store:
         path = store.name
         if store.exists:
             with store.reading() as session:
                 last, standing = session.state.last_poll(), session.state.standing()
                 models = sum(known.present for known in session.history.known())
-                conditions = dict(session.outbox.conditions())
+                conditions = dict(session.outbox.conditions(now))
+                future = ahead(session, now)
             size = store.size or 0
-    oldest = max_age or datetime.now(UTC) - max(LONGEST, 3 * config.source.interval)
+    oldest = max_age or now - max(LONGEST, 3 * config.source.interval)
     configured = [channel.name for channel in config.channels]
     others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
     return _Found(
@@ -102,9 +107,10 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
         channels={name: conditions.get(name, Condition()) for name in (*configured, *others)},
         size=size,
         path=path,
-        stale=standing.last_good is None or standing.last_good < oldest,
+        stale=standing.last_good is None or not oldest <= standing.last_good <= now + SLACK,
         failing=[name for name in configured if name in conditions and conditions[name].fails],
         next_poll=max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None,
+        future=future,
     )
 
 
@@ -147,6 +153,8 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
         yield f"watcher run polls every {_span(config)}: the next poll {was} at {told(found.next_poll)} UTC"
     for name, one in found.channels.items():
         yield f"channel {visible(name)}: {'; '.join(_of_channel(one))}"
+    if found.future is not None:
+        yield found.future
     yield f"database: {sized(found.size)}, {visible(found.path, 500)}"
 
 

@@ -1,11 +1,15 @@
 """Moments on the command line: `2026-01-04`, `2026-01-04T19:13Z`, or how long ago: `36h`, `7d`, `7d ago`."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli.table import counted
 from watcher.config.parse import WrongValueError, parse_duration
+
+if TYPE_CHECKING:
+    from watcher.store.session import Session
 
 
 class When(click.ParamType[datetime]):
@@ -32,3 +36,15 @@ class When(click.ParamType[datetime]):
 def told(moment: datetime) -> str:
     """Return the moment as a listing shows it."""
     return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def ahead(session: "Session", now: datetime) -> str | None:
+    """Return a line about records that lie in the future; None if there are none."""
+    from watcher.store.glance import SLACK
+
+    number, last = session.history.after(now + SLACK)
+    if last is None:
+        return None
+    lie, were = ("lies", "it was") if number == 1 else ("lie", "they were")
+    records = f"{counted(number, 'record')} {lie} in the future, up to {told(last)} UTC"
+    return f"{records}: the clock was wrong when {were} made, or is wrong now"

@@ -1,7 +1,8 @@
 """What the two databases have in common: their shape for the rest of the store, and errors in our words."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -35,8 +36,11 @@ class Backend(Protocol):
     def looking(self) -> Engine:
         """Return an engine that cannot write, nor make a database. Raises ConfigError or StoreError."""
 
-    def make_place(self) -> None:
-        """Make what must be there before the database can be. Raises StoreError."""
+    def make_place(self) -> bool:
+        """Make what must be there before the database can be, and return whether that is there. Raises StoreError."""
+
+    def making(self) -> AbstractContextManager[datetime | None]:
+        """Be the only process that makes the database; yields since when a file of its name is there, if one is."""
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables."""

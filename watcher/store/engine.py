@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from watcher.store.documents import DamagedError
 from watcher.store.postgresql import Postgresql
 from watcher.store.revisions import REVISIONS
 from watcher.store.sqlite import Sqlite
+from watcher.store.upkeep import Upkeep
 
 OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
 """Tables that tell our databases from those of others; some of those have a table of Alembic's, too."""
@@ -61,12 +63,16 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used, is damaged, or belongs to another program.
     """
-    backend.make_place()
+    there = backend.make_place()
     with explained(backend):
-        with engine.connect() as connection:
-            found = find_revision(connection, backend)
-            backend.check(connection)
-        return Opened(found, found) if found == REVISIONS[-1] else _migrate(engine, backend)
+        if there:
+            with engine.connect() as connection:
+                found = find_revision(connection, backend)
+                backend.check(connection)
+            if found == REVISIONS[-1]:
+                return Opened(found, found)
+        with backend.making() as there_since:
+            return _migrate(engine, backend, there_since)
 
 
 def look(engine: Engine, backend: Backend) -> Opened:
@@ -110,8 +116,11 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
         yield connection
 
 
-def _migrate(engine: Engine, backend: Backend) -> Opened:
-    """Migrate while nobody else can write; who waited for it finds it done."""
+def _migrate(engine: Engine, backend: Backend, there_since: datetime | None) -> Opened:
+    """Migrate while nobody else can write; who waited for it finds it done.
+
+    `there_since`: since when a file is there, so that one with nothing in it is noted as found empty.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -132,6 +141,8 @@ def _migrate(engine: Engine, backend: Backend) -> Opened:
             if backup is not None:  # all is as it was: what failed is rolled back
                 backup.unlink()
             raise
+        if before is None and there_since is not None:
+            Upkeep(connection).note_empty(there_since)
     return Opened(before, REVISIONS[-1], backup)
 
 

@@ -21,6 +21,10 @@ from watcher.store.revisions import REVISIONS
 KEEPING = "keep"
 """The name under which `upkeep` has when the database was last looked after."""
 DAY = timedelta(days=1)
+SLACK = timedelta(minutes=5)
+"""Clocks differ by less; what is later than now by more was written by one that was wrong."""
+LONGEST_WAIT = timedelta(days=9)
+"""Nothing is put off further: the next weekly digest, and the quiet hours that it may fall into."""
 
 _PREFIX = "sqlite:///"
 _SOURCE = """
@@ -28,7 +32,10 @@ _SOURCE = """
 """
 _WAITING = """
     SELECT 1 FROM deliveries
-    WHERE state = 'pending' AND (next_attempt <= ? OR next_attempt <= created OR last_error IS NOT NULL) LIMIT 1
+    WHERE state = 'pending' AND (
+        next_attempt <= :now OR next_attempt <= created OR last_error IS NOT NULL
+        OR created > :skewed OR next_attempt > :never
+    ) LIMIT 1
 """
 _ALIVE = "SELECT channel, seen_to, since FROM alive"
 _UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
@@ -45,7 +52,7 @@ class Glance(Struct, frozen=True):
     listed: Source | None
     feed: Source | None
     waiting: bool
-    """Whether any delivery is due, or was tried in vain."""
+    """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
     alive: Mapping[str, Alive] = {}
     """How far the signs of life of each channel that had one asked for it have come."""
     kept: datetime | None = None
@@ -59,7 +66,8 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
             if version != REVISIONS[-1]:
                 return None
-            waiting = connection.execute(_WAITING, (_text(now),)).fetchone()
+            times = {"now": now, "skewed": now + SLACK, "never": now + LONGEST_WAIT}
+            waiting = connection.execute(_WAITING, {name: _text(at) for name, at in times.items()}).fetchone()
             return Glance(
                 listed=_source(connection, "list"),
                 feed=_source(connection, "feed"),

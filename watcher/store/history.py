@@ -65,11 +65,19 @@ class History:
         query = select(func.max(polls.c.at)).where(polls.c.outcome == "good")
         return self._connection.execute(query).scalar()
 
-    def changes_since(self, moment: datetime) -> int:
-        """Return how many changes of models were announced after a moment."""
-        query = select(func.count()).select_from(events)
-        query = query.where(events.c.at > moment, events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))
+    def changes(self, since: datetime, until: datetime) -> int:
+        """Return how many changes of models were announced after one moment, up to another."""
+        query = select(func.count()).select_from(events).where(events.c.at > since, events.c.at <= until)
+        query = query.where(events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))
         return int(self._connection.execute(query).scalar_one())
+
+    def after(self, moment: datetime) -> tuple[int, datetime | None]:
+        """Return how many polls and events were recorded after a moment, and when the last of them was."""
+        counts = [
+            self._connection.execute(select(func.count(), func.max(table.c.at)).where(table.c.at > moment)).one()
+            for table in (polls, events)
+        ]
+        return sum(count for count, _ in counts), max((last for _, last in counts if last is not None), default=None)
 
     def versions(self, model_id: str) -> list[Version]:
         """Return all that a model was, oldest first."""

@@ -5,12 +5,13 @@ from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
-from watcher.catalog.model import Event
+from watcher.catalog.model import Event, Kind
 from watcher.store.documents import pack, unpack
+from watcher.store.glance import LONGEST_WAIT, SLACK
 from watcher.store.records import Queued
-from watcher.store.schema import deliveries, events, told
+from watcher.store.schema import Time, deliveries, events, told
 
 MAX_ERROR = 500
 """Characters kept of an error."""
@@ -35,6 +36,18 @@ class Delivery(Struct, frozen=True):
     sent: datetime | None = None
     last_error: str | None = None
     batch: int | None = None
+
+
+class PutOff(Struct, frozen=True):
+    """A delivery that waits for a later time, or was queued by a clock that was ahead of this one."""
+
+    id: int
+    kind: Kind
+    attempts: int
+    created: datetime
+    next_attempt: datetime
+    failed: datetime | None
+    """When an attempt last failed."""
 
 
 class Condition(Struct, frozen=True):
@@ -151,16 +164,36 @@ class Outbox:
         values = {"state": PENDING, "next_attempt": now, "due": now, "attempts": 0, "batch": None, "sent": None}
         self._change(again, **values)
 
+    def put_off(self, channel: str, now: datetime) -> list[PutOff]:
+        """Return what waits for a channel and is not due at that time, or was queued after it."""
+        where = (deliveries.c.channel == channel, deliveries.c.state == PENDING)
+        later = (deliveries.c.next_attempt > now) | (deliveries.c.created > now + SLACK)
+        names = ("id", "attempts", "created", "next_attempt", "failed")
+        query = select(events.c.kind, *(deliveries.c[name] for name in names)).join(events).where(*where, later)
+        return [PutOff(**row._mapping) for row in self._connection.execute(query)]
+
+    def move(self, ids: Sequence[int], when: datetime, now: datetime) -> None:
+        """Have deliveries sent at that time, not later, as if they had been queued by `now` at the latest."""
+        earlier = {"due": when, "created": now}
+        values = {
+            name: case((deliveries.c[name] > at, bindparam(None, at, Time())), else_=deliveries.c[name])
+            for name, at in earlier.items()
+        }
+        self._set(ids, next_attempt=when, **values)
+
     def _change(self, some: Sequence[Delivery], **values: object) -> None:
-        ids = [delivery.id for delivery in some]
+        self._set([delivery.id for delivery in some], **values)
+
+    def _set(self, ids: Sequence[int], **values: object) -> None:
         for start in range(0, len(ids), _AT_ONCE):
             chosen = deliveries.c.id.in_(ids[start : start + _AT_ONCE])
             self._connection.execute(update(deliveries).where(chosen).values(values))
 
     def waiting(self, now: datetime) -> bool:
-        """Whether any delivery is due, or was tried in vain."""
+        """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
         at_once = deliveries.c.next_attempt <= deliveries.c.created
-        either = (deliveries.c.next_attempt <= now) | at_once | deliveries.c.last_error.is_not(None)
+        wrong = (deliveries.c.created > now + SLACK) | (deliveries.c.next_attempt > now + LONGEST_WAIT)
+        either = (deliveries.c.next_attempt <= now) | at_once | deliveries.c.last_error.is_not(None) | wrong
         query = select(deliveries.c.id).where(deliveries.c.state == PENDING, either).limit(1)
         return self._connection.execute(query).first() is not None
 
@@ -176,27 +209,33 @@ class Outbox:
         )
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
 
-    def conditions(self) -> dict[str, Condition]:
-        """Return how each channel does that anything was ever queued for, as far back as deliveries are kept."""
+    def conditions(self, now: datetime) -> dict[str, Condition]:
+        """Return how each channel does that anything was ever queued for, as far back as deliveries are kept.
+
+        What was sent or failed after `now`, by a clock that was wrong, says nothing of what came last.
+        """
         waiting = func.sum(case((deliveries.c.state == PENDING, 1), else_=0))
-        query = select(deliveries.c.channel, waiting, func.max(deliveries.c.sent), func.max(deliveries.c.failed))
+        known = now + SLACK
+        sent, failed_at = (
+            func.max(case((column <= known, column))) for column in (deliveries.c.sent, deliveries.c.failed)
+        )
+        query = select(deliveries.c.channel, waiting, sent, failed_at)
         found = {
             row[0]: Condition(pending=row[1], last_success=row[2], last_failure=row[3])
             for row in self._connection.execute(query.group_by(deliveries.c.channel))
         }
         failed = select(deliveries.c.channel, deliveries.c.last_error).where(
-            deliveries.c.last_error.is_not(None), deliveries.c.failed.is_not(None)
+            deliveries.c.last_error.is_not(None), deliveries.c.failed <= known
         )
         for channel, error in self._connection.execute(failed.order_by(deliveries.c.failed, deliveries.c.id)):
             found[channel] = replace(found[channel], error=error)
         return {name: one if one.fails else replace(one, error=None) for name, one in found.items()}
 
-    def is_told_lost(self, channel: str) -> bool:
-        """Whether it was announced that alerts for a channel were lost, and nothing has reached it since."""
-        sent = self._connection.execute(
-            select(func.max(deliveries.c.sent)).where(deliveries.c.channel == channel, deliveries.c.state == SENT)
-        ).scalar()
-        query = select(events.c.body).where(events.c.kind == "undelivered")
+    def is_told_lost(self, channel: str, now: datetime) -> bool:
+        """Whether it was announced before `now` that a channel lost alerts, and nothing has reached it since."""
+        reached = (deliveries.c.channel == channel, deliveries.c.state == SENT, deliveries.c.sent <= now + SLACK)
+        sent = self._connection.execute(select(func.max(deliveries.c.sent)).where(*reached)).scalar()
+        query = select(events.c.body).where(events.c.kind == "undelivered", events.c.at <= now + SLACK)
         if sent is not None:
             query = query.where(events.c.at > sent)
         return any(unpack(row.body, Event).name == channel for row in self._connection.execute(query))

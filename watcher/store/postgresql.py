@@ -4,6 +4,7 @@ Transactions that write take one lock of the database first, so they follow one 
 of one database is true of the other. Those that only read see one moment, and wait for nobody.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -83,8 +84,13 @@ class Postgresql:
         """Return an engine; its transactions only read. Raises ConfigError."""
         return self.engine(busy_seconds=30)
 
-    def make_place(self) -> None:
-        """Do nothing: a database is made by whoever runs the server."""
+    def make_place(self) -> bool:
+        """Return True: a database is made by whoever runs the server."""
+        return True
+
+    def making(self) -> AbstractContextManager[None]:
+        """Do nothing: it was made, and empty, and a schema is made in a transaction."""
+        return nullcontext()
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables of the schema that new tables would be in."""

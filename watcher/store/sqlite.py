@@ -1,9 +1,12 @@
 """SQLite: a file of one's own, the default."""
 
+import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -66,18 +69,38 @@ class Sqlite:
         path = self._url.database
         return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
 
-    def make_place(self) -> None:
-        """Make the folder of the file. Raises StoreError."""
+    def make_place(self) -> bool:
+        """Make the folder of the file, and return whether the file is there. Raises StoreError."""
         path = self.file
         if path is None:
-            return
+            return True
         if path.is_dir():
             raise StoreError(f"The database {path} is a folder; name a file in it in [store] url.")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return path.exists()
         except OSError as error:
             reason = f"cannot make its folder: {error.strerror}"
             raise StoreError(f"The database {path} cannot be made: {reason}.") from error
+
+    @contextmanager
+    def making(self) -> Iterator[datetime | None]:
+        """Be the only process that makes a database in the folder; yields when the file, if any, was last written."""
+        if self.file is None:
+            yield None
+            return
+        import fcntl
+
+        with ExitStack() as stack:
+            with suppress(OSError):  # a file system without locks, or a folder that we may not list
+                folder = os.open(self.file.parent, os.O_RDONLY)
+                stack.callback(os.close, folder)
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            try:
+                written = datetime.fromtimestamp(self.file.stat().st_mtime, UTC)
+            except OSError:
+                written = None
+            yield written
 
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables."""

@@ -55,7 +55,7 @@ class Store:
         self._engine: Engine | None = None
         self._found: Opened | None = None
         self._opening = threading.RLock()
-        self._inode: tuple[int, int] | None = None
+        self._inode: tuple[int, int, bool] | None = None
         self._left: tuple[int, ...] | None = None
         self._mine = threading.local()
 
@@ -112,8 +112,8 @@ class Store:
             return None
         return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
-    def _lies_at(self) -> tuple[int, int] | None:
-        """What tells the file from another one under its name; None if there is none."""
+    def _lies_at(self) -> tuple[int, int, bool] | None:
+        """What tells the file from another one under its name, or from an empty one; None if there is none."""
         if self.file is None:
             return None
         try:
@@ -122,7 +122,7 @@ class Store:
             return None
         except OSError as error:
             raise StoreError(f"The database {self.name} cannot be looked at: {error.strerror}.") from error
-        return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino, found.st_size > 0
 
     def glance(self, now: datetime) -> Glance | None:
         """Return what an unchanged check needs to know, or None where that takes opening the database."""
@@ -248,6 +248,23 @@ class Store:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
         with file:
             yield
+
+    def warn_if_found_empty(self, models: int) -> None:
+        """Log, once, that the file was there but empty; `models` were taken in as its first ones.
+
+        To be called after a baseline: where there was no file, that is how it begins, but who has an empty one may have
+        lost what was in it.
+        """
+        with self.writing() as session:
+            found = session.upkeep.take_empty()
+        if found:
+            taken = "1 model was" if models == 1 else f"{models} models were"
+            getLogger("watcher").warning(
+                "the database %s was empty: %s taken in as known, and nothing of before is announced; if it should not"
+                " have been empty, put a backup in its place",
+                self.name,
+                taken,
+            )
 
     def upgrade(self) -> "Opened":
         """Migrate the schema where that is due, as any use would, and return what was found."""

@@ -15,6 +15,9 @@ from watcher.store.outbox import GIVEN_UP, SENT
 from watcher.store.records import Alive
 from watcher.store.schema import alive, deliveries, polls, upkeep
 
+_EMPTY = "found empty"
+"""The name under which `upkeep` has since when a file is there that had nothing in it."""
+
 
 class Upkeep:
     """Works on an open connection, inside its transaction."""
@@ -39,6 +42,14 @@ class Upkeep:
         if span:
             self._forget(now - span)
         self._save(upkeep, {"name": KEEPING}, {"at": now})
+
+    def note_empty(self, since: datetime) -> None:
+        """Note that the file, which is there since then, had nothing in it when it became a database."""
+        self._save(upkeep, {"name": _EMPTY}, {"at": since})
+
+    def take_empty(self) -> bool:
+        """Return whether the file was found empty, and forget it: it is said once."""
+        return bool(self._connection.execute(delete(upkeep).where(upkeep.c.name == _EMPTY)).rowcount)
 
     def _forget(self, before: datetime) -> None:
         ours = polls.c.imported.is_(False)

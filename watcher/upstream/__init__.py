@@ -8,7 +8,7 @@ the first call that needs it.
 """
 
 from watcher.upstream.archive import Capture, read_archive
-from watcher.upstream.client import Client, Limits, Listing
+from watcher.upstream.client import Client, Listing
 from watcher.upstream.errors import (
     ArchiveError,
     NotPromisedError,
@@ -21,6 +21,7 @@ from watcher.upstream.errors import (
 )
 from watcher.upstream.feed import Feed, FeedEntry, read_feed
 from watcher.upstream.key import find_api_key
+from watcher.upstream.transport import Limits
 
 __all__ = [
     "ArchiveError",

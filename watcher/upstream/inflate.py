@@ -12,16 +12,20 @@ ACCEPTED = "gzip, deflate"
 
 PIECE = 256 * 1024  # bytes handed out at a time: small against the body cap, large against the cost of a call
 
+_COMPRESSIONS = {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz"}
+"""Codings that change the bytes; any other word (`identity`, `aws-chunked`, `utf-8`) leaves them plain."""
+
 
 class Inflate:
-    """One body in a Content-Encoding of `""`, `identity`, `gzip`, `x-gzip` or `deflate` (zlib or, as some send, raw).
+    """One body in a Content-Encoding of `gzip`, `x-gzip` or `deflate` (zlib or, as some send, raw), or a plain one.
 
     Raises:
-        ValueError: another encoding, or several.
+        ValueError: it is compressed in another way, or twice.
     """
 
     def __init__(self, encoding: str) -> None:
-        self._kind = {"x-gzip": "gzip", "identity": ""}.get(encoding, encoding)
+        compressions = [word for word in map(str.strip, encoding.lower().split(",")) if word in _COMPRESSIONS]
+        self._kind = "gzip" if compressions == ["x-gzip"] else ", ".join(compressions)
         if self._kind not in ("", "gzip", "deflate"):
             raise ValueError(encoding)
         self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16) if self._kind == "gzip" else None
@@ -43,6 +47,9 @@ class Inflate:
             if self._stream.eof and data:
                 if self._kind != "gzip":
                     return  # what follows a deflate stream is no part of it
+                data = data.lstrip(b"\0")  # gzip(1) reads over what a file was filled up with
+                if not data:
+                    return
                 self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)  # the next member of the same file
             piece = self._stream.decompress(data, PIECE)
             data = self._stream.unconsumed_tail or self._stream.unused_data

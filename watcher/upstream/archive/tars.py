@@ -1,0 +1,140 @@
+"""Archives that are tars, plain or compressed.
+
+For a compressed tar, planning and reading mean decompressing twice (0.1 s for the 134 MB of the recorded archive): a
+single pass cannot work, because a member that turns out to be older than one already handed on cannot be put before it
+any more. A compressed tar whose members are *not* in order of time is decompressed once more, into an unnamed temporary
+file, as only that can be read in any order.
+"""
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any, cast
+
+from watcher.upstream.archive.members import EXAMPLE, Capture, Planned, Problem, Skipped, in_order, refuse
+from watcher.upstream.errors import excerpt
+
+
+def read_tar(path: Path, skipped: Skipped, on_problem: Problem) -> Iterator[Capture]:
+    """Return the captures of a tar, in order. Raises ArchiveError if there is none, or it is damaged."""
+    with _decompressed(path) as file:
+        plan = in_order(str(path), _plan(path, file, skipped, on_problem), skipped, f"member named like {EXAMPLE}")
+    any_order = any(b.offset < a.offset for a, b in pairwise(plan)) and _compression(path) is not None
+
+    def captures() -> Iterator[Capture]:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(_decompressed(path))
+            if any_order:
+                file = stack.enter_context(_spooled(path, file))
+            for member in plan:
+                with _damage_told(path):
+                    file.seek(member.offset)
+                    body = file.read(member.size)
+                if len(body) != member.size:
+                    refuse(str(path), "has changed while it was read; run this again")
+                yield Capture(member.at, body, member.name)
+
+    return captures()
+
+
+def _plan(path: Path, file: IO[bytes], skipped: Skipped, on_problem: Problem) -> Iterator[Planned]:
+    import tarfile
+
+    with _damage_told(path), tarfile.open(fileobj=file, mode="r:") as tar:
+        last = -1
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined] # it would keep them all
+            if member.offset <= last or member.size < 0:  # Python before 3.13.6 goes round in circles on those
+                refuse(str(path), "is damaged: a member has an impossible size; fetch it again")
+            last = member.offset
+            if member.isdir():
+                continue
+            at = skipped.time(member.name)
+            if at is None:
+                continue
+            if not member.isreg() or member.issparse():
+                skipped.add(member.name, "is no regular file")
+            elif skipped.takes(member.name, member.size):
+                yield Planned(at, member.name, member.size, member.offset_data)
+        # To tarfile a damaged header is the end of the tar like any other, so look whether it is one.
+        beyond = file.tell() - tar.offset
+        if 0 < beyond < tarfile.BLOCKSIZE or any(file.read(_PADDING)):
+            refuse(str(path), "is damaged or was cut off: it breaks off inside a member; fetch it again")
+        if not beyond:
+            on_problem(f"{excerpt(str(path), 200)} has no end mark and may have been cut off: read as far as it goes")
+
+
+_PADDING = 1024 * 1024  # bytes; tars are filled up with zeros to 10 KiB or so
+
+_MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def _compression(path: Path) -> str | None:
+    """How a file is compressed, told by its first bytes; None when it is not."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+
+
+@contextlib.contextmanager
+def _decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """The tar without its compression. Seeking forward is cheap, seeking back may not be possible."""
+    with _damage_told(path), contextlib.ExitStack() as stack:
+        kind = _compression(path)
+        raw: Any = stack.enter_context(path.open("rb"))
+        if kind == "xz":
+            import lzma
+
+            raw = stack.enter_context(lzma.open(raw))
+        elif kind == "gzip":
+            import gzip
+
+            raw = stack.enter_context(gzip.open(raw))
+        elif kind == "zstd":
+            raw = stack.enter_context(_zstd(raw))
+        yield raw
+
+
+def _zstd(raw: IO[bytes]) -> IO[Any]:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.open(raw)
+    import zstandard
+
+    return cast("IO[Any]", zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+
+
+@contextlib.contextmanager
+def _spooled(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix="openrouter-watcher-") as spool:
+        with _damage_told(path):
+            shutil.copyfileobj(file, spool, 1024 * 1024)
+        yield spool
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _damage() as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        refuse(str(path), f"is no tar that can be read: {excerpt(reason)}; if it is one, fetch it again")
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a damaged tar raises. Only asked for when something was raised."""
+    import lzma
+    import tarfile
+    import zlib
+
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdError
+    else:
+        from zstandard import ZstdError
+    return (OSError, EOFError, ValueError, tarfile.TarError, lzma.LZMAError, zlib.error, ZstdError)
