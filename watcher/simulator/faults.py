@@ -48,8 +48,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html: bool = False
     """An HTML page with 200, as a proxy in between answers."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
-    """What is wrong with the list: no models at all, half of them while `total_count` counts all, a quarter of them twice
-    and not the same, or some with wrong types, `null` for a model, missing prices."""
+    """What is wrong with the list: no models at all, half of them while `total_count` counts all, a quarter of them
+    twice and not the same, or some with wrong types, `null` for a model, missing prices."""
     size: int = 0
     """Pad the body with white space to so many bytes: only its size is wrong."""
     bomb: bool = False
