@@ -178,8 +178,8 @@ def _fill(folder: Path) -> None:
 def _send(folder: Path) -> None:
     from sqlalchemy import event
 
-    from watcher.alerts.outbox import drain
-    from watcher.cli.opening import sender
+    from watcher.cli.setup import sender
+    from watcher.delivery.outbox import drain
     from watcher.store.store import Store
 
     config = _config(folder)

@@ -420,14 +420,14 @@ def _missed(services: Services, events: Sequence[Event], pending: Mapping[str, i
 
 
 def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
-    from watcher.alerts.channel import send
-    from watcher.alerts.template import composer
     from watcher.config import load_config
-    from watcher.daemon import Daemon
+    from watcher.daemon.loop import Daemon
+    from watcher.daemon.systemd import Notify
+    from watcher.daemon.wake import Wake
+    from watcher.delivery.channel import send
     from watcher.memory import settle_in
-    from watcher.systemd import Notify
+    from watcher.messages.template import composer
     from watcher.upstream.client import Client
-    from watcher.wake import Wake
 
     dice = random.Random(seed)
     config = load_config(Path(config_path), {})

@@ -23,8 +23,8 @@ from watcher.config.settings import Channel, Config, Rules, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.cycle import Report, check
 from watcher.errors import SourceError, StoreError
+from watcher.store.maintenance import Maintenance
 from watcher.store.store import Store
-from watcher.store.upkeep import Upkeep
 from watcher.upstream.errors import StatusError
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>t</title><link>https://openrouter.ai</link>
@@ -470,12 +470,12 @@ def test_old_polls_are_forgotten_although_nothing_ever_changes(world: World) -> 
 
 def test_a_day_between_two_looks_is_only_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.shows(document("a/a"))
-    looks = []
-    monkeypatch.setattr(Upkeep, "keep", lambda _self, span, now: looks.append((span, now)))
+    read_only = []
+    monkeypatch.setattr(Maintenance, "keep", lambda _self, span, now: read_only.append((span, now)))
     world.check(timedelta(hours=23))
-    assert looks == []
+    assert read_only == []
     world.check(timedelta(hours=1))
-    assert looks == [(timedelta(days=365), world.now)]
+    assert read_only == [(timedelta(days=365), world.now)]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.store.samples import HOUR, START, body, document, unfit
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.importing import Seen, Span, snapshots, tell
+from watcher.rebuild import CaptureSeen, Span, snapshots, tell
 from watcher.replay import Replay, Step
 
 
@@ -84,7 +84,7 @@ def test_resumed_where_it_stopped_it_tells_the_same() -> None:
 
 def told(*shown: Sequence[Mapping[str, Any]]) -> Any:
     problems: list[str] = []
-    seen = (Seen(START + n * HOUR, read([body(each)]), trusted=False) for n, each in enumerate(shown))
+    seen = (CaptureSeen(START + n * HOUR, read([body(each)]), trusted=False) for n, each in enumerate(shown))
     return tell(seen, Policy(), problems), problems
 
 

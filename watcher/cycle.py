@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.alerts import alive
-from watcher.alerts.routing import route
-from watcher.alerts.timing import due_at
 from watcher.catalog import guard, poll
 from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot, UnreadableError, read
 from watcher.catalog.settle import next_due
-from watcher.catalog.track import Judgement, Tracks
+from watcher.catalog.state import Judgement, ModelStates
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError, WatcherError
-from watcher.store.glance import Glance, upkeep_due
+from watcher.rules import heartbeat as alive
+from watcher.rules.routing import route
+from watcher.rules.timing import due_at
+from watcher.store.glance import Glance, maintenance_due
 from watcher.store.records import Poll, Queued, Source
 from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
@@ -223,7 +223,7 @@ def _nothing_else_to_judge(fetched: _Fetched, seen: Glance, config: Config, now:
     same_question = (listed.query, listed.policy) == (_query(config.source), fingerprint(config.announce))
     same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
     quiet = listed.health.quiet and (listed.next_due is None or now < listed.next_due)
-    rests = not upkeep_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
+    rests = not maintenance_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
     return same_question and same_feed and quiet and rests
 
 
@@ -268,8 +268,12 @@ def _ask_witness(
         listed = session.state.source("list")
         if listed is None or listed.query != _query(config.source):
             return None
-        tracks, standing, fresh = session.state.tracks(), session.state.standing(), _is_fresh(session, fetched, now)
-        needed = poll.needs_witness(snapshot, tracks, standing, config.announce, fresh=fresh)
+        states, standing, fresh = (
+            session.state.model_states(),
+            session.state.standing(),
+            _is_fresh(session, fetched, now),
+        )
+        needed = poll.needs_witness(snapshot, states, standing, config.announce, fresh=fresh)
     try:
         return upstream.count() if needed else None
     except SourceError:
@@ -286,9 +290,9 @@ def _judge_and_store(
     seconds: Callable[[], float],
 ) -> Report:
     state, policy = session.state, config.announce
-    if upkeep_due(session.upkeep.kept(), now):
-        session.upkeep.keep(config.store.keep, now)
-    listed, standing, tracks = state.source("list"), state.standing(), state.tracks()
+    if maintenance_due(session.maintenance.kept(), now):
+        session.maintenance.keep(config.store.keep, now)
+    listed, standing, states = state.source("list"), state.standing(), state.model_states()
     query = _query(config.source)
     baseline = listed is None or listed.query != query
     if standing.last_good is None:  # what an import knows was seen last when the import saw it last
@@ -298,7 +302,7 @@ def _judge_and_store(
         verdict = poll.judge_failure(reason, now=now, standing=standing, policy=policy)
     else:
         verdict = poll.judge_list(
-            tracks,
+            states,
             heard.snapshot,
             now=now,
             standing=standing,
@@ -308,12 +312,12 @@ def _judge_and_store(
             fresh=_is_fresh(session, fetched, now),
         )
     entries = heard.snapshot.entries if heard.snapshot else {}
-    state.save_tracks(verdict.judgement.tracks, tracks, entries, now)
-    tracks = {**tracks, **verdict.judgement.tracks}
-    fed, feed_error = _judge_feed(session, fetched, heard, tracks, config, now)
-    state.save_tracks(fed.tracks, tracks, {}, now)
+    state.save_states(verdict.judgement.states, states, entries, now)
+    states = {**states, **verdict.judgement.states}
+    fed, feed_error = _judge_feed(session, fetched, heard, states, config, now)
+    state.save_states(fed.states, states, {}, now)
     if verdict.outcome == "good" and heard.snapshot is not None:
-        due = next_due(tracks, now, policy)
+        due = next_due(states, now, policy)
         after = Source(query, fingerprint(policy), fetched.digest, heard.snapshot.total, due, verdict.standing.health)
     else:
         after = replace(listed or Source("", "", b""), health=verdict.standing.health)
@@ -331,7 +335,7 @@ def _judge_and_store(
         not_before=fetched.again(now),
     )
     wanted = _store_news(session, events, done, config, now)
-    models = sum(track.present for track in ({**tracks, **fed.tracks}).values())
+    models = sum(model_state.present for model_state in ({**states, **fed.states}).values())
     told_alive = alive.queue(session, config.channels, models, verdict.reason, now)
     return Report(
         poll=done,
@@ -345,18 +349,18 @@ def _judge_and_store(
 
 
 def _judge_feed(
-    session: "Session", fetched: _Fetched, heard: _Read, tracks: Tracks, config: Config, now: datetime
+    session: "Session", fetched: _Fetched, heard: _Read, states: ModelStates, config: Config, now: datetime
 ) -> tuple[Judgement, str | None]:
     """Return what the feed adds, and why it could not be used if it could not."""
-    if heard.feed is None or not tracks:
+    if heard.feed is None or not states:
         return Judgement({}), heard.feed_error
     query = _feed_query(config.source)
     known = session.state.source("feed")
     baseline = known is None or known.query != query
     if baseline and not (heard.feed and heard.feed_whole):  # what the rest has would be news at the next poll
         return Judgement({}), "the RSS feed is empty or was cut off, and the first one must be whole"
-    unknown = unknown_to(tracks, heard.feed)
-    refusal = None if baseline else guard.check_feed(len(unknown), len(tracks), config.announce)
+    unknown = unknown_to(states, heard.feed)
+    refusal = None if baseline else guard.check_feed(len(unknown), len(states), config.announce)
     if refusal is not None:
         return Judgement({}), refusal.reason
     session.state.save_source("feed", Source(query, "", fetched.feed_digest, len(heard.feed)))
@@ -383,8 +387,8 @@ def queue(
         for kind in {event.kind for event in events}
     }
     queued = []
-    for channel, event, weighed in route(channels, events, session.outbox):
-        queued.append(Queued(channel, weighed, due[channel, event.kind], reworded=weighed != event))
+    for channel, event, adjusted in route(channels, events, session.outbox):
+        queued.append(Queued(channel, adjusted, due[channel, event.kind], reworded=adjusted != event))
         wanted[channel].append(event.id)
     session.outbox.add(queued, now)
     return wanted

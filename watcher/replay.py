@@ -11,7 +11,7 @@ from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Outcome, Standing, Verdict
 from watcher.catalog.reading import Snapshot, UnreadableError, read
-from watcher.catalog.track import Track
+from watcher.catalog.state import ModelState
 
 
 class Recorded(Protocol):
@@ -32,7 +32,7 @@ class Step(Struct, frozen=True):
     at: datetime
     outcome: Outcome
     events: tuple[Event, ...]
-    changed: Mapping[str, Track]
+    changed: Mapping[str, ModelState]
     """The models that are not as before."""
     reason: str | None = None
     """Why the capture was not believed."""
@@ -44,7 +44,7 @@ class Replay:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.tracks: dict[str, Track] = {}
+        self.states: dict[str, ModelState] = {}
         self.standing = Standing()
 
     def run(self, captures: Iterable[Recorded]) -> Iterator[Step]:
@@ -60,7 +60,7 @@ class Replay:
     def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Step:
         """Judge what was shown at a time. `trusted`: it was believed before, so it is believed now."""
         verdict = poll.judge_list(
-            self.tracks,
+            self.states,
             snapshot,
             now=at,
             standing=self.standing,
@@ -75,6 +75,6 @@ class Replay:
 
     def _take(self, at: datetime, verdict: Verdict) -> Step:
         self.standing = verdict.standing
-        self.tracks |= verdict.judgement.tracks
+        self.states |= verdict.judgement.states
         judged = verdict.judgement
-        return Step(at, verdict.outcome, judged.events, judged.tracks, verdict.reason, verdict.problems)
+        return Step(at, verdict.outcome, judged.events, judged.states, verdict.reason, verdict.problems)

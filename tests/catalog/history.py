@@ -21,7 +21,7 @@ from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing, Verdict
 from watcher.catalog.reading import read
-from watcher.catalog.track import Judgement, Track
+from watcher.catalog.state import Judgement, ModelState
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,7 +72,7 @@ class World(Struct, frozen=True):
     """All that is known after a history, and everything that was told in it."""
 
     policy: Policy = UNDAMPED
-    tracks: dict[str, Track] = {}
+    states: dict[str, ModelState] = {}
     standing: Standing = Standing()
     events: tuple[Event, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
@@ -97,7 +97,7 @@ class World(Struct, frozen=True):
         """The source answers with these bodies."""
         now = moment(at) if isinstance(at, str) else at
         verdict = poll.judge_list(
-            self.tracks,
+            self.states,
             read(pages),
             now=now,
             standing=self.standing,
@@ -118,7 +118,7 @@ class World(Struct, frozen=True):
         now = moment(at)
         named = [(model_id, slug or None) for model_id, _, slug in (item.partition(" ") for item in items)]
         feed = [FeedModel(model_id, f"Name of {model_id}", slug) for model_id, slug in named]
-        unknown = unknown_to(self.tracks, feed)
+        unknown = unknown_to(self.states, feed)
         return self._after(now, judge_feed(unknown, now=now, baseline=baseline), None)
 
     def hold(self, until: str | datetime, every: timedelta = HOUR) -> "World":
@@ -130,9 +130,9 @@ class World(Struct, frozen=True):
 
     def resumed(self) -> "World":
         """Everything is written down, forgotten, and read again."""
-        tracks = msgspec.json.decode(msgspec.json.encode(self.tracks), type=dict[str, Track])
+        states = msgspec.json.decode(msgspec.json.encode(self.states), type=dict[str, ModelState])
         standing = msgspec.json.decode(msgspec.json.encode(self.standing), type=Standing)
-        return replace(self, tracks=tracks, standing=standing)
+        return replace(self, states=states, standing=standing)
 
     def under(self, policy: Policy) -> "World":
         """The settings change."""
@@ -141,7 +141,7 @@ class World(Struct, frozen=True):
     def _after(self, now: datetime, judgement: Judgement, verdict: Verdict | None) -> "World":
         return replace(
             self,
-            tracks={**self.tracks, **judgement.tracks},
+            states={**self.states, **judgement.states},
             standing=verdict.standing if verdict else self.standing,
             events=self.events + (verdict.events if verdict else judgement.events),
             verdicts=(*self.verdicts, verdict) if verdict else self.verdicts,

@@ -245,8 +245,8 @@ def test_polls_that_are_not_good_do_not_count() -> None:
 
 def test_a_missing_model_remembers_when_it_was_last_seen() -> None:
     world = World().poll("00:00", model("a/b"), REST).poll("01:00", model("a/b"), REST).poll("02:00", REST)
-    assert world.tracks["a/b"].last_seen == moment("01:00")
-    assert world.poll("03:00", model("a/b"), REST).tracks["a/b"].last_seen is None
+    assert world.states["a/b"].last_seen == moment("01:00")
+    assert world.poll("03:00", model("a/b"), REST).states["a/b"].last_seen is None
 
 
 # Rare polls are never late
@@ -283,7 +283,7 @@ def test_failed_polls_make_a_poll_rare() -> None:
 def test_the_first_poll_is_how_things_are() -> None:
     world = World().poll("00:00", model("a/b", expiration_date="2026-03-12"), *many(30)).hold("1 00:00")
     assert world.news == []
-    assert all(track.announced for track in world.tracks.values())
+    assert all(state.announced for state in world.states.values())
 
 
 def test_a_reminder_that_is_due_at_the_baseline_is_done_with_and_the_next_is_told() -> None:
@@ -295,7 +295,7 @@ def test_a_changed_query_is_a_new_baseline() -> None:
     world = World().poll("00:00", model("a/b"), *many(30)).poll("01:00", model("a/b", prompt="2"), REST, baseline=True)
     world = world.hold("1 00:00")
     assert world.news == []
-    assert not world.tracks["many/m0"].announced
+    assert not world.states["many/m0"].announced
     assert world.poll("1 01:00", model("a/b", prompt="3"), REST).hold("2 00:00").news == [
         "1 04:00 repriced a/b prompt 2→3"
     ]
@@ -347,7 +347,7 @@ def test_more_reminders_are_one_event_for_those_that_are_past() -> None:
 
 
 def due(world: World) -> str | None:
-    found = next_due(world.tracks, world.now, world.policy)
+    found = next_due(world.states, world.now, world.policy)
     return None if found is None else clock(found)
 
 
@@ -365,7 +365,7 @@ def test_a_drift_that_is_not_material_does_not_come_by_itself() -> None:
     world = World().poll("00:00", model("a/b", prompt="1000")).poll("01:00", model("a/b", prompt="1001"))
     assert due(world) == "04:00"
     world = world.hold("04:00")
-    assert world.tracks["a/b"].pending
+    assert world.states["a/b"].pending
     assert due(world) is None
 
 
@@ -398,7 +398,7 @@ def test_what_the_baseline_has_but_nobody_understands_is_not_new_when_it_can_be_
     world = World().poll("00:00", REST, bare).poll("01:00", REST, bare)
     world = world.poll("02:00", REST, model("a/b")).hold("12:00")
     assert world.news == []
-    assert world.tracks["a/b"].present
+    assert world.states["a/b"].present
     world = world.poll("13:00", REST, model("a/b", prompt="9")).hold("18:00")
     assert world.news == ["16:00 repriced a/b prompt 3→9"]
 

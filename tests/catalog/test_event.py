@@ -3,7 +3,7 @@
 import pytest
 
 from tests.catalog.history import moment
-from watcher.catalog.event import alive_event, undelivered_event
+from watcher.catalog.event import heartbeat_event, undelivered_event
 
 
 @pytest.mark.parametrize(("alerts", "says"), [(1, "1 alert could"), (3, "3 alerts could")])
@@ -24,5 +24,5 @@ def test_lost_alerts_are_told_with_their_channel_number_and_reason(alerts: int, 
     ],
 )
 def test_a_sign_of_life_says_what_was_watched(models: int, changes: int, trouble: str | None, says: str) -> None:
-    made = alive_event(models, changes, trouble, moment("05:00"), moment("01:00"))
+    made = heartbeat_event(models, changes, trouble, moment("05:00"), moment("01:00"))
     assert (made.kind, made.model, made.since, made.detail) == ("alive", None, moment("01:00"), says)

@@ -21,7 +21,7 @@ def test_it_is_told_once() -> None:
 def test_when_the_list_has_it_later_that_is_no_news() -> None:
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new").poll("02:00", KNOWN, model("x/new", prompt="9"))
     assert world.hold("1 00:00").news == ["01:00 new x/new unlisted"]
-    assert world.tracks["x/new"].listed
+    assert world.states["x/new"].listed
 
 
 def test_once_listed_it_is_watched_as_any_other() -> None:
@@ -60,7 +60,7 @@ def test_a_listed_model_that_is_missing_is_not_kept_by_the_feed() -> None:
 def test_an_item_is_known_if_the_list_has_its_id_its_slug_or_a_variant_of_its_id(item: str) -> None:
     world = World().poll("00:00", KNOWN, model("c/d:free")).feed("01:00", item)
     assert world.news == []
-    assert len(world.tracks) == 2
+    assert len(world.states) == 2
 
 
 @pytest.mark.parametrize("item", ["a/b", "x/other a/b-2026", "c/d"])
@@ -116,7 +116,7 @@ def test_what_was_told_is_not_told_again_when_the_list_has_it(listed: dict[str, 
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new x/new-2026").resumed()
     world = world.poll("02:00", KNOWN, listed).feed("02:00", "x/new x/new-2026").hold("1 00:00")
     assert world.news == ["01:00 new x/new unlisted"]
-    assert world.tracks[str(listed["id"])].listed
+    assert world.states[str(listed["id"])].listed
 
 
 def test_the_paid_model_is_new_when_a_variant_stood_for_what_was_told() -> None:

@@ -35,7 +35,7 @@ def test_an_implausible_list_is_refused_and_changes_nothing_but_health(
     before = world()
     after = before.poll("01:00", *documents, **page)
     assert (after.last.outcome, after.last.reason) == ("refused", why)
-    assert (after.tracks, after.standing.last_good) == (before.tracks, before.standing.last_good)
+    assert (after.states, after.standing.last_good) == (before.states, before.standing.last_good)
     assert after.standing.health.reason == why
     assert [event.kind for event in after.events] == ["catalog_suspect"]
     assert after.events[0].detail == f"A poll was refused: {why}. Nothing was taken from it."
@@ -135,7 +135,7 @@ def test_a_witness_is_needed_only_where_it_decides() -> None:
     before = world()
 
     def needed(history: World, *documents: Any, **page: Any) -> bool:
-        return poll.needs_witness(read([body(*documents, **page)]), history.tracks, history.standing, history.policy)
+        return poll.needs_witness(read([body(*documents, **page)]), history.states, history.standing, history.policy)
 
     assert needed(before, *LESS)
     assert not needed(before, *BEFORE)

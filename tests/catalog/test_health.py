@@ -17,7 +17,9 @@ def failing(polls: int, world: World | None = None) -> World:
 
 
 def test_two_failures_are_not_told_and_neither_is_their_end() -> None:
+    assert not failing(2).standing.health.quiet
     world = failing(2).poll("03:00", *BEFORE)
+    assert world.standing.health.quiet
     assert world.events == ()
     assert world.standing.health == Health()
 
@@ -37,7 +39,7 @@ def test_the_third_failure_in_a_row_is_told_once() -> None:
 
 
 def test_a_failure_changes_no_model() -> None:
-    assert failing(9).tracks == World().poll("00:00", *BEFORE).tracks
+    assert failing(9).states == World().poll("00:00", *BEFORE).states
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ def test_a_weekend_price_without_a_window_is_no_reprice_in_two_weeks() -> None:
 
     world = through(World().poll("00:00", weekend(DAY)), 14, weekend)
     assert world.news == []
-    offered = offer(world.tracks["a/b"].model.facets).prices
+    offered = offer(world.states["a/b"].model.facets).prices
     assert offered == {"completion": "15", "prompt": "3", "prompt@sat-sun": "1"}
 
 
 def test_a_weekday_schedule_is_told_by_its_days_and_windows_and_has_the_usual_price_as_well() -> None:
     world = through(World().poll("00:00", weekday_priced(DAY)), 7, weekday_priced)
-    assert offer(world.tracks["a/b"].model.facets).prices == {
+    assert offer(world.states["a/b"].model.facets).prices == {
         "completion": "15",
         "prompt": "0.66",
         "prompt@mon-fri 01:00-04:00": "1.32",
@@ -144,6 +144,12 @@ def test_a_lower_tier_told_before_a_higher_one_has_settled_leaves_its_price_as_i
     world = World(UNDAMPED).poll("00:00", tiers((1000, "2"))).poll("01:00", tiers((1000, "3")))
     world = world.poll("03:00", tiers((1000, "3"), (2000, "5"))).hold("09:00")
     assert world.news == ["04:00 repriced a/b prompt@1000+ 2→3", "06:00 repriced a/b prompt@2000+ 2→5"]
+
+
+def test_a_tier_whose_price_cannot_be_read_keeps_the_one_it_had() -> None:
+    odd = World().poll("00:00", tiers((1000, "2"))).poll("01:00", tiers((1000, "cheap")))
+    assert odd.last.problems == ("pricing.overrides cannot be read of a/b; what was known before is kept",)
+    assert odd.poll("02:00", tiers((1000, "3"))).hold("09:00").news == ["05:00 repriced a/b prompt@1000+ 2→3"]
 
 
 def test_a_number_of_tokens_has_one_spelling() -> None:
@@ -401,13 +407,13 @@ def test_what_was_announced_long_ago_is_forgotten() -> None:
     world = world.hold("90 00:00", every=timedelta(hours=11))
     world = moves(world, "5", hold=timedelta(hours=12))
     assert delays(world) == [3, 3]
-    assert len(world.tracks["a/b"].recent["pricing"]) == 1
+    assert len(world.states["a/b"].recent["pricing"]) == 1
 
 
 def test_damping_can_be_turned_off() -> None:
     world = moves(World(UNDAMPED).poll("00:00", model("a/b")), "4", "5", "6", hold=timedelta(hours=6))
     assert delays(world) == [3, 3, 3]
-    assert world.tracks["a/b"].recent == {}
+    assert world.states["a/b"].recent == {}
 
 
 def test_a_date_that_is_set_and_withdrawn_again_and_again_is_told_at_once_only_the_first_time() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from watcher.catalog import price
 from watcher.catalog.model import Direction, PriceChange
-from watcher.catalog.price import Step
+from watcher.catalog.price import PriceStep
 
 PERCENT = Decimal("0.01")
 
@@ -92,9 +92,9 @@ def test_what_holds_over_midnight_is_one_piece() -> None:
     assert daily([(0, "1"), (600, "2"), (1200, "1")]) == "10:00=2 20:00=1"
     assert daily([(0, "1"), (600, "1")]) == "1"
     assert price.steps("10:00=2 20:00=1", "5") == [
-        Step(None, "1", "5"),
-        Step("10:00-20:00", "2", "5"),
-        Step("20:00-10:00", "1", "5"),
+        PriceStep(None, "1", "5"),
+        PriceStep("10:00-20:00", "2", "5"),
+        PriceStep("20:00-10:00", "1", "5"),
     ]
 
 
@@ -111,8 +111,8 @@ def test_windows_of_a_week_are_told_by_days_and_only_where_the_price_is_not_the_
 
 
 def test_a_daily_schedule_that_becomes_one_of_weekdays_differs_at_the_weekend_alone() -> None:
-    assert price.steps("01:00=2 04:00=1", WEEKDAYS) == [Step("sat-sun 01:00-04:00", "2", "1")]
-    assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [Step(None, "1", "1.1")]
+    assert price.steps("01:00=2 04:00=1", WEEKDAYS) == [PriceStep("sat-sun 01:00-04:00", "2", "1")]
+    assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [PriceStep(None, "1", "1.1")]
 
 
 @settings(deadline=None)
@@ -151,7 +151,7 @@ def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
 def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -> None:
     steps = price.steps(old, new)
     assert (steps == []) == (old == new)
-    assert price.steps(new, old) == [Step(step.window, step.new, step.old) for step in steps]
+    assert price.steps(new, old) == [PriceStep(step.window, step.new, step.old) for step in steps]
 
 
 @settings(deadline=None)

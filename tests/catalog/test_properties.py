@@ -116,7 +116,7 @@ def test_announcing_twice_without_a_change_announces_nothing(history: list[Shown
     for shown in history:
         world = shown.onto(world)
         if world.last.outcome == "good":
-            assert announce(world.tracks, world.now, world.now, policy) == ({}, ())
+            assert announce(world.states, world.now, world.now, policy) == ({}, ())
 
 
 @many_examples
@@ -126,14 +126,14 @@ def test_after_two_days_of_stillness_what_was_announced_is_what_is_observed(
 ) -> None:
     world = run(history, policy)
     world = world.hold(world.now + timedelta(days=2))
-    for track in world.tracks.values():
-        assert bool(track.announced) == track.present
-        if track.present:
-            before = announced_facets(track.model.facets, track.pending)
-            for path in track.pending:
+    for state in world.states.values():
+        assert bool(state.announced) == state.present
+        if state.present:
+            before = announced_facets(state.model.facets, state.pending)
+            for path in state.pending:
                 assert is_price(path)
                 assert not price.is_material(
-                    price_of(before, path), price_of(track.model.facets, path), policy.min_change
+                    price_of(before, path), price_of(state.model.facets, path), policy.min_change
                 )
     later = world.hold(world.now + timedelta(days=40), every=timedelta(hours=20))
     assert all(event.kind == "expiring" for event in later.events[len(world.events) :])
@@ -173,7 +173,7 @@ def test_resumed_at_any_point_gives_the_same_events(history: list[Shown], policy
         world = shown.onto(world.resumed() if number in stops else world)
     once = run(history, policy)
     assert world.events == once.events
-    assert world.tracks == once.tracks
+    assert world.states == once.states
 
 
 @many_examples
@@ -192,7 +192,7 @@ def test_a_poll_of_the_same_bytes_before_anything_is_due_need_not_be_judged(
             continue
         skipping = shown.onto(skipping)
         if page:
-            known = page, next_due(skipping.tracks, skipping.now, policy)
+            known = page, next_due(skipping.states, skipping.now, policy)
     assert skipping.events == judged.events
 
 

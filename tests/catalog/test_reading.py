@@ -72,7 +72,7 @@ def test_what_no_text_can_hold_costs_no_model(stray: bytes, where: str) -> None:
     odd = json.dumps(model("odd/one")).encode()[:-1] + f', "{where}": '.encode() + stray + b"}"
     page = b'{"data": [' + odd + b", " + json.dumps(GOOD).encode() + b"]}"
     world = World().read("00:00", page)
-    assert world.tracks.keys() >= {"good/one", "odd/one"}
+    assert world.states.keys() >= {"good/one", "odd/one"}
     assert world.last.outcome == "good"
 
 

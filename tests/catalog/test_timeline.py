@@ -5,7 +5,7 @@ import json
 from tests.catalog.history import DAY, clock, model, moment
 from watcher.catalog.model import Facets, PriceChange
 from watcher.catalog.reading import normalise
-from watcher.catalog.timeline import Period, Turn, price_series, timeline
+from watcher.catalog.timeline import Happening, Period, price_series, timeline
 
 
 def facets(prompt: str, **fields: object) -> Facets:
@@ -17,7 +17,9 @@ def period(start: str, end: str | None, prompt: str, **fields: object) -> Period
     return Period(moment(start), None if end is None else moment(end), facets(prompt, **fields))
 
 
-APPEARED = Turn(moment("00:00"), "appeared", {"prompt": PriceChange(None, "3"), "completion": PriceChange(None, "15")})
+APPEARED = Happening(
+    moment("00:00"), "appeared", {"prompt": PriceChange(None, "3"), "completion": PriceChange(None, "15")}
+)
 
 
 def test_no_periods_are_no_turns() -> None:
@@ -39,8 +41,8 @@ def test_every_price_change_counts_and_other_changes_do_not() -> None:
     )
     assert turns == [
         APPEARED,
-        Turn(moment("01:00"), "repriced", {"prompt": PriceChange("3", "3.0001", "+0.00%")}),
-        Turn(moment("03:00"), "repriced", {"prompt": PriceChange("3.0001", "0")}),
+        Happening(moment("01:00"), "repriced", {"prompt": PriceChange("3", "3.0001", "+0.00%")}),
+        Happening(moment("03:00"), "repriced", {"prompt": PriceChange("3.0001", "0")}),
     ]
 
 
@@ -48,15 +50,15 @@ def test_a_model_that_went_and_came_back_says_what_is_different_then() -> None:
     turns = timeline([period("00:00", "01:00", "3"), period("05:00", "06:00", "4"), period("07:00", None, "4")])
     assert turns == [
         APPEARED,
-        Turn(moment("01:00"), "gone", {}),
-        Turn(moment("05:00"), "back", {"prompt": PriceChange("3", "4", "+33.33%")}),
-        Turn(moment("06:00"), "gone", {}),
-        Turn(moment("07:00"), "back", {}),
+        Happening(moment("01:00"), "gone", {}),
+        Happening(moment("05:00"), "back", {"prompt": PriceChange("3", "4", "+33.33%")}),
+        Happening(moment("06:00"), "gone", {}),
+        Happening(moment("07:00"), "back", {}),
     ]
 
 
 def test_a_model_that_is_gone_ends_so() -> None:
-    assert timeline([period("00:00", "01:00", "3")]) == [APPEARED, Turn(moment("01:00"), "gone", {})]
+    assert timeline([period("00:00", "01:00", "3")]) == [APPEARED, Happening(moment("01:00"), "gone", {})]
 
 
 def prices(*periods: Period, since: str | None = None, until: str = "12:00") -> list[tuple[str, str | None]]:

@@ -35,8 +35,8 @@ def test_an_optional_price_that_appears_was_free_before() -> None:
 
 def test_minus_one_varies_and_is_no_price() -> None:
     world = World().poll("00:00", model("openrouter/auto", prompt="-1", completion="-1")).hold("1 00:00")
-    (track,) = world.tracks.values()
-    assert track.model.facets["pricing.prompt"] == "varies"
+    (state,) = world.states.values()
+    assert state.model.facets["pricing.prompt"] == "varies"
     assert world.news == []
 
 
@@ -109,7 +109,7 @@ def test_benchmarks_are_not_watched() -> None:
     world = World(Policy(fold_models=1)).poll("00:00", model("a/b", benchmarks={"elo": 1200}))
     world = world.poll("01:00", model("a/b", benchmarks={"elo": 1300, "rank": 1}))
     assert world.hold("1 00:00").news == []
-    assert world.tracks["a/b"].pending == {}
+    assert world.states["a/b"].pending == {}
 
 
 def test_a_description_alone_is_no_news() -> None:
@@ -181,13 +181,13 @@ def test_outside_of_windows_that_do_not_tile_the_day_the_base_price_holds_and_it
 
 def test_the_base_price_of_a_model_first_seen_within_a_window_is_learnt_silently_and_watched_from_then_on() -> None:
     world = days(World(), 0, 1, *NIGHT_ONLY)  # first seen at midnight, within the window
-    assert world.tracks["a/b"].pending == {}
+    assert world.states["a/b"].pending == {}
     assert days(world, 1, 3, *NIGHT_ONLY, base="5").news == ["1 09:00 repriced a/b prompt 4→5 prompt@06:00-22:00 4→5"]
 
 
 def test_a_window_that_states_only_one_key_leaves_the_other_alone() -> None:
     world = days(World(), 0, 2, *NO_KEY)
-    facets = world.tracks["a/b"].model.facets
+    facets = world.states["a/b"].model.facets
     assert (facets["pricing.prompt"], facets["pricing.completion"]) == ("00:00=4 16:00=2", "15")
 
 
@@ -226,7 +226,7 @@ def tiered(base: str, tier: str | None) -> Document:
 def test_a_tier_at_the_price_of_the_key_is_no_news_and_neither_is_that_it_stays_there() -> None:
     world = World().poll("00:00", tiered("3", None)).poll("01:00", tiered("3", "3")).hold("06:00")
     world = world.poll("07:00", tiered("4", "3")).hold("12:00")
-    assert world.tracks["a/b"].pending == {}
+    assert world.states["a/b"].pending == {}
     versions = tiered("3", None), tiered("3", "3"), tiered("4", "3"), tiered("4", "5")
     assert news_of(*versions, policy=UNDAMPED) == [
         "15:00 repriced a/b prompt 3→4",
@@ -252,19 +252,19 @@ def test_a_glitch_of_the_key_is_no_news_of_a_tier_that_went() -> None:
 
 def test_a_key_that_a_tier_does_not_give_inherits_the_base_price() -> None:
     world = World().poll("00:00", long_context(prompt="6"))
-    assert "pricing.completion@200000+" not in world.tracks["a/b"].model.facets
+    assert "pricing.completion@200000+" not in world.states["a/b"].model.facets
 
 
 def test_later_overrides_win_key_by_key() -> None:
     overrides = [{"min_prompt_tokens": 1000, "prompt": "5", "completion": "20"}, {"prompt": "4"}]
-    facets = World().poll("00:00", model("a/b", pricing={"overrides": overrides})).tracks["a/b"].model.facets
+    facets = World().poll("00:00", model("a/b", pricing={"overrides": overrides})).states["a/b"].model.facets
     assert (facets["pricing.prompt"], facets["pricing.prompt@1000+"]) == ("4", "4")
     assert (facets["pricing.completion"], facets["pricing.completion@1000+"]) == ("15", "20")
 
 
 def test_a_tier_within_a_window_has_a_schedule() -> None:
     overrides = [window(1600, 0, prompt="2"), {**window(0, 1600, prompt="5"), "min_prompt_tokens": 1000}]
-    facets = World().poll("00:00", model("a/b", pricing={"overrides": overrides})).tracks["a/b"].model.facets
+    facets = World().poll("00:00", model("a/b", pricing={"overrides": overrides})).states["a/b"].model.facets
     assert facets["pricing.prompt"] == "00:00=3 16:00=2"
     assert facets["pricing.prompt@1000+"] == "00:00=5 16:00=2"
 
@@ -399,7 +399,7 @@ def test_328_models_gaining_a_field_are_one_line(value: Any) -> None:
     (event,) = world.events
     assert (event.kind, event.model) == ("changed", None)
     assert "appeared on 328 of 328 models" in (event.detail or "")
-    assert all(not track.pending for track in world.tracks.values())
+    assert all(not state.pending for state in world.states.values())
 
 
 def test_328_models_gaining_a_null_are_no_line() -> None:

@@ -88,8 +88,8 @@ def test_the_daemons_protocol_is_that_of_its_unit() -> None:
 
 
 def test_its_times_leave_it_those_that_it_takes() -> None:
-    from watcher.daemon import GRACE, LEAST_INTERVAL
-    from watcher.wake import MOST
+    from watcher.daemon.loop import GRACE, LEAST_INTERVAL
+    from watcher.daemon.wake import MOST
 
     has = settings(DAEMON)
     assert int(has["TimeoutStopSec"][0]) >= 2 * GRACE.total_seconds()

@@ -4,10 +4,10 @@ import pytest
 from msgspec import structs
 
 from tests.docs.documents import first_cells, part, text
-from watcher.alerts.document import Format
-from watcher.alerts.sandbox import Environment, Meter, within
-from watcher.alerts.template import check_template
-from watcher.alerts.variables import NAMES, Alternative, Field, Offer, Price, Told, Variable
+from watcher.messages.document import Format
+from watcher.messages.sandbox import Environment, Meter, within
+from watcher.messages.template import check_template
+from watcher.messages.variables import NAMES, Alternative, Field, Offer, Price, Told, Variable
 
 TEMPLATES = text("templates.md")
 

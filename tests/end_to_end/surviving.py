@@ -35,7 +35,7 @@ NEWS = {
     ("repriced", "x-ai/grok-4"),
     ("expired", "qwen/qwen3-coder:free"),
 }
-"""What the second step of the story is worth telling: kinds and models."""
+"""What the second step of the story is worth built_in: kinds and models."""
 
 CONFIG = """
 [source]

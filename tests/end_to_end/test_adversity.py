@@ -17,13 +17,13 @@ import pytest
 from tests.end_to_end.surviving import Case, World, assert_nothing_to_announce, ended
 from tests.receivers import Sink
 from tests.store.processes import run_on_small_disk
-from watcher.alerts.channel import Result, send_events
-from watcher.alerts.outbox import Attempt, drain
 from watcher.catalog.model import Event
-from watcher.cli.opening import open_source, sender
+from watcher.cli.setup import open_source, sender
 from watcher.config.load import load_config
 from watcher.config.settings import Channel
 from watcher.cycle import check
+from watcher.delivery.channel import Result, send_events
+from watcher.delivery.outbox import Attempt, drain
 from watcher.errors import StoreError
 from watcher.store.store import Store
 

@@ -57,7 +57,7 @@ def test_requests_is_loaded_without_what_guesses_encodings_and_its_answers_can_b
     printed = run(
         """
 import sys
-from watcher.alerts.channel import check_url
+from watcher.delivery.channel import check_url
 assert check_url("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7") is None
 import requests
 answer = requests.Response()

@@ -157,13 +157,13 @@ def fill(store: Store) -> None:
         session.outbox.add([Queued("team", one, START, reworded=True) for one in made], START)
         session.outbox.save_told("team", "author/a", {"prompt": "0.1"})
         session.state.save_source("list", Source("query", "policy", b"\x00\xff", 3, START))
-        session.upkeep.save_alive("team", Alive(START, START))
-        session.upkeep.keep(timedelta(), START)
+        session.maintenance.save_alive("team", Alive(START, START))
+        session.maintenance.keep(timedelta(), START)
 
 
 def everything(store: Store) -> dict[str, object]:
     with store.reading() as session:
-        more = {"alive": session.upkeep.alive(), "kept": session.upkeep.kept()}
+        more = {"alive": session.maintenance.alive(), "kept": session.maintenance.kept()}
     return {**contents(store), **more, "told": rows(store, "SELECT * FROM told ORDER BY model")}
 
 

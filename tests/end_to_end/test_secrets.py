@@ -41,7 +41,7 @@ if os.environ.get("SINK"):
     slack.NotifySlack.webhook_url = discord.NotifyDiscord.notify_url = telegram.NotifyTelegram.notify_url = (
         "http://" + os.environ["SINK"] + "/")
 if os.environ.get("BREAK"):
-    from watcher.alerts import channel, services
+    from watcher.delivery import channel, services
     def broken(service, message):
         raise RuntimeError(f"a plugin's bug that quotes {service.plugin.url()}")
     channel._deliver = broken

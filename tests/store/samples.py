@@ -12,7 +12,7 @@ from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.catalog.track import Track
+from watcher.catalog.state import ModelState
 from watcher.store.records import Poll
 from watcher.store.store import Store
 
@@ -67,12 +67,12 @@ class Polls:
         self.store = store
         self.policy = policy or Policy()
 
-    def see(self, *documents: Mapping[str, Any], at: datetime, feed: Sequence[FeedModel] = ()) -> dict[str, Track]:
-        """Judge a list (and a feed) with these documents, store what follows, and return the tracks as judged."""
+    def see(self, *documents: Mapping[str, Any], at: datetime, feed: Sequence[FeedModel] = ()) -> dict[str, ModelState]:
+        """Judge a list (and a feed) with these documents, store what follows, and return the states as judged."""
         snapshot = read([body(documents)])
         with self.store.writing() as session:
             state = session.state
-            before, standing = state.tracks(), state.standing()
+            before, standing = state.model_states(), state.standing()
             verdict = poll.judge_list(
                 before,
                 snapshot,
@@ -81,21 +81,21 @@ class Polls:
                 policy=self.policy,
                 baseline=standing.last_good is None,
             )
-            state.save_tracks(verdict.judgement.tracks, before, snapshot.entries, at)
+            state.save_states(verdict.judgement.states, before, snapshot.entries, at)
             state.add_events(verdict.events)
-            tracks = {**before, **verdict.judgement.tracks}
-            fed = judge_feed(unknown_to(tracks, feed), now=at)
-            state.save_tracks(fed.tracks, tracks, {}, at)
+            states = {**before, **verdict.judgement.states}
+            fed = judge_feed(unknown_to(states, feed), now=at)
+            state.save_states(fed.states, states, {}, at)
             state.add_events(fed.events)
             state.add_poll(Poll(at, verdict.outcome, 1, snapshot.total))
-        return {**tracks, **fed.tracks}
+        return {**states, **fed.states}
 
 
 def contents(store: Store) -> dict[str, Any]:
     """Return everything that the store tells of the past and the present."""
     with store.reading() as session:
         return {
-            "tracks": session.state.tracks(),
+            "states": session.state.model_states(),
             "known": session.history.known(),
             "catalogue": session.history.catalogue(),
             "events": session.history.events(),

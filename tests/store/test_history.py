@@ -84,7 +84,7 @@ def test_every_past_moment_can_be_rebuilt(empty: Path, history: list[Any]) -> No
                 listed = {model_id: as_listed(model_id, given) for model_id, given in catalogue.items()}
                 judged = polls.see(*listed.values(), at=at, feed=[FeedModel(name, "Of the feed") for name in feed])
                 with store.reading() as session:
-                    assert session.state.tracks() == judged
+                    assert session.state.model_states() == judged
                     poll = session.state.last_poll()
                 assert poll is not None
                 if poll.outcome == "good":

@@ -21,7 +21,7 @@ from watcher.store.store import Store
 print("ready", flush=True)
 sys.stdin.readline()
 with Store.open(sys.argv[1]) as store, store.reading() as session:
-    print(json.dumps(len(session.state.tracks())))
+    print(json.dumps(len(session.state.model_states())))
 """
 
 
@@ -40,7 +40,7 @@ def refusal(path: Path, kind: type[WatcherError] = StoreError) -> str:
 def test_a_new_database_is_made_with_its_folders_for_this_user_alone(tmp_path: Path) -> None:
     path = tmp_path / "not" / "there" / "watcher.db"
     with Store.open(url(path)) as store, store.reading() as session:
-        assert session.state.tracks() == {}
+        assert session.state.model_states() == {}
         assert session.state.last_poll() is None
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -59,14 +59,14 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
     path.touch()
     with Store.open(url(path)) as store, store.writing() as session:
-        assert session.state.tracks() == {}
-        assert session.upkeep.take_empty()
-        assert not session.upkeep.take_empty()
+        assert session.state.model_states() == {}
+        assert session.maintenance.take_empty()
+        assert not session.maintenance.take_empty()
 
 
 def test_a_file_that_was_not_there_was_not_found_empty(tmp_path: Path) -> None:
     with Store.open(url(tmp_path / "watcher.db")) as store, store.writing() as session:
-        assert not session.upkeep.take_empty()
+        assert not session.maintenance.take_empty()
 
 
 def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch:
 def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path, attempt: int) -> None:
     assert run_together(OPEN_TOGETHER, url(tmp_path / "new.db"), times=4) == [0] * 4
     with Store.open(url(tmp_path / "new.db")) as store, store.writing() as session:
-        assert not session.upkeep.take_empty(), "what another one was making was not found empty"
+        assert not session.maintenance.take_empty(), "what another one was making was not found empty"
 
 
 def test_closing_leaves_one_file(path: Path) -> None:

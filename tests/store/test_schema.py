@@ -52,7 +52,7 @@ import watcher
 from watcher.store.store import Store
 from watcher.store.engine import migrations_folder
 with Store.open(sys.argv[1]) as store, store.reading() as session:
-    print(json.dumps([watcher.__file__, str(migrations_folder()), len(session.state.tracks())]))
+    print(json.dumps([watcher.__file__, str(migrations_folder()), len(session.state.model_states())]))
 """
 
 
@@ -109,7 +109,7 @@ def test_a_percent_sign_in_the_folder_of_the_migrations_is_just_that(
     folder = Path(shutil.copytree(engines.migrations_folder(), tmp_path / "100%s of them"))
     monkeypatch.setattr(engines, "migrations_folder", lambda: folder)
     with Store.open(url(tmp_path / "new.db")) as store, store.reading() as session:
-        assert session.state.tracks() == {}
+        assert session.state.model_states() == {}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from watcher.catalog import poll
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import normalise, read
-from watcher.catalog.track import Track
+from watcher.catalog.state import ModelState
 from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.archive import read_archive
@@ -18,24 +18,26 @@ from watcher.upstream.archive import read_archive
 @pytest.mark.slow
 def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
-    tracks: dict[str, Track] = {}
+    states: dict[str, ModelState] = {}
     standing, shown = Standing(), []
     with Store.open(url(path)) as store:
         with store.writing() as session:
             for number, capture in enumerate(read_archive(str(archive_path))):
                 snapshot = read([capture.body])
                 verdict = poll.judge_list(
-                    tracks, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not tracks
+                    states, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not states
                 )
-                session.state.save_tracks(verdict.judgement.tracks, tracks, snapshot.entries, capture.at)
+                session.state.save_states(verdict.judgement.states, states, snapshot.entries, capture.at)
                 session.state.add_events(verdict.events)
                 session.state.add_poll(Poll(capture.at, verdict.outcome, 1, snapshot.total, len(verdict.events)))
-                tracks, standing = {**tracks, **verdict.judgement.tracks}, verdict.standing
+                states, standing = {**states, **verdict.judgement.states}, verdict.standing
                 if number % 25 == 0:
-                    there = {model_id: track.model for model_id, track in tracks.items() if track.present}
+                    there = {
+                        model_id: model_state.model for model_id, model_state in states.items() if model_state.present
+                    }
                     shown.append((capture.at, there))
         with store.reading() as session:
-            assert session.state.tracks() == tracks
+            assert session.state.model_states() == states
             for at, there in shown:
                 catalogue = session.history.catalogue(at)
                 assert {version.model.id: version.model for version in catalogue} == there

@@ -14,7 +14,7 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, read
-from watcher.catalog.track import Track
+from watcher.catalog.state import ModelState
 from watcher.store.documents import decompress, unpack
 from watcher.store.records import Poll, Source
 from watcher.store.store import Store
@@ -22,16 +22,16 @@ from watcher.store.store import Store
 A, B = "author/a", "author/b"
 
 
-def tracks(store: Store) -> dict[str, Track]:
+def states(store: Store) -> dict[str, ModelState]:
     with store.reading() as session:
-        return session.state.tracks()
+        return session.state.model_states()
 
 
-def save(store: Store, *changed: Track, **entries: Entry) -> None:
+def save(store: Store, *changed: ModelState, **entries: Entry) -> None:
     with store.writing() as session:
-        before = session.state.tracks()
-        named = {track.model.id: track for track in changed}
-        session.state.save_tracks(named, before, entries, START)
+        before = session.state.model_states()
+        named = {model_state.model.id: model_state for model_state in changed}
+        session.state.save_states(named, before, entries, START)
 
 
 # Sources and polls
@@ -60,7 +60,7 @@ def test_what_was_never_seen_is_none(store: Store) -> None:
         assert session.state.source("list") is None
         assert session.state.last_poll() is None
         assert session.state.standing().last_good is None
-        assert session.state.tracks() == {}
+        assert session.state.model_states() == {}
 
 
 def test_the_standing_is_the_last_good_poll_and_the_health_of_the_list(store: Store) -> None:
@@ -75,7 +75,7 @@ def test_the_standing_is_the_last_good_poll_and_the_health_of_the_list(store: St
         assert session.state.standing().health == Health(failures=1)
 
 
-# Tracks
+# ModelStates
 
 
 PENDING = {
@@ -97,11 +97,11 @@ PENDING = {
 )
 def test_a_model_that_is_there_comes_back_as_it_was_saved(more: dict[str, Any], store: Store) -> None:
     (entry,) = read([body([document(A)])]).entries.values()
-    track = replace(Track(Model(A, {"name": "A", "pricing.prompt": "0.2"}), START, entry.digest), **more)
+    model_state = replace(ModelState(Model(A, {"name": "A", "pricing.prompt": "0.2"}), START, entry.digest), **more)
     if "digest" in more:
-        entry = Entry(entry.raw, track.digest)
-    save(store, track, **{A: entry})
-    assert tracks(store) == {A: track}
+        entry = Entry(entry.raw, model_state.digest)
+    save(store, model_state, **{A: entry})
+    assert states(store) == {A: model_state}
 
 
 def test_a_model_that_is_gone_is_remembered_with_all_it_was(store: Store) -> None:
@@ -109,7 +109,7 @@ def test_a_model_that_is_gone_is_remembered_with_all_it_was(store: Store) -> Non
     polls.see(document(A), document(B), at=START)
     polls.see(document(A), at=START + HOUR)
     judged = polls.see(document(A), at=START + 2 * HOUR)
-    assert tracks(store) == judged
+    assert states(store) == judged
     gone = judged[B]
     assert (gone.present, gone.announced, gone.last_seen) == (False, False, START)
     assert gone.model.facets["pricing.prompt"] == "0.000001"
@@ -119,14 +119,16 @@ def test_a_model_that_is_gone_is_remembered_with_all_it_was(store: Store) -> Non
 def test_a_model_that_only_the_feed_knows_is_remembered_and_later_listed(store: Store) -> None:
     polls = Polls(store)
     judged = polls.see(document(A), at=START, feed=[FeedModel(B, "From the feed")])
-    assert tracks(store) == judged
-    assert judged[B] == Track(Model(B, {"name": "From the feed"}), START, present=False, listed=False, announced=True)
+    assert states(store) == judged
+    assert judged[B] == ModelState(
+        Model(B, {"name": "From the feed"}), START, present=False, listed=False, announced=True
+    )
     with store.reading() as session:
         assert session.history.versions(B) == []
         (known,) = session.history.known(B)
         assert (known.name, known.present, known.listed) == ("From the feed", False, False)
     judged = polls.see(document(A), document(B), at=START + HOUR)
-    assert tracks(store) == judged
+    assert states(store) == judged
     assert judged[B].listed
 
 
@@ -135,7 +137,7 @@ def test_a_model_that_returns_without_readable_prices_has_those_that_it_had(stor
     polls.see(document(A), document(B), at=START)
     polls.see(document(A), at=START + HOUR)
     judged = polls.see(document(A), unfit(B), at=START + 2 * HOUR)
-    assert tracks(store) == judged
+    assert states(store) == judged
     assert judged[B].present
     with store.reading() as session:
         first, second = session.history.versions(B)
@@ -153,17 +155,17 @@ def test_a_document_nested_without_end_costs_no_other_model_anything(depth: int,
     nested = b'{"benchmarks":' + b"[" * depth + b"]" * depth + b"}"
     hostile = Entry(nested, b"another")
     with store.writing() as session:
-        before = session.state.tracks()
+        before = session.state.model_states()
         back = replace(before[B], present=True, missing=0, since=START + 2 * HOUR, last_seen=None)
-        session.state.save_tracks({B: back}, before, {B: hostile}, START + 2 * HOUR)
-    assert tracks(store)[B] == back
+        session.state.save_states({B: back}, before, {B: hostile}, START + 2 * HOUR)
+    assert states(store)[B] == back
 
 
 def test_a_clock_that_steps_back_does_not_bring_back_what_was(store: Store) -> None:
     polls = Polls(store)
     for step, (minutes, price) in enumerate([(0, "1"), (120, "2"), (60, "3"), (90, "4")]):
         judged = polls.see(document(A, price), at=START + minutes * MINUTE)
-        assert tracks(store) == judged, step
+        assert states(store) == judged, step
     assert judged[A].model.facets["pricing.prompt"] == "4"
 
     def offered(at: datetime | None) -> list[str]:
@@ -182,7 +184,7 @@ def test_two_saves_at_one_moment_leave_the_second(store: Store) -> None:
     polls = Polls(store)
     for price in "123":
         judged = polls.see(document(A, price), at=START)
-    assert tracks(store) == judged
+    assert states(store) == judged
     with store.reading() as session:
         assert [v.model.facets["pricing.prompt"] for v in session.history.catalogue(START)] == ["3"]
 
@@ -213,7 +215,7 @@ def test_another_spelling_of_the_same_adds_no_version(store: Store) -> None:
     polls.see(document(A, "0.50"), at=START)
     judged = polls.see(document(A, "5e-1", hugging_face_id="", supported_parameters=["stop", "tools"]), at=START + HOUR)
     assert len(rows(store, "SELECT * FROM versions")) == 1
-    assert tracks(store) == judged  # with the digest of the new spelling: it is read once only
+    assert states(store) == judged  # with the digest of the new spelling: it is read once only
 
 
 def test_benchmarks_are_kept_in_their_latest_form_only(store: Store) -> None:
@@ -247,8 +249,8 @@ def test_a_document_is_kept_as_it_came(benchmarks: bytes, store: Store) -> None:
     snapshot = read([b'{"data":[%s]}' % spelled])
     with store.writing() as session:
         (entry,) = snapshot.entries.values()
-        track = Track(Model(A, {"name": "A"}), START, entry.digest)
-        session.state.save_tracks({A: track}, {}, snapshot.entries, START)
+        model_state = ModelState(Model(A, {"name": "A"}), START, entry.digest)
+        session.state.save_states({A: model_state}, {}, snapshot.entries, START)
         (version,) = session.history.versions(A)
     without = json.loads(spelled, parse_float=str, parse_int=str)
     without.pop("benchmarks", None)
@@ -274,7 +276,7 @@ def test_a_document_is_kept_as_it_came(benchmarks: bytes, store: Store) -> None:
 )
 def test_any_value_of_a_facet_comes_back(value: object, store: Store) -> None:
     judged = Polls(store).see(document(A, unknown=value), at=START)
-    assert tracks(store) == judged
+    assert states(store) == judged
 
 
 # Events
@@ -301,4 +303,4 @@ def test_a_store_opened_again_remembers_the_same(database: str) -> None:
     with Store.open(database) as store:
         judged = Polls(store).see(document(A), document(B), at=START)
     with Store.open(database) as store:
-        assert tracks(store) == judged
+        assert states(store) == judged

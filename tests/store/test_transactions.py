@@ -26,9 +26,9 @@ from watcher.store.records import Poll, Queued
 with Store.open(sys.argv[1]) as store, store.writing() as session:
     documents = [document(f"author/model-{number}", "0.5", noise=os.urandom(2000).hex()) for number in range(2000)]
     snapshot = read([body(documents)])
-    before = session.state.tracks()
+    before = session.state.model_states()
     judged = judge(before, snapshot, now=START + HOUR, last_good=START, policy=Policy())
-    session.state.save_tracks(judged.tracks, before, snapshot.entries, START + HOUR)
+    session.state.save_states(judged.states, before, snapshot.entries, START + HOUR)
     session.state.add_events(judged.events)
     session.state.add_poll(Poll(START + HOUR, "good", 1))
     print("ready", flush=True)

@@ -47,7 +47,7 @@ def undelivered_event(channel: str, alerts: int, error: str, now: datetime, sinc
     return _identified(Event(id="", kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail))
 
 
-def alive_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
+def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
     """Return an event that tells that so many models are watched, and changed so often since `since`.
 
     `trouble`: what is wrong with the source, if anything is.

@@ -12,7 +12,7 @@ from msgspec import Struct
 from watcher.catalog import event
 from watcher.catalog.diff import CANONICAL_SLUG, Pending, announced_facets
 from watcher.catalog.model import Facets, Model
-from watcher.catalog.track import Judgement, Track, Tracks
+from watcher.catalog.state import Judgement, ModelState, ModelStates
 
 
 class FeedModel(Struct, frozen=True):
@@ -28,13 +28,13 @@ class FeedModel(Struct, frozen=True):
         return {self.id} if self.slug is None else {self.id, self.slug}
 
 
-def unknown_to(tracks: Tracks, feed: Collection[FeedModel]) -> list[FeedModel]:
+def unknown_to(states: ModelStates, feed: Collection[FeedModel]) -> list[FeedModel]:
     """Return the models of the feed that no list and no feed before has shown, each once.
 
     The list has shown a model if it has, or had, its id, its canonical slug, or a variant of its id.
     """
-    known = {name for track in tracks.values() for name in _names(track)}
-    variants = {base_id(model_id) for model_id, track in tracks.items() if track.listed}
+    known = {name for state in states.values() for name in _names(state)}
+    variants = {base_id(model_id) for model_id, state in states.items() if state.listed}
     taken = {item.id for item in feed if item.id in variants or not known.isdisjoint(item.names)}
     unknown = []
     for item in feed:
@@ -53,19 +53,19 @@ def judge_feed(unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = 
         baseline: this is the first feed that was read: what it shows is how things are, not news. Nobody is told of
             it, so it is news when the list has it.
     """
-    tracks = {item.id: _remembered(item, now, announced=None if baseline else True) for item in unknown}
-    models = () if baseline else tuple(track.model for track in tracks.values())
+    states = {item.id: _remembered(item, now, announced=None if baseline else True) for item in unknown}
+    models = () if baseline else tuple(state.model for state in states.values())
     events = tuple(event.model_event("new", model, now, now, marks=("unlisted",)) for model in models)
-    return Judgement(tracks, events)
+    return Judgement(states, events)
 
 
-def told_unlisted(tracks: Tracks, listed: Collection[str]) -> dict[str, str]:
+def told_unlisted(states: ModelStates, listed: Collection[str]) -> dict[str, str]:
     """Return the models that were announced from the feed alone and that the list still does not have.
 
     That is their ids by each of their names.
     """
-    waiting = {key: track for key, track in tracks.items() if track.announced and not track.listed}
-    return {name: key for key, track in waiting.items() if key not in listed for name in _names(track)}
+    waiting = {key: state for key, state in states.items() if state.announced and not state.listed}
+    return {name: key for key, state in waiting.items() if key not in listed for name in _names(state)}
 
 
 def told_as(model: Model, unlisted: dict[str, str]) -> str | None:
@@ -78,13 +78,13 @@ def base_id(model_id: str) -> str:
     return model_id.partition(":")[0]
 
 
-def _remembered(item: FeedModel, now: datetime, *, announced: bool | None) -> Track:
+def _remembered(item: FeedModel, now: datetime, *, announced: bool | None) -> ModelState:
     # The list has not shown the slug: it is known as a facet that was announced and is not observed.
     pending = {} if item.slug in (None, item.id) else {CANONICAL_SLUG: Pending(item.slug, now, None)}
     model = Model(item.id, {"name": item.name})
-    return Track(model, now, present=False, listed=False, announced=announced, pending=pending)
+    return ModelState(model, now, present=False, listed=False, announced=announced, pending=pending)
 
 
-def _names(track: Track) -> set[str]:
-    facets: Facets = track.model.facets if track.listed else announced_facets(track.model.facets, track.pending)
-    return {track.model.id, str(facets.get(CANONICAL_SLUG, track.model.id))}
+def _names(state: ModelState) -> set[str]:
+    facets: Facets = state.model.facets if state.listed else announced_facets(state.model.facets, state.pending)
+    return {state.model.id, str(facets.get(CANONICAL_SLUG, state.model.id))}

@@ -19,7 +19,7 @@ from watcher.catalog import diff, event, price
 from watcher.catalog.model import Event, Facets, FieldChange
 from watcher.catalog.pricing import OVERRIDES, headline_keys, is_price, is_tier, price_key, prices_of
 from watcher.catalog.settle import Moment
-from watcher.catalog.track import Tracks
+from watcher.catalog.state import ModelStates
 
 _WORD = re.compile(r"\w+")
 
@@ -41,17 +41,17 @@ class _Way(Struct, frozen=True, order=True):
     """Old and new value, where that is what the models have in common."""
 
 
-def fold(tracks: Tracks, moment: Moment) -> Folded | None:
+def fold(states: ModelStates, moment: Moment) -> Folded | None:
     """Return the one event about all rewrites of the whole catalogue that have settled, if there are any."""
     policy = moment.policy
     groups: dict[tuple[_Way, datetime], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for model_id, track in tracks.items():
-        if track.present and track.announced:
-            for path, held in track.pending.items():
+    for model_id, state in states.items():
+        if state.present and state.announced:
+            for path, held in state.pending.items():
                 wait = policy.settle if is_price(path) else policy.settle_changed
-                if moment.settled(held.since, wait) and (way := _way(path, held.announced, track.model.facets)):
+                if moment.settled(held.since, wait) and (way := _way(path, held.announced, state.model.facets)):
                     groups[way, held.since][model_id].add(path)
-    present = sum(track.present for track in tracks.values())
+    present = sum(state.present for state in states.values())
     large = {
         key: members
         for key, members in sorted(groups.items())
@@ -63,7 +63,7 @@ def fold(tracks: Tracks, moment: Moment) -> Folded | None:
     fields: dict[str, FieldChange] = {}
     for (way, _), members in large.items():
         pairs = [
-            (tracks[model_id].pending[path].announced, tracks[model_id].model.facets.get(path))
+            (states[model_id].pending[path].announced, states[model_id].model.facets.get(path))
             for model_id, found in members.items()
             for path in found
         ]

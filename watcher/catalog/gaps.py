@@ -10,7 +10,7 @@ from watcher.catalog.model import Facets
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import OVERRIDES, is_price, is_tier
 from watcher.catalog.reading import WHOLE_DOCUMENT, Reading, Snapshot, is_under
-from watcher.catalog.track import Tracks
+from watcher.catalog.state import ModelStates
 
 _NAMED = 3
 """Models that are named where more are meant."""
@@ -62,9 +62,9 @@ def _updated(
     return {name: tuple(sorted(ids)) for name, ids in sorted(result.items()) if ids}
 
 
-def suspect_fields(gaps: Gaps, tracks: Tracks, policy: Policy) -> tuple[str, ...]:
+def suspect_fields(gaps: Gaps, states: ModelStates, policy: Policy) -> tuple[str, ...]:
     """Return the fields that cannot be read on too many of the models that have them, by the limits of `max_gone`."""
-    present = {model_id: track.model.facets for model_id, track in tracks.items() if track.present}
+    present = {model_id: state.model.facets for model_id, state in states.items() if state.present}
     return tuple(
         field
         for field, ids in gaps.fields.items()

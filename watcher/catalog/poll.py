@@ -13,7 +13,7 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot
-from watcher.catalog.track import Judgement, Tracks
+from watcher.catalog.state import Judgement, ModelStates
 
 Outcome = Literal["good", "refused", "failed", "overtaken"]
 
@@ -27,7 +27,7 @@ class Standing(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What one poll came to. Only a good one has tracks; `events` holds those about the source, too."""
+    """What one poll came to. Only a good one has states; `events` holds those about the source, too."""
 
     outcome: Outcome
     standing: Standing
@@ -44,15 +44,15 @@ class Verdict(Struct, frozen=True):
 
 
 def needs_witness(
-    snapshot: Snapshot, tracks: Tracks, standing: Standing, policy: Policy, *, fresh: bool = True
+    snapshot: Snapshot, states: ModelStates, standing: Standing, policy: Policy, *, fresh: bool = True
 ) -> bool:
     """Whether the API's own count of models decides if this snapshot is believed."""
-    refusal = guard.check(snapshot, _present(tracks), policy)
+    refusal = guard.check(snapshot, _present(states), policy)
     return refusal is not None and bool(refusal.gone) and not _repeated(refusal, standing, policy, fresh)
 
 
 def judge_list(
-    tracks: Tracks,
+    states: ModelStates,
     snapshot: Snapshot,
     *,
     now: datetime,
@@ -65,7 +65,7 @@ def judge_list(
     """Judge what the list showed.
 
     Args:
-        tracks: every model known so far, by id.
+        states: every model known so far, by id.
         snapshot: what the list showed.
         now: the time of the poll (UTC).
         standing: what is remembered of the source.
@@ -74,14 +74,14 @@ def judge_list(
         witness: the API's own count of models, where it was asked.
         fresh: the answer is younger than the last poll; one that a cache had by then is no second look at the source.
     """
-    refusal = guard.check(snapshot, frozenset() if baseline else _present(tracks), policy)
+    refusal = guard.check(snapshot, frozenset() if baseline else _present(states), policy)
     confirmed = witness is not None and guard.confirms(witness, snapshot, policy)
     if refusal is not None and not (refusal.gone and (confirmed or _repeated(refusal, standing, policy, fresh))):
         after, events = health.suspected(standing.health, now, refusal, policy, fresh=fresh)
         return Verdict("refused", Standing(standing.last_good, after), Judgement({}, events), refusal.reason)
     before = standing.health.gaps
     judgement = judge(
-        tracks,
+        states,
         snapshot,
         now=now,
         last_good=standing.last_good,
@@ -91,7 +91,7 @@ def judge_list(
         fresh=fresh,
     )
     found = gaps.after(before, snapshot, judgement.readings)
-    suspect = gaps.suspect_fields(found, {**tracks, **judgement.tracks}, policy) if found.fields else ()
+    suspect = gaps.suspect_fields(found, {**states, **judgement.states}, policy) if found.fields else ()
     after, recovered = health.recovered(standing.health, now)
     after, doubts = health.read(after, found, suspect, now)
     known = gaps.lines(before)
@@ -106,8 +106,8 @@ def judge_failure(reason: str, *, now: datetime, standing: Standing, policy: Pol
     return Verdict("failed", Standing(standing.last_good, after), Judgement({}, events), reason)
 
 
-def _present(tracks: Tracks) -> frozenset[str]:
-    return frozenset(model_id for model_id, track in tracks.items() if track.present)
+def _present(states: ModelStates) -> frozenset[str]:
+    return frozenset(model_id for model_id, state in states.items() if state.present)
 
 
 def _repeated(refusal: Refusal, standing: Standing, policy: Policy, fresh: bool) -> bool:

@@ -36,7 +36,7 @@ Pieces = list[tuple[int, T]]
 _DIGITS = Context(prec=15)
 
 
-class Step(Struct, frozen=True):
+class PriceStep(Struct, frozen=True):
     """One piece of a price's change: `window` says when it holds (`16:30-00:30`, `mon-fri 01:00-04:00`), None: always.
 
     Times are UTC.
@@ -55,18 +55,15 @@ def canonical(value: object) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 64:
         raise ValueError("not a price")
-    text = str(value).strip()
     try:
-        exact = Decimal(text)
+        exact = Decimal(str(value).strip())
         if not exact.is_finite() or (exact and not -30 <= exact.adjusted() <= 9):
             raise ValueError("not a price")
         number = _DIGITS.plus(exact)
         if number.adjusted() > 9:
             raise ValueError("not a price")
-    except ArithmeticError:  # an exponent that no Decimal holds overflows or underflows
+    except ArithmeticError:  # no number, or an exponent that no Decimal holds
         raise ValueError("not a price") from None
-    if not number and text.lower().partition("e")[0].strip("+-0."):  # it was no zero before it underflowed
-        raise ValueError("not a price")
     if number == -1:
         return VARIES
     if number < 0:
@@ -187,7 +184,7 @@ def fill_unknown(previous: str, new: str) -> str:
     return join((cut, before if now == UNKNOWN else now) for cut, before, now in pairs)
 
 
-def steps(old: str, new: str) -> list[Step]:
+def steps(old: str, new: str) -> list[PriceStep]:
     """Return where the two prices differ, a step for each part of the day or week; what is not known does not differ.
 
     What happened for the largest part of the week is a step without a window as well; it stands for all windows of a
@@ -195,8 +192,8 @@ def steps(old: str, new: str) -> list[Step]:
     """
     cuts = sorted({start for start, _ in pieces(old) + pieces(new)})
     pairs = _merged([(cut, (at_minute(old, cut), at_minute(new, cut))) for cut in cuts])
-    found = [Step(window, *pair) for window, pair in _labelled(pairs)]
-    around = Step(None, *_longest(pairs))
+    found = [PriceStep(window, *pair) for window, pair in _labelled(pairs)]
+    around = PriceStep(None, *_longest(pairs))
     if len(found) > 1:
         daily = _is_daily(_changes(pairs))
         found = [around, *(step for step in found if daily or (step.old, step.new) != (around.old, around.new))]

@@ -12,7 +12,7 @@ from watcher.catalog.diff import EXPIRATION, TARGETS
 from watcher.catalog.model import Facets, Kind
 from watcher.catalog.policy import FORGOTTEN, Policy
 from watcher.catalog.pricing import is_price
-from watcher.catalog.track import Track, Tracks, is_missing
+from watcher.catalog.state import ModelState, ModelStates, is_missing
 
 RARE = 2
 """Polls further apart than this many times the needed stillness are rare, but none are that come …"""
@@ -41,23 +41,23 @@ class Moment(Struct, frozen=True):
         """Whether polls are so rare that nothing waits for a second look."""
         return self.last_good is not None and self.now - self.last_good > max(RARE * wait, OFTEN)
 
-    def stillness(self, track: Track, path: str) -> timedelta:
+    def stillness(self, state: ModelState, path: str) -> timedelta:
         """Return how long a difference at this path of a model must hold still."""
-        return stillness(track, path, self.policy, self.now)
+        return stillness(state, path, self.policy, self.now)
 
-    def announced(self, track: Track, *keys: str) -> Track:
-        """Return the track with an announcement counted for each key, as `damped_by` returns them."""
+    def announced(self, state: ModelState, *keys: str) -> ModelState:
+        """Return the state with an announcement counted for each key, as `damped_by` returns them."""
         if self.policy.damping == 1:
-            return track
+            return state
         oldest = self.now - FORGOTTEN * self.policy.damping_half_life
-        kept = {key: tuple(at for at in times if at > oldest) for key, times in track.recent.items()}
+        kept = {key: tuple(at for at in times if at > oldest) for key, times in state.recent.items()}
         kept |= {key: (*kept.get(key, ()), self.now) for key in keys}
-        return replace(track, recent={key: times for key, times in kept.items() if times})
+        return replace(state, recent={key: times for key, times in kept.items() if times})
 
-    def repetition(self, track: Track, key: str) -> int:
+    def repetition(self, state: ModelState, key: str) -> int:
         """Return the how manieth announcement of its kind within a half-life one made now is."""
         oldest = self.now - self.policy.damping_half_life
-        return 1 + sum(at > oldest for at in track.recent.get(key, ()))
+        return 1 + sum(at > oldest for at in state.recent.get(key, ()))
 
 
 def damped_by(path: str) -> str:
@@ -65,15 +65,15 @@ def damped_by(path: str) -> str:
     return "pricing" if is_price(path) else "target" if path in TARGETS else path
 
 
-def stillness(track: Track, path: str, policy: Policy, now: datetime) -> timedelta:
+def stillness(state: ModelState, path: str, policy: Policy, now: datetime) -> timedelta:
     """Return how long a difference at this path of a model must hold still to be announced."""
-    return policy.stillness(_wait(path, policy), track.recent.get(damped_by(path), ()), now)
+    return policy.stillness(_wait(path, policy), state.recent.get(damped_by(path), ()), now)
 
 
-def presence_stillness(track: Track, kind: Kind, policy: Policy, now: datetime) -> timedelta:
+def presence_stillness(state: ModelState, kind: Kind, policy: Policy, now: datetime) -> timedelta:
     """Return how long a model must have been there, or gone, to be announced as `kind`."""
     waits = {"new": policy.settle_new, "returned": policy.settle_returned}
-    return policy.stillness(waits.get(kind, timedelta(0)), track.recent.get(kind, ()), now)
+    return policy.stillness(waits.get(kind, timedelta(0)), state.recent.get(kind, ()), now)
 
 
 def _wait(path: str, policy: Policy) -> timedelta:
@@ -92,30 +92,30 @@ def due_reminder(facets: Facets, now: datetime, policy: Policy) -> int | None:
     return min((days for days in policy.remind_days if left <= days), default=None)
 
 
-def next_due(tracks: Tracks, now: datetime, policy: Policy) -> datetime | None:
+def next_due(states: ModelStates, now: datetime, policy: Policy) -> datetime | None:
     """Return the earliest time at which an unchanged list can make something due, or None if none can.
 
     Until then, a poll whose body is byte for byte that of the last one need not be judged at all.
     """
-    times = [moment for track in tracks.values() for moment in _due_times(track, now, policy)]
+    times = [moment for state in states.values() for moment in _due_times(state, now, policy)]
     return min(times, default=None)
 
 
-def _due_times(track: Track, now: datetime, policy: Policy) -> Iterable[datetime]:
-    if not track.present:
-        return [now] if is_missing(track) else []
-    if not track.announced:
-        kind: Kind = "new" if track.announced is None else "returned"
-        return [_settles(track.since, partial(presence_stillness, track, kind, policy))]
-    return _due_differences(track, now, policy)
+def _due_times(state: ModelState, now: datetime, policy: Policy) -> Iterable[datetime]:
+    if not state.present:
+        return [now] if is_missing(state) else []
+    if not state.announced:
+        kind: Kind = "new" if state.announced is None else "returned"
+        return [_settles(state.since, partial(presence_stillness, state, kind, policy))]
+    return _due_differences(state, now, policy)
 
 
-def _due_differences(track: Track, now: datetime, policy: Policy) -> Iterator[datetime]:
-    for path, held in track.pending.items():
-        at = _settles(held.since, partial(stillness, track, path, policy))
+def _due_differences(state: ModelState, now: datetime, policy: Policy) -> Iterator[datetime]:
+    for path, held in state.pending.items():
+        at = _settles(held.since, partial(stillness, state, path, policy))
         if at > now:  # a drift that has settled but is not material yet stays pending: it is due only when it moves
             yield at
-    left = event.days_left(track.model.facets.get(EXPIRATION), now)
+    left = event.days_left(state.model.facets.get(EXPIRATION), now)
     if left is not None:
         midnight = datetime.combine(now.date(), time(), UTC)
         yield from (midnight + timedelta(left - days) for days in policy.remind_days if left > days)

@@ -19,7 +19,7 @@ class Period(Struct, frozen=True):
     facets: Facets
 
 
-class Turn(Struct, frozen=True):
+class Happening(Struct, frozen=True):
     """One thing that happened to it; `prices` are those that changed then, or all of them when it appeared."""
 
     at: datetime
@@ -27,14 +27,16 @@ class Turn(Struct, frozen=True):
     prices: dict[str, PriceChange]
 
 
-def timeline(periods: Iterable[Period]) -> list[Turn]:
+def timeline(periods: Iterable[Period]) -> list[Happening]:
     """Return the turns of a model's history, oldest first; every price change counts, material or not."""
-    turns: list[Turn] = []
+    turns: list[Happening] = []
     before: Period | None = None
     for period in periods:
         if before is None:
             offered = event.offer(period.facets).prices
-            turns.append(Turn(period.start, "appeared", {key: PriceChange(None, new) for key, new in offered.items()}))
+            turns.append(
+                Happening(period.start, "appeared", {key: PriceChange(None, new) for key, new in offered.items()})
+            )
         else:
             gap = before.end is not None and before.end < period.start
             prices = event.price_changes(
@@ -43,12 +45,12 @@ def timeline(periods: Iterable[Period]) -> list[Turn]:
                 filter(is_price, diff.differing(before.facets, period.facets)),
             )
             if gap and before.end is not None:
-                turns += [Turn(before.end, "gone", {}), Turn(period.start, "back", prices)]
+                turns += [Happening(before.end, "gone", {}), Happening(period.start, "back", prices)]
             elif prices:
-                turns.append(Turn(period.start, "repriced", prices))
+                turns.append(Happening(period.start, "repriced", prices))
         before = period
     if before is not None and before.end is not None:
-        turns.append(Turn(before.end, "gone", {}))
+        turns.append(Happening(before.end, "gone", {}))
     return turns
 
 

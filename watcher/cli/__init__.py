@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from watcher import __version__
-from watcher.cli.state import State
+from watcher.cli.context import Context
 from watcher.errors import WatcherError
 
 _VERBS = {
@@ -96,7 +96,7 @@ def root(
     dry_run: bool,
 ) -> None:
     """Watch OpenRouter's model catalogue, and announce every lasting change once."""
-    ctx.obj = State(config_path, verbose)
+    ctx.obj = Context(config_path, verbose)
     if check and ctx.invoked_subcommand is not None:
         raise click.UsageError(f"--check and the command {ctx.invoked_subcommand!r} exclude each other.")
     if not check:

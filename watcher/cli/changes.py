@@ -6,10 +6,10 @@ import click
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.complete import model_ids
-from watcher.cli.opening import open_store, warn
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store, warn
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import When, ahead, told
+from watcher.cli.time_arguments import When, ahead, told
 
 
 @click.command()
@@ -29,11 +29,11 @@ from watcher.cli.when import When, ahead, told
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
 @click.pass_obj
 def changes(
-    state: State, since: datetime | None, kinds: tuple[str, ...], model: str | None, limit: int | None, as_json: bool
+    state: Context, since: datetime | None, kinds: tuple[str, ...], model: str | None, limit: int | None, as_json: bool
 ) -> None:
     """List announced events, oldest first."""
-    from watcher.alerts.message import headline
-    from watcher.alerts.text import visible
+    from watcher.messages.builder import headline
+    from watcher.messages.text import visible
 
     with open_store(state.load()) as store, store.reading() as session:
         wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # that all is well is no change

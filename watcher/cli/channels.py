@@ -3,8 +3,8 @@
 import click
 
 from watcher.cli.complete import channel_names
-from watcher.cli.opening import open_store, sender, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store, sender, with_console
 from watcher.cli.table import print_json, print_table
 from watcher.errors import UsageError
 
@@ -46,9 +46,9 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 @channels.command()
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_obj
-def test(state: State, name: str | None) -> None:
+def test(state: Context, name: str | None) -> None:
     """Send a marked sample to the channel NAME, or to all. Each one's line says how it fared."""
-    from watcher.alerts.sample import sample_events
+    from watcher.messages.sample import sample_events
 
     config = with_console(state.load())
     chosen = [channel for channel in config.channels if name in (None, channel.name)]

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from watcher.cli.complete import model_ids, price_keys
-from watcher.cli.opening import open_store
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import When, told
+from watcher.cli.time_arguments import When, told
 from watcher.errors import UsageError
 
 
@@ -27,12 +27,12 @@ from watcher.errors import UsageError
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
 @click.pass_obj
-def chart(state: State, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
+def chart(state: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
-    from watcher.alerts.text import visible
     from watcher.catalog.pricing import PRICING
     from watcher.catalog.timeline import Period, price_series
-    from watcher.cli.near import did_you_mean
+    from watcher.cli.similar import did_you_mean
+    from watcher.messages.text import visible
 
     with open_store(state.load()) as store, store.reading() as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
@@ -59,7 +59,7 @@ Series = dict[str, list[tuple[datetime, str | None]]]
 
 
 def _list(series: Series) -> None:
-    from watcher.alerts.prices import label, price_text, unit
+    from watcher.messages.prices import label, price_text, unit
 
     print_table(
         ("when (UTC)", "price", "is", ""),
@@ -79,7 +79,7 @@ def _list(series: Series) -> None:
 def _draw(name: str, series: Series) -> None:
     import plotext
 
-    from watcher.alerts.prices import label, scale, unit
+    from watcher.messages.prices import label, scale, unit
 
     plotext.clear_figure()
     plotext.theme("clear")

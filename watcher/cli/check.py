@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from watcher.cli.opening import open_source, open_store, sender, tell_log, warn, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_source, open_store, sender, tell_log, warn, with_console
 from watcher.cli.table import counted, print_json
-from watcher.cli.when import told
+from watcher.cli.time_arguments import told
 from watcher.config.settings import Health
 
 if TYPE_CHECKING:
-    from watcher.alerts.outbox import Attempt
     from watcher.cycle import Report
+    from watcher.delivery.outbox import Attempt
 
 CHECKED, EVENTS, UNAVAILABLE, BUG, PENDING = 0, 1, 69, 70, 75
 
 
-def check_once(state: State, *, as_json: bool, exit_code: bool, dry_run: bool) -> int:
+def check_once(state: Context, *, as_json: bool, exit_code: bool, dry_run: bool) -> int:
     """Check once and return the exit code."""
-    from watcher.alerts.outbox import drain
     from watcher.cycle import check
-    from watcher.health_ping import Pings
+    from watcher.daemon.health_ping import Pings
+    from watcher.delivery.outbox import drain
     from watcher.store.store import Store
 
     tell_log()
@@ -78,7 +78,7 @@ def _exit_code(report: "Report", attempts: "Sequence[Attempt]", exit_code: bool)
 
 
 def _print_dry_run(report: "Report") -> None:
-    from watcher.alerts.console import print_events
+    from watcher.messages.console import print_events
 
     print_events(report.events, sys.stdout)
     for channel, ids in report.wanted.items():

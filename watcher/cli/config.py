@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from watcher.cli.state import State
+from watcher.cli.context import Context
 from watcher.config import Config, check_config, find_config
 from watcher.config.parse import render_duration
 from watcher.errors import ConfigError, UsageError
@@ -28,10 +28,10 @@ def config_group() -> None:
 
 @config_group.command()
 @click.pass_obj
-def check(state: State) -> None:
+def check(state: Context) -> None:
     """Name every mistake in the configuration."""
-    from watcher.alerts.channel import check_url
-    from watcher.alerts.template import check_channel
+    from watcher.delivery.channel import check_url
+    from watcher.messages.template import check_channel
 
     config = check_config(state.find(), os.environ, check_url, check_channel)
     for warning in (*config.warnings, *_names_nothing(config)):
@@ -42,7 +42,7 @@ def check(state: State) -> None:
 @config_group.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON; what is not set is null.")
 @click.pass_obj
-def show(state: State, as_json: bool) -> None:
+def show(state: Context, as_json: bool) -> None:
     """Show the settings in force, defaults included, without secrets."""
     from watcher.config import write
 
@@ -96,7 +96,7 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
 
 def _names_nothing(config: Config) -> Iterator[str]:
     """Yield a sentence for each pattern that names none of the models in the database: nothing would be told of it."""
-    from watcher.alerts.rules import named
+    from watcher.rules.rules import named
     from watcher.store.glance import model_ids
 
     try:

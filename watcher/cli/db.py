@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watcher.cli.opening import open_store
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store
 from watcher.cli.table import counted, sized
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
@@ -45,7 +45,7 @@ def check(ctx: click.Context) -> None:
 
     Exits with 0 only if it is.
     """
-    from watcher.alerts.text import visible
+    from watcher.messages.text import visible
     from watcher.store.examine import examine
     from watcher.store.store import Store
 
@@ -68,7 +68,7 @@ def check(ctx: click.Context) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
-def backup(state: State, file: Path | None, force: bool) -> None:
+def backup(state: Context, file: Path | None, force: bool) -> None:
     """Copy the database to FILE, while others use it.
 
     Without FILE the copy lies beside the database and is named by the time; its name is printed.
@@ -94,7 +94,7 @@ def backup(state: State, file: Path | None, force: bool) -> None:
 
 @db.command()
 @click.pass_obj
-def vacuum(state: State) -> None:
+def vacuum(state: Context) -> None:
     """Give the room of what was deleted back. For that moment nobody else can write."""
     with _existing(state) as store:
         store.upgrade()
@@ -105,7 +105,7 @@ def vacuum(state: State) -> None:
 
 @db.command()
 @click.pass_obj
-def upgrade(state: State) -> None:
+def upgrade(state: Context) -> None:
     """Bring the database to this version's schema. It is copied before; any other command does so, too."""
     with _existing(state) as store:
         opened = store.upgrade()
@@ -133,7 +133,7 @@ def copy(source: str, target: str) -> None:
 
 
 @contextmanager
-def _existing(state: State) -> "Iterator[Store]":
+def _existing(state: Context) -> "Iterator[Store]":
     """Have the database at hand that is there."""
     with open_store(state.load()) as store:
         if not store.exists:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from watcher.cli.complete import channel_names
-from watcher.cli.opening import open_store
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import told
+from watcher.cli.time_arguments import told
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
     """List deliveries, or have them sent again or dropped. There is one for each event and channel."""
     if ctx.invoked_subcommand is not None:
         return
-    from watcher.alerts.headline import headline
-    from watcher.alerts.text import visible
+    from watcher.messages.headline import headline
+    from watcher.messages.text import visible
 
     with open_store(ctx.obj.load()) as store, store.reading() as session:
         found = session.outbox.listed(states=states or ("pending", "given up"), channel=channel)
@@ -62,7 +62,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
 @deliveries.command()
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
-def retry(state: State, ids: tuple[int, ...]) -> None:
+def retry(state: Context, ids: tuple[int, ...]) -> None:
     """Have deliveries sent at the next check. Whatever became of them, they are sent anew."""
     with open_store(state.load()) as store, store.writing() as session:
         found = _chosen(session, ids)
@@ -73,7 +73,7 @@ def retry(state: State, ids: tuple[int, ...]) -> None:
 @deliveries.command()
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
-def drop(state: State, ids: tuple[int, ...]) -> None:
+def drop(state: Context, ids: tuple[int, ...]) -> None:
     """Give deliveries up: they are not tried again."""
     with open_store(state.load()) as store, store.writing() as session:
         found = _chosen(session, ids)

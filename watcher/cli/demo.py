@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from watcher.cli.opening import sender, with_console
+from watcher.cli.setup import sender, with_console
 
 
 @click.command()
@@ -14,10 +14,10 @@ def demo() -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from watcher.alerts.outbox import drain
     from watcher.config.settings import Config, Source
     from watcher.config.settings import Store as StoreSettings
     from watcher.cycle import check
+    from watcher.delivery.outbox import drain
     from watcher.simulator import Moment, Simulator, StorySource, story_by_name
     from watcher.store.store import Store
     from watcher.upstream.client import Client

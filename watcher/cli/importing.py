@@ -4,15 +4,15 @@ from heapq import merge
 
 import click
 
-from watcher.cli.opening import open_store, warn
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store, warn
 
 
 @click.command("import")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what is there afterwards as JSON.")
 @click.pass_obj
-def import_history(state: State, archives: tuple[str, ...], as_json: bool) -> None:
+def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
     """Fill the database with recorded snapshots. Prices, presence and past events are taken in; nothing is sent.
 
     It can be run again, and in pieces in any order: a snapshot that is there already is not taken twice. What the
@@ -21,7 +21,7 @@ def import_history(state: State, archives: tuple[str, ...], as_json: bool) -> No
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
     from watcher.cli.progress import progress
-    from watcher.importing import in_order, tell
+    from watcher.rebuild import in_order, tell
     from watcher.upstream.archive import read_archive
 
     config = state.load()

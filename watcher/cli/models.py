@@ -5,10 +5,10 @@ from datetime import datetime
 
 import click
 
-from watcher.cli.opening import open_store
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import When
+from watcher.cli.time_arguments import When
 
 
 @click.command()
@@ -16,11 +16,11 @@ from watcher.cli.when import When
 @click.option("--as-of", type=When(), metavar="DATE", help="As it was then: 2026-01-04, 2026-01-04T19:13Z or 7d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_obj
-def models(state: State, text: str | None, as_of: datetime | None, as_json: bool) -> None:
+def models(state: Context, text: str | None, as_of: datetime | None, as_json: bool) -> None:
     """List the models, with prices per million tokens. With TEXT, those whose id or name holds it."""
-    from watcher.alerts.prices import count, price_text
-    from watcher.alerts.text import visible
     from watcher.catalog.event import offer
+    from watcher.messages.prices import count, price_text
+    from watcher.messages.text import visible
 
     with open_store(state.load()) as store, store.reading() as session:
         versions = session.history.catalogue(as_of)
@@ -51,8 +51,8 @@ def models(state: State, text: str | None, as_of: datetime | None, as_json: bool
 
 def _headline(prices: dict[str, str], key: str, price_text: Callable[[str, str], str]) -> str:
     """Return the price of a key; of a schedule each of its prices, and what a model charges instead of tokens."""
-    from watcher.alerts.prices import unit
     from watcher.catalog.pricing import TOKEN_PRICES, headline_keys
+    from watcher.messages.prices import unit
 
     names = [name for name in prices if name.partition("@")[0] == key and "+" not in name]
     texts = [price_text(name, prices[name]) for name in names]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli.complete import channel_names
-from watcher.cli.opening import CONSOLE, open_store, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import CONSOLE, open_store, with_console
 from watcher.cli.table import print_json
-from watcher.cli.when import When
+from watcher.cli.time_arguments import When
 from watcher.config import Channel, Config
 from watcher.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from watcher.alerts.document import Format
-    from watcher.alerts.message import Message
     from watcher.catalog.model import Event
+    from watcher.messages.builder import Message
+    from watcher.messages.document import Format
 
 FORMATS = ("text", "markdown", "slack", "telegram", "html")
 _ENDLESS = 1_000_000_000
@@ -36,7 +36,7 @@ _TIMEOUT = 20.0
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of messages.")
 @click.pass_obj
 def render(
-    state: State,
+    state: Context,
     name: str | None,
     forced: str | None,
     since: datetime | None,
@@ -69,7 +69,7 @@ def render(
 
 def _events(config: Config, since: datetime | None, ids: Sequence[str]) -> "Sequence[Event]":
     if since is None and not ids:
-        from watcher.alerts.sample import sample_events
+        from watcher.messages.sample import sample_events
 
         return sample_events()
     with open_store(config) as store, store.reading() as session:
@@ -90,13 +90,13 @@ def _only(found: "Sequence[Event]", start: str) -> "Event":
 
 def _wanted(channel: Channel, events: "Sequence[Event]", *, all_of_them: bool) -> "Sequence[Event]":
     """Return what the channel's rules let through; all, where the events were chosen one by one or made up."""
-    from watcher.alerts.rules import wants
+    from watcher.rules.rules import wants
 
     return [event for event in events if all_of_them or wants(channel.rules, event)]
 
 
 def _messages(channel: Channel, events: "Sequence[Event]", forced: str | None) -> "Iterator[Message]":
-    from watcher.alerts.template import composer
+    from watcher.messages.template import composer
 
     if events:
         yield from composer(channel, events)(*_place(channel, forced))
@@ -104,12 +104,12 @@ def _messages(channel: Channel, events: "Sequence[Event]", forced: str | None) -
 
 def _place(channel: Channel, forced: str | None) -> "tuple[Format, int]":
     """Return the format, and the most that one message holds, of the channel's service."""
-    from watcher.alerts.document import Format
+    from watcher.messages.document import Format
 
     if forced is not None or channel == Channel(CONSOLE):
         return Format(forced or "text"), _ENDLESS
-    from watcher.alerts.channel import check_url
-    from watcher.alerts.services import UnusableURLError, open_service
+    from watcher.delivery.channel import check_url
+    from watcher.delivery.services import UnusableURLError, open_service
 
     url = channel.secret_url(os.environ)
     problem = check_url(url)

@@ -8,10 +8,10 @@ from itertools import groupby
 import click
 
 from watcher.catalog.model import KINDS, Event
-from watcher.cli.opening import warn, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import warn, with_console
 from watcher.cli.table import counted, print_json, print_table
-from watcher.cli.when import told
+from watcher.cli.time_arguments import told
 from watcher.config import Config
 from watcher.replay import Replay, Step
 
@@ -20,7 +20,7 @@ from watcher.replay import Replay, Step
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
 @click.pass_obj
-def replay(state: State, archives: tuple[str, ...], as_json: bool) -> None:
+def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
     """Judge recorded snapshots with their own clock. Nothing is sent and nothing is stored.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
@@ -51,8 +51,8 @@ def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
 
 
 def _report(config: Config, steps: Iterator[Step]) -> None:
-    from watcher.alerts.message import headline
-    from watcher.alerts.routing import Told, route
+    from watcher.messages.builder import headline
+    from watcher.rules.routing import Told, route
 
     memory, messages = Told(), Counter[str]()
     days: dict[str, Counter[str]] = {}

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from watcher.cli.opening import sender, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import sender, with_console
 from watcher.config import Config, check_config
 from watcher.config.settings import Channel
 from watcher.errors import WatcherError
 
 if TYPE_CHECKING:
-    from watcher.alerts.channel import Result
     from watcher.catalog.model import Event
+    from watcher.delivery.channel import Result
     from watcher.upstream.client import Client
 
 AT_ONCE = 130
@@ -42,9 +42,9 @@ def run(ctx: click.Context, style: str) -> None:
     """
     from logging import getLogger
 
-    from watcher import logs
+    from watcher.daemon import logs
 
-    state: State = ctx.obj
+    state: Context = ctx.obj
     logs.set_up(style, os.environ, verbose=state.verbose)  # type: ignore[arg-type]
     try:
         finished = _watch(state)
@@ -56,11 +56,11 @@ def run(ctx: click.Context, style: str) -> None:
         _leave(0)
 
 
-def _watch(state: State) -> bool:
-    from watcher.daemon import Daemon
+def _watch(state: Context) -> bool:
+    from watcher.daemon.loop import Daemon
+    from watcher.daemon.systemd import Notify
+    from watcher.daemon.wake import Wake, seconds_awake_or_not
     from watcher.memory import settle_in
-    from watcher.systemd import Notify
-    from watcher.wake import Wake, seconds_awake_or_not
 
     setting = _Setting(state)
     with Wake() as wake:
@@ -124,13 +124,13 @@ def _leave(code: int) -> NoReturn:
 class _Setting:
     """The world as the command line and the environment give it."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Context) -> None:
         self._state = state
         self._path: Path | None = None
 
     def load(self) -> Config:
-        from watcher.alerts.channel import check_url
-        from watcher.alerts.template import check_channel
+        from watcher.delivery.channel import check_url
+        from watcher.messages.template import check_channel
 
         self._path = self._path or self._state.find()  # a file that is gone is a mistake, not a wish for another one
         config = check_config(self._path, os.environ, check_url, check_channel)

@@ -3,10 +3,10 @@
 import click
 
 from watcher.cli.complete import model_ids
-from watcher.cli.opening import open_store
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.when import told
+from watcher.cli.time_arguments import told
 from watcher.errors import UsageError
 
 
@@ -14,13 +14,13 @@ from watcher.errors import UsageError
 @click.argument("model", shell_complete=model_ids)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, with every known value.")
 @click.pass_obj
-def show(state: State, model: str, as_json: bool) -> None:
+def show(state: Context, model: str, as_json: bool) -> None:
     """Show what MODEL (an id) is now, and what it went through."""
-    from watcher.alerts.prices import in_order, label, percentage, price_text, unit
-    from watcher.alerts.text import page, visible
     from watcher.catalog.event import offer
     from watcher.catalog.timeline import Period, timeline
-    from watcher.cli.near import did_you_mean
+    from watcher.cli.similar import did_you_mean
+    from watcher.messages.prices import in_order, label, percentage, price_text, unit
+    from watcher.messages.text import page, visible
 
     with open_store(state.load()) as store, store.reading() as session:
         found = session.history.known(model)

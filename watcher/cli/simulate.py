@@ -5,7 +5,7 @@ import threading
 
 import click
 
-from watcher.cli.opening import warn
+from watcher.cli.setup import warn
 
 
 @click.command()

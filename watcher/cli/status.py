@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from watcher.catalog.gaps import lines
 from watcher.catalog.poll import Standing
-from watcher.cli.opening import open_store, with_console
-from watcher.cli.state import State
+from watcher.cli.context import Context
+from watcher.cli.setup import open_store, with_console
 from watcher.cli.table import counted, print_json, sized
-from watcher.cli.when import When, ahead, told
+from watcher.cli.time_arguments import When, ahead, told
 from watcher.config import Config
 from watcher.store.glance import SLACK
 from watcher.store.records import Poll
@@ -72,7 +72,7 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
 
     Exits with 0 only if the last poll was good (and not too old) and every channel took what it was sent last.
     """
-    state: State = ctx.obj
+    state: Context = ctx.obj
     config = with_console(state.load())
     found = _look(config, max_age)
     if as_json:
@@ -88,7 +88,7 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
 
     last, standing, models, conditions, size = None, Standing(), 0, dict[str, Condition](), 0
     now, future = datetime.now(UTC), None
-    with open_store(config, looks=True) as store:
+    with open_store(config, read_only=True) as store:
         path = store.name
         if store.exists:
             with store.reading() as session:
@@ -138,7 +138,7 @@ def _document(found: _Found) -> dict[str, object]:
 
 
 def _lines(found: _Found, config: Config) -> Iterator[str]:
-    from watcher.alerts.text import visible
+    from watcher.messages.text import visible
 
     last = found.last
     yield from _of_source(found, config)
@@ -159,7 +159,7 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
 
 
 def _of_source(found: _Found, config: Config) -> Iterator[str]:
-    from watcher.alerts.text import visible
+    from watcher.messages.text import visible
 
     last, health = found.last, found.standing.health
     models = counted(found.models, "model")
@@ -189,7 +189,7 @@ def _of_source(found: _Found, config: Config) -> Iterator[str]:
 
 
 def _of_channel(one: "Condition") -> Iterator[str]:
-    from watcher.alerts.text import visible
+    from watcher.messages.text import visible
 
     if one.pending:
         yield _waiting(one.pending)

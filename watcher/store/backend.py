@@ -33,10 +33,10 @@ class Backend(Protocol):
         Nothing is opened yet. Raises ConfigError if the driver is missing.
         """
 
-    def looking(self) -> Engine:
+    def read_only_engine(self) -> Engine:
         """Return an engine that cannot write, nor make a database. Raises ConfigError or StoreError."""
 
-    def make_place(self) -> bool:
+    def create_folder(self) -> bool:
         """Make what must be there before the database can be, and return whether that is there. Raises StoreError."""
 
     def making(self) -> AbstractContextManager[datetime | None]:
@@ -65,7 +65,7 @@ class Backend(Protocol):
 
 
 @contextmanager
-def explained(backend: Backend) -> Iterator[None]:
+def translate_errors(backend: Backend) -> Iterator[None]:
     """Turn the driver's errors into `StoreError`s that name the database and what to do; others pass."""
     try:
         yield

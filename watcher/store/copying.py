@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, Table, func, insert, select
 
 from watcher.errors import StoreError
-from watcher.store.backend import Backend, explained
+from watcher.store.backend import Backend, translate_errors
 from watcher.store.engine import backend_of, find_revision
 from watcher.store.revisions import REVISIONS
 from watcher.store.schema import metadata
@@ -33,9 +33,9 @@ def copy_store(source: str, target: str) -> dict[str, int]:
             what was read back is not what was written. The target is as it was then.
     """
     backend = backend_of(source)
-    engine = backend.looking()
+    engine = backend.read_only_engine()
     try:
-        with explained(backend), Store(source).sending(), engine.connect() as reading:
+        with translate_errors(backend), Store(source).sending(), engine.connect() as reading:
             _check_version(reading, backend)
             with Store.open(target) as store, store.writing() as session:
                 writing = session.connection

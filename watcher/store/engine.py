@@ -12,12 +12,12 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql import column
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
-from watcher.store.backend import WRITES, Backend, explained
+from watcher.store.backend import WRITES, Backend, translate_errors
 from watcher.store.documents import DamagedError
+from watcher.store.maintenance import Maintenance
 from watcher.store.postgresql import Postgresql
 from watcher.store.revisions import REVISIONS
 from watcher.store.sqlite import Sqlite
-from watcher.store.upkeep import Upkeep
 
 OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
 """Tables that tell our databases from those of others; some of those have a table of Alembic's, too."""
@@ -63,8 +63,8 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used, is damaged, or belongs to another program.
     """
-    there = backend.make_place()
-    with explained(backend):
+    there = backend.create_folder()
+    with translate_errors(backend):
         if there:
             with engine.connect() as connection:
                 found = find_revision(connection, backend)
@@ -75,9 +75,9 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
             return _migrate(engine, backend, there_since)
 
 
-def look(engine: Engine, backend: Backend) -> Opened:
+def open_read_only(engine: Engine, backend: Backend) -> Opened:
     """Make sure that the database can be read as it is; nothing is created or migrated. Raises as `prepare`."""
-    with explained(backend), engine.connect() as connection:
+    with translate_errors(backend), engine.connect() as connection:
         found = find_revision(connection, backend)
         if found != REVISIONS[-1]:
             was = f"is of an older version (schema {found})" if found else "is empty"
@@ -142,7 +142,7 @@ def _migrate(engine: Engine, backend: Backend, there_since: datetime | None) -> 
                 backup.unlink()
             raise
         if before is None and there_since is not None:
-            Upkeep(connection).note_empty(there_since)
+            Maintenance(connection).note_empty(there_since)
     return Opened(before, REVISIONS[-1], backup)
 
 

@@ -14,7 +14,7 @@ from watcher.catalog.diff import Pending
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.errors import StoreError
-from watcher.store.backend import Backend, explained
+from watcher.store.backend import Backend, translate_errors
 from watcher.store.documents import DamagedError, unpack
 from watcher.store.engine import OURS, backend_of
 
@@ -71,9 +71,9 @@ def examine(url: str) -> Examined:
         StoreError: there is no such database, it cannot be read, or it is not one of ours.
     """
     backend = backend_of(url)
-    engine = backend.looking()
+    engine = backend.read_only_engine()
     try:
-        with explained(backend), engine.connect() as connection:  # all that follows is of one moment
+        with translate_errors(backend), engine.connect() as connection:  # all that follows is of one moment
             revision = _revision(connection, backend)
             pages = _pages(connection) if connection.dialect.name == "sqlite" else ()
             if pages and pages[0].problems:  # what stands on them cannot be read
@@ -96,9 +96,9 @@ def _size(backend: Backend, engine: Engine) -> int:
 def check_ours(path: Path) -> None:
     """Make sure that a file is a database of ours, damaged or not. Raises StoreError as `examine`."""
     backend = backend_of(f"sqlite:///{path}")
-    engine = backend.looking()
+    engine = backend.read_only_engine()
     try:
-        with explained(backend), engine.connect() as connection:
+        with translate_errors(backend), engine.connect() as connection:
             _revision(connection, backend)
     finally:
         engine.dispose()

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from watcher.catalog.health import Health
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.records import Alive, Poll, Source
+from watcher.store.records import Heartbeat, Poll, Source
 from watcher.store.revisions import REVISIONS
 
 KEEPING = "keep"
@@ -53,7 +53,7 @@ class Glance(Struct, frozen=True):
     feed: Source | None
     waiting: bool
     """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
-    alive: Mapping[str, Alive] = {}
+    alive: Mapping[str, Heartbeat] = {}
     """How far the signs of life of each channel that had one asked for it have come."""
     kept: datetime | None = None
     """When the database was last looked after."""
@@ -73,7 +73,7 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
                 feed=_source(connection, "feed"),
                 waiting=waiting is not None,
                 alive={
-                    channel: Alive(_moment(seen_to), _moment(since))
+                    channel: Heartbeat(_moment(seen_to), _moment(since))
                     for channel, seen_to, since in connection.execute(_ALIVE)
                 },
                 kept=next((_moment(at) for (at,) in connection.execute(_UPKEEP, (KEEPING,))), None),
@@ -109,7 +109,7 @@ def _row(poll: Poll) -> tuple[object, ...]:
     return (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
 
 
-def upkeep_due(kept: datetime | None, now: datetime) -> bool:
+def maintenance_due(kept: datetime | None, now: datetime) -> bool:
     """Whether the database is to be looked after: once a day, and when the clock was set back."""
     return kept is None or not timedelta(0) <= now - kept < DAY
 

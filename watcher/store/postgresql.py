@@ -80,11 +80,11 @@ class Postgresql:
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def looking(self) -> Engine:
+    def read_only_engine(self) -> Engine:
         """Return an engine; its transactions only read. Raises ConfigError."""
         return self.engine(busy_seconds=30)
 
-    def make_place(self) -> bool:
+    def create_folder(self) -> bool:
         """Return True: a database is made by whoever runs the server."""
         return True
 

@@ -34,7 +34,7 @@ class Queued(Struct, frozen=True):
     """Whether the channel is told other old prices than the event says."""
 
 
-class Alive(Struct, frozen=True):
+class Heartbeat(Struct, frozen=True):
     """How far a channel's signs of life have come."""
 
     seen_to: datetime

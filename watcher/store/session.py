@@ -6,10 +6,10 @@ from sqlalchemy import Connection
 
 from watcher.store.glance import Glance
 from watcher.store.history import History
+from watcher.store.imported import Imported
+from watcher.store.maintenance import Maintenance
 from watcher.store.outbox import Outbox
-from watcher.store.past import Imported
 from watcher.store.state import State
-from watcher.store.upkeep import Upkeep
 
 
 class Session:
@@ -21,7 +21,7 @@ class Session:
         self.outbox = Outbox(connection)
         self.history = History(connection)
         self.imported = Imported(connection)
-        self.upkeep = Upkeep(connection)
+        self.maintenance = Maintenance(connection)
 
     def glance(self, now: datetime) -> Glance:
         """Return what an unchanged check needs to know, as `watcher.store.glance` does without SQLAlchemy."""
@@ -29,6 +29,6 @@ class Session:
             listed=self.state.source("list"),
             feed=self.state.source("feed"),
             waiting=self.outbox.waiting(now),
-            alive=self.upkeep.alive(),
-            kept=self.upkeep.kept(),
+            alive=self.maintenance.alive(),
+            kept=self.maintenance.kept(),
         )

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from watcher.errors import StoreError
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES
 from watcher.store.backup import copy_database, read_only
-from watcher.store.upkeep import check_pages
+from watcher.store.maintenance import check_pages
 
 _LEAST_ROOM = 64 * 1024
 """Bytes: SQLite makes the index of a write-ahead log in pieces of 32 KiB."""
@@ -54,7 +54,7 @@ class Sqlite:
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def looking(self) -> Engine:
+    def read_only_engine(self) -> Engine:
         """Return an engine that cannot write. Raises StoreError if there is no such file."""
         path = self.file
         if path is None or not path.is_file():
@@ -69,7 +69,7 @@ class Sqlite:
         path = self._url.database
         return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
 
-    def make_place(self) -> bool:
+    def create_folder(self) -> bool:
         """Make the folder of the file, and return whether the file is there. Raises StoreError."""
         path = self.file
         if path is None:

@@ -11,7 +11,7 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Event, Model
 from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry
-from watcher.catalog.track import Track, Tracks
+from watcher.catalog.state import ModelState, ModelStates
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
 from watcher.store.records import Poll, Source
 from watcher.store.schema import Time, events, models, polls, sources, versions
@@ -84,7 +84,7 @@ class State:
 
     # Models
 
-    def tracks(self) -> dict[str, Track]:
+    def model_states(self) -> dict[str, ModelState]:
         """Return every model known, by id."""
         newest = select(versions.c.model, func.max(versions.c.valid_from).label("at")).group_by(versions.c.model)
         last = newest.subquery()
@@ -101,12 +101,14 @@ class State:
             for row in self._connection.execute(select(models))
         }
 
-    def save_tracks(self, changed: Tracks, before: Tracks, entries: Mapping[str, Entry], now: datetime) -> None:
-        """Store the tracks that a judgement changed, and a new version of each model whose normal form changed.
+    def save_states(
+        self, changed: ModelStates, before: ModelStates, entries: Mapping[str, Entry], now: datetime
+    ) -> None:
+        """Store the states that a judgement changed, and a new version of each model whose normal form changed.
 
         Args:
-            changed: the tracks as they are now.
-            before: all tracks as they were, from `tracks`.
+            changed: the states as they are now.
+            before: all states as they were, from `states`.
             entries: the documents as they came.
             now: the time of the poll.
         """
@@ -115,18 +117,20 @@ class State:
         updated: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         opened: list[dict[str, Any]] = []
-        for model_id, track in changed.items():
+        for model_id, model_state in changed.items():
             old = before.get(model_id)
-            row = model_row(track)
+            row = model_row(model_state)
             was_there = old is not None and old.present
-            same = old is not None and old.model.facets == track.model.facets
+            same = old is not None and old.model.facets == model_state.model.facets
             entry = entries.get(model_id)
             raw, benchmarks = (None, None) if entry is None else split_benchmarks(entry.raw)
-            if was_there and not (same and track.present):
+            if was_there and not (same and model_state.present):
                 closed.append({"of": model_id, "at": now})
-            if track.present and not (was_there and same):
+            if model_state.present and not (was_there and same):
                 assert raw is not None
-                opened.append({"of": model_id, "at": now, "facets": pack(track.model.facets), "raw": compress(raw)})
+                opened.append(
+                    {"of": model_id, "at": now, "facets": pack(model_state.model.facets), "raw": compress(raw)}
+                )
             if old is None:
                 added.append({**row, "id": model_id, "first_seen": now, "benchmarks": benchmarks})
             elif entry is not None:
@@ -166,8 +170,8 @@ def _ids(made: tuple[Event, ...]) -> list[str]:
     return [event.id for event in made]
 
 
-def _track(row: Row[Any], facets: dict[str, Any]) -> Track:
-    return Track(
+def _track(row: Row[Any], facets: dict[str, Any]) -> ModelState:
+    return ModelState(
         model=Model(row.id, facets),
         since=row.since,
         digest=row.digest,
@@ -182,18 +186,18 @@ def _track(row: Row[Any], facets: dict[str, Any]) -> Track:
     )
 
 
-def model_row(track: Track) -> dict[str, Any]:
-    """Return the columns of `models` that a track fills."""
+def model_row(model_state: ModelState) -> dict[str, Any]:
+    """Return the columns of `models` that a model_state fills."""
     return {
-        "name": track.model.name,
-        "since": track.since,
-        "digest": track.digest,
-        "present": track.present,
-        "listed": track.listed,
-        "announced": track.announced,
-        "missing": track.missing,
-        "last_seen": track.last_seen,
-        "pending": pack(track.pending) if track.pending else None,
-        "recent": pack(track.recent) if track.recent else None,
-        "reminded": track.reminded,
+        "name": model_state.model.name,
+        "since": model_state.since,
+        "digest": model_state.digest,
+        "present": model_state.present,
+        "listed": model_state.listed,
+        "announced": model_state.announced,
+        "missing": model_state.missing,
+        "last_seen": model_state.last_seen,
+        "pending": pack(model_state.pending) if model_state.pending else None,
+        "recent": pack(model_state.recent) if model_state.recent else None,
+        "reminded": model_state.reminded,
     }

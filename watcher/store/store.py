@@ -44,12 +44,12 @@ class Store:
         StoreTooNewError: a newer version of the watcher wrote the database.
         StoreError: it cannot be used.
 
-    With `looks` it is only read: nothing is created or migrated, and a file need not be this user's to write.
+    With `read_only` it is only read: nothing is created or migrated, and a file need not be this user's to write.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, looks: bool = False) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, read_only: bool = False) -> None:
         self._url = url
-        self._looks = looks
+        self._read_only = read_only
         self._busy_seconds = busy_seconds
         self._backend: Backend | None = None
         self._engine: Engine | None = None
@@ -70,12 +70,12 @@ class Store:
         with self._opening:
             self._look_where_it_lies()
             if self._backend is None or self._engine is None:
-                from watcher.store.engine import backend_of, look, prepare
+                from watcher.store.engine import backend_of, open_read_only, prepare
 
                 backend = backend_of(self._url)
-                engine = backend.looking() if self._looks else backend.engine(self._busy_seconds)
+                engine = backend.read_only_engine() if self._read_only else backend.engine(self._busy_seconds)
                 try:
-                    self._found = (look if self._looks else prepare)(engine, backend)
+                    self._found = (open_read_only if self._read_only else prepare)(engine, backend)
                 except BaseException:
                     engine.dispose()  # an open connection would leave its log beside the file
                     raise
@@ -156,8 +156,8 @@ class Store:
         All pages of a file that was touched since are read before: what is damaged is not written to.
         `discard` throws all away at the end, for a dry run.
         """
+        from watcher.store.maintenance import check_pages
         from watcher.store.session import Session
-        from watcher.store.upkeep import check_pages
 
         with self._transaction(writes=True) as connection:
             if self._was_touched():
@@ -171,13 +171,13 @@ class Store:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> "Iterator[Connection]":
-        from watcher.store.backend import explained
+        from watcher.store.backend import translate_errors
         from watcher.store.engine import read_revision, transaction
 
         backend, engine = self._opened()
         turn: Turn | None = getattr(self._mine, "turn", None)
         begun = turn.use(writes=writes) if turn is not None else transaction(engine, writes=writes)
-        with explained(backend), begun as connection:
+        with translate_errors(backend), begun as connection:
             if writes:
                 read_revision(connection, backend)  # a newer version may have migrated it since it was opened
             yield connection
@@ -210,27 +210,27 @@ class Store:
         the process that holds it, however that ends. Where machines share the database, each claims one channel after
         the other.
         """
-        from watcher.store.turn import Alone
+        from watcher.store.turn import NoClaims
 
         if self.shared:
             with self._taking_turns() as turn:
                 yield turn
         elif self.file is None:
-            yield Alone()  # nobody else can see it
+            yield NoClaims()  # nobody else can see it
         else:
             with self._locked(self.file.with_name(f"{self.file.name}.sending")):
-                yield Alone()
+                yield NoClaims()
 
     @contextmanager
     def _taking_turns(self) -> "Iterator[Turn]":
-        from watcher.store.backend import explained
+        from watcher.store.backend import translate_errors
         from watcher.store.turn import Turn
 
         if (outer := getattr(self._mine, "turn", None)) is not None:
             yield outer
             return
         backend, engine = self._opened()
-        with explained(backend), Turn(engine) as turn:
+        with translate_errors(backend), Turn(engine) as turn:
             self._mine.turn = turn
             try:
                 yield turn
@@ -256,7 +256,7 @@ class Store:
         lost what was in it.
         """
         with self.writing() as session:
-            found = session.upkeep.take_empty()
+            found = session.maintenance.take_empty()
         if found:
             taken = "1 model was" if models == 1 else f"{models} models were"
             getLogger("watcher").warning(
@@ -274,10 +274,10 @@ class Store:
 
     def vacuum(self) -> None:
         """Give the room of what was deleted back. Nobody can write to a file meanwhile."""
-        from watcher.store.backend import explained
+        from watcher.store.backend import translate_errors
 
         backend, engine = self._opened()
-        with explained(backend):
+        with translate_errors(backend):
             backend.vacuum(engine)
 
     @property
@@ -299,13 +299,13 @@ class Store:
         """Whether there is such a database with anything in it; it is not made."""
         if not self.shared:
             return self.file is not None and self.file.exists()
-        from watcher.store.backend import explained
+        from watcher.store.backend import translate_errors
         from watcher.store.engine import backend_of
 
         backend = backend_of(self._url)
-        engine = backend.looking()
+        engine = backend.read_only_engine()
         try:
-            with explained(backend), engine.connect() as connection:
+            with translate_errors(backend), engine.connect() as connection:
                 backend.check(connection)
                 return bool(backend.tables(connection))
         finally:
@@ -314,10 +314,10 @@ class Store:
     @property
     def size(self) -> int | None:
         """Bytes that it takes up; None if there is no saying."""
-        from watcher.store.backend import explained
+        from watcher.store.backend import translate_errors
 
         backend, engine = self._opened()
-        with explained(backend):
+        with translate_errors(backend):
             return backend.size(engine)
 
     def close(self) -> None:

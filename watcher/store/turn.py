@@ -36,7 +36,7 @@ class Claims(Protocol):
         """Leave a channel to others; what became of its messages is stored."""
 
 
-class Alone:
+class NoClaims:
     """`Claims` where no other machine is."""
 
     def claim(self, channel: str) -> bool:

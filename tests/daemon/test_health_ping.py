@@ -1,0 +1,194 @@
+"""Pings of a monitor, to a real one on loopback: in order, about every poll, at no poll's expense."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Command
+from tests.receivers import Sink
+from watcher.config.settings import Health
+from watcher.daemon import health_ping
+from watcher.daemon.health_ping import Pings
+from watcher.errors import StoreError
+from watcher.simulator import Fault, Simulator, StorySource
+from watcher.simulator.story import STORIES
+from watcher.store.records import Poll
+
+GOOD = Poll(datetime(2026, 1, 5, tzinfo=UTC), "good", 428, 460, 3)
+BAD = Poll(GOOD.at, "failed", 5, reason="it is\x1b[31m\ndown")
+SECRET = "5a7f"
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.close()
+
+
+class Told(Pings):
+    """Pings that keep what they tell."""
+
+    def __init__(self, environ: dict[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        super().__init__(environ or {}, self.lines.append)
+
+    def poll(self, health: Health, poll: Poll = GOOD) -> None:
+        with self.around(health) as ping:
+            ping(poll)
+        self.finish(30)
+
+
+def health(sink: Sink, more: str = "") -> Health:
+    return Health(f"http://{sink.address}/{SECRET}{more}")
+
+
+def asked(sink: Sink) -> list[tuple[str, str, str]]:
+    return [(verb, path, body.decode()) for verb, path, body in sink.requests]
+
+
+def test_a_good_poll_is_told_from_its_begin_to_its_end(sink: Sink) -> None:
+    pings = Told()
+    pings.poll(health(sink))
+    assert asked(sink) == [("POST", f"/{SECRET}/start", ""), ("POST", f"/{SECRET}", "460 models, 3 events, 428 ms")]
+    assert pings.lines == []
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused"])
+def test_a_poll_that_is_not_good_is_a_failure_and_says_why_on_one_line(outcome: str, sink: Sink) -> None:
+    Told().poll(health(sink), Poll(GOOD.at, outcome, 5, reason=BAD.reason))
+    assert asked(sink)[1] == ("POST", f"/{SECRET}/fail", f"{outcome}: it is down")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(StoreError("The disk is full."), "The disk is full."), (KeyError("x"), "a bug in openrouter-watcher: KeyError")],
+)
+def test_a_poll_that_breaks_off_is_a_failure_and_breaks_off(error: Exception, text: str, sink: Sink) -> None:
+    pings = Told()
+    with pytest.raises(type(error)), pings.around(health(sink)):
+        raise error
+    pings.finish(30)
+    assert asked(sink)[1:] == [("POST", f"/{SECRET}/fail", text)]
+
+
+def test_what_is_added_stands_before_a_query(sink: Sink) -> None:
+    Told().poll(health(sink, "/?create=1"), BAD)
+    assert [path for _, path, _ in asked(sink)] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
+
+
+def test_the_address_can_stand_in_a_file_or_a_variable(sink: Sink, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(f"http://{sink.address}/file\n")
+    Told().poll(Health(ping_url_file=file))
+    Told({"PING": f"http://{sink.address}/variable"}).poll(Health(ping_url_env="PING"))
+    assert [path for _, path, _ in asked(sink)] == ["/file/start", "/file", "/variable/start", "/variable"]
+
+
+def test_without_an_address_nothing_is_started() -> None:
+    pings = Told()
+    pings.poll(Health())
+    assert pings._thread is None
+    assert pings.lines == []
+
+
+@pytest.mark.parametrize("status", [404, 500, 301])
+def test_what_is_not_taken_is_told_once_until_it_is_taken(status: int, sink: Sink) -> None:
+    pings = Told()
+    sink.status = status
+    pings.poll(health(sink))
+    pings.poll(health(sink))
+    line = f"the health ping was not taken: the answer is HTTP {status}"
+    assert pings.lines == [line]
+    sink.status = 200
+    pings.poll(health(sink))
+    sink.status = status
+    pings.poll(health(sink))
+    assert pings.lines == [line, line]
+    assert "/elsewhere" not in [path for _, path, _ in asked(sink)], "no redirect is followed"
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (Health("http://127.0.0.1:9/" + SECRET), "it cannot be reached (ConnectError)"),
+        (Health(ping_url_env="NOWHERE"), "health: ping_url_env: the environment variable NOWHERE is not set"),
+    ],
+)
+def test_a_monitor_that_cannot_be_asked_fails_no_poll_and_shows_no_secret(broken: Health, says: str) -> None:
+    pings = Told()
+    pings.poll(broken)
+    assert pings.lines == [f"the health ping was not taken: {says}"]
+    assert SECRET not in repr(broken) + str(pings.lines)
+
+
+def test_a_monitor_that_hangs_up_or_hangs_holds_up_nothing(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink.status = 0
+    pings = Told()
+    pings.poll(health(sink))
+    assert len(pings.lines) == 1
+    sink.status = -1
+    threads = threading.active_count()
+    for _ in range(5):  # none of these waits for its call, and one that hangs is not joined by others
+        with pings.around(health(sink)) as ping:
+            ping(GOOD)
+    pings.finish(0)
+    assert pings._thread is not None
+    assert pings._thread.is_alive()
+    assert threading.active_count() <= threads + 2, "one here, and one in the sink"
+    monkeypatch.setattr(health_ping, "TIMEOUT", 0.1)
+    pings = Told()
+    pings.poll(health(sink))
+    assert pings.lines == ["the health ping was not taken: there is no answer in time"]
+
+
+# The command
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.chdir(tmp_path)
+    return Command(tmp_path, capsys)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(StorySource(STORIES["demo"])) as simulator:
+        yield simulator
+
+
+def configure(command: Command, simulator: Simulator, sink: Sink) -> None:
+    command.configure(
+        f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n'
+        f'[health]\nping_url = "http://{sink.address}/{SECRET}"\n'
+    )
+
+
+def test_a_check_is_told_and_a_dry_run_is_not(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, sink)
+    assert command.run("--check", "--dry-run").code == 0
+    assert asked(sink) == []
+    assert command.run("--check") == (0, "", "")
+    assert command.run("--check") == (0, "", "")
+    simulator.set_fault(Fault.named("404"))
+    assert command.run("--check").code == 69
+    ends = [path.removeprefix(f"/{SECRET}") for _, path, _ in asked(sink)]
+    assert ends == ["/start", "", "/start", "", "/start", "/fail"]
+
+
+def test_a_check_that_cannot_store_is_a_failure(command: Command, simulator: Simulator, sink: Sink) -> None:
+    configure(command, simulator, sink)
+    (command.folder / "w.db").write_text("no database at all\n" * 1000)
+    assert command.run("--check").code == 74
+    assert asked(sink)[-1][1] == f"/{SECRET}/fail"
+
+
+def test_a_monitor_that_is_gone_changes_nothing_about_a_check(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    configure(command, simulator, sink)
+    sink.status = 500
+    assert command.run("--check") == (0, "", ""), "under cron each line would be a mail"

@@ -1,0 +1,128 @@
+"""Pings: a monitor elsewhere hears how polls go, and raises the alarm when it hears nothing any more.
+
+    poll begins → URL/start      it was good → URL      it was not → URL/fail
+
+That is as healthchecks.io has it (https://healthchecks.io/docs/http_api/) and what is compatible with it. The calls are
+made in a thread of their own: no poll waits for one, and none fails with one.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from watcher.config.settings import Health
+from watcher.errors import ConfigError, WatcherError
+from watcher.messages.text import visible
+from watcher.store.records import Poll
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT = 5.0
+"""Seconds for each step of a call: to connect, to send, to hear the answer."""
+PATIENCE = 5.0
+"""Seconds for which the end of a program waits for the calls still to be made."""
+_LONGEST = 1000
+"""Characters of a reason that are sent along."""
+
+
+class _Call(NamedTuple):
+    suffix: str
+    text: str
+
+
+class Pings:
+    """Tells the monitor of `[health]` about polls.
+
+    Args:
+        environ: the environment, for `ping_url_env`.
+        tell: is given a line for people when a call was not taken; not again while nothing else is wrong.
+    """
+
+    def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:
+        self._environ = environ
+        self._tell = tell
+        self._client: httpx.Client | None = None
+        self._thread: threading.Thread | None = None
+        self._trouble: str | None = None
+
+    @contextmanager
+    def around(self, health: Health) -> Iterator[Callable[[Poll], None]]:
+        """Tell that a poll begins, and how it went: give the poll to what this gives. An error is told as a failure."""
+        calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._start(health, calls)
+        try:
+            yield lambda poll: calls.put(_outcome(poll))
+        except Exception as error:
+            text = (
+                str(error)
+                if isinstance(error, WatcherError)
+                else f"a bug in openrouter-watcher: {type(error).__name__}"
+            )
+            calls.put(_Call("/fail", visible(text, _LONGEST)))
+            raise
+        finally:
+            calls.put(None)
+
+    def finish(self, seconds: float = PATIENCE) -> None:
+        """Wait until what is to be told is told, but no longer than this."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.finish()
+
+    def _start(self, health: Health, calls: "SimpleQueue[_Call | None]") -> None:
+        try:
+            url = health.secret_url(self._environ)
+        except ConfigError as error:
+            self._note(str(error))
+            return
+        if url is None or (self._thread is not None and self._thread.is_alive()):  # one that hangs is enough
+            return
+        calls.put(_Call("/start", ""))
+        self._thread = threading.Thread(target=self._run, args=(url, calls), name="watcher-ping", daemon=True)
+        self._thread.start()
+
+    def _run(self, url: str, calls: "SimpleQueue[_Call | None]") -> None:
+        while (call := calls.get()) is not None:
+            self._note(self._make(url, call))
+
+    def _note(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != self._trouble:
+            self._tell(f"the health ping was not taken: {trouble}")
+        self._trouble = trouble
+
+    def _make(self, url: str, call: _Call) -> str | None:
+        """Make a call, and return what was wrong, without the URL: that is a secret."""
+        from watcher.upstream.transport import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
+
+        import httpx
+
+        try:
+            if self._client is None:
+                self._client = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
+            with self._client.stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
+                return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
+        except httpx.TimeoutException:
+            return "there is no answer in time"
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            return f"it cannot be reached ({type(error).__name__})"
+
+
+def _outcome(poll: Poll) -> _Call:
+    if poll.outcome in ("good", "overtaken"):
+        return _Call("", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms")
+    return _Call("/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST))
+
+
+def _with(url: str, suffix: str) -> str:
+    """Return the URL with the suffix at the end of its path."""
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url

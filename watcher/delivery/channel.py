@@ -1,0 +1,227 @@
+"""Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from watcher.catalog.model import Event
+from watcher.delivery.diagnosis import LogCapture, observe, silence
+from watcher.delivery.services import Service, UnusableURLError, open_service
+from watcher.delivery.statuses import Treatment, on_http, on_mail, pause
+from watcher.messages.builder import Format, Message, MessageBuilder
+from watcher.messages.headline import shorten
+
+DEFAULT_TIMEOUT = 20.0
+"""Seconds for one channel, all parts of a message together."""
+
+Composer = Callable[[Format, int], Sequence[Message]]
+"""Given a format and the most characters of one message, what to send; see `built_in`."""
+
+
+class Result(Struct, frozen=True):
+    """What became of a message. Nothing in it holds a secret of the channel's URL."""
+
+    ok: bool
+    detail: str
+    """One line for people: what the service said, or what was sent."""
+    delivered: tuple[str, ...] = ()
+    """Ids of the events that the service has accepted; with parts, some may be even if it is not `ok`."""
+    status: int | None = None
+    """The HTTP status that refused it, where there was one."""
+    retry_after: float | None = None
+    """Seconds to wait at least before trying again: what the service asked for, or what such a refusal deserves."""
+    permanent: bool = False
+    """Whether trying again makes no sense; see `statuses`."""
+
+
+def built_in(events: Sequence[Event]) -> Composer:
+    """Return the composer that tells the events in the built-in words.
+
+    Channels that are told the same share it, so what is the same for many of them is written once.
+    """
+    try:
+        key = blake2b(msgspec.msgpack.encode(events)).digest()
+    except UnicodeEncodeError:  # a lone surrogate
+        return MessageBuilder(events).messages
+    with _sharing:
+        shared = _shared.pop(key, None) or MessageBuilder(events)
+        _shared[key] = shared
+        while len(_shared) > _MOST_SHARED:
+            del _shared[next(iter(_shared))]
+    return shared.messages
+
+
+_sharing = threading.Lock()
+_shared: dict[bytes, MessageBuilder] = {}
+"""What was told last, the latest at the end."""
+_MOST_SHARED = 4
+
+
+def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> Result:
+    """Send to the service behind an Apprise URL, within `timeout` seconds whatever the service does.
+
+    It never raises for what a service or a URL does. A sending that is cut off goes on in a daemon thread that
+    holds up neither the caller nor the end of the process; the message may still arrive.
+    """
+    silence()
+    observe()
+    sending = _Sending(url, composer, timeout)
+    thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return sending.result(timed_out=thread.is_alive())
+
+
+def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
+    """Send the events in the built-in words; see `send`."""
+    return send(url, built_in(events), timeout=timeout)
+
+
+def check_url(url: str) -> str | None:
+    """Return what is wrong with an Apprise URL, in a sentence that does not hold it, or None. Nothing is sent."""
+    silence()
+    with LogCapture() as log:
+        try:
+            open_service(url, DEFAULT_TIMEOUT)
+        except UnusableURLError as error:
+            return _unusable(error, log, url)
+    return None
+
+
+def message_id(message: Message) -> str:
+    """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat."""
+    digest = blake2b("\n".join(sorted(message.ids)).encode(errors="replace"), digest_size=16)
+    return f"<{digest.hexdigest()}@openrouter-watcher>"
+
+
+class _Sending:
+    """One run of `send`, in its thread; what it has reached can be read from outside at any time."""
+
+    def __init__(self, url: str, composer: Composer, timeout: float) -> None:
+        self._url = url
+        self._composer = composer
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._log = LogCapture()
+        self._delivered: list[str] = []
+        self._remarks: list[str] = []
+        self._sent = 0
+        self._of = 0
+        self._failure: str | None = None
+        self._treatment: Treatment = "again"
+        self._cut_off = False
+        self._finished = False
+
+    def run(self) -> None:
+        with self._log as log:
+            try:
+                service = open_service(self._url, self._timeout)
+                messages = self._composer(service.format, service.limit)
+                self._of = len(messages)
+                for message in messages:
+                    if self._cut_off:
+                        return
+                    log.begin()
+                    # A plugin may take a redirect for a success.
+                    if not _deliver(service, message) or log.redirected:
+                        self._refused(service, log)
+                        return
+                    with self._lock:
+                        self._sent += 1
+                        self._delivered += message.ids
+                        if remark := service.is_mail and log.reasons(self._url):
+                            self._remarks.append(remark)
+                self._finished = True
+            except UnusableURLError as error:
+                self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", "again")
+            except Exception as error:  # a plugin's bug is this channel's failure, not the watcher's
+                # Only the kind of the error: its text may quote the URL.
+                self._fail(f"sending broke off ({type(error).__name__})", "again")
+
+    def _refused(self, service: Service, log: LogCapture) -> None:
+        treatment = on_mail(service.plugin.reply) if service.is_mail else on_http(log.status)
+        # Where the plugin took it for a success, or gave no reason.
+        reasons = log.reasons(self._url) or (f"HTTP {log.status}" if log.status else "the service did not accept it")
+        self._fail(reasons, treatment)
+
+    def _fail(self, detail: str, treatment: Treatment) -> None:
+        with self._lock:
+            self._failure, self._treatment = detail, treatment
+
+    def result(self, timed_out: bool) -> Result:
+        with self._lock:
+            self._cut_off = timed_out
+            failure = self._failure
+            if failure is None and not self._finished:
+                failure = (
+                    f"no answer within {self._timeout:g} s; it may still arrive" if timed_out else "sending broke off"
+                )
+            if failure is not None:
+                if self._sent:
+                    failure = f"{failure} ({self._sent} of {self._of} parts were sent)"
+                return Result(
+                    False,
+                    failure,
+                    tuple(self._delivered),
+                    self._log.status,
+                    pause(self._treatment, self._log.asked),
+                    self._treatment == "never",
+                )
+            parts = f" in {self._of} parts" if self._of > 1 else ""
+            remarks = "".join(f"; {remark}" for remark in dict.fromkeys(self._remarks))
+            return Result(True, f"sent{parts}{remarks}", tuple(self._delivered))
+
+
+def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
+    if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
+        return "a @ in the user name or the password has to be written as %40"
+    # What a plugin says on its own URL is more to the point than what we know.
+    return (error.refused and log.reasons(url)) or str(error)
+
+
+def _deliver(service: Service, message: Message) -> bool:
+    from apprise import NotifyFormat, NotifyType
+
+    plugin: Any = service.plugin
+    if service.is_mail:
+        return bool(plugin.send_mail(message.title, message.text, message.body, message_id(message)))
+    title = shorten(message.title, service.title_limit) if service.has_title else ""
+    body = message.body if service.has_title else f"{message.heading}\n\n{message.body}"
+    declared = {Format.HTML: NotifyFormat.HTML, Format.TELEGRAM: NotifyFormat.HTML, Format.TEXT: NotifyFormat.TEXT}.get(
+        message.format, NotifyFormat.MARKDOWN
+    )
+    if service.raw:
+        return bool(
+            plugin.send(
+                body=body.rstrip(),
+                title=title,
+                notify_type=NotifyType.INFO,
+                body_format=declared,
+                body_passthrough=False,
+            )
+        )
+    with _events_beside(plugin, message):
+        return bool(plugin.notify(body=body, title=title, notify_type=NotifyType.INFO, body_format=declared))
+
+
+@contextmanager
+def _events_beside(plugin: Any, message: Message) -> Iterator[None]:
+    """Have a web hook send the events beside its title and message, so that scripts get them in the one shape."""
+    if type(plugin).__name__ != "NotifyJSON":
+        yield
+        return
+    asked_for = plugin.payload_extras  # by the URL, which wins
+    plugin.payload_extras = {"events": msgspec.to_builtins(message.events)} | asked_for
+    try:
+        yield
+    finally:
+        plugin.payload_extras = asked_for  # the next part of the message has events of its own
+
+
+__all__ = ["Composer", "Result", "built_in", "check_url", "message_id", "send", "send_events"]

@@ -1,0 +1,199 @@
+"""What may be said of a sending that failed. Apprise knows why, but says it with the channel's secrets.
+
+So what Apprise logs reaches no handler but ours, and what that has caught is told without any part of the URL.
+"""
+
+import logging
+import re
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import unquote
+
+from watcher.delivery.loading import load_requests
+from watcher.delivery.statuses import asked_pause
+from watcher.messages.text import visible
+
+
+class _Router(logging.Handler):
+    """Hands what is logged in a thread to the `LogCapture` of that thread, and to nobody else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        capture = _captures.get(record.thread or 0)
+        if capture is not None:
+            with suppress(Exception):  # a record that cannot be formatted is not worth the alert
+                capture.take(record)
+
+
+_captures: dict[int, "LogCapture"] = {}
+_ROUTER = _Router()
+
+
+def silence() -> None:
+    """Keep what Apprise and urllib3 log from every handler but ours.
+
+    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
+    sending, since anybody may set a logger's level or give it a handler.
+    """
+    for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.propagate = False
+        logger.handlers = [_ROUTER]
+        # One below it may have a level and handlers of its own.
+        for below in [other for other in list(logging.root.manager.loggerDict) if other.startswith(f"{name}.")]:
+            child = logging.getLogger(below)
+            child.setLevel(logging.NOTSET)
+            child.propagate = True
+            child.handlers = []
+
+
+def observe() -> None:
+    """Let the `LogCapture` of a thread see how that thread's HTTP requests are answered.
+
+    Plugins keep the answers to themselves, and with them how long a service asks to be left alone. So the one method
+    of `requests` through which all of them send is wrapped, once; in a thread without a `LogCapture` it does nothing.
+    """
+    load_requests()
+    from requests.adapters import HTTPAdapter
+    from urllib3 import disable_warnings
+    from urllib3.exceptions import InsecureRequestWarning
+
+    # It names the host on stderr, at every sending to a channel whose URL says `verify=no`.
+    disable_warnings(InsecureRequestWarning)
+    adapter: Any = HTTPAdapter
+    with _observing:
+        plain = adapter.send
+        if getattr(plain, "is_observed", False):
+            return
+
+        @wraps(plain)
+        def send(self: Any, *arguments: Any, **options: Any) -> Any:
+            capture = _captures.get(threading.get_ident())
+            if capture is None:
+                return plain(self, *arguments, **options)
+            try:
+                answer = plain(self, *arguments, **options)
+            except Exception as error:
+                capture.failed(error)
+                raise
+            capture.answered(answer)
+            return answer
+
+        send.is_observed = True  # type: ignore[attr-defined]
+        adapter.send = send
+
+
+_observing = threading.Lock()
+_TOO_MANY = 429
+
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_STATUS_SAID = re.compile(r"[.,:]*\s*\berror=\d{3}\b\.?")
+_SOCKET_REASONS = tuple(
+    (re.compile(pattern, re.IGNORECASE), reason)
+    for pattern, reason in (
+        (r"Connection refused", "connection refused"),
+        (r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address", "unknown host"),
+        (r"timed? ?out", "timed out"),
+        (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
+        (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
+        (
+            r"reset by peer|Connection aborted|Connection broken|RemoteDisconnected|unexpectedly closed|EOF",
+            "connection lost",
+        ),
+        (r"unreachable|No route", "unreachable"),
+    )
+)
+"""What a socket's error may be called. The error itself is never quoted: it holds the whole URL."""
+_QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
+_URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
+_LONGEST = 300
+
+
+class LogCapture:
+    """What Apprise logs in this thread while it is entered."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was captured: the next message is another story."""
+        self._lines: list[str] = []
+        self._socket: str | None = None
+        self.status: int | None = None
+        """The HTTP status that a service refused with, if it was told."""
+        self.asked: float | None = None
+        """Seconds for which a service that refused asks to be left alone."""
+        self.redirected = False
+        """Whether the last answer was a redirect."""
+
+    def __enter__(self) -> "LogCapture":
+        _captures[threading.get_ident()] = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _captures.pop(threading.get_ident(), None)
+
+    def answered(self, answer: Any) -> None:
+        """Keep what an answer says; a redirect in it can no longer be followed, whatever the plugin allows."""
+        status = int(answer.status_code)
+        self.redirected = 300 <= status < 400
+        if self.redirected:
+            answer.headers.pop("Location", None)
+        if status < 300:
+            return
+        self.status = status
+        body: Any = None
+        if status == _TOO_MANY:
+            with suppress(Exception):  # whatever it is that was sent instead of JSON
+                body = answer.json()
+        asked = asked_pause(answer.headers, body, datetime.now(UTC))
+        if asked is not None:
+            self.asked = max(asked, self.asked or 0.0)
+
+    def failed(self, error: Exception) -> None:
+        """Keep what a request that got no answer failed of."""
+        self._name_socket_error(str(error))
+
+    def take(self, record: logging.LogRecord) -> None:
+        """Keep what can be told of a record."""
+        text = record.getMessage()
+        if text.startswith("Could not load"):
+            return  # says nothing but the URL again
+        if record.levelno >= logging.WARNING:
+            self._lines.append(text)
+            if match := _STATUS.search(text):
+                self.status = int(match[1])
+        elif text.startswith("Socket Exception"):
+            self._name_socket_error(text)
+
+    def _name_socket_error(self, text: str) -> None:
+        if self._socket is None:
+            self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
+
+    def reasons(self, url: str) -> str:
+        """Return what was logged as one line without any part of the URL."""
+        reasons = [self._socket] if self._socket else []
+        if self.status is not None:
+            reasons.append(f"HTTP {self.status}")
+        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".: ") for line in self._lines)
+        reasons += [line for line in dict.fromkeys(lines) if line]
+        return visible(": ".join(reasons), _LONGEST)
+
+
+def redact(text: str, url: str) -> str:
+    """Return a line that a service or Apprise wrote about a channel, without any part of the channel's URL in it.
+
+    Values that it quotes or puts in parentheses go too: that is how Apprise shows what it found wrong.
+    """
+    text = _QUOTED_VALUE.sub("***", text)
+    rest = url.partition("://")[2] or url
+    parts = {url, rest, unquote(rest)}
+    for piece in (*_URL_PARTS.split(rest), *_URL_PARTS.split(unquote(rest)), *rest.partition("@")[0].split(":")):
+        parts |= {piece, unquote(piece)}
+    secrets = sorted((part for part in parts if len(part) > 2), key=len, reverse=True)
+    for secret in secrets:
+        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
+    return visible(text, _LONGEST)

@@ -1,0 +1,156 @@
+"""The title of a message: the news in one line."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from watcher.catalog.model import KINDS, Event, Kind
+from watcher.messages import prices
+from watcher.messages.sample import is_sample
+from watcher.messages.text import clean
+from watcher.messages.wording import deadline, field_label, target
+
+TITLE_LENGTH = 120
+TEST = "Test: "
+"""Before the title of made-up news: a phone may show no more than the title."""
+
+HEADINGS: dict[Kind, str] = {
+    "expired": "Expired",
+    "expiring": "Expiring",
+    "repriced": "Repriced",
+    "retargeted": "Now points elsewhere",
+    "new": "New",
+    "returned": "Back",
+    "changed": "Changed",
+    "undelivered": "Alerts lost",
+    "catalog_suspect": "Catalogue not believed",
+    "source_failing": "Source failing",
+    "source_recovered": "Source recovered",
+    "alive": "Still alive",
+}
+
+_COUNTED: dict[Kind, str] = {
+    "expired": "expired",
+    "expiring": "expiring",
+    "repriced": "repriced",
+    "retargeted": "retargeted",
+    "new": "new",
+    "returned": "back",
+    "changed": "changed",
+}
+_NUMBER = re.compile(r" \(\d+/\d+\)$")
+_FIELDS_IN_TITLE = 3
+_TOLD_SINGLY = 2
+"""Up to so many price changes stand in the title one by one."""
+
+
+def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
+    """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
+    test = TEST if events and all(is_sample(event) for event in events) else ""
+    if len(events) == 1:
+        return _cut(test + _sentence(events[0]), limit)
+    full = test + ", ".join(_parts(events, _TOLD_SINGLY))
+    return full if len(full) <= limit else _cut(test + ", ".join(_parts(events, 0)), limit)
+
+
+def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
+    for kind in KINDS:
+        group = [event for event in events if event.kind == kind]
+        if not group:
+            continue
+        if kind == "repriced" and len(group) <= singly:
+            yield from (f"{short_name(event)} {_price_news(event)}" for event in group)
+        elif kind in _COUNTED:
+            yield f"{len(group)} {_COUNTED[kind]}"
+        else:
+            yield HEADINGS[kind].lower()
+
+
+def counts(events: Sequence[Event]) -> list[str]:
+    """Return how many events there are of each kind, in words: `["2 expired", "14 new"]`."""
+    return list(_parts(events, 0))
+
+
+def brief(event: Event) -> str:
+    """Return the event in as few words as can be, under a heading that names its kind: `GPT-4o −17 %`."""
+    if event.model is None:
+        return clean(event.name, 60)
+    match event.kind:
+        case "repriced":
+            return f"{short_name(event)} {_price_news(event)}"
+        case "expiring":
+            return f"{short_name(event)} {deadline(event)}"
+        case _:
+            return short_name(event)
+
+
+def shorten(title: str, limit: int) -> str:
+    """Return a title within the limit, cut between words; the number of a part stays."""
+    if len(title) <= limit:
+        return title
+    number = _NUMBER.search(title)
+    if number is None:
+        return _cut(title, limit)
+    return _cut(title[: number.start()], limit - len(number[0])) + number[0]
+
+
+def _sentence(event: Event) -> str:
+    name = short_name(event)
+    match event.kind:
+        case "new":
+            return f"New: {name}"
+        case "expired":
+            return f"{name} expired"
+        case "returned":
+            return f"{name} is back"
+        case "expiring":
+            return f"{name} {deadline(event)}"
+        case "repriced":
+            return f"{name} {_price_news(event)}"
+        case "retargeted":
+            goal = target(event)
+            return f"{name} now points to {clean(goal.new, 60)}" if goal else f"{name} now points elsewhere"
+        case "changed":
+            fields = [field_label(path) for path in event.fields]
+            what = ", ".join(fields) if len(fields) <= _FIELDS_IN_TITLE else f"{len(fields)} fields"
+            return f"{name}: {what} changed" if fields else f"{name} changed"
+        case "undelivered":
+            return f"Alerts for {name} were lost"
+        case "catalog_suspect":
+            return "OpenRouter's catalogue looks wrong and was not believed"
+        case "source_failing":
+            return "OpenRouter's catalogue cannot be read"
+        case "source_recovered":
+            return "OpenRouter's catalogue can be read again"
+        case "alive":
+            said = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
+            return f"Still alive: {said}" if said else "Still alive"
+
+
+def short_name(event: Event) -> str:
+    """Return the name without its vendor: `GPT-4o` of `OpenAI: GPT-4o`."""
+    name = clean(event.name, 60)
+    return name.partition(": ")[2].strip() or name
+
+
+def _price_news(event: Event) -> str:
+    if "became_free" in event.marks:
+        return "is now free"
+    if "became_paid" in event.marks:
+        return "is no longer free"
+    if "became_variable" in event.marks:
+        return "now has a variable price"
+    for key in prices.in_order(event.prices):
+        change = event.prices[key].change
+        if change:
+            return prices.percentage(change, 0)
+    return "has a new price"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the text within the limit, cut between words where there are any."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    if text[limit - 1] != " " and " " in head[limit // 2 :]:
+        head = head.rsplit(" ", 1)[0]
+    return head.rstrip(" ,:") + "…"

@@ -1,0 +1,270 @@
+"""One event in words: its head and its lines, for whatever they are written into."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Mark, Offer, PriceChange
+from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
+from watcher.messages import prices
+from watcher.messages.document import Line, Span, Style
+from watcher.messages.text import clean, own_link, page
+
+_MINOR_PRICES = 6
+"""Prices beside prompt and completion that a new model is introduced with; the page has the rest."""
+_SET_ITEMS = 12
+"""Items of a set that are told as added or removed."""
+
+
+def head(event: Event) -> Line:
+    """Return what an event is about: the model's name with its link, and its id."""
+    name = clean(event.name)
+    if event.model is None:
+        return (Span(name, "strong"),)
+    linked = Span(name, "strong", own_link(event.url))
+    if name == clean(event.model):
+        return (linked,)
+    return (linked, Span("  "), Span(clean(event.model), "code"))
+
+
+def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
+    """Yield what there is to say about an event, most important first; price changes only `with_prices`."""
+    for mark in event.marks:
+        if mark in _MARKS:
+            yield (Span(_MARKS[mark][0], _MARKS[mark][1]),)
+    if event.kind == "expiring":
+        yield (Span(f"{_sentence_case(deadline(event))}{_on(event)}"),)
+    if event.kind == "expired":
+        yield (Span("No longer in the catalogue"),)
+    if event.kind == "retargeted":
+        yield from _target_lines(event)
+    for key in prices.in_order(event.prices) if with_prices else ():
+        if not prices.is_told_by_window(key, event.prices):
+            yield _price_line(key, event.prices[key])
+    for path, change in event.fields.items():
+        told_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
+        # Of the whole catalogue, values are known only where they are the same for all; the detail tells the rest.
+        if not told_above and change.old != change.new:
+            yield _field_line(path, change)
+    if event.offer is not None and event.kind in _OFFER_SHOWN:
+        yield from _offer_lines(event)
+    for alternative in event.alternatives:
+        yield _alternative_line(alternative)
+    if event.detail:
+        yield (Span(clean(event.detail, 500)),)
+    yield (Span(f"Since {moment_text(event.since)}", "muted"),)
+
+
+_MARKS: dict[Mark, tuple[str, Style]] = {
+    "became_free": ("Became free", "good"),
+    "became_paid": ("No longer free", "bad"),
+    "became_variable": ("The price now depends on the routing", "bad"),
+    "unlisted": ("Not listed yet: seen in the RSS feed alone", "muted"),
+    "imported": ("From imported history", "muted"),
+}
+
+_OFFER_SHOWN: frozenset[Kind] = frozenset({"new", "expired", "expiring", "returned", "repriced"})
+
+
+def _price_line(key: str, change: PriceChange) -> Line:
+    old, new = prices.price_text(key, change.old), prices.price_text(key, change.new)
+    unit = "" if change.new is not None and prices.is_free(change.new) else f" {prices.unit(key)}"
+    spans = [
+        Span(f"{clean(prices.label(key))}: ", "muted"),
+        Span(f"{old} → "),
+        Span(new, "strong"),
+        Span(unit, "muted"),
+    ]
+    if change.change:
+        falls = change.change.startswith("-")
+        arrow = "↓" if falls else "↑"
+        spans += [Span("  "), Span(f"{arrow} {prices.percentage(change.change)}", "good" if falls else "bad")]
+    return tuple(spans)
+
+
+def _offer_lines(event: Event) -> Iterator[Line]:
+    offer = event.offer
+    assert offer is not None
+    if event.kind in ("new", "expired", "returned") and offer.prices:
+        told = [key for key in prices.in_order(offer.prices) if key not in event.prices]
+        charged = headline_keys(offer.prices)
+        free = is_free(offer.prices)
+        main = [key for key in told if key in charged and (free or charged == TOKEN_PRICES or key not in TOKEN_PRICES)]
+        minor = [
+            key
+            for key in told
+            if key not in main
+            and not prices.is_free(offer.prices[key])
+            and not ("@" in key and offer.prices[key] == offer.prices.get(key.partition("@")[0]))
+        ]
+        last = "last price: " if event.kind == "expired" else "price: "
+        if main:
+            yield (Span(last, "muted"), Span(_price_list(main, offer)))
+        if minor:
+            more = f", and {len(minor) - _MINOR_PRICES} more" if len(minor) > _MINOR_PRICES else ""
+            yield (Span("also: ", "muted"), Span(_price_list(minor[:_MINOR_PRICES], offer) + more))
+    facts = []
+    if offer.context_length:
+        facts.append(f"{prices.count(offer.context_length)} tokens of context")
+    if offer.max_completion_tokens and event.kind == "new":
+        facts.append(f"up to {prices.count(offer.max_completion_tokens)} out")
+    if event.kind == "new" and (offer.input_modalities or offer.output_modalities):
+        facts.append(f"{_names(offer.input_modalities)} → {_names(offer.output_modalities)}")
+    if facts:
+        yield (Span(" · ".join(facts)),)
+    if event.kind == "new" and offer.expiration_date:
+        past = event.days_left is not None and event.days_left < 0
+        text = _sentence_case(deadline(event)) if past else f"Expires on {day_text(offer.expiration_date)}"
+        yield (Span(text, "bad"),)
+
+
+def _price_list(keys: Sequence[str], offer: Offer) -> str:
+    """Return `$3 prompt, $15 completion per 1M tokens`, with each unit said once, after its prices."""
+    if is_free(offer.prices) and all(prices.is_free(offer.prices[key]) for key in keys):
+        return "free"
+    parts = []
+    for at, key in enumerate(keys):
+        price = prices.price_text(key, offer.prices[key])
+        unit = prices.unit(key)
+        said = price in ("free", "varies") or (at + 1 < len(keys) and prices.unit(keys[at + 1]) == unit)
+        # "$0.01 per search" needs no label.
+        label = f" {clean(prices.label(key))}" if unit == prices.PER_MILLION or said else ""
+        parts.append(f"{price}{label}{'' if said else f' {unit}'}")
+    return ", ".join(parts)
+
+
+_REASONS = {
+    "variant": "a variant of the same model",
+    "same_model": "the same model under another id",
+    "same_weights": "the same weights",
+    "same_name": "a model of the same name",
+}
+
+
+def _alternative_line(alternative: Alternative) -> Line:
+    return (
+        Span("still works: ", "muted"),
+        Span(clean(alternative.id), "code", page(alternative.id)),
+        Span(f" ({_REASONS[alternative.reason]})"),
+    )
+
+
+def target(event: Event) -> FieldChange | None:
+    """Return the change of what an alias or an id stands for."""
+    if event.kind != "retargeted":
+        return None
+    for path, change in event.fields.items():
+        if "alias_target" in path or "canonical_slug" in path:
+            return change
+    return None
+
+
+def _target_lines(event: Event) -> Iterator[Line]:
+    goal = target(event)
+    if goal is not None:
+        yield (
+            Span("was "),
+            Span(value_text("", goal.old), "code"),
+            Span(", now "),
+            Span(value_text("", goal.new), "code"),
+        )
+
+
+def deadline(event: Event) -> str:
+    """Return when a model expires, as the rest of a sentence about it."""
+    expiry = _expiry(event)
+    if (expiry is not None and expiry.new is None) or (event.offer is not None and not event.offer.expiration_date):
+        return "no longer expires"
+    match event.days_left:
+        case None:
+            return "will expire"
+        case 0:
+            return "expires today"
+        case 1:
+            return "expires tomorrow"
+        case days if days < 0:
+            went = event.offer.expiration_date if event.offer is not None else None
+            return f"was to go{f' on {day_text(went)}' if went else ''}, still there"
+        case days:
+            return f"expires in {days} days"
+
+
+def _expiry(event: Event) -> FieldChange | None:
+    return next((change for path, change in event.fields.items() if path.endswith("expiration_date")), None)
+
+
+def _on(event: Event) -> str:
+    """Return `, on 20 January 2026 (before: …)` for an expiration date that is known."""
+    expiry = _expiry(event)
+    new = expiry.new if expiry is not None else event.offer.expiration_date if event.offer is not None else None
+    old = expiry.old if expiry is not None else None
+    if new is None:
+        return f" (it was to expire on {day_text(old)})" if old else ""
+    on = "" if event.days_left is not None and event.days_left < 0 else f", on {day_text(new)}"
+    return on + (f" (before: {day_text(old)})" if old and old != new else "")
+
+
+_FIELD_LABELS = {
+    "top_provider.max_completion_tokens": "output limit",
+    "max_completion_tokens": "output limit",
+    "top_provider.context_length": "context at the top provider",
+    "top_provider.is_moderated": "moderated",
+    "hugging_face_id": "Hugging Face id",
+}
+
+
+def field_label(path: str) -> str:
+    """Return the path of a value in the API's document in words."""
+    return clean(_FIELD_LABELS.get(path, path.rpartition(".")[2].replace("_", " ")), 60)
+
+
+def _field_line(path: str, change: FieldChange) -> Line:
+    label = Span(f"{field_label(path)}: ", "muted")
+    if isinstance(change.old, list | tuple) and isinstance(change.new, list | tuple):
+        added = [item for item in change.new if item not in change.old]
+        removed = [item for item in change.old if item not in change.new]
+        signed = [f"+{clean(item, 80)}" for item in added] + [f"−{clean(item, 80)}" for item in removed]
+        shown = " ".join(signed[:_SET_ITEMS]) + (f" and {len(signed) - _SET_ITEMS} more" if signed[_SET_ITEMS:] else "")
+        return (label, Span(shown or "another order"))
+    return (label, Span(f"{value_text(path, change.old)} → "), Span(value_text(path, change.new), "strong"))
+
+
+def value_text(path: str, value: Any) -> str:
+    """Return a value of the API's document in words: `128K` tokens, `yes`, `none`."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case int() if path.endswith(("context_length", "tokens")):
+            return prices.count(value)
+        case str():
+            return clean(value) or "empty"
+        case list() | tuple():
+            return _names(value)
+        case _:
+            return clean(msgspec.json.encode(value).decode(errors="replace"))
+
+
+def _names(values: Sequence[Any]) -> str:
+    return clean(", ".join(clean(value, 40) for value in values)) or "none"
+
+
+def day_text(text: object) -> str:
+    """Return an API date such as `2026-01-20` as `20 January 2026`; what is no date stays as it came."""
+    try:
+        day = date.fromisoformat(str(text)[:10])
+    except ValueError:
+        return clean(text, 40)
+    return f"{day.day} {day:%B %Y}"
+
+
+def moment_text(at: datetime) -> str:
+    """Return a moment (UTC) in words."""
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
