@@ -28,7 +28,7 @@ from watcher.catalog.state import Judgement, ModelStates
 from watcher.config.settings import Channel, Config
 from watcher.config.settings import Source as SourceSettings
 from watcher.errors import SourceError, WatcherError
-from watcher.rules import heartbeat as alive
+from watcher.rules import heartbeat
 from watcher.rules.routing import route
 from watcher.rules.timing import due_at
 from watcher.store.glance import Glance, maintenance_due
@@ -223,7 +223,7 @@ def _nothing_else_to_judge(fetched: _Fetched, seen: Glance, config: Config, now:
     same_question = (listed.query, listed.policy) == (_query(config.source), fingerprint(config.announce))
     same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
     quiet = listed.health.quiet and (listed.next_due is None or now < listed.next_due)
-    rests = not maintenance_due(seen.kept, now) and not alive.due(config.channels, seen.alive, now)
+    rests = not maintenance_due(seen.kept, now) and not heartbeat.due(config.channels, seen.alive, now)
     return same_question and same_feed and quiet and rests
 
 
@@ -336,7 +336,7 @@ def _judge_and_store(
     )
     wanted = _store_news(session, events, done, config, now)
     models = sum(model_state.present for model_state in ({**states, **fed.states}).values())
-    told_alive = alive.queue(session, config.channels, models, verdict.reason, now)
+    told_alive = heartbeat.queue(session, config.channels, models, verdict.reason, now)
     return Report(
         poll=done,
         events=events,

@@ -19,8 +19,8 @@ from watcher.cycle import check
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import drain
 from watcher.messages.headline import headline
-from watcher.rules import heartbeat as alive
-from watcher.store.records import Alive
+from watcher.rules import heartbeat
+from watcher.store.records import Heartbeat
 from watcher.store.store import Store
 
 HOUR = timedelta(hours=1)
@@ -172,7 +172,7 @@ def test_an_unchanged_list_is_judged_anew_only_when_it_is_due(watch: Watch) -> N
     def noted(moment: datetime) -> bool:
         glance = watch.store.glance(moment)
         assert glance is not None
-        return not alive.due(watch.config.channels, glance.alive, moment)
+        return not heartbeat.due(watch.config.channels, glance.alive, moment)
 
     assert noted(NINE - timedelta(seconds=1))
     assert not noted(NINE)
@@ -212,20 +212,20 @@ BERLIN = [
 @pytest.mark.parametrize(("rhythm", "start", "times"), BERLIN)
 def test_it_comes_once_on_the_days_on_which_clocks_change(rhythm: str, start: datetime, times: list[datetime]) -> None:
     team = channel(alive=rhythm, timezone="Europe/Berlin")
-    state = {"team": Alive(start, start)}
+    state = {"team": Heartbeat(start, start)}
     came = []
     for number in range(24 * 12):
         now = start + number * timedelta(minutes=5)
-        if alive.due([team], state, now):
+        if heartbeat.due([team], state, now):
             came.append(now)
-            state = {"team": Alive(now, now)}
+            state = {"team": Heartbeat(now, now)}
     assert came == times
 
 
 def test_hourly_is_each_hour(watch: Watch) -> None:
     team = channel(alive="hourly")
-    assert alive.due([team], {"team": Alive(NINE, NINE)}, NINE + HOUR)
-    assert not alive.due([team], {"team": Alive(NINE, NINE)}, NINE + HOUR - timedelta(seconds=1))
+    assert heartbeat.due([team], {"team": Heartbeat(NINE, NINE)}, NINE + HOUR)
+    assert not heartbeat.due([team], {"team": Heartbeat(NINE, NINE)}, NINE + HOUR - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
