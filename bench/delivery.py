@@ -165,14 +165,14 @@ def _events(now: datetime) -> list[Any]:
 
 
 def _fill(folder: Path) -> None:
-    from watcher.cycle import queue
+    from watcher.rules.routing import route
     from watcher.store.store import Store
 
     now = datetime.now(UTC)
     config, events = _config(folder), _events(now)
     with Store.open(config.store.url) as store, store.writing() as session:
         session.state.add_events(events)
-        queue(session, events, config.channels, now)
+        session.outbox.add(route(config.channels, events, {}, now)[0], now)
 
 
 def _send(folder: Path) -> None:

@@ -20,6 +20,7 @@ from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES
 from watcher.catalog.reading import read
+from watcher.config.settings import Config, Source, Store
 from watcher.replay import Replay
 
 POLL = timedelta(minutes=5)
@@ -84,8 +85,9 @@ def judge(archive: Path) -> Judged:
             captures.append(lasting.capture(*recorded))
             yield recorded
 
-    steps = list(Replay(Policy()).run(noted()))
-    return Judged(captures, [event for step in steps for event in step.events], Counter(step.outcome for step in steps))
+    decisions = [decision for _, decision in Replay(Config(None, Source(), Store(""), Policy())).run(noted())]
+    events = [event for decision in decisions for event in decision.events]
+    return Judged(captures, events, Counter(decision.outcome for decision in decisions))
 
 
 def _said(event: Event) -> lasting.Said:
@@ -99,7 +101,10 @@ def differences_by_cadence(archive: Path) -> list[str]:
 
     A time may differ by one capture. An absence of a single capture is told only where its repetitions confirm it.
     """
-    once, often = Replay(Policy()), Replay(Policy())
+    once, often = (
+        Replay(Config(None, Source(), Store(""), Policy())),
+        Replay(Config(None, Source(), Store(""), Policy())),
+    )
     told_once, told_often = [], []
     captures: list[lasting.Capture] = []
     recorded = list(lasting.captures(archive))

@@ -161,7 +161,7 @@ def test_a_dry_run_remembers_nothing_for_a_channel(world: World) -> None:
     world.shown = (body([document("a/one", "103")]),)
     assert news(check(world.store, world, world.config, now=world.now + MINUTE, dry_run=True)) == ["repriced a/one"]
     with world.store.reading() as session:
-        assert session.outbox.told("coarse", "a/one") == {}
+        assert session.outbox.prices() == {}
         assert session.history.events() == []
 
 
@@ -471,7 +471,7 @@ def test_old_polls_are_forgotten_although_nothing_ever_changes(world: World) -> 
 def test_a_day_between_two_looks_is_only_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.shows(document("a/a"))
     read_only = []
-    monkeypatch.setattr(Maintenance, "keep", lambda _self, span, now: read_only.append((span, now)))
+    monkeypatch.setattr(Maintenance, "prune", lambda _self, span, now: read_only.append((span, now)))
     world.check(timedelta(hours=23))
     assert read_only == []
     world.check(timedelta(hours=1))
@@ -634,7 +634,7 @@ def test_what_crashes_is_a_failed_poll_that_is_told_and_the_next_poll_goes_on(
     assert "Poison" in caplog.text
     with world.store.reading() as session:
         assert session.state.last_poll() == reports[2].poll
-        assert session.state.standing().health.failures == 3
+        assert session.state.source("list").health.failures == 3
     report = world.shows(document("a/one"), document("b/two"))
     assert news(report) == ["new b/two", "source_recovered *"]
 

@@ -9,15 +9,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tests.store.samples import HOUR, START, body, document, unfit
+from watcher.catalog.decision import Decision
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.rebuild import CaptureSeen, Span, snapshots, tell
-from watcher.replay import Replay, Step
+from watcher.config.settings import Config, Source, Store
+from watcher.rebuild import CaptureSeen, Span, rebuild_history, snapshots
+from watcher.replay import Replay
 
 
 class Capture(Struct):
     at: Any
     body: bytes
+
+
+def config(policy: Policy | None = None) -> Config:
+    return Config(None, Source(), Store(""), policy or Policy())
 
 
 Shown = Sequence[Mapping[str, Any]] | bytes
@@ -27,11 +33,11 @@ def captures(*shown: Shown) -> list[Capture]:
     return [Capture(START + n * HOUR, each if isinstance(each, bytes) else body(each)) for n, each in enumerate(shown)]
 
 
-def replayed(*shown: Shown, **policy: Any) -> list[Step]:
-    return list(Replay(replace(Policy(), **policy)).run(captures(*shown)))
+def replayed(*shown: Shown, **policy: Any) -> list[Decision]:
+    return [decision for _, decision in Replay(config(replace(Policy(), **policy))).run(captures(*shown))]
 
 
-def news(steps: Sequence[Step]) -> list[str]:
+def news(steps: Sequence[Decision]) -> list[str]:
     return [f"{n} {event.kind} {event.model or '*'}" for n, step in enumerate(steps) for event in step.events]
 
 
@@ -53,7 +59,7 @@ def test_a_capture_that_is_not_believed_says_why_and_changes_nothing() -> None:
     steps = replayed([ONE, TWO], b"oops", [ONE, TWO])
     assert [step.outcome for step in steps] == ["good", "failed", "good"]
     assert "not JSON" in str(steps[1].reason)
-    assert steps[1].changed == {}
+    assert steps[1].states == {}
 
 
 def test_the_clock_is_the_captures_own() -> None:
@@ -66,14 +72,14 @@ def test_the_clock_is_the_captures_own() -> None:
 
 def test_a_step_holds_the_models_that_changed_in_it() -> None:
     steps = replayed([ONE, TWO], [ONE, TWO], [ONE])
-    assert [sorted(step.changed) for step in steps] == [["a/one", "b/two"], [], ["b/two"]]
+    assert [sorted(step.states) for step in steps] == [["a/one", "b/two"], [], ["b/two"]]
 
 
 def test_resumed_where_it_stopped_it_tells_the_same() -> None:
-    run = Replay(Policy(settle=timedelta(0)))
+    run = Replay(config(Policy(settle=timedelta(0))))
     shown = ([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")])
     history = captures(*shown)
-    resumed = [step for part in (history[:2], history[2:3], history[3:]) for step in run.run(part)]
+    resumed = [step for part in (history[:2], history[2:3], history[3:]) for _, step in run.run(part)]
     assert news(resumed) == news(
         replayed(*([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")]), settle=timedelta(0))
     )
@@ -85,7 +91,7 @@ def test_resumed_where_it_stopped_it_tells_the_same() -> None:
 def told(*shown: Sequence[Mapping[str, Any]]) -> Any:
     problems: list[str] = []
     seen = (CaptureSeen(START + n * HOUR, read([body(each)]), trusted=False) for n, each in enumerate(shown))
-    return tell(seen, Policy(), problems), problems
+    return rebuild_history(seen, config(), problems), problems
 
 
 def spans(past: Any) -> list[tuple[str, int, int | None]]:
@@ -128,7 +134,7 @@ def test_stored_captures_are_put_together_again_as_they_were() -> None:
         (START + 2 * HOUR, ["b/two"], True),
         (START + 3 * HOUR, ["b/two"], True),
     ]
-    twice = tell(again, Policy(), [])
+    twice = rebuild_history(again, config(), [])
     assert spans(twice) == spans(past)
     assert twice.events == past.events
 
@@ -139,6 +145,6 @@ def test_captures_that_were_believed_are_believed_again_though_most_models_go() 
     for each, one in zip(span, many, strict=True):
         each.raw = read([body([one])]).entries[one["id"]].raw
     problems: list[str] = []
-    past = tell(snapshots(span, [(START, 50), (START + HOUR, 1)]), Policy(), problems)
+    past = rebuild_history(snapshots(span, [(START, 50), (START + HOUR, 1)]), config(), problems)
     assert problems == []
     assert len(past.polls) == 2

@@ -1,11 +1,12 @@
-"""One cycle: ask the source, judge what it shows, and store observation, announcement and deliveries together.
+"""One cycle: ask the source, decide what that means, and store observation, announcement and deliveries together.
 
-    fetch → unchanged and nothing due? ─ yes → one row in polls
+    fetch → nothing to do? ─ yes → one row in polls
               │ no
-              read → (witness) → [ judge list → judge feed → events → rules → deliveries ]   one transaction
+              load → read → (count) → decide → save          decide.py is pure; save is one transaction
 
-What is in the brackets happens wholly or not at all: after a crash the next cycle finds the same difference again.
-Whatever unexpected happens on the way is a failed poll, so that nobody takes silence for health.
+What is saved is saved wholly or not at all: after a crash the next cycle finds the same difference again. If another
+process saved in between, everything after the fetching is done again. Whatever unexpected happens on the way is a
+failed poll, so that nobody takes silence for health.
 """
 
 import time
@@ -18,27 +19,23 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog import guard, poll
-from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
+from watcher.catalog.decision import Decision, Fetched, Known
+from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
-from watcher.catalog.policy import Policy
-from watcher.catalog.reading import Snapshot, UnreadableError, read
-from watcher.catalog.settle import next_due
-from watcher.catalog.state import Judgement, ModelStates
-from watcher.config.settings import Channel, Config
+from watcher.catalog.poll import needs_count
+from watcher.catalog.reading import UnreadableError, read
+from watcher.config.settings import Config
 from watcher.config.settings import Source as SourceSettings
+from watcher.decide import decide, is_known_feed, is_unchanged, list_query
 from watcher.errors import SourceError, WatcherError
 from watcher.rules import heartbeat
-from watcher.rules.routing import route
-from watcher.rules.timing import due_at
-from watcher.store.glance import Glance, maintenance_due
-from watcher.store.records import Poll, Queued, Source
+from watcher.store.glance import maintenance_due
+from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
 
 if TYPE_CHECKING:
     from watcher.store.session import Session
-
 
 _log = getLogger("watcher")
 
@@ -85,46 +82,26 @@ class Report(Struct, frozen=True):
     wanted: Mapping[str, Sequence[str]] = {}
     """Channel → ids of the events queued for it."""
     problems: tuple[str, ...] = ()
-    """Lines for people about what was not understood."""
+    """Sentences for people about what could not be read, each told once."""
     not_before: float | None = None
     """Seconds for which the source would give the same answer again, or asked not to be called."""
     baseline: bool = False
     """Whether this showed how things are, which is no news."""
-    alive: tuple[str, ...] = ()
-    """Channels that a sign of life was queued for."""
+    heartbeats: tuple[str, ...] = ()
+    """Channels that a heartbeat was queued for."""
     bug: bool = False
-    """Whether it failed for a reason that is nobody's but this program's."""
+    """Whether it failed because of a mistake in this program."""
 
 
-class _Fetched(Struct, frozen=True):
-    """What the source said, or why it could not be heard."""
+class _Bodies(Struct, frozen=True):
+    """The answers of the source as they came, and how long they were asked for."""
 
     pages: tuple[bytes, ...] = ()
-    digest: bytes = b""
-    error: str | None = None
     feed: bytes | None = None
-    feed_digest: bytes = b""
-    feed_error: str | None = None
     not_before: float | None = None
+    """Seconds for which the source would give the same answer again, or asked not to be called."""
     age: int | None = None
-
-    def again(self, now: datetime) -> datetime | None:
-        """When it may be asked again, if it said so."""
-        return None if self.not_before is None else now + timedelta(seconds=self.not_before)
-
-    def unchanged(self, now: datetime, seconds: float, models: int) -> Poll:
-        """The record of a poll that showed nothing new."""
-        return Poll(now, "good", _milliseconds(seconds), models, not_before=self.again(now))
-
-
-class _Read(Struct, frozen=True):
-    """What it means."""
-
-    snapshot: Snapshot | None
-    feed: tuple[FeedModel, ...] | None
-    feed_whole: bool = True
-    error: str | None = None
-    feed_error: str | None = None
+    """Seconds since a cache got the list."""
 
 
 def check(
@@ -136,7 +113,7 @@ def check(
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
 ) -> Report:
-    """Run one cycle up to the queued deliveries; sending them is `alerts.outbox.drain`.
+    """Run one cycle up to the queued deliveries; sending them is `delivery.outbox.drain`.
 
     Args:
         store: where everything is remembered.
@@ -146,265 +123,174 @@ def check(
         monotonic: a clock in seconds for the duration.
         dry_run: find out, and store nothing.
     """
-    start = monotonic()
+    cycle = _Cycle(store, upstream, config, now, monotonic, dry_run)
     try:
-        return _check(store, upstream, config, now, lambda: monotonic() - start, dry_run=dry_run)
+        return cycle.run(*_fetch(upstream, config.source))
     except WatcherError:
         raise
     except Exception as error:
         _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
-        with store.writing(discard=dry_run) as session:
-            listed = session.state.source("list") or Source("", "", b"")
-            standing = session.state.standing()
-            verdict = poll.judge_failure(reason, now=now, standing=standing, policy=config.announce)
-            session.state.save_source("list", replace(listed, health=verdict.standing.health))
-            done = Poll(now, "failed", _milliseconds(monotonic() - start), events=len(verdict.events), reason=reason)
-            wanted = _store_news(session, verdict.events, done, config, now)
-        return Report(done, verdict.events, wanted, bug=True)
+        return replace(cycle.run(_Bodies(), Fetched(error=reason)), bug=True)
 
 
-def _check(
-    store: Store,
-    upstream: Upstream,
-    config: Config,
-    now: datetime,
-    seconds: Callable[[], float],
-    *,
-    dry_run: bool,
-) -> Report:
-    fetched = _fetch(upstream, config.source)
-    seen = store.glance(now)
-    listed = seen.listed if seen is not None and _nothing_else_to_judge(fetched, seen, config, now) else None
-    if listed is not None and listed.digest == fetched.digest:
-        done = fetched.unchanged(now, seconds(), listed.models)
-        if not dry_run:
-            store.note(done)
-        return Report(done, not_before=fetched.not_before)
-    heard = _read(fetched, seen.feed if seen is not None else None, config.source)
-    witness = _ask_witness(store, upstream, fetched, heard.snapshot, config, now)
-    with store.writing(discard=dry_run) as session:
-        if session.state.overtaken(now, now + timedelta(seconds=seconds())):
-            done = Poll(now, "overtaken", _milliseconds(seconds()), not_before=fetched.again(now))
-            session.state.add_poll(done)
-            return Report(done, not_before=fetched.not_before)
-        return _judge_and_store(session, fetched, heard, witness, config, now, seconds)
-
-
-def _fetch(upstream: Upstream, source: SourceSettings) -> _Fetched:
-    fetched = _Fetched()
+def _fetch(upstream: Upstream, source: SourceSettings) -> tuple[_Bodies, Fetched]:
+    """Return what the source says, not read yet."""
+    bodies, fetched = _Bodies(), Fetched()
     try:
         listing = upstream.models()
         waits = _at_most(listing.max_age, LONGEST_CACHED)
-        fetched = _Fetched(listing.pages, _digest(listing.pages), not_before=waits, age=listing.age)
+        bodies = _Bodies(listing.pages, not_before=waits, age=listing.age)
+        fetched = Fetched(digest=_digest(listing.pages))
     except (UnreachableError, TooSlowError) as error:
-        return _Fetched(error=str(error))  # the feed is on the same host
+        return bodies, Fetched(error=str(error))  # the feed is on the same host
     except SourceError as error:
-        asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)
-        fetched = _Fetched(error=str(error), not_before=asked)
+        bodies = _Bodies(not_before=_at_most(getattr(error, "retry_after", None), LONGEST_ASKED))
+        fetched = Fetched(error=str(error))
     if not source.rss:
-        return fetched
+        return bodies, fetched
     try:
         feed = upstream.feed(source.rss_chat_links)
         items = feed[max(feed.find(b"<item"), 0) :]  # before them is the time at which the feed was made
-        return replace(fetched, feed=feed, feed_digest=_digest([items]))
+        return replace(bodies, feed=feed), replace(fetched, feed_digest=_digest([items]))
     except SourceError as error:
         asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)  # it is the same host
-        both = [seconds for seconds in (fetched.not_before, asked) if seconds is not None]
-        return replace(fetched, feed_error=str(error), not_before=max(both, default=None))
+        both = [seconds for seconds in (bodies.not_before, asked) if seconds is not None]
+        return replace(bodies, not_before=max(both, default=None)), replace(fetched, feed_error=str(error))
 
 
-def _nothing_else_to_judge(fetched: _Fetched, seen: Glance, config: Config, now: datetime) -> bool:
-    """Whether there is nothing to judge if the list is as it was judged before: no time has come for anything."""
-    listed = seen.listed
-    if listed is None or fetched.error is not None or fetched.feed_error is not None:
-        return False
-    same_question = (listed.query, listed.policy) == (_query(config.source), fingerprint(config.announce))
-    same_feed = fetched.feed is None or _is_known_feed(fetched, seen.feed, config.source)
-    quiet = listed.health.quiet and (listed.next_due is None or now < listed.next_due)
-    rests = not maintenance_due(seen.kept, now) and not heartbeat.due(config.channels, seen.alive, now)
-    return same_question and same_feed and quiet and rests
+class _Cycle:
+    """One poll after the source has answered."""
 
+    def __init__(
+        self,
+        store: Store,
+        upstream: Upstream,
+        config: Config,
+        now: datetime,
+        monotonic: Callable[[], float],
+        dry_run: bool,
+    ) -> None:
+        self._store = store
+        self._upstream = upstream
+        self._config = config
+        self._now = now
+        self._monotonic = monotonic
+        self._start = monotonic()
+        self._dry_run = dry_run
 
-def _is_known_feed(fetched: _Fetched, known: Source | None, source: SourceSettings) -> bool:
-    return known is not None and (known.query, known.digest) == (_feed_query(source), fetched.feed_digest)
+    def run(self, bodies: _Bodies, fetched: Fetched) -> Report:
+        """Return what the cycle came to."""
+        cheap = self._store.glance(self._now)
+        if cheap is not None and self._nothing_to_do(cheap, bodies, fetched):
+            poll = self._poll(bodies, fetched, Decision("good", cheap.list))
+            if not self._dry_run:
+                self._store.note(poll)
+            return Report(poll, not_before=bodies.not_before)
+        while True:
+            with self._store.reading() as session:
+                known = self._load(session, bodies, fetched)
+            understood = self._read(known, bodies, fetched)
+            decision = decide(known, self._with_count(known, understood), self._config, self._now)
+            poll = self._poll(bodies, understood, decision)
+            if self._dry_run or self._save(known, understood, decision, poll):
+                return self._report(poll, decision, bodies)
 
+    def _nothing_to_do(self, known: Known, bodies: _Bodies, fetched: Fetched) -> bool:
+        now, config = self._now, self._config
+        same_feed = bodies.feed is None or is_known_feed(known, fetched, config)
+        rests = not maintenance_due(known.last_pruned, now) and not heartbeat.due(
+            config.channels, known.heartbeats, now
+        )
+        return rests and same_feed and fetched.feed_error is None and is_unchanged(known, fetched, config, now)
 
-def _read(fetched: _Fetched, known_feed: Source | None, source: SourceSettings) -> _Read:
-    error, snapshot = fetched.error, None
-    if error is None:
-        try:
-            snapshot = read(fetched.pages)
-        except UnreadableError as unreadable:
-            error = str(unreadable)
-    feed_error, models, whole = fetched.feed_error, None, True
-    if fetched.feed is not None and not _is_known_feed(fetched, known_feed, source):
+    def _load(self, session: "Session", bodies: _Bodies, fetched: Fetched) -> Known:
+        """Return what is remembered; the models only if something has to be judged."""
+        until = self._now + timedelta(seconds=self._monotonic() - self._start)
+        known = session.known(self._now, until)
+        same_feed = bodies.feed is None or is_known_feed(known, fetched, self._config)
+        if not (same_feed and is_unchanged(known, fetched, self._config, self._now)) and fetched.error is None:
+            known = replace(known, states=session.state.model_states())
+        due = heartbeat.due(self._config.channels, known.heartbeats, self._now)
+        return replace(known, changes=session.changes_since_heartbeats(due, known, self._now)) if due else known
+
+    def _read(self, known: Known, bodies: _Bodies, fetched: Fetched) -> Fetched:
+        """Return what the bodies mean, as far as it is not known already."""
+        if fetched.error is None and not is_unchanged(known, fetched, self._config, self._now):
+            try:
+                fetched = replace(fetched, snapshot=read(bodies.pages), fresh=_is_fresh(bodies, known, self._now))
+            except UnreadableError as error:
+                fetched = replace(fetched, error=str(error))
+        if bodies.feed is None or is_known_feed(known, fetched, self._config):
+            return fetched
         from watcher.upstream.feed import read_feed
 
         try:
-            feed = read_feed(fetched.feed)
-            models, whole = tuple(FeedModel(item.id, item.name, item.slug) for item in feed.entries), feed.whole
-        except SourceError as unreadable:
-            feed_error = str(unreadable)
-    return _Read(snapshot, models, whole, error, feed_error)
+            feed = read_feed(bodies.feed)
+        except SourceError as error:
+            return replace(fetched, feed_error=str(error))
+        models = tuple(FeedModel(item.id, item.name, item.slug) for item in feed.entries)
+        return replace(fetched, feed=models, feed_whole=feed.whole)
+
+    def _with_count(self, known: Known, fetched: Fetched) -> Fetched:
+        """Return the answer with the API's own count of models, if that decides whether the list is believed."""
+        source = self._config.source
+        if source.category or source.supported_parameters or known.list.query != list_query(source):
+            return fetched  # the API counts by output modality alone, so it would count more than was asked for
+        if not needs_count(known, fetched, self._config.announce):
+            return fetched
+        try:
+            return replace(fetched, count=self._upstream.count())
+        except SourceError:
+            return fetched
+
+    def _save(self, known: Known, fetched: Fetched, decision: Decision, poll: Poll) -> bool:
+        """Store everything in one transaction; False if another process stored a poll since `known` was loaded."""
+        with self._store.writing() as session:
+            if session.version() != known.version:
+                return False
+            if maintenance_due(known.last_pruned, self._now):
+                session.maintenance.prune(self._config.store.keep, self._now)
+            entries = fetched.snapshot.entries if fetched.snapshot else {}
+            session.save(known, decision, entries, poll)
+            return True
+
+    def _poll(self, bodies: _Bodies, fetched: Fetched, decision: Decision) -> Poll:
+        waits = bodies.not_before
+        models = decision.list.models if decision.outcome == "good" else None
+        return Poll(
+            at=self._now,
+            outcome=decision.outcome,
+            milliseconds=round((self._monotonic() - self._start) * 1000),
+            models=fetched.snapshot.total if fetched.snapshot else models,
+            events=len(decision.events),
+            reason=decision.reason,
+            feed=decision.feed_error,
+            not_before=None if waits is None else self._now + timedelta(seconds=waits),
+        )
+
+    def _report(self, poll: Poll, decision: Decision, bodies: _Bodies) -> Report:
+        wanted: dict[str, list[str]] = {channel.name: [] for channel in self._config.channels}
+        for queued in decision.deliveries:
+            if queued.event.kind != "alive":
+                wanted[queued.channel].append(queued.event.id)
+        return Report(
+            poll=poll,
+            events=decision.events,
+            wanted=wanted,
+            problems=decision.problems,
+            not_before=bodies.not_before,
+            baseline=decision.baseline,
+            heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
+        )
 
 
-def _is_fresh(session: "Session", fetched: _Fetched, now: datetime) -> bool:
+def _is_fresh(bodies: _Bodies, known: Known, now: datetime) -> bool:
     """Whether the answer is younger than the last poll: one that a cache had by then confirms nothing."""
-    last = session.state.last_poll()
-    if last is None or fetched.age is None or last.at > now:
+    if known.last_poll is None or bodies.age is None or known.last_poll > now:
         return True
-    return now - timedelta(seconds=fetched.age + 1) > last.at  # an age is in whole seconds, rounded down
-
-
-def _ask_witness(
-    store: Store, upstream: Upstream, fetched: _Fetched, snapshot: Snapshot | None, config: Config, now: datetime
-) -> int | None:
-    """Return the API's own count of models, if that decides whether the list is believed."""
-    if snapshot is None or config.source.category or config.source.supported_parameters:
-        return None  # the API counts by output modality alone, so it would count more than was asked for
-    with store.reading() as session:
-        listed = session.state.source("list")
-        if listed is None or listed.query != _query(config.source):
-            return None
-        states, standing, fresh = (
-            session.state.model_states(),
-            session.state.standing(),
-            _is_fresh(session, fetched, now),
-        )
-        needed = poll.needs_witness(snapshot, states, standing, config.announce, fresh=fresh)
-    try:
-        return upstream.count() if needed else None
-    except SourceError:
-        return None
-
-
-def _judge_and_store(
-    session: "Session",
-    fetched: _Fetched,
-    heard: _Read,
-    witness: int | None,
-    config: Config,
-    now: datetime,
-    seconds: Callable[[], float],
-) -> Report:
-    state, policy = session.state, config.announce
-    if maintenance_due(session.maintenance.kept(), now):
-        session.maintenance.keep(config.store.keep, now)
-    listed, standing, states = state.source("list"), state.standing(), state.model_states()
-    query = _query(config.source)
-    baseline = listed is None or listed.query != query
-    if standing.last_good is None:  # what an import knows was seen last when the import saw it last
-        standing = replace(standing, last_good=session.history.watched_until())
-    if heard.snapshot is None:
-        reason = heard.error or "it said nothing"
-        verdict = poll.judge_failure(reason, now=now, standing=standing, policy=policy)
-    else:
-        verdict = poll.judge_list(
-            states,
-            heard.snapshot,
-            now=now,
-            standing=standing,
-            policy=policy,
-            baseline=baseline,
-            witness=witness,
-            fresh=_is_fresh(session, fetched, now),
-        )
-    entries = heard.snapshot.entries if heard.snapshot else {}
-    state.save_states(verdict.judgement.states, states, entries, now)
-    states = {**states, **verdict.judgement.states}
-    fed, feed_error = _judge_feed(session, fetched, heard, states, config, now)
-    state.save_states(fed.states, states, {}, now)
-    if verdict.outcome == "good" and heard.snapshot is not None:
-        due = next_due(states, now, policy)
-        after = Source(query, fingerprint(policy), fetched.digest, heard.snapshot.total, due, verdict.standing.health)
-    else:
-        after = replace(listed or Source("", "", b""), health=verdict.standing.health)
-    if after != listed:
-        state.save_source("list", after)
-    events = verdict.events + fed.events
-    done = Poll(
-        at=now,
-        outcome=verdict.outcome,
-        milliseconds=_milliseconds(seconds()),
-        models=heard.snapshot.total if heard.snapshot else None,
-        events=len(events),
-        reason=verdict.reason,
-        feed=feed_error,
-        not_before=fetched.again(now),
-    )
-    wanted = _store_news(session, events, done, config, now)
-    models = sum(model_state.present for model_state in ({**states, **fed.states}).values())
-    told_alive = heartbeat.queue(session, config.channels, models, verdict.reason, now)
-    return Report(
-        poll=done,
-        events=events,
-        wanted=wanted,
-        problems=verdict.problems,
-        not_before=fetched.not_before,
-        baseline=baseline and verdict.outcome == "good",
-        alive=told_alive,
-    )
-
-
-def _judge_feed(
-    session: "Session", fetched: _Fetched, heard: _Read, states: ModelStates, config: Config, now: datetime
-) -> tuple[Judgement, str | None]:
-    """Return what the feed adds, and why it could not be used if it could not."""
-    if heard.feed is None or not states:
-        return Judgement({}), heard.feed_error
-    query = _feed_query(config.source)
-    known = session.state.source("feed")
-    baseline = known is None or known.query != query
-    if baseline and not (heard.feed and heard.feed_whole):  # what the rest has would be news at the next poll
-        return Judgement({}), "the RSS feed is empty or was cut off, and the first one must be whole"
-    unknown = unknown_to(states, heard.feed)
-    refusal = None if baseline else guard.check_feed(len(unknown), len(states), config.announce)
-    if refusal is not None:
-        return Judgement({}), refusal.reason
-    session.state.save_source("feed", Source(query, "", fetched.feed_digest, len(heard.feed)))
-    return judge_feed(unknown, now=now, baseline=baseline), heard.feed_error
-
-
-def _store_news(
-    session: "Session", events: tuple[Event, ...], done: Poll, config: Config, now: datetime
-) -> dict[str, list[str]]:
-    """Store what a poll came to, and queue its events; return the ids of those queued by channel."""
-    session.state.add_events(events)
-    session.state.add_poll(done)
-    return queue(session, events, config.channels, now)
-
-
-def queue(
-    session: "Session", events: Sequence[Event], channels: Sequence[Channel], now: datetime
-) -> dict[str, list[str]]:
-    """Queue each event for each channel that wants it, and return the ids of the events by channel."""
-    wanted: dict[str, list[str]] = {channel.name: [] for channel in channels}
-    due = {
-        (channel.name, kind): due_at(channel.timing, kind, now)
-        for channel in channels
-        for kind in {event.kind for event in events}
-    }
-    queued = []
-    for channel, event, adjusted in route(channels, events, session.outbox):
-        queued.append(Queued(channel, adjusted, due[channel, event.kind], reworded=adjusted != event))
-        wanted[channel].append(event.id)
-    session.outbox.add(queued, now)
-    return wanted
-
-
-def fingerprint(policy: Policy) -> str:
-    """Return what tells one policy from another: a changed one must be applied although the list is the same."""
-    return blake2b(repr(policy).encode(), digest_size=8).hexdigest()
-
-
-def _query(source: SourceSettings) -> str:
-    return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
-
-
-def _feed_query(source: SourceSettings) -> str:
-    return _query(source) + "&use_rss=true"
+    return now - timedelta(seconds=bodies.age + 1) > known.last_poll  # an age is in whole seconds, rounded down
 
 
 def _digest(bodies: Sequence[bytes]) -> bytes:
@@ -416,7 +302,3 @@ def _digest(bodies: Sequence[bytes]) -> bytes:
 
 def _at_most(seconds: float | None, most: timedelta) -> float | None:
     return None if seconds is None else min(seconds, most.total_seconds())
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

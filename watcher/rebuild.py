@@ -14,9 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.model import Event, Facets
-from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.state import ModelState
+from watcher.config.settings import Config
 from watcher.replay import Recorded, Replay
 
 
@@ -50,23 +50,23 @@ class RebuiltHistory(Struct):
     first_seen: dict[str, datetime]
 
 
-def tell(captures: Iterable[CaptureSeen], policy: Policy, problems: list[str]) -> RebuiltHistory:
-    """Go through captures in the order of their times and return what they tell.
+def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: list[str]) -> RebuiltHistory:
+    """Return the history that captures, in the order of their times, tell.
 
     A capture that is not believed is left out; why goes to `problems`.
     """
-    run = Replay(policy)
-    past = RebuiltHistory([], [], [], run.states, {})
+    run = Replay(replace(config, channels=()))
+    past = RebuiltHistory([], [], [], {}, {})
     open_spans: dict[str, Span] = {}
     for capture in captures:
-        step = run.judge(capture.at, capture.snapshot, trusted=capture.trusted)
-        if step.outcome != "good":
-            problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {step.reason}")
+        decision = run.judge(capture.at, capture.snapshot, trusted=capture.trusted)
+        if decision.outcome != "good":
+            problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {decision.reason}")
             continue
-        problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in step.problems]
+        problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in decision.problems]
         past.polls.append((capture.at, capture.snapshot.total))
-        past.events += [replace(event, marks=(*event.marks, "imported")) for event in step.events]
-        for model_id, state in step.changed.items():
+        past.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
+        for model_id, state in decision.states.items():
             past.first_seen.setdefault(model_id, capture.at)
             span = open_spans.get(model_id)
             if span is not None and not (state.present and span.facets == state.model.facets):
@@ -78,6 +78,7 @@ def tell(captures: Iterable[CaptureSeen], policy: Policy, problems: list[str]) -
                 span = Span(model_id, capture.at, None, state.model.facets, raw)
                 open_spans[model_id] = span
                 past.spans.append(span)
+    past.states = dict(run.known.states)
     return past
 
 

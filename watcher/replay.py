@@ -1,17 +1,13 @@
-"""The whole judgement over recorded snapshots, with their own clock: what would have been announced, and when."""
+"""The whole decision over recorded snapshots, with their own clock: what would have been announced, and when."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
-
-from watcher.catalog import poll
-from watcher.catalog.model import Event
-from watcher.catalog.policy import Policy
-from watcher.catalog.poll import Outcome, Standing, Verdict
+from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.catalog.reading import Snapshot, UnreadableError, read
-from watcher.catalog.state import ModelState
+from watcher.config.settings import Config
+from watcher.decide import after, decide
 
 
 class Recorded(Protocol):
@@ -26,55 +22,27 @@ class Recorded(Protocol):
         """What."""
 
 
-class Step(Struct, frozen=True):
-    """What one capture came to."""
-
-    at: datetime
-    outcome: Outcome
-    events: tuple[Event, ...]
-    changed: Mapping[str, ModelState]
-    """The models that are not as before."""
-    reason: str | None = None
-    """Why the capture was not believed."""
-    problems: tuple[str, ...] = ()
-
-
 class Replay:
-    """Judges captures one after the other, keeping in memory what a store would keep."""
+    """Decides about captures one after the other, keeping in memory what a store would keep."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-        self.states: dict[str, ModelState] = {}
-        self.standing = Standing()
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.known = Known()
 
-    def run(self, captures: Iterable[Recorded]) -> Iterator[Step]:
-        """Yield a step for each capture; the first that is believed is the baseline, and no news."""
+    def run(self, captures: Iterable[Recorded]) -> Iterator[tuple[datetime, Decision]]:
+        """Yield the time of each capture and what follows from it; the first that is believed is the baseline."""
         for capture in captures:
             try:
-                snapshot = read([capture.body])
+                fetched = Fetched(read([capture.body]))
             except UnreadableError as error:
-                yield self._take(capture.at, self._failure(capture.at, str(error)))
-            else:
-                yield self.judge(capture.at, snapshot)
+                fetched = Fetched(error=str(error))
+            yield capture.at, self._decide(capture.at, fetched)
 
-    def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Step:
-        """Judge what was shown at a time. `trusted`: it was believed before, so it is believed now."""
-        verdict = poll.judge_list(
-            self.states,
-            snapshot,
-            now=at,
-            standing=self.standing,
-            policy=self.policy,
-            baseline=self.standing.last_good is None,
-            witness=snapshot.total if trusted else None,
-        )
-        return self._take(at, verdict)
+    def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Decision:
+        """Decide about what was shown at a time. `trusted`: it was believed before, so it is believed now."""
+        return self._decide(at, Fetched(snapshot, count=snapshot.total if trusted else None))
 
-    def _failure(self, at: datetime, reason: str) -> Verdict:
-        return poll.judge_failure(reason, now=at, standing=self.standing, policy=self.policy)
-
-    def _take(self, at: datetime, verdict: Verdict) -> Step:
-        self.standing = verdict.standing
-        self.states |= verdict.judgement.states
-        judged = verdict.judgement
-        return Step(at, verdict.outcome, judged.events, judged.states, verdict.reason, verdict.problems)
+    def _decide(self, at: datetime, fetched: Fetched) -> Decision:
+        decision = decide(self.known, fetched, self.config, at)
+        self.known = after(self.known, decision, at)
+        return decision

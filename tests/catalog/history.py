@@ -15,13 +15,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog import poll
+from watcher.catalog.decision import Decision, Fetched, Known, SourceState
 from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
+from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.catalog.poll import Standing, Verdict
+from watcher.catalog.poll import decide_list
 from watcher.catalog.reading import read
-from watcher.catalog.state import Judgement, ModelState
+from watcher.catalog.state import ModelState, ModelStates
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,13 +73,22 @@ class World(Struct, frozen=True):
     """All that is known after a history, and everything that was told in it."""
 
     policy: Policy = UNDAMPED
-    states: dict[str, ModelState] = {}
-    standing: Standing = Standing()
+    known: Known = Known()
     events: tuple[Event, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     shown: tuple[bytes, ...] = ()
     """The pages of the last poll."""
     now: datetime = DAY
+
+    @property
+    def states(self) -> ModelStates:
+        """Every model known."""
+        return self.known.states
+
+    @property
+    def health(self) -> Health:
+        """That of the source."""
+        return self.known.list.health
 
     def poll(
         self,
@@ -95,31 +105,34 @@ class World(Struct, frozen=True):
         self, at: str | datetime, *pages: bytes, witness: int | None = None, baseline: bool | None = None
     ) -> "World":
         """The source answers with these bodies."""
-        now = moment(at) if isinstance(at, str) else at
-        verdict = poll.judge_list(
-            self.states,
-            read(pages),
-            now=now,
-            standing=self.standing,
-            policy=self.policy,
-            baseline=self.standing.last_good is None if baseline is None else baseline,
-            witness=witness,
-        )
-        return replace(self._after(now, verdict.judgement, verdict), shown=pages)
+        first = self.known.last_good is None if baseline is None else baseline
+        return replace(self._decide(at, Fetched(read(pages), count=witness), baseline=first), shown=pages)
 
     def fail(self, at: str | datetime, reason: str = "it does not answer") -> "World":
         """The source cannot be read."""
+        return self._decide(at, Fetched(error=reason))
+
+    def _decide(self, at: str | datetime, fetched: Fetched, *, baseline: bool = False) -> "World":
         now = moment(at) if isinstance(at, str) else at
-        verdict = poll.judge_failure(reason, now=now, standing=self.standing, policy=self.policy)
-        return self._after(now, verdict.judgement, verdict)
+        decision = decide_list(self.known, fetched, self.policy, now, baseline=baseline)
+        last_good = now if decision.outcome == "good" else self.known.last_good
+        states = {**self.states, **decision.states}
+        return replace(
+            self,
+            known=replace(self.known, list=decision.list, last_good=last_good, states=states),
+            events=self.events + decision.events,
+            decisions=(*self.decisions, decision),
+            now=now,
+        )
 
     def feed(self, at: str, *items: str, baseline: bool = False) -> "World":
         """The RSS feed has these items: an id, or an id, a space and its canonical slug."""
         now = moment(at)
         named = [(model_id, slug or None) for model_id, _, slug in (item.partition(" ") for item in items)]
         feed = [FeedModel(model_id, f"Name of {model_id}", slug) for model_id, slug in named]
-        unknown = unknown_to(self.states, feed)
-        return self._after(now, judge_feed(unknown, now=now, baseline=baseline), None)
+        states, events = judge_feed(unknown_to(self.states, feed), now=now, baseline=baseline)
+        known = replace(self.known, states={**self.states, **states})
+        return replace(self, known=known, events=self.events + events, now=now)
 
     def hold(self, until: str | datetime, every: timedelta = HOUR) -> "World":
         """The source goes on showing what it showed last."""
@@ -131,27 +144,17 @@ class World(Struct, frozen=True):
     def resumed(self) -> "World":
         """Everything is written down, forgotten, and read again."""
         states = msgspec.json.decode(msgspec.json.encode(self.states), type=dict[str, ModelState])
-        standing = msgspec.json.decode(msgspec.json.encode(self.standing), type=Standing)
-        return replace(self, states=states, standing=standing)
+        state = msgspec.json.decode(msgspec.json.encode(self.known.list), type=SourceState)
+        return replace(self, known=replace(self.known, states=states, list=state))
 
     def under(self, policy: Policy) -> "World":
         """The settings change."""
         return replace(self, policy=policy)
 
-    def _after(self, now: datetime, judgement: Judgement, verdict: Verdict | None) -> "World":
-        return replace(
-            self,
-            states={**self.states, **judgement.states},
-            standing=verdict.standing if verdict else self.standing,
-            events=self.events + (verdict.events if verdict else judgement.events),
-            verdicts=(*self.verdicts, verdict) if verdict else self.verdicts,
-            now=now,
-        )
-
     @property
-    def last(self) -> Verdict:
-        """What the last poll came to."""
-        return self.verdicts[-1]
+    def last(self) -> Decision:
+        """What the last poll of the list came to."""
+        return self.decisions[-1]
 
     @property
     def news(self) -> list[str]:

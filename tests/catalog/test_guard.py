@@ -7,6 +7,7 @@ import pytest
 
 from tests.catalog.history import World, body, many, model
 from watcher.catalog import guard, poll
+from watcher.catalog.decision import Fetched
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 
@@ -35,8 +36,8 @@ def test_an_implausible_list_is_refused_and_changes_nothing_but_health(
     before = world()
     after = before.poll("01:00", *documents, **page)
     assert (after.last.outcome, after.last.reason) == ("refused", why)
-    assert (after.states, after.standing.last_good) == (before.states, before.standing.last_good)
-    assert after.standing.health.reason == why
+    assert (after.states, after.known.last_good) == (before.states, before.known.last_good)
+    assert after.health.reason == why
     assert [event.kind for event in after.events] == ["catalog_suspect"]
     assert after.events[0].detail == f"A poll was refused: {why}. Nothing was taken from it."
     assert after.poll("02:00", *BEFORE).hold("1 00:00").events == after.events
@@ -88,7 +89,7 @@ def test_a_list_that_a_witness_confirms_expires_what_is_gone_once_it_is_gone_twi
 
 def test_three_polls_in_a_row_that_agree_are_believed() -> None:
     after = world().poll("01:00", *LESS).poll("02:00", *LESS)
-    assert [verdict.outcome for verdict in after.verdicts[1:]] == ["refused", "refused"]
+    assert [decision.outcome for decision in after.decisions[1:]] == ["refused", "refused"]
     after = after.poll("03:00", *LESS)
     assert after.last.outcome == "good"
     after = after.poll("04:00", *LESS)
@@ -135,7 +136,7 @@ def test_a_witness_is_needed_only_where_it_decides() -> None:
     before = world()
 
     def needed(history: World, *documents: Any, **page: Any) -> bool:
-        return poll.needs_witness(read([body(*documents, **page)]), history.states, history.standing, history.policy)
+        return poll.needs_count(history.known, Fetched(read([body(*documents, **page)])), history.policy)
 
     assert needed(before, *LESS)
     assert not needed(before, *BEFORE)
@@ -193,4 +194,4 @@ def test_lists_that_contradict_themselves_agree_with_none() -> None:
     for hour in ("01:00", "02:00"):
         world = world.poll(hour, *all_of_them[:60], total_count=100)
     world = world.poll("03:00", *all_of_them[:60])
-    assert world.verdicts[-1].outcome == "refused"
+    assert world.last.outcome == "refused"

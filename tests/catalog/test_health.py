@@ -17,11 +17,11 @@ def failing(polls: int, world: World | None = None) -> World:
 
 
 def test_two_failures_are_not_told_and_neither_is_their_end() -> None:
-    assert not failing(2).standing.health.quiet
+    assert not failing(2).health.quiet
     world = failing(2).poll("03:00", *BEFORE)
-    assert world.standing.health.quiet
+    assert world.health.quiet
     assert world.events == ()
-    assert world.standing.health == Health()
+    assert world.health == Health()
 
 
 def test_the_third_failure_in_a_row_is_told_once() -> None:
@@ -34,8 +34,8 @@ def test_the_third_failure_in_a_row_is_told_once() -> None:
         moment("01:00"),
     )
     assert event.detail == "It could not be read for 3 polls in a row: it answered 503"
-    assert world.last.reason == world.standing.health.reason == "it answered 503"
-    assert world.standing.last_good == moment("00:00")
+    assert world.last.reason == world.health.reason == "it answered 503"
+    assert world.known.last_good == moment("00:00")
 
 
 def test_a_failure_changes_no_model() -> None:

@@ -94,7 +94,7 @@ def test_a_price_that_a_condition_nobody_knows_may_explain_is_no_reprice_and_the
 
     world = through(World().poll("00:00", lunar(DAY)), 10, lunar)
     assert world.news == []
-    problems = [line for verdict in world.verdicts for line in verdict.problems]
+    problems = [line for decision in world.decisions for line in decision.problems]
     assert problems == [
         "a/b: its prices have a condition that is not understood (on_full_moon); a price named with it is no news"
     ]
@@ -322,12 +322,12 @@ def test_a_field_that_many_models_have_and_that_cannot_be_read_any_more_is_suspe
             "What was known before is kept, so a change there is not seen.",
         )
     ]
-    assert world.standing.health.gaps.suspect == ("expiration_date",)
-    assert [line for verdict in world.verdicts for line in verdict.problems] == [
+    assert world.health.gaps.suspect == ("expiration_date",)
+    assert [line for decision in world.decisions for line in decision.problems] == [
         "expiration_date cannot be read of 400 models (many/m0, many/m1, many/m10, …); what was known before is kept"
     ]
     world = world.resumed().poll("09:00", *dated("2027-01-31"))
-    assert world.standing.health.gaps.suspect == ()
+    assert world.health.gaps.suspect == ()
     world = world.poll("10:00", *dated("soon"))
     assert [event.kind for event in world.events] == ["catalog_suspect"] * 2
 

@@ -186,9 +186,9 @@ def test_a_poll_of_the_same_bytes_before_anything_is_due_need_not_be_judged(
     for shown in history:
         judged = shown.onto(judged)
         page = b"" if shown.documents is None else body(ALWAYS, *shown.documents)
-        quiet = skipping.standing.health == World().standing.health
+        quiet = skipping.health == World().health
         if page and known and known[0] == page and quiet and (known[1] is None or shown.at < known[1]):
-            skipping = replace(skipping, now=shown.at, standing=replace(skipping.standing, last_good=shown.at))
+            skipping = replace(skipping, now=shown.at, known=replace(skipping.known, last_good=shown.at))
             continue
         skipping = shown.onto(skipping)
         if page:

@@ -8,9 +8,9 @@ import pytest
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery, Digest, Rules, Source, Timing
 from watcher.config.settings import Store as StoreSettings
-from watcher.cycle import queue
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import Attempt, drain, pause
+from watcher.rules.routing import route
 from watcher.store.store import Store
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,7 +45,7 @@ class World:
     def queue(self, *events: Event) -> "World":
         with self.store.writing() as session:
             session.state.add_events(events)
-            queue(session, events, self.config.channels, self.now)
+            session.outbox.add(route(self.config.channels, events, {}, self.now)[0], self.now)
         return self
 
     def drain(self, after: timedelta = timedelta()) -> list[Attempt]:

@@ -16,10 +16,10 @@ from tests.end_to_end.conftest import Command
 from tests.end_to_end.test_check import HAIKU, channel, story
 from tests.receivers import Sink
 from tests.store.samples import HOUR, START, Polls, contents, document, event, rows
+from watcher.catalog.decision import Heartbeat, Queued, SourceState
 from watcher.simulator import Simulator, StorySource
 from watcher.store import copying
 from watcher.store.outbox import Delivery
-from watcher.store.records import Alive, Queued, Source
 from watcher.store.revisions import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
@@ -155,15 +155,15 @@ def fill(store: Store) -> None:
         made = tuple(event(number) for number in range(30))
         session.state.add_events(made)
         session.outbox.add([Queued("team", one, START, reworded=True) for one in made], START)
-        session.outbox.save_told("team", "author/a", {"prompt": "0.1"})
-        session.state.save_source("list", Source("query", "policy", b"\x00\xff", 3, START))
-        session.maintenance.save_alive("team", Alive(START, START))
-        session.maintenance.keep(timedelta(), START)
+        session.outbox.save_prices("team", "author/a", {"prompt": "0.1"})
+        session.state.save_source("list", SourceState("query", "policy", b"\x00\xff", 3, START))
+        session.maintenance.save_heartbeat("team", Heartbeat(START, START))
+        session.maintenance.prune(timedelta(), START)
 
 
 def everything(store: Store) -> dict[str, object]:
     with store.reading() as session:
-        more = {"alive": session.maintenance.alive(), "kept": session.maintenance.kept()}
+        more = {"alive": session.maintenance.heartbeats(), "kept": session.maintenance.last_pruned()}
     return {**contents(store), **more, "told": rows(store, "SELECT * FROM told ORDER BY model")}
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.end_to_end.conftest import Command
 from tests.store.samples import document
 from tests.test_cycle import World
+from watcher.catalog.decision import Heartbeat
 from watcher.catalog.event import heartbeat_event
 from watcher.config.parse import DIGEST, QUIET_HOURS
 from watcher.config.settings import Channel, Rules, Timing
@@ -20,7 +21,6 @@ from watcher.delivery.channel import Result
 from watcher.delivery.outbox import drain
 from watcher.messages.headline import headline
 from watcher.rules import heartbeat
-from watcher.store.records import Heartbeat
 from watcher.store.store import Store
 
 HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ class Watch(World):
 
     def at(self, moment: datetime) -> tuple[str, ...]:
         self.now = moment
-        return self.check(timedelta(0)).alive
+        return self.check(timedelta(0)).heartbeats
 
     def told(self, name: str = "team") -> list[str]:
         return [event.detail or "" for event in self.queued(name) if event.kind == "alive"]
@@ -121,7 +121,7 @@ def test_processes_that_poll_at_once_queue_one(watch: Watch, database: str) -> N
     def poll(_number: int) -> tuple[str, ...]:
         with Store.open(database) as store:
             barrier.wait(30)
-            return check(store, watch, watch.config, now=NINE).alive
+            return check(store, watch, watch.config, now=NINE).heartbeats
 
     with ThreadPoolExecutor(4) as pool:
         told = list(pool.map(poll, range(4)))
@@ -148,7 +148,7 @@ def test_a_channel_that_is_back_after_days_is_told_once_and_of_all_changes(watch
 
 def test_it_says_that_the_source_is_not_read(watch: Watch) -> None:
     watch.now = NINE
-    assert watch.fails("it is down").alive == ("team",)
+    assert watch.fails("it is down").heartbeats == ("team",)
     assert watch.told() == [
         "Watched 2 models, no change since the last one. But the last poll was not good: it is down"
     ]
@@ -172,7 +172,7 @@ def test_an_unchanged_list_is_judged_anew_only_when_it_is_due(watch: Watch) -> N
     def noted(moment: datetime) -> bool:
         glance = watch.store.glance(moment)
         assert glance is not None
-        return not heartbeat.due(watch.config.channels, glance.alive, moment)
+        return not heartbeat.due(watch.config.channels, glance.heartbeats, moment)
 
     assert noted(NINE - timedelta(seconds=1))
     assert not noted(NINE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import START, Polls, document, event
-from watcher.store.records import Queued
+from watcher.catalog.decision import Queued
 from watcher.store.store import Store
 
 

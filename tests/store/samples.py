@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import text
 
-from watcher.catalog import poll
+from watcher.catalog.decision import Fetched
 from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
+from watcher.catalog.poll import decide_list
 from watcher.catalog.reading import read
 from watcher.catalog.state import ModelState
 from watcher.store.records import Poll
@@ -72,23 +74,13 @@ class Polls:
         snapshot = read([body(documents)])
         with self.store.writing() as session:
             state = session.state
-            before, standing = state.model_states(), state.standing()
-            verdict = poll.judge_list(
-                before,
-                snapshot,
-                now=at,
-                standing=standing,
-                policy=self.policy,
-                baseline=standing.last_good is None,
-            )
-            state.save_states(verdict.judgement.states, before, snapshot.entries, at)
-            state.add_events(verdict.events)
-            states = {**before, **verdict.judgement.states}
-            fed = judge_feed(unknown_to(states, feed), now=at)
-            state.save_states(fed.states, states, {}, at)
-            state.add_events(fed.events)
-            state.add_poll(Poll(at, verdict.outcome, 1, snapshot.total))
-        return {**states, **fed.states}
+            known = replace(session.known(at), states=state.model_states())
+            decision = decide_list(known, Fetched(snapshot), self.policy, at, baseline=known.last_good is None)
+            states = {**known.states, **decision.states}
+            fed, news = judge_feed(unknown_to(states, feed), now=at)
+            together = replace(decision, states={**decision.states, **fed}, events=decision.events + news)
+            session.save(known, together, snapshot.entries, Poll(at, decision.outcome, 1, snapshot.total))
+        return {**states, **fed}
 
 
 def contents(store: Store) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from sqlalchemy import update
 
 from tests.store.conftest import url
 from tests.store.samples import HOUR, START, Polls, contents, document, event, moment, rows
+from watcher.catalog.decision import Queued
 from watcher.errors import StoreError
 from watcher.store import schema
 from watcher.store.glance import maintenance_due
-from watcher.store.records import Poll, Queued
+from watcher.store.records import Poll
 from watcher.store.store import Store
 
 DAY = timedelta(days=1)
@@ -33,7 +34,7 @@ def polls(store: Store) -> list[tuple[datetime, str]]:
 
 def keep(store: Store, span: timedelta = YEAR, now: datetime = LATER) -> None:
     with store.writing() as session:
-        session.maintenance.keep(span, now)
+        session.maintenance.prune(span, now)
 
 
 def test_old_polls_go_but_the_first_good_and_the_last_good(store: Store) -> None:
@@ -45,7 +46,7 @@ def test_old_polls_go_but_the_first_good_and_the_last_good(store: Store) -> None
     keep(store)
     assert polls(store) == [old[1], old[3], *young]
     with store.reading() as session:
-        assert session.state.standing().last_good == old[3][0]
+        assert session.state.last_good() == old[3][0]
         assert session.imported.first_live() == old[1][0], "an import tells its past from ours by it"
 
 
@@ -61,7 +62,7 @@ def test_how_long_is_a_setting_and_zero_is_for_ever(span: timedelta, left: int, 
     keep(store, span)
     assert len(polls(store)) == left - (span == DAY), "the first and the last"
     with store.reading() as session:
-        assert session.maintenance.kept() == LATER
+        assert session.maintenance.last_pruned() == LATER
 
 
 def test_the_edge_of_the_time_stays(store: Store) -> None:

@@ -73,9 +73,9 @@ def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     with Store.open("sqlite://") as store:
         with store.writing() as session:
-            session.outbox.save_told("team", "a/b", {"prompt": "1"})
+            session.outbox.save_prices("team", "a/b", {"prompt": "1"})
         with store.reading() as session:
-            assert session.outbox.told("team", "a/b") == {"prompt": "1"}
+            assert session.outbox.prices() == {("team", "a/b"): {"prompt": "1"}}
     assert list(tmp_path.iterdir()) == []
 
 

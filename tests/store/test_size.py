@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import url
-from watcher.catalog import poll
+from watcher.catalog.decision import Fetched, Known
 from watcher.catalog.policy import Policy
-from watcher.catalog.poll import Standing
 from watcher.catalog.reading import normalise, read
-from watcher.catalog.state import ModelState
+from watcher.config.settings import Config, Source
+from watcher.config.settings import Store as Settings
+from watcher.decide import after, decide
 from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.archive import read_archive
@@ -18,26 +19,24 @@ from watcher.upstream.archive import read_archive
 @pytest.mark.slow
 def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
-    states: dict[str, ModelState] = {}
-    standing, shown = Standing(), []
+    known, shown = Known(), []
     with Store.open(url(path)) as store:
         with store.writing() as session:
             for number, capture in enumerate(read_archive(str(archive_path))):
                 snapshot = read([capture.body])
-                verdict = poll.judge_list(
-                    states, snapshot, now=capture.at, standing=standing, policy=Policy(), baseline=not states
-                )
-                session.state.save_states(verdict.judgement.states, states, snapshot.entries, capture.at)
-                session.state.add_events(verdict.events)
-                session.state.add_poll(Poll(capture.at, verdict.outcome, 1, snapshot.total, len(verdict.events)))
-                states, standing = {**states, **verdict.judgement.states}, verdict.standing
+                decision = decide(known, Fetched(snapshot), Config(None, Source(), Settings(""), Policy()), capture.at)
+                poll = Poll(capture.at, decision.outcome, 1, snapshot.total, len(decision.events))
+                session.save(known, decision, snapshot.entries, poll)
+                known = after(known, decision, capture.at)
                 if number % 25 == 0:
                     there = {
-                        model_id: model_state.model for model_id, model_state in states.items() if model_state.present
+                        model_id: model_state.model
+                        for model_id, model_state in known.states.items()
+                        if model_state.present
                     }
                     shown.append((capture.at, there))
         with store.reading() as session:
-            assert session.state.model_states() == states
+            assert session.state.model_states() == known.states
             for at, there in shown:
                 catalogue = session.history.catalogue(at)
                 assert {version.model.id: version.model for version in catalogue} == there

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.store.samples import HOUR, MINUTE, START, Polls, body, document, event, rows, unfit
+from watcher.catalog.decision import SourceState
 from watcher.catalog.diff import Pending
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.health import Health
@@ -16,7 +17,7 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Entry, read
 from watcher.catalog.state import ModelState
 from watcher.store.documents import decompress, unpack
-from watcher.store.records import Poll, Source
+from watcher.store.records import Poll
 from watcher.store.store import Store
 
 A, B = "author/a", "author/b"
@@ -40,26 +41,28 @@ def save(store: Store, *changed: ModelState, **entries: Entry) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        Source("https://openrouter.ai/api/v1?a=b", "policy", b"\x00digest\xff", 340, START, Health()),
-        Source("", "", b""),
-        Source("q", "p", b"d", 1, None, Health(3, START, True, 2, START + HOUR, ("a/b", "c/d"), "it is too short")),
+        SourceState("https://openrouter.ai/api/v1?a=b", "policy", b"\x00digest\xff", 340, START, Health()),
+        SourceState("", "", b""),
+        SourceState(
+            "q", "p", b"d", 1, None, Health(3, START, True, 2, START + HOUR, ("a/b", "c/d"), "it is too short")
+        ),
     ],
 )
-def test_a_source_comes_back_as_it_was_saved(source: Source, store: Store) -> None:
+def test_a_source_comes_back_as_it_was_saved(source: SourceState, store: Store) -> None:
     with store.writing() as session:
-        session.state.save_source("feed", Source("another", "", b""))
-        session.state.save_source("list", Source("before", "", b""))
+        session.state.save_source("feed", SourceState("another", "", b""))
+        session.state.save_source("list", SourceState("before", "", b""))
         session.state.save_source("list", source)
     with store.reading() as session:
         assert session.state.source("list") == source
-        assert session.state.source("feed") == Source("another", "", b"")
+        assert session.state.source("feed") == SourceState("another", "", b"")
 
 
 def test_what_was_never_seen_is_none(store: Store) -> None:
     with store.reading() as session:
-        assert session.state.source("list") is None
+        assert session.state.source("list") == SourceState()
         assert session.state.last_poll() is None
-        assert session.state.standing().last_good is None
+        assert session.state.last_good() is None
         assert session.state.model_states() == {}
 
 
@@ -68,11 +71,11 @@ def test_the_standing_is_the_last_good_poll_and_the_health_of_the_list(store: St
     with store.writing() as session:
         session.state.add_poll(Poll(START, "good", 5, 300))
         session.state.add_poll(refused)
-        session.state.save_source("list", Source("", "", b"", health=Health(failures=1)))
+        session.state.save_source("list", SourceState("", "", b"", health=Health(failures=1)))
     with store.reading() as session:
         assert session.state.last_poll() == refused
-        assert session.state.standing().last_good == START
-        assert session.state.standing().health == Health(failures=1)
+        assert session.state.last_good() == START
+        assert session.state.source("list").health == Health(failures=1)
 
 
 # ModelStates

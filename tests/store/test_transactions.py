@@ -1,6 +1,7 @@
 """One transaction: all of it or nothing, whatever ends it; and times that are the same everywhere."""
 
 import signal
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from tests.store.conftest import url
 from tests.store.processes import start
 from tests.store.samples import HOUR, START, Polls, contents, document, event
-from watcher.store.records import Poll, Queued, Source
+from watcher.catalog.decision import Queued, SourceState
+from watcher.store.records import Poll
 from watcher.store.session import Session
 from watcher.store.store import Store
 
@@ -22,14 +24,15 @@ from watcher.catalog.announce import judge
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 from watcher.store.store import Store
-from watcher.store.records import Poll, Queued
+from watcher.catalog.decision import Queued, SourceState
+from watcher.store.records import Poll
 with Store.open(sys.argv[1]) as store, store.writing() as session:
     documents = [document(f"author/model-{number}", "0.5", noise=os.urandom(2000).hex()) for number in range(2000)]
     snapshot = read([body(documents)])
     before = session.state.model_states()
-    judged = judge(before, snapshot, now=START + HOUR, last_good=START, policy=Policy())
-    session.state.save_states(judged.states, before, snapshot.entries, START + HOUR)
-    session.state.add_events(judged.events)
+    states, events, _ = judge(before, snapshot, now=START + HOUR, last_good=START, policy=Policy())
+    session.state.save_states(states, before, snapshot.entries, START + HOUR)
+    session.state.add_events(events)
     session.state.add_poll(Poll(START + HOUR, "good", 1))
     print("ready", flush=True)
     sys.stdin.readline()
@@ -39,10 +42,10 @@ with Store.open(sys.argv[1]) as store, store.writing() as session:
 def write_everywhere(session: Session) -> None:
     made = event(1)
     session.state.add_poll(Poll(START, "good", 1))
-    session.state.save_source("list", Source("query", "policy", b"digest"))
+    session.state.save_source("list", SourceState("query", "policy", b"digest"))
     session.state.add_events((made,))
     session.outbox.add([Queued("team", made, START, reworded=True)], START)
-    session.outbox.save_told("team", "author/model", {"prompt": "1"})
+    session.outbox.save_prices("team", "author/model", {"prompt": "1"})
 
 
 def test_a_block_that_ends_well_is_kept(database: str) -> None:
@@ -50,10 +53,10 @@ def test_a_block_that_ends_well_is_kept(database: str) -> None:
         write_everywhere(session)
     with Store.open(database) as store, store.reading() as session:
         assert session.state.last_poll() == Poll(START, "good", 1)
-        assert session.state.source("list") == Source("query", "policy", b"digest")
+        assert session.state.source("list") == SourceState("query", "policy", b"digest")
         assert session.history.events() == [event(1)]
         assert [delivery.event for delivery in session.outbox.find()] == [event(1)]
-        assert session.outbox.told("team", "author/model") == {"prompt": "1"}
+        assert session.outbox.prices() == {("team", "author/model"): {"prompt": "1"}}
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -63,17 +66,6 @@ def test_an_exception_in_the_middle_leaves_nothing(error: type[BaseException], s
         write_everywhere(session)
         raise error
     assert contents(store) == before
-
-
-def test_what_is_discarded_can_be_read_until_the_end_of_the_block_and_leaves_nothing(store: Store) -> None:
-    before = contents(store)
-    with store.writing(discard=True) as session:
-        write_everywhere(session)
-        assert session.state.last_poll() == Poll(START, "good", 1)
-    assert contents(store) == before
-    with store.writing() as session:  # the connection is fit for use
-        write_everywhere(session)
-    assert contents(store) != before
 
 
 def test_reading_sees_one_moment(database: str) -> None:
@@ -118,9 +110,10 @@ _OFFSETS = st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hou
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.timezones() | _OFFSETS))  # noqa: DTZ001
 def test_a_moment_is_the_same_in_any_time_zone(store: Store, moment: datetime) -> None:
-    with store.writing(discard=True) as session:
+    with suppress(LookupError), store.writing() as session:
         session.state.add_poll(Poll(moment, "good", 1))
         poll = session.state.last_poll()
+        raise LookupError("nothing of it is to stay")
     assert poll is not None
     assert poll.at == moment.astimezone(UTC)
     assert poll.at.tzinfo is UTC

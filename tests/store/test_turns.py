@@ -11,9 +11,10 @@ from sqlalchemy.engine import make_url
 from tests.databases import Server
 from tests.proxy import Proxy
 from tests.store.samples import HOUR, START, event, rows
+from watcher.catalog.decision import Queued
 from watcher.errors import StoreError
 from watcher.store import turn as turns
-from watcher.store.records import Poll, Queued
+from watcher.store.records import Poll
 from watcher.store.store import Store
 
 SECONDS = 30

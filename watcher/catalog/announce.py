@@ -17,9 +17,9 @@ from watcher.catalog.model import KINDS, Event, FieldChange, Kind
 from watcher.catalog.observe import observe
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_price, price_of
-from watcher.catalog.reading import Snapshot
+from watcher.catalog.reading import Reading, Snapshot
 from watcher.catalog.settle import Moment, due_reminder, presence_stillness
-from watcher.catalog.state import Judgement, ModelState, ModelStates, is_missing, without
+from watcher.catalog.state import ModelState, ModelStates, is_missing, without
 
 
 def judge(
@@ -32,8 +32,11 @@ def judge(
     baseline: bool = False,
     unnamed: Collection[str] = (),
     fresh: bool = True,
-) -> Judgement:
+) -> tuple[dict[str, ModelState], tuple[Event, ...], dict[str, Reading]]:
     """Judge one believable snapshot of the list.
+
+    Returns the states that are not as before, the events, most important first, and what could be read of the documents
+    that are not as before.
 
     Args:
         states: every model known so far, by id.
@@ -49,9 +52,9 @@ def judge(
     observed, readings = observe(states, snapshot, now, last_good, policy, unnamed=unnamed, fresh=fresh)
     if baseline:
         adopted = {key: _adopt(state, states.get(key), now, policy) for key, state in observed.items()}
-        return Judgement(adopted, (), readings)
+        return adopted, (), readings
     announced, events = announce({**states, **observed}, now, last_good, policy)
-    return Judgement({**observed, **announced}, events, readings)
+    return {**observed, **announced}, events, readings
 
 
 def _adopt(state: ModelState, before: ModelState | None, now: datetime, policy: Policy) -> ModelState:

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from watcher.catalog import event
 from watcher.catalog.diff import CANONICAL_SLUG, Pending, announced_facets
-from watcher.catalog.model import Facets, Model
-from watcher.catalog.state import Judgement, ModelState, ModelStates
+from watcher.catalog.model import Event, Facets, Model
+from watcher.catalog.state import ModelState, ModelStates
 
 
 class FeedModel(Struct, frozen=True):
@@ -44,7 +44,9 @@ def unknown_to(states: ModelStates, feed: Collection[FeedModel]) -> list[FeedMod
     return unknown
 
 
-def judge_feed(unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = False) -> Judgement:
+def judge_feed(
+    unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = False
+) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
     """Announce models that only the feed knows, marked as not yet listed; the feed never says that one is gone.
 
     Args:
@@ -56,7 +58,7 @@ def judge_feed(unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = 
     states = {item.id: _remembered(item, now, announced=None if baseline else True) for item in unknown}
     models = () if baseline else tuple(state.model for state in states.values())
     events = tuple(event.model_event("new", model, now, now, marks=("unlisted",)) for model in models)
-    return Judgement(states, events)
+    return states, events
 
 
 def told_unlisted(states: ModelStates, listed: Collection[str]) -> dict[str, str]:

@@ -7,8 +7,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from watcher.catalog.diff import Pending, announce_facets
-from watcher.catalog.model import Event, Model
-from watcher.catalog.reading import Reading
+from watcher.catalog.model import Model
 
 
 class ModelState(Struct, frozen=True):
@@ -39,15 +38,6 @@ class ModelState(Struct, frozen=True):
 
 
 ModelStates = Mapping[str, ModelState]
-
-
-class Judgement(Struct, frozen=True):
-    """What follows from one poll: the states that are not as before, and the events, most important first."""
-
-    states: dict[str, ModelState]
-    events: tuple[Event, ...] = ()
-    readings: dict[str, Reading] = field(default_factory=dict)
-    """What could be read of the documents that are not as before, by id."""
 
 
 def is_missing(state: ModelState) -> bool:

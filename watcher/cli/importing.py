@@ -21,7 +21,7 @@ def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
     from watcher.cli.progress import progress
-    from watcher.rebuild import in_order, tell
+    from watcher.rebuild import in_order, rebuild_history
     from watcher.upstream.archive import read_archive
 
     config = state.load()
@@ -33,7 +33,7 @@ def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> 
         first_live = session.imported.first_live()
         stored = session.imported.captures()
         seen = in_order(stored, progress(captures, "snapshots"), first_live, problems)
-        past = tell(seen, config.announce, problems)
+        past = rebuild_history(seen, config, problems)
         session.imported.replace(past)
     for problem in problems:
         warn(problem)

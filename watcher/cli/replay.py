@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from heapq import merge
 from itertools import groupby
 
 import click
 
+from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.context import Context
 from watcher.cli.setup import warn, with_console
 from watcher.cli.table import counted, print_json, print_table
 from watcher.cli.time_arguments import told
 from watcher.config import Config
-from watcher.replay import Replay, Step
+from watcher.replay import Replay
 
 
 @click.command()
@@ -26,46 +28,46 @@ def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
     config = with_console(state.load())
-    steps = _steps(config, archives)
+    decisions = _decisions(config, archives)
     if as_json:
-        for step in steps:
-            for event in step.events:
+        for _, decision in decisions:
+            for event in decision.events:
                 print_json(event)
         return
-    _report(config, steps)
+    _report(config, decisions)
 
 
-def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
+def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[datetime, Decision]]:
     from watcher.cli.progress import progress
     from watcher.upstream.archive import read_archive
 
     readers = [read_archive(archive, on_problem=warn) for archive in archives]
     captures = merge(*readers, key=lambda capture: capture.at)
     each_time_once = (next(same) for _, same in groupby(captures, key=lambda capture: capture.at))
-    for step in Replay(config.announce).run(progress(each_time_once, "snapshots")):
-        for problem in step.problems:
-            warn(f"{told(step.at)}: {problem}")
-        if step.reason:
-            warn(f"{told(step.at)}: not believed: {step.reason}")
-        yield step
+    for at, decision in Replay(config).run(progress(each_time_once, "snapshots")):
+        for problem in decision.problems:
+            warn(f"{told(at)}: {problem}")
+        if decision.reason:
+            warn(f"{told(at)}: not believed: {decision.reason}")
+        yield at, decision
 
 
-def _report(config: Config, steps: Iterator[Step]) -> None:
+def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> None:
     from watcher.messages.builder import headline
-    from watcher.rules.routing import Told, route
 
-    memory, messages = Told(), Counter[str]()
+    messages = Counter[str]()
     days: dict[str, Counter[str]] = {}
     captures = 0
-    for step in steps:
+    for at, decision in decisions:
         captures += 1
-        days.setdefault(f"{step.at:%Y-%m-%d}", Counter()).update(event.kind for event in step.events)
+        days.setdefault(f"{at:%Y-%m-%d}", Counter()).update(event.kind for event in decision.events)
         sent: dict[str, list[Event]] = {}
-        for name, _, event in route(config.channels, step.events, memory):
-            sent.setdefault(name, []).append(event)
+        for queued in decision.deliveries:
+            if queued.event.kind != "alive":
+                sent.setdefault(queued.channel, []).append(queued.event)
         for name, events in sent.items():
             messages[name] += 1
-            click.echo(f"{told(step.at)}  {name}: {headline(events)}")
+            click.echo(f"{told(at)}  {name}: {headline(events)}")
     kinds = [kind for kind in KINDS if any(day[kind] for day in days.values())]
     rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
     total = sum(days.values(), Counter[str]())

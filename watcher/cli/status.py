@@ -8,7 +8,7 @@ import click
 from msgspec import Struct
 
 from watcher.catalog.gaps import lines
-from watcher.catalog.poll import Standing
+from watcher.catalog.health import Health
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store, with_console
 from watcher.cli.table import counted, print_json, sized
@@ -31,7 +31,8 @@ class _Found(Struct, frozen=True):
     """What the database tells."""
 
     last: Poll | None
-    standing: Standing
+    last_good: datetime | None
+    health: Health
     models: int
     channels: Mapping[str, "Condition"]
     """Those of the configuration, and others that something waits for."""
@@ -49,7 +50,7 @@ class _Found(Struct, frozen=True):
     @property
     def good(self) -> bool:
         """Whether the source is watched."""
-        blind = bool(self.standing.health.gaps.suspect)
+        blind = bool(self.health.gaps.suspect)
         return self.last is not None and self.last.outcome == "good" and not self.stale and not blind
 
     @property
@@ -86,13 +87,15 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
 def _look(config: Config, max_age: datetime | None) -> _Found:
     from watcher.store.outbox import Condition
 
-    last, standing, models, conditions, size = None, Standing(), 0, dict[str, Condition](), 0
+    last, last_good, health, models, size = None, None, Health(), 0, 0
+    conditions = dict[str, Condition]()
     now, future = datetime.now(UTC), None
     with open_store(config, read_only=True) as store:
         path = store.name
         if store.exists:
             with store.reading() as session:
-                last, standing = session.state.last_poll(), session.state.standing()
+                last, last_good = session.state.last_poll(), session.state.last_good()
+                health = session.state.source("list").health
                 models = sum(known.present for known in session.history.known())
                 conditions = dict(session.outbox.conditions(now))
                 future = ahead(session, now)
@@ -102,12 +105,13 @@ def _look(config: Config, max_age: datetime | None) -> _Found:
     others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
     return _Found(
         last=last,
-        standing=standing,
+        last_good=last_good,
+        health=health,
         models=models,
         channels={name: conditions.get(name, Condition()) for name in (*configured, *others)},
         size=size,
         path=path,
-        stale=standing.last_good is None or not oldest <= standing.last_good <= now + SLACK,
+        stale=last_good is None or not oldest <= last_good <= now + SLACK,
         failing=[name for name in configured if name in conditions and conditions[name].fails],
         next_poll=max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None,
         future=future,
@@ -118,9 +122,9 @@ def _document(found: _Found) -> dict[str, object]:
     return {
         "healthy": found.code == HEALTHY,
         "last_poll": found.last,
-        "last_good": found.standing.last_good,
+        "last_good": found.last_good,
         "next_poll": found.next_poll,
-        "source": found.standing.health,
+        "source": found.health,
         "models": found.models,
         "pending": {name: one.pending for name, one in found.channels.items() if one.pending},
         "channels": [
@@ -142,7 +146,7 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
 
     last = found.last
     yield from _of_source(found, config)
-    gaps = list(lines(found.standing.health.gaps).values())
+    gaps = list(lines(found.health.gaps).values())
     yield from (visible(line, 500) for line in gaps[:_GAPS])
     if len(gaps) > _GAPS:
         yield f"and {len(gaps) - _GAPS} more that cannot be read; watcher status --json has them all"
@@ -161,9 +165,9 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
 def _of_source(found: _Found, config: Config) -> Iterator[str]:
     from watcher.messages.text import visible
 
-    last, health = found.last, found.standing.health
+    last, health = found.last, found.health
     models = counted(found.models, "model")
-    good = f"{told(found.standing.last_good)} UTC" if found.standing.last_good else "never"
+    good = f"{told(found.last_good)} UTC" if found.last_good else "never"
     if last is None:
         yield "never checked; run watcher --check"
         return

@@ -293,7 +293,7 @@ class Daemon:
         self._polled_at = report.poll.at
         if report.poll.outcome == "failed" and self._others:  # it may be this machine's network: they go first
             self._next_poll += 2 * JITTER * self._config.source.interval.total_seconds()
-        if report.events or report.alive:
+        if report.events or report.heartbeats:
             self._sending_wanted = True
 
     def _source_for(self, config: Config) -> Source:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery
 from watcher.delivery.statuses import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
-from watcher.store.records import Queued
 
 if TYPE_CHECKING:
     from watcher.delivery.channel import Result

@@ -6,20 +6,19 @@ SQLite) the answer is "not here", and the way through `Session` decides, errors 
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from msgspec import Struct
-
+from watcher.catalog.decision import Heartbeat, Known, SourceState
 from watcher.catalog.health import Health
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.records import Heartbeat, Poll, Source
+from watcher.store.records import Poll
 from watcher.store.revisions import REVISIONS
 
-KEEPING = "keep"
-"""The name under which `upkeep` has when the database was last looked after."""
+PRUNING = "keep"
+"""The name under which the table `upkeep` has when the database was last rid of what is too old."""
 DAY = timedelta(days=1)
 SLACK = timedelta(minutes=5)
 """Clocks differ by less; what is later than now by more was written by one that was wrong."""
@@ -37,8 +36,9 @@ _WAITING = """
         OR created > :skewed OR next_attempt > :never
     ) LIMIT 1
 """
-_ALIVE = "SELECT channel, seen_to, since FROM alive"
-_UPKEEP = "SELECT at FROM upkeep WHERE name = ?"
+_HEARTBEATS = "SELECT channel, seen_to, since FROM alive"
+_PRUNED = "SELECT at FROM upkeep WHERE name = ?"
+_LAST_POLL = "SELECT at FROM polls WHERE NOT imported AND outcome <> 'overtaken' ORDER BY id DESC LIMIT 1"
 _IDS = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
 _NOTE = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
@@ -46,21 +46,8 @@ _NOTE = """
 """
 
 
-class Glance(Struct, frozen=True):
-    """What is remembered of the list and of the feed."""
-
-    listed: Source | None
-    feed: Source | None
-    waiting: bool
-    """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
-    alive: Mapping[str, Heartbeat] = {}
-    """How far the signs of life of each channel that had one asked for it have come."""
-    kept: datetime | None = None
-    """When the database was last looked after."""
-
-
-def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
-    """Return what an unchanged check needs to know; None where only `Session` can tell."""
+def glance(url: str, busy_seconds: float, now: datetime) -> Known | None:
+    """Return what an unchanged check needs to know, as `Session.known` does; None where only that can tell."""
     try:
         with _connected(url, busy_seconds) as connection:
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or (None,)
@@ -68,15 +55,16 @@ def glance(url: str, busy_seconds: float, now: datetime) -> Glance | None:
                 return None
             times = {"now": now, "skewed": now + SLACK, "never": now + LONGEST_WAIT}
             waiting = connection.execute(_WAITING, {name: _text(at) for name, at in times.items()}).fetchone()
-            return Glance(
-                listed=_source(connection, "list"),
+            return Known(
+                list=_source(connection, "list"),
                 feed=_source(connection, "feed"),
-                waiting=waiting is not None,
-                alive={
+                heartbeats={
                     channel: Heartbeat(_moment(seen_to), _moment(since))
-                    for channel, seen_to, since in connection.execute(_ALIVE)
+                    for channel, seen_to, since in connection.execute(_HEARTBEATS)
                 },
-                kept=next((_moment(at) for (at,) in connection.execute(_UPKEEP, (KEEPING,))), None),
+                last_poll=next((_moment(at) for (at,) in connection.execute(_LAST_POLL)), None),
+                last_pruned=next((_moment(at) for (at,) in connection.execute(_PRUNED, (PRUNING,))), None),
+                waiting=waiting is not None,
             )
     except (sqlite3.Error, DamagedError, ValueError):
         return None
@@ -109,9 +97,9 @@ def _row(poll: Poll) -> tuple[object, ...]:
     return (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
 
 
-def maintenance_due(kept: datetime | None, now: datetime) -> bool:
+def maintenance_due(last_pruned: datetime | None, now: datetime) -> bool:
     """Whether the database is to be looked after: once a day, and when the clock was set back."""
-    return kept is None or not timedelta(0) <= now - kept < DAY
+    return last_pruned is None or not timedelta(0) <= now - last_pruned < DAY
 
 
 @contextmanager
@@ -135,13 +123,13 @@ def _writing(url: str, busy_seconds: float, *, check: bool) -> Iterator[sqlite3.
         connection.execute("COMMIT")
 
 
-def _source(connection: sqlite3.Connection, name: str) -> Source | None:
+def _source(connection: sqlite3.Connection, name: str) -> SourceState:
     row = connection.execute(_SOURCE, (name,)).fetchone()
     if row is None:
-        return None
+        return SourceState()
     query, policy, digest, models, next_due, health = row
     due = None if next_due is None else _moment(next_due)
-    return Source(query, policy, digest, models, due, unpack(health, Health))
+    return SourceState(query, policy, digest, models, due, unpack(health, Health))
 
 
 def _moment(text: str) -> datetime:

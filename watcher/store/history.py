@@ -22,7 +22,7 @@ class Version(Struct, frozen=True):
     """The document as it came, without its benchmarks."""
 
 
-class Known(Struct, frozen=True):
+class KnownModel(Struct, frozen=True):
     """When a model was seen."""
 
     id: str
@@ -40,15 +40,13 @@ class History:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def known(self, model_id: str | None = None) -> list[Known]:
+    def known(self, model_id: str | None = None) -> list[KnownModel]:
         """Return every model ever seen, or the one with that id, by id."""
-        query = select(models).order_by(models.c.id)
+        names = ("id", "name", "first_seen", "last_seen", "present", "listed")
+        query = select(*(models.c[name] for name in names)).order_by(models.c.id)
         if model_id is not None:
             query = query.where(models.c.id == model_id)
-        return [
-            Known(row.id, row.name, row.first_seen, row.last_seen, row.present, row.listed)
-            for row in self._connection.execute(query)
-        ]
+        return [KnownModel(*row) for row in self._connection.execute(query)]
 
     def catalogue(self, at: datetime | None = None) -> list[Version]:
         """Return every model that the list showed at a moment (None: now), by id."""

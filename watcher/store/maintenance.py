@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
+from watcher.catalog.decision import Heartbeat
 from watcher.store.documents import DamagedError
-from watcher.store.glance import KEEPING
+from watcher.store.glance import PRUNING
 from watcher.store.outbox import GIVEN_UP, SENT
-from watcher.store.records import Heartbeat
 from watcher.store.schema import alive, deliveries, polls, upkeep
 
 _EMPTY = "found empty"
@@ -25,11 +25,11 @@ class Maintenance:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def kept(self) -> datetime | None:
-        """Return when `keep` was called last."""
-        return self._connection.execute(select(upkeep.c.at).where(upkeep.c.name == KEEPING)).scalar()
+    def last_pruned(self) -> datetime | None:
+        """Return when `prune` was called last."""
+        return self._connection.execute(select(upkeep.c.at).where(upkeep.c.name == PRUNING)).scalar()
 
-    def keep(self, span: timedelta, now: datetime) -> None:
+    def prune(self, span: timedelta, now: datetime) -> None:
         """Forget polls and finished deliveries that are older than `span` (zero: none are), and note that it was done.
 
         What stays whatever its age: the first good poll and the last, imported ones (an import tells its past and the
@@ -41,7 +41,7 @@ class Maintenance:
         check_pages(self._connection)
         if span:
             self._forget(now - span)
-        self._save(upkeep, {"name": KEEPING}, {"at": now})
+        self._save(upkeep, {"name": PRUNING}, {"at": now})
 
     def note_empty(self, since: datetime) -> None:
         """Note that the file, which is there since then, had nothing in it when it became a database."""
@@ -64,14 +64,14 @@ class Maintenance:
         old = func.coalesce(deliveries.c.sent, deliveries.c.failed, deliveries.c.created) < before
         self._connection.execute(delete(deliveries).where(finished, old, deliveries.c.id.not_in(newest)))
 
-    # Signs of life
+    # Heartbeats
 
-    def alive(self) -> dict[str, Heartbeat]:
-        """Return how far the signs of life of each channel have come."""
+    def heartbeats(self) -> dict[str, Heartbeat]:
+        """Return how far the heartbeats of each channel have come."""
         return {row.channel: Heartbeat(row.seen_to, row.since) for row in self._connection.execute(select(alive))}
 
-    def save_alive(self, channel: str, state: Heartbeat) -> None:
-        """Replace what `alive` returns for a channel."""
+    def save_heartbeat(self, channel: str, state: Heartbeat) -> None:
+        """Replace what `heartbeats` returns for a channel."""
         self._save(alive, {"channel": channel}, {"seen_to": state.seen_to, "since": state.since})
 
     def _save(self, where: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:

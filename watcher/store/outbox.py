@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
+from watcher.catalog.decision import Queued
 from watcher.catalog.model import Event, Kind
 from watcher.store.documents import pack, unpack
 from watcher.store.glance import LONGEST_WAIT, SLACK
-from watcher.store.records import Queued
 from watcher.store.schema import Time, deliveries, events, told
 
 MAX_ERROR = 500
@@ -306,13 +306,21 @@ class Outbox:
 
     # What a channel was told
 
-    def told(self, channel: str, model: str) -> dict[str, str]:
-        """Return the prices of a model that this channel was last told, where it did not hear of later ones."""
-        query = select(told.c.key, told.c.price).where(told.c.channel == channel, told.c.model == model)
-        return {row.key: row.price for row in self._connection.execute(query)}
+    def prices(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Return the prices that a channel was last told of a model, where it did not hear of later ones."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for row in self._connection.execute(select(told)):
+            found.setdefault((row.channel, row.model), {})[row.key] = row.price
+        return found
 
-    def save_told(self, channel: str, model: str, prices: Mapping[str, str]) -> None:
-        """Replace what `told` returns."""
+    def heartbeats_waiting(self) -> set[str]:
+        """Return the channels for which a heartbeat waits to be sent."""
+        query = select(deliveries.c.channel).join(events, events.c.id == deliveries.c.event)
+        query = query.where(deliveries.c.state == PENDING, events.c.kind == "alive")
+        return set(self._connection.execute(query).scalars())
+
+    def save_prices(self, channel: str, model: str, prices: Mapping[str, str]) -> None:
+        """Replace what `prices` returns for a channel and a model."""
         self._connection.execute(delete(told).where(told.c.channel == channel, told.c.model == model))
         rows = [{"channel": channel, "model": model, "key": key, "price": price} for key, price in prices.items()]
         if rows:

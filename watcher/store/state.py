@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
+from watcher.catalog.decision import SourceState
 from watcher.catalog.diff import Pending
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event, Model
-from watcher.catalog.poll import Standing
 from watcher.catalog.reading import Entry
 from watcher.catalog.state import ModelState, ModelStates
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
-from watcher.store.records import Poll, Source
+from watcher.store.records import Poll
 from watcher.store.schema import Time, events, models, polls, sources, versions
 
 
@@ -25,15 +25,15 @@ class State:
 
     # Sources and polls
 
-    def source(self, name: str) -> Source | None:
-        """Return what is remembered of the source `name` (`list` or `feed`), None before its baseline."""
+    def source(self, name: str) -> SourceState:
+        """Return what is remembered of the source `name` (`list` or `feed`)."""
         row = self._connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
         if row is None:
-            return None
+            return SourceState()
         health = unpack(row.health, Health)
-        return Source(row.query, row.policy, row.digest, row.models, row.next_due, health)
+        return SourceState(row.query, row.policy, row.digest, row.models, row.next_due, health)
 
-    def save_source(self, name: str, source: Source) -> None:
+    def save_source(self, name: str, source: SourceState) -> None:
         """Remember the source `name` as it is now."""
         values = {
             "query": source.query,
@@ -47,16 +47,19 @@ class State:
         if not done.rowcount:
             self._connection.execute(insert(sources).values(name=name, **values))
 
-    def standing(self) -> Standing:
-        """Return the list's standing: the time of its last good poll, and its health."""
+    def last_good(self) -> datetime | None:
+        """Return the time of the last good poll."""
         query = (
             select(polls.c.at)
             .where(polls.c.outcome == "good", polls.c.imported.is_(False))
             .order_by(polls.c.id.desc())
             .limit(1)
         )
-        source = self.source("list")
-        return Standing(self._connection.execute(query).scalar(), source.health if source else Health())
+        return self._connection.execute(query).scalar()
+
+    def newest_poll(self) -> int:
+        """Return the number of the newest row in the record of polls, imported ones included."""
+        return self._connection.execute(select(func.max(polls.c.id))).scalar() or 0
 
     def last_poll(self) -> Poll | None:
         """Return the last poll that was not overtaken by a later one."""
@@ -86,19 +89,16 @@ class State:
 
     def model_states(self) -> dict[str, ModelState]:
         """Return every model known, by id."""
-        newest = select(versions.c.model, func.max(versions.c.valid_from).label("at")).group_by(versions.c.model)
-        last = newest.subquery()
-        facets = {
-            row.model: unpack(row.facets, dict[str, Any])
-            for row in self._connection.execute(
-                select(versions.c.model, versions.c.facets)
-                .join(last, (versions.c.model == last.c.model) & (versions.c.valid_from == last.c.at))
-                .order_by(versions.c.id)
-            )
-        }
+        # One look into the index a model: the time does not grow with the history.
+        own = versions.alias()
+        newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
+        newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
+        names = [column for column in models.c if column.name not in ("first_seen", "benchmarks")]
+        known = models.outerjoin(versions, versions.c.id == newest.scalar_subquery())
+        query = select(*names, versions.c.facets).select_from(known)
         return {
-            row.id: _track(row, facets.get(row.id, {"name": row.name}))
-            for row in self._connection.execute(select(models))
+            row.id: _state(row, unpack(row.facets, dict[str, Any]) if row.facets else {"name": row.name})
+            for row in self._connection.execute(query)
         }
 
     def save_states(
@@ -147,11 +147,12 @@ class State:
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
         """Store events; one that is there already stays as it is."""
-        known = {row.id for row in self._connection.execute(select(events.c.id).where(events.c.id.in_(_ids(made))))}
+        new = {event.id: event for event in made}
+        for row in self._connection.execute(select(events.c.id).where(events.c.id.in_(list(new)))):
+            del new[row.id]
         rows = [
             {"id": e.id, "at": e.at, "kind": e.kind, "model": e.model, "imported": imported, "body": pack(e)}
-            for e in made
-            if e.id not in known
+            for e in new.values()
         ]
         self._many(insert(events), rows)
 
@@ -166,11 +167,7 @@ def _not_before(moment: Any) -> Any:
     return case((moment > at, moment), else_=at)
 
 
-def _ids(made: tuple[Event, ...]) -> list[str]:
-    return [event.id for event in made]
-
-
-def _track(row: Row[Any], facets: dict[str, Any]) -> ModelState:
+def _state(row: Any, facets: dict[str, Any]) -> ModelState:
     return ModelState(
         model=Model(row.id, facets),
         since=row.since,

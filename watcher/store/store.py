@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from watcher.catalog.decision import Known
 from watcher.errors import StoreError
 from watcher.store import glance
-from watcher.store.glance import Glance
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ class Store:
             raise StoreError(f"The database {self.name} cannot be looked at: {error.strerror}.") from error
         return found.st_dev, found.st_ino, found.st_size > 0
 
-    def glance(self, now: datetime) -> Glance | None:
+    def glance(self, now: datetime) -> Known | None:
         """Return what an unchanged check needs to know, or None where that takes opening the database."""
         if self.shared:
             with self.reading() as session:
-                return session.glance(now)
+                return session.known(now)
         self._look_where_it_lies()
         return glance.glance(self._url, self._busy_seconds, now)
 
@@ -150,11 +150,10 @@ class Store:
             yield Session(connection)
 
     @contextmanager
-    def writing(self, *, discard: bool = False) -> "Iterator[Session]":
+    def writing(self) -> "Iterator[Session]":
         """Write in one transaction that ends with the block: all of it or, on any error, nothing.
 
         All pages of a file that was touched since are read before: what is damaged is not written to.
-        `discard` throws all away at the end, for a dry run.
         """
         from watcher.store.maintenance import check_pages
         from watcher.store.session import Session
@@ -163,10 +162,6 @@ class Store:
             if self._was_touched():
                 check_pages(connection)
             yield Session(connection)
-            if discard:
-                transaction = connection.get_transaction()
-                assert transaction is not None
-                transaction.rollback()
         self._left = self._state_of_file()
 
     @contextmanager
