@@ -16,7 +16,8 @@ from tests.messages.test_builder import many
 from tests.receivers import MailServer, Sink
 from watcher.delivery.channel import Result, check_url, send_events
 from watcher.delivery.diagnosis import redact
-from watcher.messages.builder import Format, compose
+from watcher.messages.builder import compose
+from watcher.messages.document import Format
 
 SECRET = "hUnTeR2-t0k3n"
 

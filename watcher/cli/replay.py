@@ -51,7 +51,7 @@ def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
 
 
 def _report(config: Config, steps: Iterator[Step]) -> None:
-    from watcher.messages.builder import headline
+    from watcher.messages.headline import headline
     from watcher.rules.routing import Told, route
 
     memory, messages = Told(), Counter[str]()

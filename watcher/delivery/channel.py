@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -14,14 +14,12 @@ from watcher.catalog.model import Event
 from watcher.delivery.diagnosis import LogCapture, observe, silence
 from watcher.delivery.services import Service, UnusableURLError, open_service
 from watcher.delivery.statuses import Treatment, on_http, on_mail, pause
-from watcher.messages.builder import Format, Message, MessageBuilder
+from watcher.messages.builder import Composer, Message, built_in
+from watcher.messages.document import Format
 from watcher.messages.headline import shorten
 
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one channel, all parts of a message together."""
-
-Composer = Callable[[Format, int], Sequence[Message]]
-"""Given a format and the most characters of one message, what to send; see `built_in`."""
 
 
 class Result(Struct, frozen=True):
@@ -38,29 +36,6 @@ class Result(Struct, frozen=True):
     """Seconds to wait at least before trying again: what the service asked for, or what such a refusal deserves."""
     permanent: bool = False
     """Whether trying again makes no sense; see `statuses`."""
-
-
-def built_in(events: Sequence[Event]) -> Composer:
-    """Return the composer that tells the events in the built-in words.
-
-    Channels that are told the same share it, so what is the same for many of them is written once.
-    """
-    try:
-        key = blake2b(msgspec.msgpack.encode(events)).digest()
-    except UnicodeEncodeError:  # a lone surrogate
-        return MessageBuilder(events).messages
-    with _sharing:
-        shared = _shared.pop(key, None) or MessageBuilder(events)
-        _shared[key] = shared
-        while len(_shared) > _MOST_SHARED:
-            del _shared[next(iter(_shared))]
-    return shared.messages
-
-
-_sharing = threading.Lock()
-_shared: dict[bytes, MessageBuilder] = {}
-"""What was told last, the latest at the end."""
-_MOST_SHARED = 4
 
 
 def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> Result:
@@ -222,6 +197,3 @@ def _events_beside(plugin: Any, message: Message) -> Iterator[None]:
         yield
     finally:
         plugin.payload_extras = asked_for  # the next part of the message has events of its own
-
-
-__all__ = ["Composer", "Result", "built_in", "check_url", "message_id", "send", "send_events"]

@@ -1,12 +1,13 @@
-"""Events on a terminal: colour and a table of prices; on a pipe the plain text of `message`."""
+"""Events on a terminal: colour and a table of prices; on a pipe the plain text of a message."""
 
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from watcher.catalog.model import Event
 from watcher.messages import prices
-from watcher.messages.builder import blocks_of, compose, headline
+from watcher.messages.builder import blocks_of, compose
 from watcher.messages.document import Format, Heading, Item, Line, Note
+from watcher.messages.headline import headline
 from watcher.messages.text import clean
 
 if TYPE_CHECKING:

@@ -77,9 +77,13 @@ def write(block: Block, format: Format) -> str:
 
 def assemble(written: Sequence[str], format: Format) -> str:
     """Return the document of blocks that are already in the format."""
-    if format is Format.HTML:
-        return f"{_HTML_START}{chr(10).join(written)}{_HTML_END}"
-    return "\n\n".join(written) + "\n"
+    start, end = frame(format)
+    return start + ("\n" if format is Format.HTML else "\n\n").join(written) + end
+
+
+def frame(format: Format) -> tuple[str, str]:
+    """Return what stands before and after the blocks of a document."""
+    return (_HTML_START, _HTML_END) if format is Format.HTML else ("", "\n")
 
 
 def escape(text: str, format: Format) -> str:
