@@ -98,7 +98,7 @@ def test_a_server_that_never_answers_is_cut_off_in_time(sink: Sink) -> None:
 def test_a_hanging_service_does_not_hold_up_the_end_of_the_process(sink: Sink) -> None:
     sink.status = -1
     program = (
-        "from tests.events import CHEAPER\nfrom watcher.alerts import channel, services\n"
+        "from tests.events import CHEAPER\nfrom watcher.delivery import channel\n"
         # Whatever a plugin does with its timeouts:
         "from apprise.plugins.custom_json import NotifyJSON\nimport time\n"
         "NotifyJSON.send = lambda *_, **__: time.sleep(60)\n"

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from watcher.catalog.model import Event
-from watcher.delivery.diagnosis import LogCapture, observe, silence
+from watcher.delivery.diagnosis import LogCapture, silence
 from watcher.delivery.services import Service, UnusableURLError, open_service
-from watcher.delivery.statuses import Treatment, on_http, on_mail, pause
+from watcher.delivery.statuses import HTTP, MAIL, SLOW_PAUSE, Treatment, treatment
 from watcher.messages.builder import Composer, Message, built_in
 from watcher.messages.document import Format
 from watcher.messages.headline import shorten
@@ -45,7 +45,6 @@ def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> R
     holds up neither the caller nor the end of the process; the message may still arrive.
     """
     silence()
-    observe()
     sending = _Sending(url, composer, timeout)
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
@@ -89,7 +88,7 @@ class _Sending:
         self._sent = 0
         self._of = 0
         self._failure: str | None = None
-        self._treatment: Treatment = "again"
+        self._then: Treatment = "again"
         self._cut_off = False
         self._finished = False
 
@@ -120,14 +119,14 @@ class _Sending:
                 self._fail(f"sending broke off ({type(error).__name__})", "again")
 
     def _refused(self, service: Service, log: LogCapture) -> None:
-        treatment = on_mail(service.plugin.reply) if service.is_mail else on_http(log.status)
+        then = treatment(MAIL, service.plugin.reply) if service.is_mail else treatment(HTTP, log.status)
         # Where the plugin took it for a success, or gave no reason.
         reasons = log.reasons(self._url) or (f"HTTP {log.status}" if log.status else "the service did not accept it")
-        self._fail(reasons, treatment)
+        self._fail(reasons, then)
 
-    def _fail(self, detail: str, treatment: Treatment) -> None:
+    def _fail(self, detail: str, then: Treatment) -> None:
         with self._lock:
-            self._failure, self._treatment = detail, treatment
+            self._failure, self._then = detail, then
 
     def result(self, timed_out: bool) -> Result:
         with self._lock:
@@ -140,14 +139,11 @@ class _Sending:
             if failure is not None:
                 if self._sent:
                     failure = f"{failure} ({self._sent} of {self._of} parts were sent)"
-                return Result(
-                    False,
-                    failure,
-                    tuple(self._delivered),
-                    self._log.status,
-                    pause(self._treatment, self._log.asked),
-                    self._treatment == "never",
-                )
+                pause = self._log.asked
+                if self._then == "slowly":
+                    pause = max(SLOW_PAUSE, pause or 0.0)
+                delivered = tuple(self._delivered)
+                return Result(False, failure, delivered, self._log.status, pause, self._then == "never")
             parts = f" in {self._of} parts" if self._of > 1 else ""
             remarks = "".join(f"; {remark}" for remark in dict.fromkeys(self._remarks))
             return Result(True, f"sent{parts}{remarks}", tuple(self._delivered))

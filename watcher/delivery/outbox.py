@@ -18,7 +18,7 @@ from msgspec import Struct
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery
-from watcher.delivery.statuses import LONGEST_PAUSE
+from watcher.delivery.retry_after import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
 from watcher.store.records import Queued
@@ -101,9 +101,9 @@ class _Drain:
     def run(self) -> list[Attempt]:
         """Go on until nothing is due, alerts about what was given up included."""
         self._round(self._config.channels)
-        told = self._give_up_overdue()
-        if told:
-            self._round([channel for channel in self._config.channels if channel.name in told])
+        notified = self._give_up_overdue()
+        if notified:
+            self._round([channel for channel in self._config.channels if channel.name in notified])
         self._note_waiting()
         return self._attempts
 
@@ -193,7 +193,7 @@ class _Drain:
         return following
 
     def _give_up_overdue(self) -> set[str]:
-        """Give up what has waited too long, and return the channels that are to be told so."""
+        """Give up what has waited too long, and return the channels that now have something to be sent."""
         names: list[str] = []
         with self._store.writing() as session:
             now = self._clock()
@@ -209,10 +209,10 @@ class _Drain:
                 rows = [row for row in overdue if row.channel == name]
                 error = rows[-1].last_error or "the channel is not configured any more"
                 self._give_up(session, name, rows, error)
-            told = set(session.outbox.pending())
+            waiting = set(session.outbox.pending())
         for name in names:
             self._claims.release(name)
-        return told
+        return waiting
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
         """Record that these alerts are lost to a channel, and tell it to the channels that work."""

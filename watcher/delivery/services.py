@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from watcher.delivery.loading import load_requests
+from watcher.delivery.diagnosis import observe
 from watcher.messages.document import Format
 
 NAME = "OpenRouter Watcher"
@@ -105,7 +105,7 @@ def scheme_of(url: str) -> str | None:
 
 
 _loading = threading.Lock()
-"""Apprise's modules import each other in circles; threads that do so side by side can meet one that is half there."""
+"""Apprise's modules import each other in circles: of two threads that import them at once, one can find half of one."""
 
 
 def open_service(url: str, timeout: float) -> Service:
@@ -117,6 +117,7 @@ def open_service(url: str, timeout: float) -> Service:
     try:
         with _loading:
             plugin: Any = _plugin(url.strip())
+            observe(plugin)
     except UnusableURLError:
         raise
     except Exception as error:  # Apprise raises whatever its plugins raise on what they did not expect
@@ -130,7 +131,6 @@ def open_service(url: str, timeout: float) -> Service:
 
 
 def _plugin(url: str) -> Any:
-    load_requests()
     from apprise import Apprise, AppriseAsset, PersistentStoreMode
 
     scheme = scheme_of(url)
