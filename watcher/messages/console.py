@@ -84,7 +84,7 @@ def _price_table(event: Event) -> "Table":
         table.add_column(name, justify="right")
     table.add_column("")
     for key in prices.in_order(event.prices):
-        if prices.is_told_by_window(key, event.prices):
+        if prices.is_shown_by_window(key, event.prices):
             continue
         change = event.prices[key]
         style = "" if change.change is None else "green" if change.change.startswith("-") else "red"
