@@ -1,4 +1,4 @@
-"""Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
+"""Sending to one channel within a deadline, and the result without the channel's secrets."""
 
 import re
 import threading
@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT = 20.0
 
 
 class Result(Struct, frozen=True):
-    """What became of a message. Nothing in it holds a secret of the channel's URL."""
+    """The result of a sending. It holds no secret of the channel's URL."""
 
     ok: bool
     detail: str
@@ -33,16 +33,16 @@ class Result(Struct, frozen=True):
     status: int | None = None
     """The HTTP status that refused it, where there was one."""
     retry_after: float | None = None
-    """Seconds to wait at least before trying again: what the service asked for, or what such a refusal deserves."""
+    """Seconds to wait at least before trying again: what the service asked for, or an hour after some refusals."""
     permanent: bool = False
     """Whether trying again makes no sense; see `statuses`."""
 
 
 def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> Result:
-    """Send to the service behind an Apprise URL, within `timeout` seconds whatever the service does.
+    """Send to the service behind an Apprise URL, and return the result after `timeout` seconds at most.
 
-    It never raises for what a service or a URL does. A sending that is cut off goes on in a daemon thread that
-    holds up neither the caller nor the end of the process; the message may still arrive.
+    Nothing that a service, a URL or a template does raises an error here. A sending that is cut off goes on in a daemon
+    thread, which delays neither the caller nor the end of the process; the message may still arrive.
     """
     silence()
     sending = _Sending(url, composer, timeout)
@@ -58,7 +58,7 @@ def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_T
 
 
 def check_url(url: str) -> str | None:
-    """Return what is wrong with an Apprise URL, in a sentence that does not hold it, or None. Nothing is sent."""
+    """Return the problem of an Apprise URL, in a sentence without the URL, or None. Nothing is sent."""
     silence()
     with LogCapture() as log:
         try:
@@ -75,7 +75,7 @@ def message_id(message: Message) -> str:
 
 
 class _Sending:
-    """One run of `send`, in its thread; what it has reached can be read from outside at any time."""
+    """One run of `send` in its thread. Other threads can ask for the result at any time."""
 
     def __init__(self, url: str, composer: Composer, timeout: float) -> None:
         self._url = url
@@ -114,7 +114,7 @@ class _Sending:
                 self._finished = True
             except UnusableURLError as error:
                 self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", "again")
-            except Exception as error:  # a plugin's bug is this channel's failure, not the watcher's
+            except Exception as error:  # a bug in a plugin is a failure of this channel alone
                 # Only the kind of the error: its text may quote the URL.
                 self._fail(f"sending broke off ({type(error).__name__})", "again")
 
@@ -152,7 +152,7 @@ class _Sending:
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
     if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
         return "a @ in the user name or the password has to be written as %40"
-    # What a plugin says on its own URL is more to the point than what we know.
+    # What a plugin says about its own URL is more precise.
     return (error.refused and log.reasons(url)) or str(error)
 
 

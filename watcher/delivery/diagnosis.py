@@ -20,7 +20,7 @@ from watcher.messages.text import visible
 
 
 class _Router(logging.Handler):
-    """Hands what is logged in a thread to the `LogCapture` of that thread, and to nobody else."""
+    """Passes the records of a thread to the `LogCapture` of that thread alone."""
 
     def emit(self, record: logging.LogRecord) -> None:
         capture = _captures.get(record.thread or 0)
@@ -34,10 +34,10 @@ _ROUTER = _Router()
 
 
 def silence() -> None:
-    """Keep what Apprise and urllib3 log from every handler but ours.
+    """Hide what Apprise and urllib3 log from every handler but ours.
 
-    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
-    sending, since anybody may set a logger's level or give it a handler.
+    At DEBUG both log whole URLs, and Apprise logs an invalid Slack token even at WARNING. Call it before each sending,
+    since other code may set a logger's level or add a handler.
     """
     for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
         logger = logging.getLogger(name)
@@ -188,9 +188,9 @@ class LogCapture:
 
 
 def redact(text: str, url: str) -> str:
-    """Return a line that a service or Apprise wrote about a channel, without any part of the channel's URL in it.
+    """Return a line by a service or Apprise without any part of the channel's URL.
 
-    Values that it quotes or puts in parentheses go too: that is how Apprise shows what it found wrong.
+    Values in quotes or parentheses go too: that is how Apprise shows what it refuses.
     """
     text = _QUOTED_VALUE.sub("***", text)
     rest = url.partition("://")[2] or url

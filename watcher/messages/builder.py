@@ -17,17 +17,17 @@ from watcher.messages.text import clean
 from watcher.messages.wording import head, lines_of
 
 MOST_MESSAGES = 5
-"""Messages of one sending. More of them would be read by nobody, and run into the rate limits of the services."""
+"""Messages of one sending. Nobody would read more, and services limit their rate."""
 
 _SHORT_ID = 8
 _SHOWN_IDS = 12
 _NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
 _TITLE_ROOM = 140
-"""Kept free for the title while events are put together; most are shorter."""
+"""Bytes reserved for the title while events are collected; most titles are shorter."""
 _NOTE = Note("x" * 150)
 """As long as the line of references becomes."""
 _TERSE_LIMIT = 600
-"""Below it (a text message, a pager) there is no room for more than the news itself."""
+"""Below this many bytes (a text message, a pager) a message is one line an event."""
 _LINES = 16
 
 
@@ -59,7 +59,7 @@ def built_in(events: Sequence[Event]) -> Composer:
 
 
 def compose(events: Sequence[Event], format: Format) -> Message:
-    """Return one message for all the events, however long: grouped by kind, most important first.
+    """Return one message for all the events, of any length: grouped by kind, most important first.
 
     Raises:
         ValueError: there are no events, so there is no message.

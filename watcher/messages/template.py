@@ -42,8 +42,8 @@ SECONDS = 2.0
 _NUMBER = f" ({MOST_MESSAGES}/{MOST_MESSAGES})"
 _NUMBER_ROOM = len(_NUMBER) + 4
 """A format may escape it."""
-_LONGEST_FILE = 256 * 1024
-"""Bytes of a file that are read: more than the longest template has."""
+_READ_CHARACTERS = 64 * 1024 + 1
+"""Characters of a file that are read: one more than a template may have."""
 
 _logger = getLogger("watcher")
 _logged: set[tuple[str, str]] = set()
@@ -57,7 +57,7 @@ class TemplateFailedError(Exception):
 
 
 def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECONDS) -> Composer:
-    """Return what words the events as the channel's templates say, or in the built-in words if it has none.
+    """Return the composer that words the events by the channel's templates, or as this program does if it has none.
 
     It never raises for what a template does: the built-in messages are sent instead, and their end says so.
     """
@@ -70,16 +70,14 @@ def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECO
         except TemplateFailedError as error:
             if (channel.name, str(error)) not in _logged:
                 _logged.add((channel.name, str(error)))
-                _logger.warning(
-                    "channel %s: its template failed, the built-in text is sent: %s", channel.name, str(error)
-                )
+                _logger.warning("channel %s: its template failed, the built-in text is sent: %s", channel.name, error)
             return _instead(events, format, limit, f"The template of this channel failed: {error}.")
 
     return messages
 
 
 def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
-    """Yield each option of a channel that holds a wrong template, and what is wrong with it."""
+    """Yield the options of a channel that hold a wrong template, each with its problem."""
     for key, given in _given(channel.template):
         try:
             problem = check_template(_source(channel.template, key), {*channel.rules.events, *UNASKED_KINDS})
@@ -90,7 +88,7 @@ def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
 
 
 def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
-    """Return what is wrong with a template in a sentence, with its line where there is one, or None.
+    """Return the problem of a template with its line, or None.
 
     It is rendered in every format, over one event of each of the kinds it will get, together and one by one.
     """
@@ -119,8 +117,8 @@ def _source(template: Template, key: Key) -> str:
         return str(getattr(template, key))
     assert template.body_template_file is not None
     try:
-        with template.body_template_file.open("rb") as file:
-            return file.read(_LONGEST_FILE + 1).decode("utf-8-sig")
+        with template.body_template_file.open(encoding="utf-8-sig") as file:
+            return file.read(_READ_CHARACTERS)
     except UnicodeDecodeError:
         raise TemplateFailedError("not UTF-8 text") from None
     except (OSError, ValueError) as error:
@@ -175,7 +173,7 @@ class _Writer:
         return short
 
     def _message(self, events: Sequence[Event]) -> Message:
-        """Return one message, however long."""
+        """Return one message of any length."""
         message = plain = compose(events, self._format)
         for key, source in self._sources.items():
             with _named(key):
