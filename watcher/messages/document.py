@@ -65,11 +65,6 @@ class Note(Struct, frozen=True):
 Block = Heading | Item | Note
 
 
-def render(blocks: Sequence[Block], format: Format) -> str:
-    """Return the document in the format."""
-    return assemble([write(block, format) for block in blocks], format)
-
-
 def write(block: Block, format: Format) -> str:
     """Return one block in the format; `assemble` makes a document of several."""
     return _WRITERS[format](block)
