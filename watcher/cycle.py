@@ -209,8 +209,9 @@ class _Cycle:
         """Return what is remembered; the models only if something has to be judged."""
         until = self._now + timedelta(seconds=self._monotonic() - self._start)
         known = session.known(self._now, until)
+        same_list = fetched.error is not None or is_unchanged(known, fetched, self._config, self._now)
         same_feed = bodies.feed is None or is_known_feed(known, fetched, self._config)
-        if not (same_feed and is_unchanged(known, fetched, self._config, self._now)) and fetched.error is None:
+        if not (same_list and same_feed):
             known = replace(known, states=session.state.model_states())
         due = heartbeat.due(self._config.channels, known.heartbeats, self._now)
         return replace(known, changes=session.changes_since_heartbeats(due, known, self._now)) if due else known

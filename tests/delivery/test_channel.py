@@ -14,9 +14,10 @@ import pytest
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
 from tests.receivers import MailServer, Sink
-from watcher.delivery.channel import Result, check_url, send_events
+from watcher.delivery.channel import Result, check_url, send, send_events
 from watcher.delivery.diagnosis import redact
-from watcher.messages.builder import Format, compose
+from watcher.messages.builder import Message, compose
+from watcher.messages.document import Format
 
 SECRET = "hUnTeR2-t0k3n"
 
@@ -94,10 +95,25 @@ def test_a_server_that_never_answers_is_cut_off_in_time(sink: Sink) -> None:
     assert "timed out" in result.detail or "no answer within 0.5 s" in result.detail
 
 
+def test_words_that_never_come_are_cut_off_in_time(sink: Sink) -> None:
+    """A template could be stuck in one step that its own deadline does not see."""
+    over = threading.Event()
+
+    def stuck(format: Format, limit: int) -> list[Message]:
+        over.wait(30)
+        return []
+
+    result = send(f"json://{sink.address}/hook", stuck, timeout=0.3)
+    over.set()
+    assert (result.ok, result.permanent, result.delivered) == (False, False, ())
+    assert "no answer within 0.3 s" in result.detail
+    assert sink.requests == []
+
+
 def test_a_hanging_service_does_not_hold_up_the_end_of_the_process(sink: Sink) -> None:
     sink.status = -1
     program = (
-        "from tests.events import CHEAPER\nfrom watcher.alerts import channel, services\n"
+        "from tests.events import CHEAPER\nfrom watcher.delivery import channel\n"
         # Whatever a plugin does with its timeouts:
         "from apprise.plugins.custom_json import NotifyJSON\nimport time\n"
         "NotifyJSON.send = lambda *_, **__: time.sleep(60)\n"

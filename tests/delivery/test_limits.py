@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,10 +15,9 @@ from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
 from tests.receivers import MailServer
 from watcher.catalog.model import KINDS, Event
-from watcher.delivery.channel import built_in, send_events
-from watcher.messages import builder as messages
-from watcher.messages import document
-from watcher.messages.builder import MOST_MESSAGES, Format, Message, MessageBuilder, compose_within
+from watcher.delivery.channel import send_events
+from watcher.messages.builder import MOST_MESSAGES, compose_within
+from watcher.messages.document import Format
 from watcher.messages.headline import brief, shorten
 
 
@@ -202,44 +200,11 @@ def test_titles_are_cut_between_words_and_keep_their_number(title: str, limit: i
     assert shorten(title, limit) == cut
 
 
-# --- composing once -------------------------------------------------------------------------------------------------
+# --- time -------------------------------------------------------------------------------------------------
 
 
 def test_a_thousand_events_are_composed_in_a_moment() -> None:
     for format, limit in ((Format.SLACK, 35_000), (Format.HTML, 95_000), (Format.MARKDOWN, 2_000)):
         start = time.process_time()
-        MessageBuilder(mixed(1_000)).messages(format, limit)
+        compose_within(mixed(1_000), format, limit)
         assert time.process_time() - start < 1  # 0.07 to 0.2 s here; it was 0.7 to 1.2
-
-
-def test_channels_that_are_told_the_same_share_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = 0
-    write = document.write
-
-    def counted(*arguments: Any) -> str:
-        nonlocal written
-        written += 1
-        return write(*arguments)
-
-    monkeypatch.setattr(messages, "write", counted)
-    found: list[list[Message]] = []
-    events = many(50)
-
-    def channel() -> None:
-        copies = [replace(event) for event in events]  # as each channel reads its own from the database
-        found.append([*built_in(copies)(Format.TEXT, 95_000)])
-
-    threads = [threading.Thread(target=channel) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 20
-    assert all(messages is not None and messages == found[0] for messages in found)
-    assert written < 4 * len(events)
-
-
-def test_other_words_for_the_same_event_are_not_shared() -> None:
-    other = replace(CHEAPER, prices={"prompt": replace(CHEAPER.prices["prompt"], old="0.000004", change="-37.50%")})
-    assert built_in([CHEAPER])(Format.TEXT, 9_000) != built_in([other])(Format.TEXT, 9_000)
-    assert built_in([replace(NEW, name="a\ud800")])(Format.TEXT, 9_000)[0].title == "New: a"

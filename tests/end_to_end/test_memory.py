@@ -53,23 +53,6 @@ def test_a_database_that_cannot_be_made_is_told_of_by_this_process(watcher: Watc
     assert (ran.code, ran.err.count("is a folder")) == (74, 1)
 
 
-def test_requests_is_loaded_without_what_guesses_encodings_and_its_answers_can_be_read(tmp_path: Path) -> None:
-    printed = run(
-        """
-import sys
-from watcher.delivery.channel import check_url
-assert check_url("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7") is None
-import requests
-answer = requests.Response()
-answer._content = "Größe".encode()
-print(answer.text, [name for name in sys.modules if name.startswith(("charset_normalizer", "chardet"))])
-import charset_normalizer  # whoever wants it can have it
-""",
-        tmp_path,
-    )
-    assert printed == "Größe []\n"
-
-
 def test_without_the_c_librarys_help_memory_is_collected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_libc", None)
     collected: list[Any] = []

@@ -343,7 +343,7 @@ def test_channels_test_sends_a_marked_sample_to_one_or_all(command: Command, sin
     command.configure(channel("hook", sink.address) + channel("other", sink.address))
     assert command.run("channels", "test", "hook") == (0, "hook: ok: sent\n", "")
     assert len(sink.requests) == 1
-    assert "This is a test: nothing of it has happened." in sink.json()["message"]
+    assert "This is a test: none of this has happened." in sink.json()["message"]
     assert command.run("channels", "test") == (0, "hook: ok: sent\nother: ok: sent\n", "")
     assert len(sink.requests) == 3
     assert not list(command.folder.glob("*.db*")), "it needs no database"

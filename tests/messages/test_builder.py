@@ -1,6 +1,6 @@
 """What a message says, and how it is written for each kind of service.
 
-`WATCHER_GOLDEN=write pytest tests/alerts/test_message.py` writes the golden files anew; look at their diff.
+`WATCHER_GOLDEN=write pytest tests/messages/test_builder.py` writes the golden files anew; look at their diff.
 """
 
 import os
@@ -34,7 +34,9 @@ from tests.events import (
     repriced,
 )
 from watcher.catalog.model import KINDS, Event, FieldChange, Offer
-from watcher.messages.builder import Format, Message, compose, compose_within, headline
+from watcher.messages.builder import Message, compose, compose_within
+from watcher.messages.document import Format
+from watcher.messages.headline import headline
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from tests.events import ALL, CHEAPER, DEARER
 from tests.messages.test_builder import HOSTILE, hostile
-from watcher.messages.builder import Format, compose
+from watcher.messages.builder import compose
 from watcher.messages.console import print_events
+from watcher.messages.document import Format
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

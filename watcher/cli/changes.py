@@ -32,7 +32,7 @@ def changes(
     state: Context, since: datetime | None, kinds: tuple[str, ...], model: str | None, limit: int | None, as_json: bool
 ) -> None:
     """List announced events, oldest first."""
-    from watcher.messages.builder import headline
+    from watcher.messages.headline import headline
     from watcher.messages.text import visible
 
     with open_store(state.load()) as store, store.reading() as session:

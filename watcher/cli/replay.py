@@ -53,7 +53,7 @@ def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[date
 
 
 def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> None:
-    from watcher.messages.builder import headline
+    from watcher.messages.headline import headline
 
     messages = Counter[str]()
     days: dict[str, Counter[str]] = {}

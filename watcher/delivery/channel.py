@@ -1,8 +1,8 @@
-"""Sending to one channel: what its service needs, how long it may take, and what may be said of the outcome."""
+"""Sending to one channel within a deadline, and the result without the channel's secrets."""
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -11,21 +11,19 @@ import msgspec
 from msgspec import Struct
 
 from watcher.catalog.model import Event
-from watcher.delivery.diagnosis import LogCapture, observe, silence
+from watcher.delivery.diagnosis import LogCapture, silence
 from watcher.delivery.services import Service, UnusableURLError, open_service
-from watcher.delivery.statuses import Treatment, on_http, on_mail, pause
-from watcher.messages.builder import Format, Message, MessageBuilder
+from watcher.delivery.statuses import HTTP, MAIL, SLOW_PAUSE, Treatment, treatment
+from watcher.messages.builder import Composer, Message, built_in
+from watcher.messages.document import Format
 from watcher.messages.headline import shorten
 
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one channel, all parts of a message together."""
 
-Composer = Callable[[Format, int], Sequence[Message]]
-"""Given a format and the most characters of one message, what to send; see `built_in`."""
-
 
 class Result(Struct, frozen=True):
-    """What became of a message. Nothing in it holds a secret of the channel's URL."""
+    """The result of a sending. It holds no secret of the channel's URL."""
 
     ok: bool
     detail: str
@@ -35,42 +33,18 @@ class Result(Struct, frozen=True):
     status: int | None = None
     """The HTTP status that refused it, where there was one."""
     retry_after: float | None = None
-    """Seconds to wait at least before trying again: what the service asked for, or what such a refusal deserves."""
+    """Seconds to wait at least before trying again: what the service asked for, or an hour after some refusals."""
     permanent: bool = False
     """Whether trying again makes no sense; see `statuses`."""
 
 
-def built_in(events: Sequence[Event]) -> Composer:
-    """Return the composer that tells the events in the built-in words.
-
-    Channels that are told the same share it, so what is the same for many of them is written once.
-    """
-    try:
-        key = blake2b(msgspec.msgpack.encode(events)).digest()
-    except UnicodeEncodeError:  # a lone surrogate
-        return MessageBuilder(events).messages
-    with _sharing:
-        shared = _shared.pop(key, None) or MessageBuilder(events)
-        _shared[key] = shared
-        while len(_shared) > _MOST_SHARED:
-            del _shared[next(iter(_shared))]
-    return shared.messages
-
-
-_sharing = threading.Lock()
-_shared: dict[bytes, MessageBuilder] = {}
-"""What was told last, the latest at the end."""
-_MOST_SHARED = 4
-
-
 def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> Result:
-    """Send to the service behind an Apprise URL, within `timeout` seconds whatever the service does.
+    """Send to the service behind an Apprise URL, and return the result after `timeout` seconds at most.
 
-    It never raises for what a service or a URL does. A sending that is cut off goes on in a daemon thread that
-    holds up neither the caller nor the end of the process; the message may still arrive.
+    Nothing that a service, a URL or a template does raises an error here. A sending that is cut off goes on in a daemon
+    thread, which delays neither the caller nor the end of the process; the message may still arrive.
     """
     silence()
-    observe()
     sending = _Sending(url, composer, timeout)
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
@@ -84,7 +58,7 @@ def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_T
 
 
 def check_url(url: str) -> str | None:
-    """Return what is wrong with an Apprise URL, in a sentence that does not hold it, or None. Nothing is sent."""
+    """Return the problem of an Apprise URL, in a sentence without the URL, or None. Nothing is sent."""
     silence()
     with LogCapture() as log:
         try:
@@ -101,7 +75,7 @@ def message_id(message: Message) -> str:
 
 
 class _Sending:
-    """One run of `send`, in its thread; what it has reached can be read from outside at any time."""
+    """One run of `send` in its thread. Other threads can ask for the result at any time."""
 
     def __init__(self, url: str, composer: Composer, timeout: float) -> None:
         self._url = url
@@ -114,7 +88,7 @@ class _Sending:
         self._sent = 0
         self._of = 0
         self._failure: str | None = None
-        self._treatment: Treatment = "again"
+        self._then: Treatment = "again"
         self._cut_off = False
         self._finished = False
 
@@ -140,19 +114,19 @@ class _Sending:
                 self._finished = True
             except UnusableURLError as error:
                 self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", "again")
-            except Exception as error:  # a plugin's bug is this channel's failure, not the watcher's
+            except Exception as error:  # a bug in a plugin is a failure of this channel alone
                 # Only the kind of the error: its text may quote the URL.
                 self._fail(f"sending broke off ({type(error).__name__})", "again")
 
     def _refused(self, service: Service, log: LogCapture) -> None:
-        treatment = on_mail(service.plugin.reply) if service.is_mail else on_http(log.status)
+        then = treatment(MAIL, service.plugin.reply) if service.is_mail else treatment(HTTP, log.status)
         # Where the plugin took it for a success, or gave no reason.
         reasons = log.reasons(self._url) or (f"HTTP {log.status}" if log.status else "the service did not accept it")
-        self._fail(reasons, treatment)
+        self._fail(reasons, then)
 
-    def _fail(self, detail: str, treatment: Treatment) -> None:
+    def _fail(self, detail: str, then: Treatment) -> None:
         with self._lock:
-            self._failure, self._treatment = detail, treatment
+            self._failure, self._then = detail, then
 
     def result(self, timed_out: bool) -> Result:
         with self._lock:
@@ -165,14 +139,11 @@ class _Sending:
             if failure is not None:
                 if self._sent:
                     failure = f"{failure} ({self._sent} of {self._of} parts were sent)"
-                return Result(
-                    False,
-                    failure,
-                    tuple(self._delivered),
-                    self._log.status,
-                    pause(self._treatment, self._log.asked),
-                    self._treatment == "never",
-                )
+                pause = self._log.asked
+                if self._then == "slowly":
+                    pause = max(SLOW_PAUSE, pause or 0.0)
+                delivered = tuple(self._delivered)
+                return Result(False, failure, delivered, self._log.status, pause, self._then == "never")
             parts = f" in {self._of} parts" if self._of > 1 else ""
             remarks = "".join(f"; {remark}" for remark in dict.fromkeys(self._remarks))
             return Result(True, f"sent{parts}{remarks}", tuple(self._delivered))
@@ -181,7 +152,7 @@ class _Sending:
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
     if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
         return "a @ in the user name or the password has to be written as %40"
-    # What a plugin says on its own URL is more to the point than what we know.
+    # What a plugin says about its own URL is more precise.
     return (error.refused and log.reasons(url)) or str(error)
 
 
@@ -222,6 +193,3 @@ def _events_beside(plugin: Any, message: Message) -> Iterator[None]:
         yield
     finally:
         plugin.payload_extras = asked_for  # the next part of the message has events of its own
-
-
-__all__ = ["Composer", "Result", "built_in", "check_url", "message_id", "send", "send_events"]

@@ -1,24 +1,26 @@
-"""What may be said of a sending that failed. Apprise knows why, but says it with the channel's secrets.
+"""Why a sending failed, without the channel's secrets. Apprise knows why, but logs it with them.
 
-So what Apprise logs reaches no handler but ours, and what that has caught is told without any part of the URL.
+So what Apprise logs reaches no handler but ours, which drops every part of the channel's URL.
 """
 
 import logging
 import re
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
-from watcher.delivery.loading import load_requests
-from watcher.delivery.statuses import asked_pause
+from watcher.delivery.retry_after import asked_pause
 from watcher.messages.text import visible
 
 
 class _Router(logging.Handler):
-    """Hands what is logged in a thread to the `LogCapture` of that thread, and to nobody else."""
+    """Passes the records of a thread to the `LogCapture` of that thread alone."""
 
     def emit(self, record: logging.LogRecord) -> None:
         capture = _captures.get(record.thread or 0)
@@ -32,10 +34,10 @@ _ROUTER = _Router()
 
 
 def silence() -> None:
-    """Keep what Apprise and urllib3 log from every handler but ours.
+    """Hide what Apprise and urllib3 log from every handler but ours.
 
-    At DEBUG both log whole URLs, and Apprise an invalid Slack token even at WARNING. It is done again before each
-    sending, since anybody may set a logger's level or give it a handler.
+    At DEBUG both log whole URLs, and Apprise logs an invalid Slack token even at WARNING. Call it before each sending,
+    since other code may set a logger's level or add a handler.
     """
     for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
         logger = logging.getLogger(name)
@@ -50,43 +52,45 @@ def silence() -> None:
             child.handlers = []
 
 
-def observe() -> None:
-    """Let the `LogCapture` of a thread see how that thread's HTTP requests are answered.
+def observe(plugin: Any) -> None:
+    """Let the `LogCapture` of a thread see how the requests that the plugin makes in that thread are answered.
 
-    Plugins keep the answers to themselves, and with them how long a service asks to be left alone. So the one method
-    of `requests` through which all of them send is wrapped, once; in a thread without a `LogCapture` it does nothing.
+    Plugins keep the answers to themselves, and with them how long a service asks to be left alone. They send by the
+    functions of `requests`, which their modules have imported under that name.
     """
-    load_requests()
-    from requests.adapters import HTTPAdapter
     from urllib3 import disable_warnings
     from urllib3.exceptions import InsecureRequestWarning
 
     # It names the host on stderr, at every sending to a channel whose URL says `verify=no`.
     disable_warnings(InsecureRequestWarning)
-    adapter: Any = HTTPAdapter
-    with _observing:
-        plain = adapter.send
-        if getattr(plain, "is_observed", False):
-            return
-
-        @wraps(plain)
-        def send(self: Any, *arguments: Any, **options: Any) -> Any:
-            capture = _captures.get(threading.get_ident())
-            if capture is None:
-                return plain(self, *arguments, **options)
-            try:
-                answer = plain(self, *arguments, **options)
-            except Exception as error:
-                capture.failed(error)
-                raise
-            capture.answered(answer)
-            return answer
-
-        send.is_observed = True  # type: ignore[attr-defined]
-        adapter.send = send
+    for kind in type(plugin).__mro__:
+        module: Any = sys.modules[kind.__module__]
+        if kind.__module__.startswith("apprise.plugins.") and isinstance(getattr(module, "requests", None), ModuleType):
+            module.requests = _ObservedRequests(module.requests)
 
 
-_observing = threading.Lock()
+class _ObservedRequests:
+    """Stands for `requests` in the module of a plugin: does the same, and shows the answers to `LogCapture`."""
+
+    def __init__(self, requests: ModuleType) -> None:
+        self._requests = requests
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._requests, name)
+        return partial(_send, found) if name in ("delete", "get", "patch", "post", "put", "request") else found
+
+
+def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    capture = _captures.get(threading.get_ident())
+    if capture is None:
+        return send(*arguments, **options)
+    try:
+        return send(*arguments, hooks={"response": capture.answered}, **options)
+    except Exception as error:
+        capture.failed(error)
+        raise
+
+
 _TOO_MANY = 429
 
 _STATUS = re.compile(r"\berror=(\d{3})\b")
@@ -106,7 +110,7 @@ _SOCKET_REASONS = tuple(
         (r"unreachable|No route", "unreachable"),
     )
 )
-"""What a socket's error may be called. The error itself is never quoted: it holds the whole URL."""
+"""Our words for the errors of sockets. The error itself is never quoted: it holds the whole URL."""
 _QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
 _URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
 _LONGEST = 300
@@ -119,11 +123,11 @@ class LogCapture:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was captured: the next message is another story."""
+        """Forget what was captured, before the next message."""
         self._lines: list[str] = []
         self._socket: str | None = None
         self.status: int | None = None
-        """The HTTP status that a service refused with, if it was told."""
+        """The HTTP status that a service refused with, if it is known."""
         self.asked: float | None = None
         """Seconds for which a service that refused asks to be left alone."""
         self.redirected = False
@@ -136,7 +140,7 @@ class LogCapture:
     def __exit__(self, *_: object) -> None:
         _captures.pop(threading.get_ident(), None)
 
-    def answered(self, answer: Any) -> None:
+    def answered(self, answer: Any, **_: Any) -> None:
         """Keep what an answer says; a redirect in it can no longer be followed, whatever the plugin allows."""
         status = int(answer.status_code)
         self.redirected = 300 <= status < 400
@@ -154,11 +158,11 @@ class LogCapture:
             self.asked = max(asked, self.asked or 0.0)
 
     def failed(self, error: Exception) -> None:
-        """Keep what a request that got no answer failed of."""
+        """Keep why a request got no answer."""
         self._name_socket_error(str(error))
 
     def take(self, record: logging.LogRecord) -> None:
-        """Keep what can be told of a record."""
+        """Keep what a record says about the failure."""
         text = record.getMessage()
         if text.startswith("Could not load"):
             return  # says nothing but the URL again
@@ -184,9 +188,9 @@ class LogCapture:
 
 
 def redact(text: str, url: str) -> str:
-    """Return a line that a service or Apprise wrote about a channel, without any part of the channel's URL in it.
+    """Return a line by a service or Apprise without any part of the channel's URL.
 
-    Values that it quotes or puts in parentheses go too: that is how Apprise shows what it found wrong.
+    Values in quotes or parentheses go too: that is how Apprise shows what it refuses.
     """
     text = _QUOTED_VALUE.sub("***", text)
     rest = url.partition("://")[2] or url

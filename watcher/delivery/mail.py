@@ -1,7 +1,7 @@
-"""Mail: Apprise reads the URL and knows the providers; the message and its sending are ours.
+"""Mail: Apprise reads the URL and knows the providers; this module writes and sends the message.
 
 Apprise's mail plugin makes the plain-text part out of the HTML, and a new random Message-ID for every attempt.
-Subscribers get a plain text that was written as one, and the same Message-ID for a repeat, by which it can be dropped.
+Here the plain text is written as such, and a repeat has the same Message-ID, so that mail programs can drop it.
 
 Imported only when a mail is sent, since it imports Apprise.
 """
@@ -21,7 +21,7 @@ from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
 from watcher.messages.text import visible
 
-_FOR_GOOD = 500
+_FINAL = 500
 """SMTP replies from here on are final, by RFC 5321; those below ask to try again."""
 
 
@@ -37,11 +37,11 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
     def send_mail(self, title: str, text: str, html: str, message_id: str) -> bool:
-        """Send one mail to everyone; what went wrong is logged where Apprise logs, and `reply` is the refusal's code.
+        """Send one mail to everyone. It logs what goes wrong as Apprise does; `reply` is the code of a refusal.
 
         Returns:
-            Whether the server accepted it for somebody, and refused it for nobody or for good: trying again would
-            send it to the ones who have it, and to nobody else.
+            Whether the server accepted it for somebody, and refused nobody or refused finally: another attempt would
+            only reach those who have the mail already.
         """
         sender = str(self.from_addr[1])
         self.reply = None
@@ -52,19 +52,19 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
                     mail = self._mail(title, text, html, message_id, name, address, with_copies=at == 0)
                     people = [address, *self.cc, *self.bcc] if at == 0 else [address]
                     try:
-                        turned_away = server.send_message(mail, sender, people)
+                        rejected = server.send_message(mail, sender, people)
                     except smtplib.SMTPRecipientsRefused as error:
-                        turned_away = error.recipients
-                    refused |= turned_away
-                    accepted += len(people) - len(turned_away)
+                        rejected = error.recipients
+                    refused |= rejected
+                    accepted += len(people) - len(rejected)
             for code, reason in refused.values():
                 who = "A recipient" if accepted else "The recipient"
-                self.logger.warning("%s was refused: %s", who, _said(code, reason))
+                self.logger.warning("%s was refused: %s", who, _reply_text(code, reason))
             self.reply = min((code for code, _ in refused.values()), default=None)
-            return bool(accepted) and (self.reply is None or self.reply >= _FOR_GOOD)
+            return bool(accepted) and (self.reply is None or self.reply >= _FINAL)
         except smtplib.SMTPResponseException as error:
             self.reply = error.smtp_code
-            self.logger.warning("The mail server refused: %s", _said(error.smtp_code, error.smtp_error))
+            self.logger.warning("The mail server refused: %s", _reply_text(error.smtp_code, error.smtp_error))
         except smtplib.SMTPNotSupportedError:
             self.logger.warning("The mail server does not support the encryption or login that the URL asks for")
         except (smtplib.SMTPException, OSError) as error:
@@ -111,7 +111,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Application"] = self.app_id
         for header, value in self.headers.items():
-            # A header that the URL gives twice, or one that is not allowed, is not worth losing the alert.
+            # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
                 mail[visible(header)] = visible(value)
         mail.set_content(text, cte="quoted-printable")
@@ -123,5 +123,5 @@ def _address(name: object, address: str) -> Address:
     return Address(display_name=visible(name) if name else "", addr_spec=address)
 
 
-def _said(code: int, reason: bytes | str) -> str:
+def _reply_text(code: int, reason: bytes | str) -> str:
     return f"{code} {reason.decode(errors='replace') if isinstance(reason, bytes) else reason}"

@@ -1,9 +1,9 @@
-"""Sending what waits: a message a channel, all channels side by side, and each outcome stored as it comes.
+"""The sending of what is due: one message a channel, all channels side by side, each outcome stored at once.
 
     rows due → batch (stored) → send, within a deadline → sent | try again later | given up     one transaction each
 
-The batch is stored before it is sent. So a process that dies in between leaves behind what it was about to say, and the
-next one says the very same again, under the same Message-ID.
+The batch is stored before it is sent. If the process dies in between, the next one sends the same message again, with
+the same Message-ID.
 """
 
 import random
@@ -19,7 +19,7 @@ from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, Delivery
-from watcher.delivery.statuses import LONGEST_PAUSE
+from watcher.delivery.retry_after import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from watcher.store.turn import Claims
 
 MOST_AT_ONCE = 64
-"""Channels that are sent to side by side; they wait for the network, not for us."""
+"""Channels that are sent to side by side; their threads mostly wait for the network."""
 
 Send = Callable[[Channel, Sequence[Event]], "Result"]
-"""Send events to a channel and tell what became of them; it never raises for what a service does."""
+"""Sends events to a channel and returns the result; nothing that a service does makes it raise."""
 
 _log = getLogger("watcher")
 
 
 class Attempt(Struct, frozen=True):
-    """What became of one message to one channel."""
+    """The outcome of one message to one channel."""
 
     channel: str
     state: str
@@ -59,11 +59,11 @@ def drain(
     clock: Callable[[], datetime],
     jitter: Callable[[], float] = random.random,
 ) -> list[Attempt]:
-    """Send what is due to each channel, and return what became of it.
+    """Send what is due to each channel, and return the outcomes.
 
-    A channel that fails or hangs neither holds up nor repeats what another is sent. Where another process is sending
-    from the same file, its end is waited for, and then what is left is sent; where another machine is sending to a
-    channel from a database that they share, that channel is left to it.
+    A channel that fails or hangs neither delays nor repeats another one's messages. If another process sends from the
+    same file, this waits for its end and sends the rest. If another machine, on a shared database, sends to a channel,
+    this leaves the channel to it.
 
     Args:
         store: where the deliveries are.
@@ -99,11 +99,11 @@ class _Drain:
         self._configured = {channel.name for channel in config.channels}
 
     def run(self) -> list[Attempt]:
-        """Go on until nothing is due, alerts about what was given up included."""
+        """Send until nothing is due, alerts about lost alerts included."""
         self._round(self._config.channels)
-        told = self._give_up_overdue()
-        if told:
-            self._round([channel for channel in self._config.channels if channel.name in told])
+        notified = self._give_up_overdue()
+        if notified:
+            self._round([channel for channel in self._config.channels if channel.name in notified])
         self._note_waiting()
         return self._attempts
 
@@ -125,7 +125,7 @@ class _Drain:
                             self._claims.release(batch.channel)
                         else:
                             running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
-            except BaseException:  # what cannot be noted as sent must not be sent
+            except BaseException:  # send nothing more that could not be recorded as sent
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -143,37 +143,37 @@ class _Drain:
         if not self._claims.claim(channel.name):
             return None
         now = self._clock()
-        self._mend_times(session, channel, now)
+        self._correct_times(session, channel, now)
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
             sent = session.outbox.messages(channel.name, now - timedelta(hours=1))
             if free_at(channel.timing, sent, now) > now:
                 return session.outbox.next_batch(channel.name, now, kinds=channel.timing.urgent)
         return session.outbox.next_batch(channel.name, now)
 
-    def _mend_times(self, session: "Session", channel: Channel, now: datetime) -> None:
-        """Find anew when to send what a clock that once stood in the future has put off."""
+    def _correct_times(self, session: "Session", channel: Channel, now: datetime) -> None:
+        """Correct the times of deliveries that were put off while the clock stood in the future."""
         ids: dict[datetime, list[int]] = {}
         for row in session.outbox.put_off(channel.name, now):
-            when = self._time_anew(channel, row, now)
+            when = self._corrected_time(channel, row, now)
             if when != row.next_attempt or row.created > now + SLACK:
                 ids.setdefault(when, []).append(row.id)
         for when, some in ids.items():
             session.outbox.move(some, when, now)
 
-    def _time_anew(self, channel: Channel, row: "PutOff", now: datetime) -> datetime:
-        if channel.name not in self._configured:  # it may come back with its digest; till then nothing is known of it
+    def _corrected_time(self, channel: Channel, row: "PutOff", now: datetime) -> datetime:
+        if channel.name not in self._configured:  # removed; it may come back with its digest
             wrong = row.created > now + SLACK or row.next_attempt > now + LONGEST_WAIT
             return min(row.next_attempt, now) if wrong else row.next_attempt
-        if row.attempts and row.next_attempt <= row.created:  # it was due at once, and was being sent when we died
+        if row.attempts and row.next_attempt <= row.created:  # the process died while sending it at once
             return min(row.next_attempt, now)
-        if not row.attempts:  # what is queued later is not due earlier, so it is never after what would be queued now
+        if not row.attempts:  # never later than what would be queued now
             return min(row.next_attempt, due_at(channel.timing, row.kind, now))
         asked = row.failed is not None and row.failed <= now + SLACK
         longest = max(longest_pause(self._config.delivery), timedelta(seconds=LONGEST_PAUSE if asked else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
 
     def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
-        """Store what became of a batch, and return the channel's next one if this one arrived."""
+        """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
         now = self._clock()
         delivered = {row.event.id for row in batch.deliveries} if result.ok else set(result.delivered)
         accepted = [row for row in batch.deliveries if row.event.id in delivered]
@@ -193,13 +193,13 @@ class _Drain:
         return following
 
     def _give_up_overdue(self) -> set[str]:
-        """Give up what has waited too long, and return the channels that are to be told so."""
+        """Give up what has waited too long, and return the channels that now have something to be sent."""
         names: list[str] = []
         with self._store.writing() as session:
             now = self._clock()
             for name in sorted(session.outbox.pending()):
                 if name not in self._configured and self._claims.claim(name):
-                    self._mend_times(session, Channel(name), now)
+                    self._correct_times(session, Channel(name), now)
                     names.append(name)
             overdue = session.outbox.overdue(now - self._config.delivery.give_up)
             for name in sorted({row.channel for row in overdue}):
@@ -209,13 +209,13 @@ class _Drain:
                 rows = [row for row in overdue if row.channel == name]
                 error = rows[-1].last_error or "the channel is not configured any more"
                 self._give_up(session, name, rows, error)
-            told = set(session.outbox.pending())
+            waiting = set(session.outbox.pending())
         for name in names:
             self._claims.release(name)
-        return told
+        return waiting
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
-        """Record that these alerts are lost to a channel, and tell it to the channels that work."""
+        """Record that a channel lost these alerts, and alert the channels that work."""
         if not rows:
             return
         now = self._clock()
@@ -224,9 +224,9 @@ class _Drain:
         alerts = "1 alert" if len(rows) == 1 else f"{len(rows)} alerts"
         _log.error("channel %s: gave up on %s: %s", name, alerts, error)
         if all(row.event.kind == "undelivered" for row in rows):
-            return  # news of lost news is not worth more of it
+            return  # nobody needs an alert about a lost alert of this kind
         if session.outbox.is_told_lost(name, now):
-            return  # that the channel does not work is known; what is lost is in the record
+            return  # one alert about a broken channel is enough
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
         failing = session.outbox.failing()
@@ -234,7 +234,7 @@ class _Drain:
         session.outbox.add([Queued(channel, event, now) for channel in sorted(working)], now)
 
     def _note_waiting(self) -> None:
-        """Note what was tried before, and is not due again yet."""
+        """Add the outcomes of earlier attempts that are not due again yet."""
         noted = {attempt.channel for attempt in self._attempts if attempt.state == "pending"}
         with self._store.reading() as session:
             rows = [row for row in session.outbox.listed(states=["pending"]) if row.last_error is not None]
@@ -251,7 +251,7 @@ class _Drain:
 
 
 def _result(future: "Future[Result]") -> "Result":
-    """Return what became of a message; a bug of ours is that channel's failure, and costs no other its record."""
+    """Return the result of a message; an error in our code is a failure of that channel alone."""
     try:
         return future.result()
     except Exception as error:
@@ -261,7 +261,7 @@ def _result(future: "Future[Result]") -> "Result":
 
 
 def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: float) -> timedelta:
-    """Return how long to wait after so many attempts.
+    """Return the pause after this many attempts.
 
     It doubles with each attempt from `retry_first` to `retry_most`, give or take a half by `jitter` (0 to 1); a service
     that asks for more (`retry_after`, seconds) gets it.
@@ -272,5 +272,5 @@ def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: 
 
 
 def longest_pause(delivery: Delivery) -> timedelta:
-    """Return the longest that is waited for after an attempt, where the service asks for nothing."""
+    """Return the longest pause after an attempt, unless the service asks for a longer one."""
     return 1.5 * max(delivery.retry_most, delivery.retry_first)

@@ -1,7 +1,7 @@
-"""From a channel's URL to the Apprise plugin that serves it, and how that plugin wants to be written to.
+"""The Apprise plugin for a channel's URL, and the format and lengths that its service takes.
 
-Everything of Apprise is imported inside the functions: it costs 200 ms, and 500 ms once it loads all its 183 plugins.
-So the plugins that people use most are found by name, and the others only by Apprise's own search.
+Functions import Apprise when they need it: that takes 200 ms, and 500 ms once it loads all its 183 plugins. So the
+common plugins are found by name here, and only the others by Apprise's own search.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from watcher.delivery.loading import load_requests
+from watcher.delivery.diagnosis import observe
 from watcher.messages.document import Format
 
 NAME = "OpenRouter Watcher"
@@ -57,16 +57,16 @@ _NTFY_LIMIT = 4_096
 _TEAMS_LIMIT = 12_000
 """Teams takes 28 KB of JSON, in which a character can be twice as long; Apprise's 1,000 is a third of a screen."""
 _LEAST_HTML = 4_000
-"""A service that takes less gets text, which Apprise makes HTML of: the frame of a document of ours has 1,100."""
+"""A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,100."""
 _SLACK_LIMIT = 35_000
 _SLACK_BLOCK_LIMIT = 3_000
 """Characters of one section block, by Slack's documentation of Block Kit."""
 
 
 class UnusableURLError(ValueError):
-    """No service can be reached by this URL. The message says why, as far as that is possible without a secret.
+    """No service can be reached by this URL. The message says why, without any secret.
 
-    `refused` tells that a plugin was found and refused it, and so may have logged why.
+    `refused`: a plugin was found but refused the URL, and may have logged why.
     """
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
@@ -75,7 +75,7 @@ class UnusableURLError(ValueError):
 
 
 class Service(Struct, frozen=True):
-    """A plugin ready to send, and how it is written to."""
+    """A plugin that is ready to send, and what its service takes."""
 
     plugin: Any
     """An Apprise `NotifyBase`."""
@@ -83,29 +83,29 @@ class Service(Struct, frozen=True):
     limit: int
     """Bytes of title and body together in one message."""
     title_limit: int
-    """Characters of a title; 0 where it is nothing of its own, but the first line of the body."""
+    """Characters of a title; 0: the title is the first line of the body."""
     raw: bool
-    """Whether what we write reaches the service as it is; else Apprise converts it from the declared format."""
+    """Whether the service gets our text unchanged; else Apprise converts it from the declared format."""
 
     @property
     def has_title(self) -> bool:
-        """Whether a title is something of its own there."""
+        """Whether the service shows a title apart from the body."""
         return self.title_limit > 0
 
     @property
     def is_mail(self) -> bool:
-        """Whether the plugin is ours for mail, which is handed both parts and an id."""
+        """Whether the plugin is our own for mail, which takes both parts and an id."""
         return hasattr(self.plugin, "send_mail")
 
 
 def scheme_of(url: str) -> str | None:
-    """Return the part before `://`, which is no secret, if it looks like one."""
+    """Return the part before `://`, which is no secret; None if there is no such part."""
     match = _SCHEME.match(url.strip())
     return match[1].lower() if match else None
 
 
 _loading = threading.Lock()
-"""Apprise's modules import each other in circles; threads that do so side by side can meet one that is half there."""
+"""Apprise's modules import each other in circles: of two threads that import them at once, one can find half of one."""
 
 
 def open_service(url: str, timeout: float) -> Service:
@@ -117,9 +117,10 @@ def open_service(url: str, timeout: float) -> Service:
     try:
         with _loading:
             plugin: Any = _plugin(url.strip())
+            observe(plugin)
     except UnusableURLError:
         raise
-    except Exception as error:  # Apprise raises whatever its plugins raise on what they did not expect
+    except Exception as error:  # plugins raise anything at a URL that they do not expect
         # Only the kind of the error: its text may quote the URL.
         raise UnusableURLError(f"Apprise cannot use it ({type(error).__name__})", refused=True) from None
     plugin.redirects = False
@@ -130,7 +131,6 @@ def open_service(url: str, timeout: float) -> Service:
 
 
 def _plugin(url: str) -> Any:
-    load_requests()
     from apprise import Apprise, AppriseAsset, PersistentStoreMode
 
     scheme = scheme_of(url)
@@ -193,7 +193,7 @@ def _service(plugin: Any) -> Service:
         case "NotifyDiscord":
             # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
             plugin._format_override = None
-            # Told to come back later, Apprise would sleep and try again; that is the outbox's to decide.
+            # Asked to come back later, Apprise would sleep and try again; the outbox decides that.
             plugin._send = partial(plugin._send, rate_limit=0)
             return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
         case "NotifyMattermost":  # says that it takes text, and shows it as Markdown
@@ -203,7 +203,7 @@ def _service(plugin: Any) -> Service:
         case "NotifyNtfy":
             return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title, raw=False)
         case "NotifyWorkflows":
-            # Apprise holds the size of a message against this.
+            # Apprise checks the size of a message against this.
             plugin.body_maxlen = limit = max(limit, _TEAMS_LIMIT)
             return Service(plugin, _generic_format(plugin, limit), limit, title, raw=False)
         case "Mail":

@@ -1,12 +1,13 @@
-"""Events on a terminal: colour and a table of prices; on a pipe the plain text of `message`."""
+"""Events on a terminal: colour and a table of prices; on a pipe the plain text of a message."""
 
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from watcher.catalog.model import Event
 from watcher.messages import prices
-from watcher.messages.builder import blocks_of, compose, headline
+from watcher.messages.builder import blocks_of, compose
 from watcher.messages.document import Format, Heading, Item, Line, Note
+from watcher.messages.headline import headline
 from watcher.messages.text import clean
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _price_table(event: Event) -> "Table":
         table.add_column(name, justify="right")
     table.add_column("")
     for key in prices.in_order(event.prices):
-        if prices.is_told_by_window(key, event.prices):
+        if prices.is_shown_by_window(key, event.prices):
             continue
         change = event.prices[key]
         style = "" if change.change is None else "green" if change.change.startswith("-") else "red"

@@ -1,7 +1,7 @@
-"""What a message says, apart from how a service wants it written: a small tree, and one renderer a format.
+"""A message as a small tree, and the writer of each format.
 
-Whoever builds the tree cleans strangers' text with `text.clean`; a renderer escapes every text it is given, so no
-text can become markup.
+Clean strangers' text with `text.clean` before it goes into the tree. A writer escapes every text, so no text can become
+markup.
 """
 
 import html
@@ -50,7 +50,7 @@ class Heading(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """One event: a head, usually the model with its link, and what there is to say about it."""
+    """One event: a head, usually the model with its link, and its lines."""
 
     head: Line
     lines: tuple[Line, ...] = ()
@@ -65,25 +65,24 @@ class Note(Struct, frozen=True):
 Block = Heading | Item | Note
 
 
-def render(blocks: Sequence[Block], format: Format) -> str:
-    """Return the document in the format."""
-    return assemble([write(block, format) for block in blocks], format)
-
-
 def write(block: Block, format: Format) -> str:
-    """Return one block in the format, by itself: a document is its blocks, see `assemble`."""
+    """Return one block in the format; `assemble` makes a document of several."""
     return _WRITERS[format](block)
 
 
 def assemble(written: Sequence[str], format: Format) -> str:
-    """Return the document of blocks that are already in the format."""
-    if format is Format.HTML:
-        return f"{_HTML_START}{chr(10).join(written)}{_HTML_END}"
-    return "\n\n".join(written) + "\n"
+    """Return the document made of blocks that are already in the format."""
+    start, end = frame(format)
+    return start + ("\n" if format is Format.HTML else "\n\n").join(written) + end
+
+
+def frame(format: Format) -> tuple[str, str]:
+    """Return what stands before and after the blocks of a document."""
+    return (_HTML_START, _HTML_END) if format is Format.HTML else ("", "\n")
 
 
 def escape(text: str, format: Format) -> str:
-    """Return a text as the format writes it: nothing in it is markup, also between the quotes of an attribute."""
+    """Return the text escaped for the format. It is safe between the quotes of an attribute, too."""
     return _ESCAPES[format](text)
 
 
@@ -100,7 +99,7 @@ def _text(block: Block) -> str:
         return block.text.upper()
     if isinstance(block, Note):
         return f"-- \n{block.text}"
-    # Where nothing can be clicked, the link of the head is written out; those of the lines only repeat their ids.
+    # Plain text spells the link of the head out; the links of the lines only repeat their ids.
     links = [link for span in block.head if (link := own_link(span.url))]
     return "\n".join([f"• {line(block.head)}", *(f"  {text}" for text in [*map(line, block.lines), *links])])
 
@@ -133,7 +132,7 @@ def _markdown(block: Block) -> str:
     return "\n".join([f"- {lines[0]}", *(f"  - {line}" for line in lines[1:])])
 
 
-# Slack has no escapes for its own marks, so a look-alike stands where a mark could begin or end.
+# Slack has no escapes for its own marks, so a look-alike replaces a mark that could begin or end something.
 _SLACK_MARKS = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "|": "¦"})
 _SLACK_UNDERLINE = re.compile(r"(?<!\w)_|_(?!\w)")
 
@@ -151,7 +150,7 @@ def _slack(block: Block) -> str:
         else:
             text = _slack_escape(span.text)
         if span.url and own_link(span.url):
-            # In the text of a link, Slack shows the marks of code instead of obeying them.
+            # Slack shows code marks in the text of a link as they are.
             text = f"<{span.url.replace('&', '&amp;')}|{_slack_escape(span.text)}>"
         return f"*{text}*" if span.style in ("strong", "good", "bad") else text
 
@@ -169,7 +168,7 @@ def _telegram(block: Block) -> str:
     def span(span: Span) -> str:
         text, tag = html.escape(span.text, quote=False), tags[span.style]
         if span.url and own_link(span.url):
-            # Code cannot be a link there; of the two the link is of more use.
+            # Telegram does not allow both code and a link; the link is more useful.
             text, tag = f'<a href="{html.escape(span.url)}">{text}</a>', tag.replace("code", "")
         return f"<{tag}>{text}</{tag}>" if tag else text
 
@@ -181,7 +180,7 @@ def _telegram(block: Block) -> str:
     return "\n".join([f"• {lines[0]}", *(f"   {line}" for line in lines[1:])])
 
 
-# Inline styles are the light look, which every mail program shows; the classes are the dark one, for those that can.
+# Inline styles are for light mode, which every mail program shows; the classes are for dark mode, where it is known.
 _DARK = (
     ":root{color-scheme:light dark}"
     "@media (prefers-color-scheme:dark){"
@@ -203,7 +202,7 @@ _HTML_START = (
 )
 _HTML_END = "\n</div></body></html>\n"
 _LONGEST_UNBROKEN = 16
-"""Characters that stay together on a line: `↓ −16.67 %`."""
+"""Characters that are kept on one line: `↓ −16.67 %`."""
 _HTML_STYLES = {
     "strong": ("", ""),
     "code": ("w-code", f"font-family:{_CODE_FONT};font-size:13px;color:#4a5360"),

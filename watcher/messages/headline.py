@@ -11,7 +11,7 @@ from watcher.messages.wording import deadline, field_label, target
 
 TITLE_LENGTH = 120
 TEST = "Test: "
-"""Before the title of made-up news: a phone may show no more than the title."""
+"""Begins the title of made-up events, since a phone may show only the title."""
 
 HEADINGS: dict[Kind, str] = {
     "expired": "Expired",
@@ -39,8 +39,8 @@ _COUNTED: dict[Kind, str] = {
 }
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
-_TOLD_SINGLY = 2
-"""Up to so many price changes stand in the title one by one."""
+_SHOWN_SINGLY = 2
+"""Price changes that a title names one by one; more are counted."""
 
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
@@ -48,7 +48,7 @@ def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     test = TEST if events and all(is_sample(event) for event in events) else ""
     if len(events) == 1:
         return _cut(test + _sentence(events[0]), limit)
-    full = test + ", ".join(_parts(events, _TOLD_SINGLY))
+    full = test + ", ".join(_parts(events, _SHOWN_SINGLY))
     return full if len(full) <= limit else _cut(test + ", ".join(_parts(events, 0)), limit)
 
 
@@ -66,12 +66,12 @@ def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
 
 
 def counts(events: Sequence[Event]) -> list[str]:
-    """Return how many events there are of each kind, in words: `["2 expired", "14 new"]`."""
+    """Return the number of events of each kind in words: `["2 expired", "14 new"]`."""
     return list(_parts(events, 0))
 
 
 def brief(event: Event) -> str:
-    """Return the event in as few words as can be, under a heading that names its kind: `GPT-4o −17 %`."""
+    """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
     if event.model is None:
         return clean(event.name, 60)
     match event.kind:

@@ -10,7 +10,7 @@ from watcher.catalog.price import FREE, UNKNOWN, VARIES, usual, windows
 PER_MILLION = "per 1M tokens"
 
 _PER_UNIT = {"request": "per request", "image": "per image", "web_search": "per search"}
-"""Keys whose price is for one of something; every other key's is for one token."""
+"""Keys with a price for one request, image or search. The prices of all others are for one token."""
 
 _LABELS = {
     "input_cache_read": "cache read",
@@ -29,14 +29,14 @@ _TIER = re.compile(r"(\d+)\+")
 _WINDOW = re.compile(r"(?:((?:mon|tue|wed|thu|fri|sat|sun)[a-z,-]*) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
 
 _READABLE = Context(prec=6)
-"""More digits than these are the rounding of a division, and nobody's price list."""
+"""More digits come from a division, not from a price list."""
 
 
 def price_text(key: str, price: str | None) -> str:
     """Return one price in USD for the unit of its key: `$2.50`, `free`, `varies`, `unknown`.
 
     A price with more than six significant digits is rounded and says so: `≈$0.0833333`. A day schedule is
-    told window by window.
+    given window by window.
     """
     if price is None or price == UNKNOWN:
         return "unknown"
@@ -44,8 +44,8 @@ def price_text(key: str, price: str | None) -> str:
         return "varies"
     if "=" in price:
         parts = dict.fromkeys(((None, usual(price)), *windows(price)))
-        told = [(window, part) for window, part in parts if window or all(part != other for w, other in parts if w)]
-        return ", ".join(f"{price_text(key, part)}{f' {window} UTC' if window else ''}" for window, part in told)
+        shown = [(window, part) for window, part in parts if window or all(part != other for w, other in parts if w)]
+        return ", ".join(f"{price_text(key, part)}{f' {window} UTC' if window else ''}" for window, part in shown)
     try:
         number = Decimal(price)
     except InvalidOperation:
@@ -66,7 +66,7 @@ def money(amount: Decimal) -> str:
 
 
 def unit(key: str) -> str:
-    """Return what the key's price is for: `per 1M tokens`, `per request`, `per image`, `per search`."""
+    """Return the unit of the key's price: `per 1M tokens`, `per request`, `per image`, `per search`."""
     return _PER_UNIT.get(key.partition("@")[0], PER_MILLION)
 
 
@@ -100,13 +100,13 @@ def in_order(prices: Mapping[str, object]) -> list[str]:
     return sorted(prices, key=rank)
 
 
-def is_told_by_window(key: str, changes: Mapping[str, PriceChange]) -> bool:
-    """Whether the change of a key's usual price is told by one of its windows as well, in just the same figures."""
+def is_shown_by_window(key: str, changes: Mapping[str, PriceChange]) -> bool:
+    """Whether one of the key's windows shows the change of its usual price as well, in the same figures."""
     return any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
 
 
 def count(number: int) -> str:
-    """Return a number of tokens: `1M`, `128K`, and `131,072` where rounding would not be exact."""
+    """Return a number of tokens: `1M`, `128K`, or `131,072` where a rounded number would not be exact."""
     if number and number % 1_000_000 == 0:
         return f"{number // 1_000_000}M"
     if number and number % 1_000 == 0 and number < 1_000_000:
@@ -125,5 +125,5 @@ def percentage(change: str, digits: int = 2) -> str:
 
 
 def is_free(price: str | None) -> bool:
-    """Whether the price is known and nothing."""
+    """Whether the price is known to be zero."""
     return price == FREE

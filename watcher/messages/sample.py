@@ -1,4 +1,4 @@
-"""Made-up news, marked as such, to see how a channel shows it: one of every kind, and a second change of price."""
+"""Made-up events to try a channel with, marked as a test: one of every kind, and a second change of price."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +8,12 @@ from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, 
 _AT = datetime(2026, 1, 4, 20, 13, 29, tzinfo=UTC)
 _SINCE = datetime(2026, 1, 4, 17, 13, 29, tzinfo=UTC)
 _ID = "test-"
-_MARK = "This is a test: nothing of it has happened."
+_MARK = "This is a test: none of this has happened."
 _OFFER = Offer(context_length=200_000, prices={"prompt": "0.0000025", "completion": "0.000015"})
 
 
 def is_sample(event: Event) -> bool:
-    """Whether the event is one of these; real ones have ids of hexadecimal digits."""
+    """Whether the event is made up; real ones have ids of hexadecimal digits."""
     return event.id.startswith(_ID)
 
 

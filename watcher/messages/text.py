@@ -1,7 +1,6 @@
-"""Strangers' text made harmless, whatever it is put into: names, ids and values that the catalogue hands us.
+"""Makes strangers' text harmless in every format: names, ids and values from the catalogue.
 
-What is done here holds for every format; the escaping of one format's own characters is its renderer's work
-(see `document`).
+`document` then escapes the characters that are special in one format.
 """
 
 import re
@@ -9,7 +8,7 @@ import unicodedata
 from urllib.parse import quote
 
 MAX_LENGTH = 200
-"""Characters of a stranger's text that are shown; a megabyte of name is an attack on the reader."""
+"""Characters of a stranger's text that are shown; a name can be a megabyte long."""
 
 SITE = "https://openrouter.ai/"
 ZERO_WIDTH_SPACE = "\u200b"
@@ -17,21 +16,20 @@ ZERO_WIDTH_SPACE = "\u200b"
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
 _SPACES = re.compile(r"\s+")
 _MENTION = re.compile(r"@|<(?=[A-Za-z!#/?])|\](?=\()")
-"""Where services see a mention, a tag or (`](`) a Markdown link: some read plain text as Markdown or HTML without
-saying so."""
-# Chat clients and mail readers make links of bare addresses, so the parts of an address are kept from meeting.
+"""Where services see a mention, a tag or (`](`) a Markdown link. Some read plain text as Markdown or HTML."""
+# Chat clients and mail readers make links of bare addresses, so a zero-width space separates the parts of an address.
 _ADDRESS = re.compile(
     r":(?=//)|(?<=\w)\.(?=[^\W\d_]{2,})|\b(?:javascript|data|vbscript|mailto|tel|file):", re.IGNORECASE
 )
 _LINK = re.compile(re.escape(SITE) + r"[A-Za-z0-9\-._~%:/?=&+]*")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Unicode categories that have no business in a name: controls, bidi overrides and zero-width, surrogates."""
+"""Unicode categories that do not belong in a name: controls, bidi overrides and zero-width, surrogates."""
 _MAX_MARKS = 2
 """Combining marks on one character; more of them climb over the neighbouring lines."""
 
 
 def clean(text: object, limit: int = MAX_LENGTH) -> str:
-    """Return a stranger's text as one visible line that names nobody and links nowhere.
+    """Return a stranger's text as one visible line without working mentions and links.
 
     Controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates are removed, white space
     is single spaces, what is longer than `limit` is clipped. `@everyone`, `<!channel>` and addresses get a zero-width
@@ -43,7 +41,7 @@ def clean(text: object, limit: int = MAX_LENGTH) -> str:
 
 
 def visible(text: object, limit: int = MAX_LENGTH) -> str:
-    """Return only what can be seen of the text, on one line, clipped: `clean` without the defusing of mentions."""
+    """Return the visible characters of the text on one line, clipped; `clean` breaks up mentions and links as well."""
     raw = str(text)[: limit * 50]
     if not (raw.isascii() and raw.isprintable()):
         raw = _shown(raw)
@@ -66,10 +64,10 @@ def _shown(raw: str) -> str:
 
 
 def page(model_id: str) -> str:
-    """Return the address of the model's page, whatever the id holds."""
+    """Return the address of the model's page; the id may hold any characters."""
     return SITE + quote(visible(model_id), safe="/:~")
 
 
 def own_link(url: str | None) -> str | None:
-    """Return the address if it is one of ours to give, on openrouter.ai and percent-encoded; otherwise None."""
+    """Return the address if it is on openrouter.ai and percent-encoded; otherwise None."""
     return url if url and _LINK.fullmatch(url) else None

@@ -1,4 +1,4 @@
-"""What a user's template can name: the events, with every text of a stranger already cleaned.
+"""What a user's template can name: the events, in which every text of a stranger is already cleaned.
 
 `docs/templates.md` describes them; a name that is added here is added there.
 """
@@ -24,16 +24,19 @@ class Link(str):
 
 
 class Facts(dict[str, Any]):
-    """Values by key, of which any may be missing: that is None, not a mistake of the template."""
+    """Values by key. One that is missing is None, not a mistake of the template."""
 
     __slots__ = ()
 
+    def __missing__(self, key: str) -> None:
+        return None
 
-class Variable(Struct, frozen=True):
-    """Something whose fields are all that a template sees of it."""
+
+class View(Struct, frozen=True):
+    """What a template sees of something: its fields and nothing else."""
 
 
-class Price(Variable, frozen=True):
+class PriceView(View, frozen=True):
     """One price before and after."""
 
     old: str | None
@@ -50,7 +53,7 @@ class Price(Variable, frozen=True):
     """The key in words: `prompt`, `cache read`."""
 
 
-class Field(Variable, frozen=True):
+class FieldView(View, frozen=True):
     """One other value before and after."""
 
     old: Any
@@ -60,7 +63,7 @@ class Field(Variable, frozen=True):
     label: str
 
 
-class Offer(Variable, frozen=True):
+class OfferView(View, frozen=True):
     """What the model offers (`expired`: what it last offered)."""
 
     context_length: int | None
@@ -73,7 +76,7 @@ class Offer(Variable, frozen=True):
     expiration_date: str | None
 
 
-class Alternative(Variable, frozen=True):
+class AlternativeView(View, frozen=True):
     """A model that can be called instead."""
 
     id: str
@@ -82,7 +85,7 @@ class Alternative(Variable, frozen=True):
     url: Link | None
 
 
-class Told(Variable, frozen=True):
+class EventView(View, frozen=True):
     """One event."""
 
     id: str
@@ -104,17 +107,17 @@ class Told(Variable, frozen=True):
     detail: str | None
     prices: Facts
     fields: Facts
-    offer: Offer | None
-    alternatives: tuple[Alternative, ...]
+    offer: OfferView | None
+    alternatives: tuple[AlternativeView, ...]
 
 
 NAMES = ("events", "title", "text", "channel", "count", "reference")
 """The variables themselves."""
 
 
-def told(event: Event) -> Told:
+def view(event: Event) -> EventView:
     """Return the event as a template sees it."""
-    return Told(
+    return EventView(
         id=clean(event.id),
         kind=event.kind,
         headline=headline((event,)),
@@ -133,7 +136,7 @@ def told(event: Event) -> Told:
         fields=Facts({clean(path, 80): _field(path, change) for path, change in event.fields.items()}),
         offer=_offer(event),
         alternatives=tuple(
-            Alternative(clean(other.id), clean(other.name), other.reason, _link(page(other.id)))
+            AlternativeView(clean(other.id), clean(other.name), other.reason, _link(page(other.id)))
             for other in event.alternatives
         ),
     )
@@ -144,8 +147,8 @@ def _link(url: str | None) -> Link | None:
     return None if own is None else Link(own)
 
 
-def _price(key: str, change: PriceChange) -> Price:
-    return Price(
+def _price(key: str, change: PriceChange) -> PriceView:
+    return PriceView(
         old=None if change.old is None else clean(change.old),
         new=None if change.new is None else clean(change.new),
         change=None if change.change is None else clean(change.change),
@@ -156,8 +159,8 @@ def _price(key: str, change: PriceChange) -> Price:
     )
 
 
-def _field(path: str, change: FieldChange) -> Field:
-    return Field(
+def _field(path: str, change: FieldChange) -> FieldView:
+    return FieldView(
         old=_value(change.old),
         new=_value(change.new),
         old_text=value_text(path, change.old),
@@ -180,11 +183,11 @@ def _value(value: Any) -> Any:
             return clean(value)
 
 
-def _offer(event: Event) -> Offer | None:
+def _offer(event: Event) -> OfferView | None:
     offer = event.offer
     if offer is None:
         return None
-    return Offer(
+    return OfferView(
         context_length=offer.context_length,
         max_completion_tokens=offer.max_completion_tokens,
         input_modalities=tuple(map(clean, offer.input_modalities)),

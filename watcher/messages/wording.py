@@ -1,4 +1,4 @@
-"""One event in words: its head and its lines, for whatever they are written into."""
+"""One event in words: its head and its lines, as spans that `document` writes in a format."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -13,13 +13,13 @@ from watcher.messages.document import Line, Span, Style
 from watcher.messages.text import clean, own_link, page
 
 _MINOR_PRICES = 6
-"""Prices beside prompt and completion that a new model is introduced with; the page has the rest."""
+"""Prices of a new model that are shown beside prompt and completion; its page has the rest."""
 _SET_ITEMS = 12
-"""Items of a set that are told as added or removed."""
+"""Items of a set that are shown as added or removed."""
 
 
 def head(event: Event) -> Line:
-    """Return what an event is about: the model's name with its link, and its id."""
+    """Return the head of an event: the model's name with its link, and its id."""
     name = clean(event.name)
     if event.model is None:
         return (Span(name, "strong"),)
@@ -30,7 +30,7 @@ def head(event: Event) -> Line:
 
 
 def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
-    """Yield what there is to say about an event, most important first; price changes only `with_prices`."""
+    """Yield the lines of an event, most important first; price changes only `with_prices`."""
     for mark in event.marks:
         if mark in _MARKS:
             yield (Span(_MARKS[mark][0], _MARKS[mark][1]),)
@@ -41,12 +41,12 @@ def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
     if event.kind == "retargeted":
         yield from _target_lines(event)
     for key in prices.in_order(event.prices) if with_prices else ():
-        if not prices.is_told_by_window(key, event.prices):
+        if not prices.is_shown_by_window(key, event.prices):
             yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
-        told_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
-        # Of the whole catalogue, values are known only where they are the same for all; the detail tells the rest.
-        if not told_above and change.old != change.new:
+        shown_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
+        # An event about the whole catalogue has values only where all models share them; its detail has the rest.
+        if not shown_above and change.old != change.new:
             yield _field_line(path, change)
     if event.offer is not None and event.kind in _OFFER_SHOWN:
         yield from _offer_lines(event)
@@ -88,13 +88,13 @@ def _offer_lines(event: Event) -> Iterator[Line]:
     offer = event.offer
     assert offer is not None
     if event.kind in ("new", "expired", "returned") and offer.prices:
-        told = [key for key in prices.in_order(offer.prices) if key not in event.prices]
+        keys = [key for key in prices.in_order(offer.prices) if key not in event.prices]
         charged = headline_keys(offer.prices)
         free = is_free(offer.prices)
-        main = [key for key in told if key in charged and (free or charged == TOKEN_PRICES or key not in TOKEN_PRICES)]
+        main = [key for key in keys if key in charged and (free or charged == TOKEN_PRICES or key not in TOKEN_PRICES)]
         minor = [
             key
-            for key in told
+            for key in keys
             if key not in main
             and not prices.is_free(offer.prices[key])
             and not ("@" in key and offer.prices[key] == offer.prices.get(key.partition("@")[0]))
@@ -121,7 +121,7 @@ def _offer_lines(event: Event) -> Iterator[Line]:
 
 
 def _price_list(keys: Sequence[str], offer: Offer) -> str:
-    """Return `$3 prompt, $15 completion per 1M tokens`, with each unit said once, after its prices."""
+    """Return `$3 prompt, $15 completion per 1M tokens`, with each unit once, after its prices."""
     if is_free(offer.prices) and all(prices.is_free(offer.prices[key]) for key in keys):
         return "free"
     parts = []
@@ -152,7 +152,7 @@ def _alternative_line(alternative: Alternative) -> Line:
 
 
 def target(event: Event) -> FieldChange | None:
-    """Return the change of what an alias or an id stands for."""
+    """Return the change of the model that an alias or an id stands for, or None."""
     if event.kind != "retargeted":
         return None
     for path, change in event.fields.items():
@@ -173,7 +173,7 @@ def _target_lines(event: Event) -> Iterator[Line]:
 
 
 def deadline(event: Event) -> str:
-    """Return when a model expires, as the rest of a sentence about it."""
+    """Return when a model expires, to follow its name: `expires in 3 days`, `no longer expires`."""
     expiry = _expiry(event)
     if (expiry is not None and expiry.new is None) or (event.offer is not None and not event.offer.expiration_date):
         return "no longer expires"
@@ -216,7 +216,7 @@ _FIELD_LABELS = {
 
 
 def field_label(path: str) -> str:
-    """Return the path of a value in the API's document in words."""
+    """Return the path of a field in words: `output limit`."""
     return clean(_FIELD_LABELS.get(path, path.rpartition(".")[2].replace("_", " ")), 60)
 
 
@@ -232,7 +232,7 @@ def _field_line(path: str, change: FieldChange) -> Line:
 
 
 def value_text(path: str, value: Any) -> str:
-    """Return a value of the API's document in words: `128K` tokens, `yes`, `none`."""
+    """Return the value of a field in words: `128K` tokens, `yes`, `none`."""
     match value:
         case None:
             return "none"
@@ -253,7 +253,7 @@ def _names(values: Sequence[Any]) -> str:
 
 
 def day_text(text: object) -> str:
-    """Return an API date such as `2026-01-20` as `20 January 2026`; what is no date stays as it came."""
+    """Return an API date such as `2026-01-20` as `20 January 2026`; other text is returned as it is."""
     try:
         day = date.fromisoformat(str(text)[:10])
     except ValueError:

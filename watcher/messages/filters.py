@@ -1,0 +1,123 @@
+"""The filters of a template, and how a value becomes text in it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from jinja2 import Undefined
+from jinja2.filters import FILTERS as JINJA
+from markupsafe import Markup
+
+from watcher.messages import prices
+from watcher.messages.wording import day_text, moment_text
+
+_UNCHANGED = (
+    *("abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length"),
+    *("list", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort", "sum"),
+    "unique",
+)
+"""Filters of Jinja2's as they are: they neither escape nor join texts."""
+_ON_TEXT = ("capitalize", "lower", "string", "title", "trim", "upper", "wordcount")
+"""Filters of Jinja2's for a text. They get every value as a text, so that None is empty."""
+
+
+def noun_of(value: object) -> str:
+    """Return what messages call such a value: `an event`, `a tuple`."""
+    name = type(value).__name__.removesuffix("View").lower()
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def text_of(value: object) -> str:
+    """Return a value as text. Raises TypeError for what has none, such as an event or lists within a list."""
+    match value:
+        case Undefined() | str():
+            return str(value)  # raises, saying what is undefined
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return str(value)
+        case datetime():
+            return moment_text(value)
+        case list() | tuple() if not any(isinstance(item, list | tuple | dict) for item in value):
+            return ", ".join(map(text_of, value))
+        case _:
+            raise TypeError(f"{noun_of(value)} is no text; name a part of it")
+
+
+def _text_or_markup(value: Any) -> str:
+    return value if isinstance(value, Markup) else text_of(value)
+
+
+def _unwritten(filter: str, value: Any) -> str:
+    if isinstance(value, Markup):
+        raise TypeError(f"{filter} would break the markup of this text; use it on a part of an event")
+    return text_of(value)
+
+
+def _on_text(filter: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda value, *args: filter(_text_or_markup(value), *args)
+
+
+def _indent(value: Any, width: int = 4, first: bool = False) -> str:
+    return JINJA["indent"](_text_or_markup(value), int(width), first)  # type: ignore[no-any-return]
+
+
+def _replace(value: Any, old: Any, new: Any) -> str:
+    return _unwritten("replace", value).replace(text_of(old), text_of(new))
+
+
+def _truncate(value: Any, length: int = 80, end: str = "…") -> str:
+    text, end = _unwritten("truncate", value), text_of(end)
+    return text if len(text) <= length else text[: max(length - len(end), 0)].rstrip() + end
+
+
+def _money(value: Any, per: int = 1) -> str:
+    """`{{ price.new|money(1000000) }}`: an amount in USD, times `per`."""
+    if value is None:
+        return "unknown"
+    try:
+        amount = Decimal(str(value)) * int(per)
+    except ArithmeticError:
+        return text_of(value)  # varies, or a day schedule
+    if not amount.is_finite() or (amount and abs(amount.adjusted()) > 40):
+        raise TypeError("money is for an amount in USD")
+    return prices.money(amount) if amount else "free"
+
+
+def _percent(value: Any, digits: int = 2) -> str:
+    """`{{ price.change|percent(0) }}`: a change such as `-16.67%` as `−17 %`; None is nothing."""
+    if value is None:
+        return ""
+    try:
+        return prices.percentage(str(value), min(max(int(digits), 0), 10))
+    except InvalidOperation:
+        raise TypeError("percent is for a change such as -16.67%") from None
+
+
+def _date(value: Any, layout: str | None = None) -> str:
+    """`{{ event.since|date("%d.%m.%Y") }}`: a moment (UTC) or a day of the API; None is nothing."""
+    if value is None:
+        return ""
+    if layout is None:
+        return moment_text(value) if isinstance(value, datetime) else day_text(value)
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise TypeError("date is for a moment or a day such as 2026-01-20") from None
+    return moment.strftime(layout)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    **{name: JINJA[name] for name in _UNCHANGED},
+    **{name: _on_text(JINJA[name]) for name in _ON_TEXT},
+    "date": _date,
+    "indent": _indent,
+    "money": _money,
+    "percent": _percent,
+    "replace": _replace,
+    "truncate": _truncate,
+}
+"""All but those that escape: `Environment` has them."""
