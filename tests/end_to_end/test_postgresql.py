@@ -225,6 +225,17 @@ def test_a_copy_that_is_not_the_same_is_not_kept(
         assert rows(new, "SELECT * FROM models") == []
 
 
+def test_an_empty_source_is_an_error_and_stays_empty(command: Command, shared: str) -> None:
+    code, out, err = command.run("db", "copy", shared, "sqlite:///new.db")
+    assert (code, out) == (74, "")
+    assert "is empty: there is nothing to copy" in err
+    assert not (command.folder / "new.db").exists()
+    import psycopg
+
+    with psycopg.connect(shared) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+
+
 def test_a_copy_is_refused_where_it_would_mix_or_miss_something(command: Command, shared: str) -> None:
     with Store.open(f"sqlite:///{command.folder}/old.db") as old:
         fill_more(old)

@@ -35,9 +35,10 @@ def copy_store(source: str, target: str) -> dict[str, int]:
     backend = backend_of(source)
     engine = backend.read_only_engine()
     try:
-        with translate_errors(backend), Store(source).sending(), engine.connect() as reading:
+        with translate_errors(backend), engine.connect() as reading:
             _check_version(reading, backend)
-            with Store.open(target) as store, store.writing() as session:
+            sending = Store(source, read_only=True).sending()
+            with sending, Store.open(target) as store, store.writing() as session:
                 writing = session.connection
                 _check_empty(writing, store.name)
                 counts = {table.name: _copy(reading, writing, table) for table in metadata.sorted_tables}
