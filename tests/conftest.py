@@ -1,7 +1,10 @@
 """What all tests share: databases, receivers, and the recorded snapshots, where they are there."""
 
+import ctypes
 import os
 import shutil
+import signal
+import sys
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +15,21 @@ import pytest
 from tests.databases import Server, running
 from tests.receivers import MailServer, Sink
 from watcher.store.store import Store
+
+DIE_WITH_PARENT = 1
+"""`PR_SET_PDEATHSIG` of prctl(2)."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a worker of pytest-xdist end with the run, even a killed one, and Ctrl-C reach the processes of tests.
+
+    A shell without job control has its background jobs ignore SIGINT, and so would all that they start.
+    """
+    if hasattr(config, "workerinput") and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 Recorded = list[tuple[datetime, bytes]]
 
@@ -46,9 +64,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server; the test is skipped where none is installed."""
-    with running() as server:
+def postgresql(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
+    """The PostgreSQL server of this run; the test is skipped where none is installed."""
+    own = tmp_path_factory.getbasetemp()
+    with running(own if worker_id == "master" else own.parent) as server:
         yield server
 
 
