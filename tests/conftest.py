@@ -20,6 +20,22 @@ DIE_WITH_PARENT = 1
 """`PR_SET_PDEATHSIG` of prctl(2)."""
 
 
+MEMORY = Path("/dev/shm")
+
+
+def keep_files_in_memory() -> None:
+    """Use a file system in memory for temporary files, where it has room: a commit waits for a disk, not for memory."""
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return
+    if found.f_bavail * found.f_frsize > 2 * 1024**3 and not found.f_flag & os.ST_NOEXEC:
+        os.environ.setdefault("TMPDIR", str(MEMORY))
+
+
+keep_files_in_memory()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let a worker of pytest-xdist end with the run, even a killed one, and Ctrl-C reach the processes of tests.
 
