@@ -1,12 +1,16 @@
-"""The real command as a process, with a configuration of its own."""
+"""The real command, in this process or as one of its own, with a configuration of its own."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 
@@ -26,6 +30,23 @@ class Ran:
         return json.loads(self.out)
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what configures a watcher."""
+    ours = ("WATCHER_", "OPENROUTER_", "XDG_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> Ran:
+    """Run the command in this process: a new one takes most of a second to start."""
+    out, err = StringIO(), StringIO()
+    with chdir(folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(list(arguments))
+        except SystemExit as end:
+            return Ran(int(end.code or 0), out.getvalue(), err.getvalue())
+    raise AssertionError("the command did not exit")
+
+
 @dataclass
 class Watcher:
     """A folder with a configuration and a database, and the command to run there."""
@@ -35,12 +56,15 @@ class Watcher:
     def configure(self, text: str) -> None:
         (self.folder / "config.toml").write_text(text)
 
+    def run_here(self, *arguments: str) -> Ran:
+        return run_here(self.folder, *arguments, env=clean_environment())
+
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> Ran:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
+        """Run the command as a process."""
         done = subprocess.run(
             [sys.executable, "-m", "watcher", *arguments],
             cwd=self.folder,
-            env={**clean, "PYTHONPATH": str(Path(__file__).parent.parent.parent), **(env or {})},
+            env={**clean_environment(), "PYTHONPATH": str(Path(__file__).parent.parent.parent), **(env or {})},
             capture_output=True,
             text=True,
             timeout=60,
