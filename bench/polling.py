@@ -17,8 +17,8 @@ from bench.archive import newest_models
 from bench.rest import Changing
 from tests.end_to_end.conftest import Watcher
 from tests.end_to_end.test_run import Running
+from watcher.api.answer import to_json
 from watcher.simulator import Simulator
-from watcher.simulator.answer import to_json
 
 BYTES = 750_000
 POLLS = 300

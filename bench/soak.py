@@ -29,7 +29,7 @@ from aiosmtpd.controller import Controller
 
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.simulator import Fault, Simulator, built_in
-from watcher.simulator.source import Moment
+from watcher.simulator.source import Scene
 from watcher.store.store import Store
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
@@ -106,18 +106,18 @@ class Story:
         self._free_at = dict.fromkeys(self._restless, 0)
         self._later: dict[int, list[tuple[str, Mapping[str, Any] | None]]] = {}
         self._newcomers = 0
-        self._moment = Moment(0, "start", START, list(self._models.values()))
+        self._scene = Scene(0, "start", START, list(self._models.values()))
 
     @property
     def calm(self) -> bool:
         """Whether nothing happens any more."""
         return self.number > self._steps - QUIET
 
-    def current(self) -> Moment:
+    def current(self) -> Scene:
         """The step that is served now."""
-        return self._moment
+        return self._scene
 
-    def advance(self) -> Moment:
+    def advance(self) -> Scene:
         """The next step; there is always one."""
         self.number += 1
         for model_id, document in self._later.pop(self.number, []):
@@ -131,8 +131,8 @@ class Story:
         if self._dice.random() < 0.3:  # what is not watched moves all the time
             models[0] = {**models[0], "benchmarks": {"arena_elo": self._dice.randint(900, 1500)}}
         fault = None if self.calm or self.number < 3 or self._dice.random() > 0.12 else self._fault()
-        self._moment = Moment(self.number, "", START + self.number * INTERVAL, models, fault)
-        return self._moment
+        self._scene = Scene(self.number, "", START + self.number * INTERVAL, models, fault)
+        return self._scene
 
     def _happen(self) -> None:
         idle = [model_id for model_id, free_at in self._free_at.items() if free_at <= self.number]

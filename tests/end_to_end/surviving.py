@@ -24,7 +24,7 @@ from unittest.mock import patch
 from tests.end_to_end.conftest import Ran, clean_environment, run_here
 from tests.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, built_in
-from watcher.simulator.story import Step, Story, appears, repriced, vanishes
+from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 120
@@ -75,7 +75,7 @@ def story() -> Story:
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
     first = partial(vanishes, "openai/gpt-5.2-codex".__eq__)
-    steps = (Step("first", timedelta(0)), Step("second", timedelta(hours=1), change))
+    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
     return Story("survival", start, lambda: first(built_in()), steps)
 
 

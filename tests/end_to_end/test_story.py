@@ -83,7 +83,7 @@ def test_from_nothing_to_an_alert(simulator: Simulator, sink: Sink, mail_server:
     assert "This is a test" in sink.json()["message"]
     assert type_in("watcher status")[0].startswith("healthy: ")
 
-    while simulator.moment.title != "GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day":
+    while simulator.scene.title != "GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day":
         simulator.advance()
     (cron,) = blocks("cron")
     assert type_in(cron.split(maxsplit=5)[5]) == ("", "")
