@@ -80,10 +80,19 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
-    """The PostgreSQL server of this run; the test is skipped where none is installed."""
-    own = tmp_path_factory.getbasetemp()
-    with running(own if worker_id == "master" else own.parent) as server:
+def postgresql(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Server]:
+    """The PostgreSQL server of this run, or one of this test alone, which may stop it (parameter `own`).
+
+    The test is skipped where PostgreSQL is not installed.
+    """
+    meeting = tmp_path_factory.getbasetemp()
+    if getattr(request, "param", None) == "own":
+        meeting = tmp_path_factory.mktemp("own")
+    elif worker_id != "master":
+        meeting = meeting.parent
+    with running(meeting) as server:
         yield server
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.daemon.test_loop import IN_A_FILE, World, lines, world
+from tests.databases import Server
 from tests.store.samples import document
 from watcher.errors import StoreError
 from watcher.store.records import Poll
@@ -147,3 +148,23 @@ def test_a_database_that_a_newer_version_migrated_ends_it(
     assert "was written by a newer version" in str(world.failed)
     assert world.failed.exit_code == 74, "it is started anew"
     assert lines(caplog)[-1] == "stopping"
+
+
+@ON_A_SERVER
+@pytest.mark.parametrize("postgresql", ["own"], indirect=True)
+def test_a_server_that_is_away_is_logged_when_it_goes_and_not_each_time(
+    world: World, postgresql: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.told.watchdog = 120
+    world.start().passes(60)
+    lines(caplog)
+    postgresql.stop()
+    fed = world.told.count("WATCHDOG=1")
+    world.passes(900)
+    said = [line for line in lines(caplog) if "The database" in line]
+    assert 1 <= len(said) <= 5, said
+    assert world.told.count("WATCHDOG=1") == fed
+    postgresql.start()
+    world.passes(330)
+    assert "polls succeed again" in lines(caplog)
+    assert world.told.count("WATCHDOG=1") > fed
