@@ -18,10 +18,9 @@ from typing import Any
 
 import certifi
 
-from bench.archive import newest_models
-from tests.end_to_end.conftest import Watcher
-from tests.end_to_end.test_run import Running
-from tests.receivers import MailServer, Sink
+from testkit.archive import newest_models
+from testkit.command import Running, Watcher
+from testkit.receivers import MailServer, Sink
 from watcher.simulator import Scene, Simulator
 
 MODELS = 631

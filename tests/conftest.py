@@ -5,15 +5,15 @@ import os
 import shutil
 import signal
 import sys
-import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from testkit.archive import model_archives
+from testkit.lasting import Recorded, captures
+from testkit.receivers import MailServer, Sink
 from tests.databases import Server, running
-from tests.receivers import MailServer, Sink
 from watcher.store.store import Store
 
 DIE_WITH_PARENT = 1
@@ -47,28 +47,19 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-Recorded = list[tuple[datetime, bytes]]
-
-
 @pytest.fixture(scope="session")
 def archive_path() -> Path:
-    """The recorded archive; the test is skipped where it is missing."""
-    folder = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
-    found = sorted(folder.glob("openrouter-models-*.tar.xz"))
+    """The oldest recorded archive; the test is skipped where there is none."""
+    found = model_archives()
     if not found:
         pytest.skip("no recorded snapshots: set WATCHER_DATA to their folder")
     return found[0]
 
 
 @pytest.fixture(scope="session")
-def recorded(archive_path: Path) -> Recorded:
+def recorded(archive_path: Path) -> list[Recorded]:
     """Every recorded snapshot: its time (UTC) and body."""
-    with tarfile.open(archive_path, "r:xz") as archive:
-        return [
-            (datetime.strptime(Path(member.name).stem, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC), file.read())
-            for member in archive
-            if (file := archive.extractfile(member)) is not None
-        ]
+    return list(captures(archive_path))
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
+from testkit.command import Watcher
+from testkit.receivers import MailServer
 from tests.delivery.conftest import divert, urls_of
 from tests.delivery.web import Request, Web
-from tests.end_to_end.conftest import Watcher
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
-from tests.receivers import MailServer
 from watcher.delivery.channel import send_events
 from watcher.simulator import Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep

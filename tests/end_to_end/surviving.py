@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 
-from tests.end_to_end.conftest import Ran, clean_environment, run_here
-from tests.receivers import MailServer, Sink
+from testkit.command import TOGETHER, Ran, clean_environment, run_here
+from testkit.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
@@ -166,7 +166,6 @@ class Case:
         mail, _, _ = self.world.mail.url.partition("&to=")
         return {
             **clean_environment(),
-            "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "",
             "HOOK": f"json://{self.world.sink.address}/hook/{self.name}/{run}",
             "NARROW": f"json://{self.world.sink.address}/narrow/{self.name}/{run}",
@@ -178,7 +177,7 @@ class Case:
     ) -> "subprocess.Popen[str]":
         """Start a check; `by` are the interpreter's arguments that run the command."""
         return subprocess.Popen(
-            [sys.executable, *by, "--check"],
+            [*TOGETHER, sys.executable, *by, "--check"],
             cwd=self.folder,
             env={**self.environment(run), **(env or {})},
             stdin=subprocess.DEVNULL,

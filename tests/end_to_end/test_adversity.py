@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.receivers import Sink
 from tests.end_to_end.surviving import Case, World, assert_nothing_to_announce, ended
-from tests.receivers import Sink
 from tests.store.processes import run_on_small_disk
 from watcher.catalog.model import Event
 from watcher.cli.setup import open_source, sender

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
-from tests.receivers import Sink
+from testkit.command import Command
+from testkit.receivers import Sink
 from watcher.simulator import Fault, Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 

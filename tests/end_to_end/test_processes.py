@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from testkit.command import TOGETHER, Ran, Watcher, clean_environment
 from tests.end_to_end.captures import STORY, hour, record
-from tests.end_to_end.conftest import Ran, Watcher, clean_environment
 from tests.store.samples import document
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
 from watcher.simulator.story import STORIES
@@ -37,10 +37,10 @@ FULL = Path("/dev/full")
 @contextmanager
 def started(watcher: Watcher, *arguments: str, **more: Any) -> Iterator[subprocess.Popen[Any]]:
     """The command as a process of its own, which is gone at the end."""
-    env = {**clean_environment(), "PYTHONPATH": str(ROOT), **more.pop("env", {})}
+    env = {**clean_environment(), **more.pop("env", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
     with subprocess.Popen(
-        [sys.executable, "-m", "watcher", *arguments], cwd=watcher.folder, env=env, **pipes
+        [*TOGETHER, sys.executable, "-m", "watcher", *arguments], cwd=watcher.folder, env=env, **pipes
     ) as process:
         try:
             yield process

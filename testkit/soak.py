@@ -3,7 +3,7 @@
 The source tells a story in which each change either lasts, and is told once, or does not, and is never told. What
 should arrive is known from the story alone. Source and services fail at random; the seed makes it the same each time.
 
-The daemon is a process of its own (`python -m bench.soak …`), so that what it holds is its own.
+The daemon is a process of its own (`python -m testkit.soak …`), so that what it holds is its own.
 """
 
 import json
@@ -227,7 +227,7 @@ class Services:
         with self._lock:
             (self.sure if said else self.unsure).setdefault(channel, Counter()).update(ids)
 
-    def _handler(services) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(services) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -259,7 +259,7 @@ class Services:
 
         return Handler
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Take a mail, or do not, or take it and say that there was a mistake."""
         mail = message_from_bytes(envelope.content, policy=policy.default)
         part = mail.get_body(("plain",))  # type: ignore[attr-defined]
@@ -347,7 +347,7 @@ def soak(folder: Path, polls: int, seed: int) -> Outcome:
             CONFIG.format(source=simulator.url, folder=folder, hook=services.address, mail=services.mail_url)
         )
         config.chmod(0o600)
-        command = [sys.executable, "-m", "bench.soak", str(config), simulator.origin, str(polls), str(seed)]
+        command = [sys.executable, "-m", "testkit.soak", str(config), simulator.origin, str(polls), str(seed)]
         began = time.monotonic()
         readings: list[Reading] = []
         log = folder / "log"  # not a pipe: nobody would read it before the end
