@@ -2,11 +2,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+QUICK := tests/catalog tests/rules tests/messages tests/config tests/api tests/simulator tests/docs tests/upstream
 
-.PHONY: demo test lint slow all-tests bench clean
+.PHONY: demo quick test lint slow bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/watcher demo
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest -n auto -m "not slow" $(QUICK)
 
 test: lint
 	$(BIN)/python -m pytest -n auto -m "not slow" tests/catalog --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100

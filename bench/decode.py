@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.lasting import captures
+from testkit.lasting import captures
 
 if __name__ == "__main__":
     bodies = [body for _, body in captures(Path(sys.argv[1]))]

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from bench.measure import run
-from tests.receivers import MailServer
+from testkit.receivers import MailServer
 
 EVENTS, MAILS, HOOKS, HANGING, FAILING = 1_000, 5, 35, 5, 5
 DEADLINE = 10.0

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.archive import model_archives
-from bench.lasting import captures
 from bench.measure import Run, run
+from testkit.archive import model_archives
+from testkit.lasting import captures
 
 
 def main(rounds: int = 5) -> None:

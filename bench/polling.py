@@ -13,12 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.archive import newest_models
 from bench.rest import Changing
-from tests.end_to_end.conftest import Watcher
-from tests.end_to_end.test_run import Running
+from testkit.archive import newest_models
+from testkit.command import Running, Watcher
+from watcher.api.answer import to_json
 from watcher.simulator import Simulator
-from watcher.simulator.answer import to_json
 
 BYTES = 750_000
 POLLS = 300

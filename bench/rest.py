@@ -18,11 +18,10 @@ from typing import Any
 
 import certifi
 
-from bench.archive import newest_models
-from tests.end_to_end.conftest import Watcher
-from tests.end_to_end.test_run import Running
-from tests.receivers import MailServer, Sink
-from watcher.simulator import Moment, Simulator
+from testkit.archive import newest_models
+from testkit.command import Running, Watcher
+from testkit.receivers import MailServer, Sink
+from watcher.simulator import Scene, Simulator
 
 MODELS = 631
 GOAL = 70
@@ -52,19 +51,19 @@ class Changing:
     default_output = "all"
 
     def __init__(self, models: list[dict[str, Any]]) -> None:
-        self._moment = Moment(0, "", datetime.now(UTC), models)
+        self._scene = Scene(0, "", datetime.now(UTC), models)
 
-    def current(self) -> Moment:
+    def current(self) -> Scene:
         """What is served now."""
-        return self._moment
+        return self._scene
 
-    def advance(self) -> Moment | None:
+    def advance(self) -> Scene | None:
         """Nothing follows by itself."""
         return None
 
     def show(self, models: list[dict[str, Any]]) -> None:
         """From now on serve these."""
-        self._moment = Moment(self._moment.number + 1, "", datetime.now(UTC), models)
+        self._scene = Scene(self._scene.number + 1, "", datetime.now(UTC), models)
 
 
 class Proxy:

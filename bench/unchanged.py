@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.archive import one_body
 from bench.measure import in_turn, python_with, report
+from testkit.archive import one_body
 from watcher.simulator import ArchiveSource, Simulator
 
 FLOOR = """

@@ -1,40 +1,65 @@
 """What all tests share: databases, receivers, and the recorded snapshots, where they are there."""
 
+import ctypes
 import os
 import shutil
-import tarfile
+import signal
+import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from testkit.archive import model_archives
+from testkit.lasting import Recorded, captures
+from testkit.receivers import MailServer, Sink
 from tests.databases import Server, running
-from tests.receivers import MailServer, Sink
 from watcher.store.store import Store
 
-Recorded = list[tuple[datetime, bytes]]
+DIE_WITH_PARENT = 1
+"""`PR_SET_PDEATHSIG` of prctl(2)."""
+
+
+MEMORY = Path("/dev/shm")
+
+
+def keep_files_in_memory() -> None:
+    """Use a file system in memory for temporary files, where it has room: a commit waits for a disk, not for memory."""
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return
+    if found.f_bavail * found.f_frsize > 2 * 1024**3 and not found.f_flag & os.ST_NOEXEC:
+        os.environ.setdefault("TMPDIR", str(MEMORY))
+
+
+keep_files_in_memory()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a worker of pytest-xdist end with the run, even a killed one, and Ctrl-C reach the processes of tests.
+
+    A shell without job control has its background jobs ignore SIGINT, and so would all that they start.
+    """
+    if hasattr(config, "workerinput") and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def archive_path() -> Path:
-    """The recorded archive; the test is skipped where it is missing."""
-    folder = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
-    found = sorted(folder.glob("openrouter-models-*.tar.xz"))
+    """The oldest recorded archive; the test is skipped where there is none."""
+    found = model_archives()
     if not found:
         pytest.skip("no recorded snapshots: set WATCHER_DATA to their folder")
     return found[0]
 
 
 @pytest.fixture(scope="session")
-def recorded(archive_path: Path) -> Recorded:
+def recorded(archive_path: Path) -> list[Recorded]:
     """Every recorded snapshot: its time (UTC) and body."""
-    with tarfile.open(archive_path, "r:xz") as archive:
-        return [
-            (datetime.strptime(Path(member.name).stem, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC), file.read())
-            for member in archive
-            if (file := archive.extractfile(member)) is not None
-        ]
+    return list(captures(archive_path))
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +71,19 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server; the test is skipped where none is installed."""
-    with running() as server:
+def postgresql(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[Server]:
+    """The PostgreSQL server of this run, or one of this test alone, which may stop it (parameter `own`).
+
+    The test is skipped where PostgreSQL is not installed.
+    """
+    meeting = tmp_path_factory.getbasetemp()
+    if getattr(request, "param", None) == "own":
+        meeting = tmp_path_factory.mktemp("own")
+    elif worker_id != "master":
+        meeting = meeting.parent
+    with running(meeting) as server:
         yield server
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.test_cycle import Listing
+from watcher.api.rss import render
 from watcher.config.settings import Config, Source
 from watcher.config.settings import Store as StoreSettings
 from watcher.cycle import check
-from watcher.simulator.rss import render
 from watcher.store.store import Store
 from watcher.upstream import Capture, read_archive, read_feed
 

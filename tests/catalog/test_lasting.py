@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bench.lasting import (
+from testkit.lasting import (
     Absence,
     Capture,
     Prices,

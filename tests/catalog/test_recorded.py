@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import lasting
-from bench.archive import model_archives
-from bench.judgement import Judged, differences_by_cadence, judge
+from testkit import lasting
+from testkit.archive import model_archives
+from testkit.judgement import Judged, differences_by_cadence, judge
 
 ARCHIVES = model_archives()
 

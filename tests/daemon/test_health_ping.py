@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
-from tests.receivers import Sink
+from testkit.command import Command
+from testkit.receivers import Sink
 from watcher.config.settings import Health
 from watcher.daemon import health_ping
 from watcher.daemon.health_ping import Pings
@@ -149,9 +149,9 @@ def test_a_monitor_that_hangs_up_or_hangs_holds_up_nothing(sink: Sink, monkeypat
 
 
 @pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(tmp_path)
-    return Command(tmp_path, capsys)
+    return Command(tmp_path)
 
 
 @pytest.fixture

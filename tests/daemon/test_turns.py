@@ -151,6 +151,7 @@ def test_a_database_that_a_newer_version_migrated_ends_it(
 
 
 @ON_A_SERVER
+@pytest.mark.parametrize("postgresql", ["own"], indirect=True)
 def test_a_server_that_is_away_is_logged_when_it_goes_and_not_each_time(
     world: World, postgresql: Server, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.receivers import Sink
 from tests.delivery.web import Web
-from tests.receivers import Sink
 from watcher.delivery import services
 
 

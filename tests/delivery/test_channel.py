@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from testkit.receivers import MailServer, Sink
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
-from tests.receivers import MailServer, Sink
 from watcher.delivery.channel import Result, check_url, send, send_events
 from watcher.delivery.diagnosis import redact
 from watcher.messages.builder import Message, compose

@@ -13,15 +13,15 @@ from xml.etree import ElementTree
 import pytest
 from msgspec.structs import replace
 
+from testkit.command import Watcher
+from testkit.receivers import MailServer
 from tests.delivery.conftest import divert, urls_of
 from tests.delivery.web import Request, Web
-from tests.end_to_end.conftest import Watcher
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
-from tests.receivers import MailServer
 from watcher.delivery.channel import send_events
 from watcher.simulator import Simulator, StorySource, built_in
-from watcher.simulator.story import Step, Story
+from watcher.simulator.story import Story, StoryStep
 
 OURS = re.compile(r"https://openrouter\.ai/[^\s>\"|)]*")
 LIVE = re.compile(
@@ -151,7 +151,7 @@ def test_the_terminal_the_log_and_the_json_stay_harmless(tmp_path: Path) -> None
         # A list of which many ids make no sense is refused as a whole, so only a few.
         return [*models, *({**models[0], "id": HOSTILE[name]} for name in ("everyone", "html", "bidi"))]
 
-    steps = (Step("first", timedelta(0)), Step("second", timedelta(hours=1), appear))
+    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), appear))
     story = Story("hostile", datetime(2026, 1, 14, tzinfo=UTC), built_in, steps)
     watcher = Watcher(tmp_path)
     with Simulator(StorySource(story)) as simulator:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
+from testkit.receivers import MailServer
 from tests.delivery.conftest import divert
 from tests.delivery.web import Web
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
-from tests.receivers import MailServer
 from watcher.catalog.model import KINDS, Event
 from watcher.delivery.channel import send_events
 from watcher.messages.builder import MOST_MESSAGES, compose_within

@@ -13,10 +13,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testkit.receivers import MailServer, Sink
 from tests.delivery.conftest import divert, urls_of
 from tests.delivery.web import Web
 from tests.events import CHEAPER
-from tests.receivers import MailServer, Sink
 from watcher.delivery.channel import Result, send_events
 from watcher.delivery.retry_after import LONGEST_PAUSE, asked_pause
 from watcher.delivery.statuses import HTTP, MAIL, OTHER, SLOW_PAUSE, treatment

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Watcher
-from tests.end_to_end.test_run import SECONDS, Running, channel, configure
-from tests.receivers import Sink
+from testkit.command import SECONDS, Running, Watcher
+from testkit.receivers import Sink
+from tests.end_to_end.test_run import channel, configure
 from watcher.cli import root
 from watcher.simulator import Simulator
 

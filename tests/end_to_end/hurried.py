@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parent.parent.parent)
 
-from watcher import wake  # noqa: E402
 from watcher.cli import main, run  # noqa: E402
+from watcher.daemon import wake  # noqa: E402
 from watcher.store import turn  # noqa: E402
 
 FACTOR, START = float(sys.argv[1]), float(sys.argv[2])

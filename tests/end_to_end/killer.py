@@ -40,12 +40,12 @@ PHASES = {
     ("cycle.py", "queue"): "store",
     ("cycle.py", "_judge_and_store"): "judge",
     ("cycle.py", "check"): "commit",
-    ("alerts/outbox.py", "_batches"): "batch",
-    ("cli/opening.py", "send"): "send",
-    ("alerts/channel.py", "run"): "send",
-    ("alerts/outbox.py", "_settle"): "mark",
-    ("alerts/outbox.py", "_give_up_overdue"): "end",
-    ("alerts/outbox.py", "_note_waiting"): "end",
+    ("delivery/outbox.py", "_batches"): "batch",
+    ("cli/setup.py", "send"): "send",
+    ("delivery/channel.py", "run"): "send",
+    ("delivery/outbox.py", "_settle"): "mark",
+    ("delivery/outbox.py", "_give_up_overdue"): "end",
+    ("delivery/outbox.py", "_note_waiting"): "end",
 }
 """The phase of what a function does, and of all that it calls; the innermost counts, and `start` is what has none."""
 

@@ -5,7 +5,6 @@ same message; the database is whole; and there is nothing more to announce.
 """
 
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -14,17 +13,18 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email import message_from_bytes, policy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from unittest.mock import patch
 
-from tests.end_to_end.conftest import Ran
-from tests.receivers import MailServer, Sink
+from testkit.command import TOGETHER, Ran, clean_environment, run_here
+from testkit.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, built_in
-from watcher.simulator.story import Step, Story, appears, repriced, vanishes
+from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 120
@@ -75,7 +75,7 @@ def story() -> Story:
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
     first = partial(vanishes, "openai/gpt-5.2-codex".__eq__)
-    steps = (Step("first", timedelta(0)), Step("second", timedelta(hours=1), change))
+    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
     return Story("survival", start, lambda: first(built_in()), steps)
 
 
@@ -112,7 +112,6 @@ class World:
         ran = template.run("baseline")
         assert (ran.code, ran.out, ran.err) == (0, "", "")
         self.simulator.advance()
-        self.case("warm").run("first")  # from here on all modules are compiled, and every run does the same
 
     def case(self, name: str, *, fresh: bool = False) -> "Case":
         """Return a watcher of its own, with a copy of the database; `fresh`: without one."""
@@ -164,13 +163,10 @@ class Case:
         """Return the environment of a run, in which the channels' addresses stand."""
         if run not in self.runs:
             self.runs.append(run)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_", "COV_"))}
         mail, _, _ = self.world.mail.url.partition("&to=")
         return {
-            **clean,
-            "PYTHONPATH": str(ROOT),
+            **clean_environment(),
             "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(self.world.folder.parent / "bytecode"),
             "HOOK": f"json://{self.world.sink.address}/hook/{self.name}/{run}",
             "NARROW": f"json://{self.world.sink.address}/narrow/{self.name}/{run}",
             "MAIL": f"{mail}&to={run}@{self.name}.example",
@@ -181,7 +177,7 @@ class Case:
     ) -> "subprocess.Popen[str]":
         """Start a check; `by` are the interpreter's arguments that run the command."""
         return subprocess.Popen(
-            [sys.executable, *by, "--check"],
+            [*TOGETHER, sys.executable, *by, "--check"],
             cwd=self.folder,
             env={**self.environment(run), **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -190,9 +186,16 @@ class Case:
             text=True,
         )
 
-    def run(self, run: str, *, by: Sequence[str] = ("-m", "watcher"), env: Mapping[str, str] | None = None) -> Ran:
-        """Run a check to its end."""
-        return ended(self.start(run, by=by, env=env))
+    def run(self, run: str, *, later: timedelta = timedelta(0), env: Mapping[str, str] | None = None) -> Ran:
+        """Run a check in this process, by a clock that is so much ahead."""
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + later
+
+        with patch("watcher.cli.check.datetime", Clock):
+            return run_here(self.folder, "--check", env={**self.environment(run), **(env or {})})
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.database)) as connection:
@@ -240,35 +243,15 @@ class Case:
 
 
 def assert_nothing_to_announce(*cases: Case) -> None:
-    """Check each once more, all in one process: nothing is announced, and nobody hears anything."""
-    before = [case.rows("SELECT id FROM events ORDER BY id") for case in cases]
-    orders = "\n".join(json.dumps([str(case.folder), case.environment("after")]) for case in cases)
-    done = subprocess.run(
-        [sys.executable, "-c", AFTER],
-        input=orders,
-        env=cases[0].environment("after"),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    codes = [int(code) for code in done.stdout.split()]
-    for case, code, events in zip(cases, codes, before, strict=True):
+    """Check each once more: nothing is announced, and nobody hears anything."""
+    for case in cases:
+        before = case.rows("SELECT id FROM events ORDER BY id")
+        ran = case.run("after")
         dead = any(channel == "dead" for channel, _ in case.deliveries())
-        assert code == (75 if dead else 0), done.stderr
-        assert case.rows("SELECT id FROM events ORDER BY id") == events
+        assert ran.code == (75 if dead else 0), ran.err
+        assert case.rows("SELECT id FROM events ORDER BY id") == before
         assert case.world.told(case.name, "after") == {"hook": [], "narrow": [], "mail": []}
 
-
-AFTER = """
-import json, os, sys
-from watcher.cli import _run
-for line in sys.stdin:
-    folder, environment = json.loads(line)
-    os.chdir(folder)
-    os.environ.update(environment)
-    print(_run(["--check"]))
-"""
 
 SOURCE = ("source_failing", "source_recovered", "catalog_suspect")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from testkit.receivers import Sink
 from tests.end_to_end.surviving import Case, World, assert_nothing_to_announce, ended
-from tests.receivers import Sink
 from tests.store.processes import run_on_small_disk
 from watcher.catalog.model import Event
 from watcher.cli.setup import open_source, sender
@@ -27,9 +27,8 @@ from watcher.delivery.outbox import Attempt, drain
 from watcher.errors import StoreError
 from watcher.store.store import Store
 
-AT_TIME = str(Path(__file__).parent / "at_time.py")
-LATER = (AT_TIME, "120")
-"""Runs the command when what failed once is due again."""
+LATER = timedelta(minutes=2)
+"""After which what failed once is due again."""
 HOUR = timedelta(hours=1)
 
 
@@ -53,10 +52,10 @@ def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
-def survives(case: Case, *by: str) -> int:
+def survives(case: Case, later: timedelta = timedelta(0)) -> int:
     """Run the watcher once more and check that the promise is kept; return how many messages came twice."""
     before = case.deliveries()
-    ran = case.run("again", by=by or ("-m", "watcher"))
+    ran = case.run("again", later=later)
     assert (ran.code, ran.err) == (0, "")
     repeats = case.assert_promise_kept(before)
     assert_nothing_to_announce(case)
@@ -249,17 +248,17 @@ def test_a_bug_in_sending_to_one_channel_is_that_channels_failure(case: Case, in
     results = {attempt.channel: (attempt.state, attempt.detail) for attempt in watcher.drain(datetime.now(UTC))}
     assert results["hook"] == ("pending", "sending broke off (KeyError)")
     assert results["mail"][0] == results["narrow"][0] == "sent"
-    assert survives(case, *LATER) == 0
+    assert survives(case, LATER) == 0
 
 
 # A clock that steps back
 
 
 def test_a_clock_an_hour_back_announces_all_once(case: Case) -> None:
-    ran = case.run("first", by=(AT_TIME, "-3600"))
+    ran = case.run("first", later=-HOUR)
     assert (ran.code, ran.err) == (0, "")
     assert case.assert_promise_kept() == []
-    assert case.run("second", by=(AT_TIME, "-7200")).code == 0
+    assert case.run("second", later=-2 * HOUR).code == 0
     assert_nothing_to_announce(case)
     assert case.assert_promise_kept() == []
 
@@ -291,7 +290,7 @@ def test_what_was_being_sent_when_the_clock_stepped_back_comes_again_at_once(
     watcher.send = die
     with pytest.raises(Died):
         watcher.drain(now)
-    assert survives(case, AT_TIME, "-3600") == 0
+    assert survives(case, -HOUR) == 0
 
 
 # Company
@@ -339,7 +338,7 @@ def test_a_channel_that_hangs_holds_up_nobody_and_is_told_the_same_again(world: 
         assert ran.code == 75
         assert f"channel hanging: no answer within {seconds} s; it may still arrive" in ran.err
         hanging.status = 200
-        ran = case.run("again", by=LATER)
+        ran = case.run("again", later=LATER)
         assert (ran.code, ran.err) == (0, "")
         first, again = (hanging.json(n) for n in range(2))
         assert len(hanging.requests) == 2
@@ -399,7 +398,7 @@ def test_a_mail_server_that_dies_in_the_middle_gets_the_same_mail_again(until: b
     (mail,) = server.received
     found = re.search(rb"(?m)^Message-ID: *(?:\r\n )?(\S+)", mail)
     assert found is not None
-    assert survives(case, *LATER) == 0
+    assert survives(case, LATER) == 0
     (told,) = case.world.told("case", "again")["mail"]
     assert told.message_id == found[1].decode()
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
-from tests.receivers import Sink
+from testkit.command import Command
+from testkit.receivers import Sink
 from watcher.simulator import Fault, Simulator, StorySource, built_in
-from watcher.simulator.story import Step, Story, appears, repriced, vanishes
+from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 NEWCOMER, HAIKU, GONE = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5", "qwen/qwen3-coder:free"
 
@@ -28,7 +28,7 @@ def story() -> Story:
         return vanishes(GONE.__eq__, models)
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
-    steps = (Step("first", timedelta(0)), Step("second", timedelta(hours=1), change))
+    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
     return Story("test", start, lambda: vanishes(NEWCOMER.__eq__, built_in()), steps)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
+from testkit.command import Command, clean_environment
 from tests.store.samples import START, Polls, document
 from watcher.store.store import Store
 
@@ -63,9 +63,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     program = folder / "watcher"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m watcher "$@"\n')
     program.chmod(0o755)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "XDG_"))}
     path = f"{folder}:{os.environ['PATH']}"
-    return {**clean, "PATH": path, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    return {**clean_environment(), "PATH": path, "HOME": str(tmp_path), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
 
 
 @pytest.fixture

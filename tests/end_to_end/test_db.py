@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
+from testkit.command import Command
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 from watcher.store.revisions import REVISIONS

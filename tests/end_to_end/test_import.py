@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from testkit.command import Command
+from testkit.receivers import Sink
 from tests.end_to_end.captures import CHEAPER, FRESH, GONE, NEWS, ONE, SIBLING, STORY, TWO, hour, record
-from tests.end_to_end.conftest import Command
-from tests.receivers import Sink
 from tests.store.samples import body, document, unfit
 from watcher.cli import main
 from watcher.simulator import ArchiveSource, Simulator

@@ -4,18 +4,16 @@ The process kills itself by SIGKILL, at a line (`killer.py`) or in the middle of
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.surviving import DEAD, NEWS, Case, World, assert_nothing_to_announce
+from tests.end_to_end.surviving import DEAD, NEWS, Case, World, assert_nothing_to_announce, ended
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +29,6 @@ POINTS = {
     "end": 12,
 }
 """How many points of each phase are chosen; `start` is also all that comes after the rest."""
-AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 CHUNK = 12
 
 KILLER = str(Path(__file__).parent / "killer.py")
@@ -41,18 +38,12 @@ KILLER = str(Path(__file__).parent / "killer.py")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with World(tmp_path_factory.mktemp("killed")) as world:
         world.prepare(more=DEAD)
+        ended(world.case("warm").start("first"))  # all modules are compiled, and every run does the same
         yield world
 
 
 def chunks() -> list[tuple[str, int]]:
     return [(phase, start) for phase, points in POINTS.items() for start in range(0, points, CHUNK)]
-
-
-def at_once(some: Sequence[int], action: Callable[[int], Case]) -> None:
-    """Try something with each, a few at a time; a check of each after that must find nothing to do."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        cases = list(pool.map(action, some))
-    assert_nothing_to_announce(*cases)
 
 
 def again(case: Case) -> Counter[str]:
@@ -76,7 +67,7 @@ def lines(world: World) -> dict[str, int]:
     """The number of lines of each phase, by a run that is not killed."""
     case = world.case("counted")
     record = case.folder / "record"
-    ran = case.run("first", by=(KILLER, str(record), "all", "0", "--"))
+    ran = ended(case.start("first", by=(KILLER, str(record), "all", "0", "--")))
     assert ran.code == 75
     assert case.assert_promise_kept() == []
     return json.loads(record.read_text())
@@ -100,14 +91,14 @@ def test_killed_at_a_line_and_started_again(phase: str, start: int, world: World
         line = 1 + int((n + 0.5) * 0.97 * lines[phase] / POINTS[phase])
         case = world.case(f"{phase}-{n}")
         record = case.folder / "record"
-        ran = case.run("first", by=(KILLER, str(record), phase, str(line), "--"))
+        ran = ended(case.start("first", by=(KILLER, str(record), phase, str(line), "--")))
         assert ran.code == -signal.SIGKILL, (ran, line)
         places.append(record.read_text())
         seen.update(again(case))
         return case
 
     numbers = range(start, min(start + CHUNK, POINTS[phase]))
-    at_once(numbers, survive)
+    assert_nothing_to_announce(*map(survive, numbers))
     assert len(places) == len(numbers)
     assert all(place.startswith(f"{phase} ") for place in places)
     if phase in ("fetch", "judge", "store"):
@@ -148,7 +139,7 @@ def calls(world: World, library: Path) -> dict[bool, str]:
     for fresh in (False, True):
         case = world.case(f"calls-{fresh}", fresh=fresh)
         record = case.folder / "record"
-        assert case.run("first", env=environment(library, record)).code == (0 if fresh else 75)
+        assert ended(case.start("first", env=environment(library, record))).code == (0 if fresh else 75)
         found[fresh] = record.read_text()
     return found
 
@@ -164,13 +155,13 @@ def test_killed_in_a_system_call_and_started_again(
         case = world.case(f"call-{n}")
         record = case.folder / "record"
         at = 1 + int((n + 0.5) * 0.97 * len(calls[False]) / CALLS)
-        ran = case.run("first", env=environment(library, record, at))
+        ran = ended(case.start("first", env=environment(library, record, at)))
         assert ran.code == -signal.SIGKILL, ran
         places.append(record.read_text())
         seen.update(again(case))
         return case
 
-    at_once(range(start, start + CHUNK), survive)
+    assert_nothing_to_announce(*map(survive, range(start, start + CHUNK)))
     print("".join(places), dict(seen))
 
 
@@ -180,7 +171,7 @@ def test_killed_in_the_very_first_check(start: int, world: World, library: Path,
         case = world.case(f"fresh-{n}", fresh=True)
         record = case.folder / "record"
         at = 1 + int((n + 0.5) * len(calls[True]) / (2 * CHUNK))
-        ran = case.run("first", env=environment(library, record, at))
+        ran = ended(case.start("first", env=environment(library, record, at)))
         assert ran.code == -signal.SIGKILL, ran
         ran = case.run("again")
         assert (ran.code, ran.out, ran.err) == (0, "", "")
@@ -189,4 +180,4 @@ def test_killed_in_the_very_first_check(start: int, world: World, library: Path,
         assert case.rows("PRAGMA integrity_check") == [("ok",)]
         return case
 
-    at_once(range(start, start + CHUNK), survive)
+    assert_nothing_to_announce(*map(survive, range(start, start + CHUNK)))

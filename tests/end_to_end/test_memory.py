@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Watcher
+from testkit.command import Watcher
 from watcher import memory
 
 ROOT = Path(__file__).parent.parent.parent

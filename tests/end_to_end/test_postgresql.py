@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.engine import make_url
 
+from testkit.command import Command
+from testkit.receivers import Sink
 from tests.databases import Server
-from tests.end_to_end.conftest import Command
 from tests.end_to_end.test_check import HAIKU, channel, story
-from tests.receivers import Sink
 from tests.store.samples import HOUR, START, Polls, contents, document, event, rows
 from watcher.catalog.decision import Heartbeat, Queued, SourceState
 from watcher.simulator import Simulator, StorySource

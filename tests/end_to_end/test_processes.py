@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from testkit.command import TOGETHER, Ran, Watcher, clean_environment
 from tests.end_to_end.captures import STORY, hour, record
-from tests.end_to_end.conftest import Ran, Watcher
 from tests.store.samples import document
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
 from watcher.simulator.story import STORIES
@@ -37,11 +37,10 @@ FULL = Path("/dev/full")
 @contextmanager
 def started(watcher: Watcher, *arguments: str, **more: Any) -> Iterator[subprocess.Popen[Any]]:
     """The command as a process of its own, which is gone at the end."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
-    env = {**clean, "PYTHONPATH": str(ROOT), **more.pop("env", {})}
+    env = {**clean_environment(), **more.pop("env", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
     with subprocess.Popen(
-        [sys.executable, "-m", "watcher", *arguments], cwd=watcher.folder, env=env, **pipes
+        [*TOGETHER, sys.executable, "-m", "watcher", *arguments], cwd=watcher.folder, env=env, **pipes
     ) as process:
         try:
             yield process
@@ -83,7 +82,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     watcher.configure('[store]\nurl = "sqlite:///w.db"\n')
     accented = document("e/accents", name="Ünïcode → 模型 🤖")
     story = {n: (*shown, accented) for n, shown in STORY.items()}
-    assert watcher.run("import", str(record(watcher.folder / "story", story))).code == 0
+    assert watcher.run_here("import", str(record(watcher.folder / "story", story))).code == 0
     return watcher.folder
 
 
@@ -122,7 +121,7 @@ def test_a_chart_of_little_or_in_an_odd_terminal_is_drawn_too(
 def test_a_chart_without_any_number_says_so(watcher: Watcher) -> None:
     watcher.configure('[store]\nurl = "sqlite:///w.db"\n')
     folder = record(watcher.folder / "s", {0: [document("a/auto", pricing={"prompt": "-1", "completion": "-1"})]})
-    watcher.run("import", str(folder))
+    watcher.run_here("import", str(folder))
     ran = terminal(watcher, "chart", "a/auto")
     assert ran.code == 0
     assert "prompt: no price that is a number" in without_colours(ran.out)
@@ -135,7 +134,7 @@ def test_hostile_names_do_nothing_to_a_terminal(watcher: Watcher) -> None:
         float(n): [document("b/two"), *([document("a/[bold]x[/]", p, name=name)] if p else [])]
         for n, p in enumerate(["", "0.1", "0.2", "0.2", "0.2", "0.2"])
     }
-    watcher.run("import", str(record(watcher.folder / "s", story)))
+    watcher.run_here("import", str(record(watcher.folder / "s", story)))
     for arguments in (("models",), ("changes",), ("show", "a/[bold]x[/]"), ("chart", "a/[bold]x[/]"), ("replay", "s")):
         ran = terminal(watcher, *arguments, columns=200)
         assert ran.code == 0
@@ -185,7 +184,7 @@ def test_news_that_could_not_be_printed_is_printed_later(watcher: Watcher) -> No
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n'
         )
-        watcher.run("--check")
+        watcher.run_here("--check")
         simulator.advance()
         simulator.advance()
         with FULL.open("w") as full, started(watcher, "--check", stdout=full) as process:
@@ -195,8 +194,8 @@ def test_news_that_could_not_be_printed_is_printed_later(watcher: Watcher) -> No
         assert "Traceback" not in ran.err
         with sqlite3.connect(watcher.folder / "w.db") as connection:  # the wait before the next attempt is over
             connection.execute("UPDATE deliveries SET next_attempt = '2026-01-01 00:00:00.000000'")
-        assert "GPT-5.2-Codex" in watcher.run("--check").out
-        assert watcher.run("--check").out == ""
+        assert "GPT-5.2-Codex" in watcher.run_here("--check").out
+        assert watcher.run_here("--check").out == ""
 
 
 @pytest.mark.parametrize(
@@ -211,7 +210,7 @@ def test_without_any_output_nothing_breaks(past: Watcher, arguments: tuple[str, 
         check=False,
     )
     assert done.returncode == (64 if arguments == ("nope",) else 0)
-    assert past.run("models").code == 0, "nothing was written into the database"
+    assert past.run_here("models").code == 0, "nothing was written into the database"
 
 
 LOCALES = [
@@ -240,7 +239,7 @@ def test_a_terminal_without_unicode_is_drawn_for_too(past: Watcher) -> None:
 
 @pytest.mark.parametrize("arguments", [("show", "\udcff"), ("chart", "\udcff"), ("changes", "--model", "\udcff")])
 def test_arguments_that_are_no_text(past: Watcher, arguments: tuple[str, ...]) -> None:
-    ran = past.run(*arguments)
+    ran = past.run_here(*arguments)
     assert (ran.code, ran.out, ran.err) == (64, "", "watcher: an argument is not valid UTF-8\n")
 
 
@@ -258,7 +257,7 @@ def test_control_c_in_the_middle_of_a_check_ends_it_with_nothing_stored(watcher:
         assert (ran.code, ran.out) == (130, "")
         assert ran.err.split() == ["watcher:", "stopped"]
         simulator.clear_fault()
-        assert watcher.run("--check").code == 0
+        assert watcher.run_here("--check").code == 0
 
 
 def wait_until(holds: Any) -> None:
@@ -339,8 +338,8 @@ def test_simulate_goes_on_by_itself_and_stays_at_the_end(watcher: Watcher) -> No
 def test_a_check_of_a_simulated_source_as_people_try_it(watcher: Watcher) -> None:
     with simulating(watcher) as (_, url):
         watcher.configure(f'[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n')
-        assert watcher.run("--check").code == 0
-        assert watcher.run("status").out.startswith("healthy")
+        assert watcher.run_here("--check").code == 0
+        assert watcher.run_here("status").out.startswith("healthy")
 
 
 @pytest.mark.parametrize(
@@ -356,8 +355,7 @@ def test_a_check_of_a_simulated_source_as_people_try_it(watcher: Watcher) -> Non
     ],
 )
 def test_simulate_refuses_what_cannot_be(watcher: Watcher, arguments: tuple[str, ...], says: str) -> None:
-    with started(watcher, "simulate", "--port", "0", *arguments) as process:
-        ran = end(process)
+    ran = watcher.run_here("simulate", "--port", "0", *arguments)
     assert (ran.code, ran.out) == (64, "")
     assert says in ran.err
     assert len(ran.err.splitlines()) == 1
@@ -366,7 +364,7 @@ def test_simulate_refuses_what_cannot_be(watcher: Watcher, arguments: tuple[str,
 def test_simulate_on_a_port_that_is_taken(watcher: Watcher) -> None:
     with Simulator(StorySource(story_by_name("quiet"))) as simulator:
         port = simulator.origin.rpartition(":")[2]
-        ran = watcher.run("simulate", "--port", port)
+        ran = watcher.run_here("simulate", "--port", port)
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (64, "", 1)
     assert port in ran.err
 
@@ -376,7 +374,7 @@ def test_simulate_on_a_port_that_is_taken(watcher: Watcher) -> None:
 
 def test_the_demo_tells_every_turn_of_its_story_once_and_no_glitch(watcher: Watcher) -> None:
     start = time.monotonic()
-    ran = watcher.run("demo")
+    ran = watcher.run_here("demo")
     assert (ran.code, ran.err) == (0, "")
     assert time.monotonic() - start < 30
     told = ran.out.splitlines()

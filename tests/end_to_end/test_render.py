@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.conftest import Command
+from testkit.command import Command
+from testkit.receivers import Sink
 from tests.end_to_end.test_check import GONE, HAIKU, NEWCOMER, story
-from tests.receivers import Sink
 from watcher.catalog.model import KINDS
 from watcher.simulator import Simulator, StorySource
 

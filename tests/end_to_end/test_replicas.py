@@ -3,7 +3,6 @@
 Their time passes faster than ours: an interval takes seconds.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,11 +16,12 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
+from testkit.command import TOGETHER, clean_environment
+from testkit.receivers import Sink
 from tests.databases import Server
 from tests.end_to_end.test_check import channel, story
 from tests.end_to_end.test_run import until
 from tests.proxy import Proxy
-from tests.receivers import Sink
 from tests.store.samples import rows
 from watcher.simulator import Simulator, StorySource
 from watcher.store.store import Store
@@ -47,10 +47,10 @@ class Replica:
         self.begin()
 
     def begin(self) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
-        command = [sys.executable, str(HURRIED), str(FACTOR), str(self.start), "--verbose", "run"]
+        env = clean_environment()
+        command = [*TOGETHER, sys.executable, str(HURRIED), str(FACTOR), str(self.start), "--verbose", "run"]
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, env=clean, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=log, stderr=log)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -13,82 +13,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Watcher
+from testkit.command import SECONDS, Running, Watcher
+from testkit.receivers import Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
-from tests.receivers import Sink
 from watcher.simulator import Fault, Simulator, StorySource
 
 ROOT = Path(__file__).parent.parent.parent
-SECONDS = 150
-"""Until a test gives up on what must come; the daemon looks for what is due every minute at the latest."""
-
-
-class Running:
-    """A `watcher run`, and what it says on stderr, line by line; `before` is a command that runs it."""
-
-    def __init__(
-        self, watcher: Watcher, *options: str, env: dict[str, str] | None = None, before: Sequence[str] = ()
-    ) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
-        self.folder = watcher.folder
-        self.process = subprocess.Popen(
-            [*before, sys.executable, "-m", "watcher", *options],
-            cwd=watcher.folder,
-            env={**clean, "PYTHONPATH": str(ROOT), **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert self.process.stderr is not None
-        self.stderr = self.process.stderr
-        self.unread = b""
-        self.lines: list[str] = []
-        self.wrapped = bool(before)
-
-    def says(self, pattern: str) -> str:
-        """Wait for a line on stderr that the pattern is found in."""
-        end = time.monotonic() + SECONDS
-        while True:
-            while b"\n" in self.unread:
-                line, _, self.unread = self.unread.partition(b"\n")
-                self.lines.append(line.decode())
-                if re.search(pattern, self.lines[-1]):
-                    return self.lines[-1]
-            ready, _, _ = select.select([self.stderr], [], [], max(0.0, end - time.monotonic()))
-            piece = os.read(self.stderr.fileno(), 65536) if ready else b""
-            assert piece, f"it never said {pattern!r}, but: {self.lines}"
-            self.unread += piece
-
-    def gets(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
-
-    @property
-    def pid(self) -> int:
-        """Its own, which may be that of a child of what runs it."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found = children.read_text().split() if self.wrapped else []
-        return int(found[0]) if found else self.process.pid
-
-    def polls(self) -> None:
-        """Have it poll now, and wait until it has."""
-        self.gets(signal.SIGUSR1)
-        self.says("polled: ")
-
-    def ends(self) -> int:
-        """Its exit code, and the rest of what it said."""
-        _, rest = self.process.communicate(timeout=SECONDS)
-        self.lines += (self.unread + rest).decode().splitlines()
-        return self.process.returncode
-
-    def stops(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.gets(number)
-        return self.ends()
 
 
 def until(true: Callable[[], Any]) -> None:

@@ -6,7 +6,6 @@ byte of the database. Every secret has the same mark in it, whatever its service
 """
 
 import base64
-import os
 import re
 import signal
 import subprocess
@@ -17,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Ran, Watcher
-from tests.receivers import MailServer, Sink
+from testkit.command import TOGETHER, Ran, Watcher, clean_environment
+from testkit.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, story_by_name
 
 STEPS = 5
@@ -265,13 +264,12 @@ def test_a_running_watcher_keeps_secrets_too(leaks: Leaks, simulator: Simulator,
     leaks.run("--verbose", "--check")
     simulator.advance()
     simulator.advance()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("WATCHER_", "XDG_"))}
     log = leaks.watcher.folder.parent / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "watcher", "--verbose", "run"],
+            [*TOGETHER, sys.executable, "-m", "watcher", "--verbose", "run"],
             cwd=leaks.watcher.folder,
-            env={**clean, **leaks.env},
+            env={**clean_environment(), **leaks.env},
             stdout=output,
             stderr=output,
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.soak import Expected, Story, soak
+from testkit.soak import Expected, Story, soak
 
 
 @pytest.mark.slow

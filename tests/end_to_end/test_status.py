@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.end_to_end.conftest import Command
-from tests.receivers import Sink
+from testkit.command import Command
+from testkit.receivers import Sink
 from tests.store.processes import run_unprivileged
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.command import clean_environment
+from testkit.receivers import MailServer, Sink
 from tests.docs.test_readme import blocks
-from tests.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, story_by_name
 
 ROOT = Path(__file__).parents[2]
@@ -39,9 +40,8 @@ def test_from_nothing_to_an_alert(simulator: Simulator, sink: Sink, mail_server:
     tools.mkdir()
     (tools / "python3").write_text(PYTHON.format(program=sys.executable))
     (tools / "python3").chmod(0o755)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHER_", "OPENROUTER_", "XDG_"))}
     path = f"{home}/.local/bin:{tools}:{os.environ['PATH']}"
-    environ = {**clean, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT)}
+    environ = {**clean_environment(), "HOME": str(home), "PATH": path}
 
     def type_in(lines: str) -> tuple[str, str]:
         done = subprocess.run(
@@ -83,7 +83,7 @@ def test_from_nothing_to_an_alert(simulator: Simulator, sink: Sink, mail_server:
     assert "This is a test" in sink.json()["message"]
     assert type_in("watcher status")[0].startswith("healthy: ")
 
-    while simulator.moment.title != "GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day":
+    while simulator.scene.title != "GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day":
         simulator.advance()
     (cron,) = blocks("cron")
     assert type_in(cron.split(maxsplit=5)[5]) == ("", "")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from testkit.command import Command, Watcher
+from testkit.receivers import Sink
 from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, record
-from tests.end_to_end.conftest import Command, Watcher
-from tests.receivers import Sink
 from tests.store.samples import document, unfit
 from watcher.cli.table import print_json
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from testkit.receivers import Sink
 from tests.events import ALL, CHEAPER, EXPIRED, FAILING, NEW, event
 from tests.messages.test_builder import ALLOWED_INVISIBLE, HOSTILE, everything, hostile
-from tests.receivers import Sink
 from watcher.catalog.model import KINDS, Event
 from watcher.config.settings import Channel, Rules, Template
 from watcher.delivery.channel import send

@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from msgspec.structs import replace
 
-from tests.end_to_end.conftest import Command
+from testkit.command import Command
 from tests.store.samples import document
 from tests.test_cycle import World
 from watcher.catalog.decision import Heartbeat
@@ -265,11 +265,11 @@ def test_its_title_is_what_it_says(models: int, changes: int, trouble: str | Non
 
 
 def test_it_is_no_change_that_is_listed(
-    watch: Watch, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    watch: Watch, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch.at(NINE)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text(f'[store]\nurl = "{database}"\n')
-    command = Command(tmp_path, capsys)
+    command = Command(tmp_path)
     assert command.run("changes", "--json").out == "[]\n"
     assert "Still alive" in command.run("changes", "--kind", "alive").out

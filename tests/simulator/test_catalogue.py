@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from watcher.api.categories import CATEGORIES, belongs
 from watcher.simulator import built_in
 from watcher.simulator.catalogue import variant
-from watcher.simulator.categories import CATEGORIES, belongs
 
 MODELS = built_in()
 BY_ID = {model["id"]: model for model in MODELS}

@@ -9,8 +9,9 @@ import feedparser
 import httpx
 import pytest
 
+from watcher.api.answer import Response
 from watcher.errors import UsageError
-from watcher.simulator import FAULTS, Answer, Fault
+from watcher.simulator import FAULTS, Fault
 
 LIST = "/api/v1/models"
 FEED = f"{LIST}?use_rss=true"
@@ -226,16 +227,23 @@ def test_a_fault_that_cannot_be_is_refused(client, body):
     assert response.json()["error"]["code"] == 400
 
 
+@pytest.mark.parametrize("field", ["cls", "self", "fields", "colour"])
+def test_a_field_that_no_fault_has_is_named(client, field):
+    response = client.put("/simulator/fault", json={"name": "429", field: 1})
+    assert response.status_code == 400
+    assert f"`{field}`" in response.json()["error"]["message"]
+
+
 def test_what_is_not_a_list_is_not_spoiled():
     for body in (b"no json", b"[]", b'{"data": {"count": 3}}', b"[" * 100_000):
-        spoiled = Fault.named("empty").spoil(Answer(200, {"content-type": "application/json"}, body))
+        spoiled = Fault.named("empty").spoil(Response(200, {"content-type": "application/json"}, body))
         assert spoiled.body == body
 
 
 def test_a_list_of_odd_elements_can_be_spoiled_too():
     body = json.dumps({"data": [None, 3, {"id": "a/b"}]}).encode()
     lengths = {
-        how: len(json.loads(Fault(models=how).spoil(Answer(200, {}, body)).body)["data"])
+        how: len(json.loads(Fault(models=how).spoil(Response(200, {}, body)).body)["data"])
         for how in ("empty", "short", "duplicates", "broken")
     }
     assert lengths == {"empty": 0, "short": 1, "duplicates": 4, "broken": 3}

@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +9,7 @@ import httpx
 import pytest
 
 from watcher.errors import UsageError
-from watcher.simulator import ArchiveSource, Fault, Simulator, StorySource, built_in, story_by_name
-from watcher.simulator.answer import answer
+from watcher.simulator import ArchiveSource, Fault, Simulator, Story, StorySource, StoryStep, built_in, story_by_name
 
 START = datetime(2026, 1, 4, 19, tzinfo=UTC)
 
@@ -62,13 +59,13 @@ def test_a_story_goes_on_step_by_step_to_its_end():
         steps = len(story_by_name("demo").steps)
         totals = [client.get("/models?output_modalities=all").json()["total_count"]]
         while moment := simulator.advance():
-            assert simulator.moment is moment
+            assert simulator.scene is moment
             totals.append(client.get("/models?output_modalities=all").json()["total_count"])
         assert len(totals) == steps
         assert totals[2] == totals[1] + 1
         assert totals.count(0) == 1  # the glitch, over with its step
         assert simulator.advance() is None
-        assert simulator.moment.number == steps - 1
+        assert simulator.scene.number == steps - 1
 
 
 def test_a_fault_set_by_hand_outlives_a_step_but_a_step_s_own_does_not():
@@ -77,7 +74,7 @@ def test_a_fault_set_by_hand_outlives_a_step_but_a_step_s_own_does_not():
         simulator.advance()
         assert simulator.state()["fault"]["name"] == "500"
         simulator.clear_fault()
-        while simulator.moment.fault is None:
+        while simulator.scene.fault is None:
             simulator.advance()
         assert simulator.state()["fault"]["name"] == "empty"
         simulator.advance()
@@ -89,7 +86,7 @@ def test_another_process_controls_it_over_http():
         state = client.get("/simulator/state").json()
         assert (state["step"], state["fault"], state["requests"]) == (0, None, 0)
         moved = client.post("/simulator/advance").json()
-        assert moved["advanced"] is True and moved["step"] == 1 and moved["title"] == simulator.moment.title
+        assert moved["advanced"] is True and moved["step"] == 1 and moved["title"] == simulator.scene.title
         fault = client.put("/simulator/fault", json={"name": "429", "times": 2, "retry_after": "7"}).json()["fault"]
         assert (fault["status"], fault["times"], fault["retry_after"]) == (429, 2, "7")
         assert client.get("/api/v1/models").headers["retry-after"] == "7"
@@ -98,7 +95,7 @@ def test_another_process_controls_it_over_http():
         assert client.get("/api/v1/models").status_code == 200
         while client.post("/simulator/advance").json()["advanced"]:
             pass
-        assert simulator.moment.number == len(story_by_name("demo").steps) - 1
+        assert simulator.scene.number == len(story_by_name("demo").steps) - 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +116,7 @@ def test_an_archive_is_served_as_recorded_one_step_at_a_time():
             assert client.get(f"{simulator.url}/models/count").json()["data"]["count"] == len(models)
             moment = simulator.advance()
         assert moment is None
-        assert simulator.moment.at == START + timedelta(hours=1)
+        assert simulator.scene.at == START + timedelta(hours=1)
 
 
 def test_an_archive_can_be_filtered():
@@ -135,7 +132,7 @@ def test_real_recordings_are_served_whole(archive_path):
         with Simulator(ArchiveSource((START, body) for body in bodies)) as simulator, httpx.Client() as client:
             for _ in range(3):
                 body = client.get(f"{simulator.url}/models").json()
-                assert body["data"] == simulator.moment.models
+                assert body["data"] == simulator.scene.models
                 assert body["total_count"] == len(body["data"]) > 300
                 assert client.get(f"{simulator.url}/models?use_rss=true").text.count("<item>") == len(body["data"])
                 simulator.advance()
@@ -222,9 +219,10 @@ def test_hostile_bytes_get_a_refusal_and_do_no_harm(simulator, client, caplog, c
     assert not caplog.records and capfd.readouterr() == ("", "")
 
 
-def test_a_bug_of_ours_is_500_and_logged(simulator, client, caplog, monkeypatch):
-    monkeypatch.setattr("watcher.simulator.answer.answer", lambda request, offer: 1 / 0)
-    response = client.get("/api/v1/models")
+def test_a_bug_of_ours_is_500_and_logged(caplog):
+    source = StorySource(story_by_name("quiet"))
+    with Simulator(source, clock=lambda: 1 / 0) as simulator, httpx.Client(base_url=simulator.origin) as client:
+        response = client.get("/api/v1/models")
     assert response.status_code == 500 and response.json()["error"]["code"] == 500
     assert "ZeroDivisionError" in caplog.text
 
@@ -257,32 +255,25 @@ def test_closing_ends_open_connections_and_frees_the_port():
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_the_same_question_in_the_same_step_is_answered_once(monkeypatch):
-    asked = []
+class CountedModels(list):
+    """Models that know how often they were gone through."""
 
-    def counted(request, offer):
-        asked.append(request)
-        return answer(request, offer)
+    times = 0
 
-    monkeypatch.setattr("watcher.simulator.answer.answer", counted)
-    with demo() as simulator, httpx.Client(base_url=simulator.url) as client:
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+def test_the_same_question_in_the_same_step_is_answered_once():
+    models = CountedModels(built_in())
+    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1)))
+    source = StorySource(Story("counted", START, lambda: models, steps))
+    with Simulator(source) as simulator, httpx.Client(base_url=simulator.url) as client:
         bodies = {client.get("/models").content for _ in range(3)}
-        assert len(bodies) == len(asked) == 1
+        assert len(bodies) == models.times == 1
         client.get("/models?q=x")
-        assert len(asked) == 2
+        assert models.times == 2
         simulator.advance()
         client.get("/models")
-        assert len(asked) == 3
-
-
-def test_the_package_costs_nothing_until_it_is_used():
-    code = "import sys, watcher.simulator; print([m for m in sys.modules if m in ('http.server', 'msgspec', 'httpx')])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_every_exported_name_is_there():
-    import watcher.simulator as package
-
-    assert all(getattr(package, name) is not None for name in package.__all__)
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = package.nothing
+        assert models.times == 3

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from testkit.command import TOGETHER
+
 WRITE = """
 import json, sys
 from datetime import UTC, datetime
@@ -70,7 +72,7 @@ def run_together(script: str, *arguments: str, times: int = 2) -> list[Any]:
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     """Start a script with pipes for its input and output."""
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
+        [*TOGETHER, sys.executable, "-c", script, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

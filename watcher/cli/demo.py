@@ -18,7 +18,7 @@ def demo() -> None:
     from watcher.config.settings import Store as StoreSettings
     from watcher.cycle import check
     from watcher.delivery.outbox import drain
-    from watcher.simulator import Moment, Simulator, StorySource, story_by_name
+    from watcher.simulator import Scene, Simulator, StorySource, story_by_name
     from watcher.store.store import Store
     from watcher.upstream.client import Client
 
@@ -32,10 +32,10 @@ def demo() -> None:
         )
         told = 0
         with Store.open(config.store.url) as store, Client(config.source.url, config.source.query) as source:
-            moment: Moment | None = simulator.moment
-            while moment is not None:
-                now = moment.at
-                console.print(Text.assemble((f"{now:%a %H:%M}  ", "bright_black"), (moment.title, "bold")))
+            scene: Scene | None = simulator.scene
+            while scene is not None:
+                now = scene.at
+                console.print(Text.assemble((f"{now:%a %H:%M}  ", "bright_black"), (scene.title, "bold")))
                 report = check(store, source, config, now=now)
                 if report.poll.reason:
                     console.print(Text(f"           not believed: {report.poll.reason}", style="yellow"))
@@ -43,5 +43,5 @@ def demo() -> None:
                 told += sum(len(message.events) for message in sent)
                 if sent:
                     console.print()
-                moment = simulator.advance()
+                scene = simulator.advance()
     console.print(Text(f"\n{told} announcements, each once. The glitches were none.", style="bold green"))

@@ -22,12 +22,12 @@ def simulate(port: int, archive: str | None, story: str | None, every: float | N
 
     POST /simulator/advance goes one step on; PUT /simulator/fault switches a fault on, DELETE off.
     """
-    from watcher.simulator import ArchiveSource, Simulator, Source, StorySource, story_by_name
+    from watcher.simulator import ArchiveSource, SceneSource, Simulator, StorySource, story_by_name
     from watcher.upstream.archive import read_archive
 
     if archive is not None and story is not None:
         raise click.UsageError("--archive and --story exclude each other.")
-    source: Source
+    source: SceneSource
     if archive is not None:
         captures = read_archive(archive, on_problem=warn)
         source = ArchiveSource((capture.at, capture.body) for capture in captures)
@@ -36,7 +36,7 @@ def simulate(port: int, archive: str | None, story: str | None, every: float | N
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Simulator(source, port=port) as simulator:
         click.echo(simulator.url)
-        click.echo(f"{simulator.moment.at:%Y-%m-%d %H:%M} UTC  {simulator.moment.title}", err=True)
+        click.echo(f"{simulator.scene.at:%Y-%m-%d %H:%M} UTC  {simulator.scene.title}", err=True)
         stopped = threading.Event()
         while not stopped.wait(every):
             moment = simulator.advance()

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from watcher.api.answer import Response, error, to_json
 from watcher.errors import UsageError
-from watcher.simulator.answer import Answer, error, to_json
 
 MIB = 1024 * 1024
 
@@ -31,7 +31,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int | None = None
     """For the next so many requests that match, then no more; None: until cleared."""
     status: int | None = None
-    """Answer with this status and, from 400 on, the API's error body."""
+    """Response with this status and, from 400 on, the API's error body."""
     retry_after: str | None = None
     """`Retry-After`: seconds, or an HTTP date."""
     location: str | None = None
@@ -71,7 +71,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a header must be one line")
 
     @classmethod
-    def named(cls, name: str, **changes: Any) -> "Fault":
+    def named(cls, name: str, /, **changes: Any) -> "Fault":
         """The fault of this name (see `FAULTS`; any status such as `502` is one too) with some fields changed.
 
         Raises UsageError for a name or a field that is not known.
@@ -111,7 +111,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return not fnmatchcase(target, self.path[1:])
         return fnmatchcase(target, self.path)
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer: Response) -> Response:
         """`answer` with its status, headers and content as the fault has them."""
         headers, status, body = dict(answer.headers), answer.status, answer.body
         if self.models is not None and status == 200:
@@ -132,7 +132,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ):
             if text is not None:
                 headers[name] = text
-        return Answer(status, headers, body)
+        return Response(status, headers, body)
 
 
 FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from watcher.api import answer as api
+from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
-from watcher.simulator import answer as api
-from watcher.simulator.answer import Answer
 from watcher.simulator.faults import Fault
-from watcher.simulator.source import Moment, Source
-from watcher.simulator.wire import Recorded, Server
+from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator.wire import ReceivedRequest, Server
 
 CONTROL = "/simulator/"
 
@@ -34,7 +34,7 @@ class Simulator:
 
     def __init__(
         self,
-        source: Source,
+        source: SceneSource,
         port: int = 0,
         host: str = "127.0.0.1",
         clock: Callable[[], datetime] | None = None,
@@ -49,8 +49,8 @@ class Simulator:
         self._source = source
         self._clock = clock
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
-        self._requests: deque[Recorded] = deque(maxlen=_KEPT_REQUESTS)
+        self._answers: OrderedDict[tuple[Any, ...], Response] = OrderedDict()
+        self._requests: deque[ReceivedRequest] = deque(maxlen=_KEPT_REQUESTS)
         self._fault = source.current().fault
         self._left = self._fault.times if self._fault else None
         try:
@@ -73,28 +73,28 @@ class Simulator:
         return f"{self.origin}{api.BASE}"
 
     @property
-    def moment(self) -> Moment:
+    def scene(self) -> Scene:
         """What is served now."""
         with self._lock:
             return self._source.current()
 
     @property
-    def requests(self) -> list[Recorded]:
+    def requests(self) -> list[ReceivedRequest]:
         """The requests to the API so far, oldest first; the last 10,000 are kept."""
         with self._lock:
             return list(self._requests)
 
-    def advance(self) -> Moment | None:
+    def advance(self) -> Scene | None:
         """Goes one step on in the source; None at its end, when all stays as it is.
 
         The fault of the step that is left ends; a step with its own fault replaces one that was set.
         """
         with self._lock:
             leaving = self._source.current().fault
-            moment = self._source.advance()
-            if moment is not None and (moment.fault is not None or self._fault is leaving):
-                self._switch(moment.fault)
-            return moment
+            scene = self._source.advance()
+            if scene is not None and (scene.fault is not None or self._fault is leaving):
+                self._switch(scene.fault)
+            return scene
 
     def set_fault(self, fault: Fault) -> None:
         """From now on requests that match meet this fault, in place of any other."""
@@ -122,29 +122,29 @@ class Simulator:
     def state(self) -> dict[str, Any]:
         """What is going on, as `GET /simulator/state` tells it."""
         with self._lock:
-            moment = self._source.current()
+            scene = self._source.current()
             fault = None if self._fault is None else {**msgspec.to_builtins(self._fault), "times": self._left}
             return {
-                "step": moment.number,
-                "title": moment.title,
-                "at": moment.at.isoformat(),
-                "models": None if moment.models is None else len(moment.models),
+                "step": scene.number,
+                "title": scene.title,
+                "at": scene.at.isoformat(),
+                "models": None if scene.models is None else len(scene.models),
                 "fault": fault,
                 "requests": len(self._requests),
             }
 
-    def reply(self, request: Recorded, body: bytes) -> tuple[Answer, Fault | None]:
+    def reply(self, request: ReceivedRequest, body: bytes) -> tuple[Response, Fault | None]:
         """The answer to a request, and the fault whose effects on the wire are still to be carried out."""
         if request.path.startswith(CONTROL):
             return self._control(request, body), None
         with self._lock:
             self._requests.append(request)
-            moment = self._source.current()
+            scene = self._source.current()
             fault = self._take_fault(request)
-        answer = self._answer(request, moment)
+        answer = self._answer(request, scene)
         return (answer, None) if fault is None else (fault.spoil(answer), fault)
 
-    def _control(self, request: Recorded, body: bytes) -> Answer:
+    def _control(self, request: ReceivedRequest, body: bytes) -> Response:
         match request.method, request.path.removeprefix(CONTROL):
             case "POST", "advance":
                 moved = self.advance() is not None
@@ -168,7 +168,7 @@ class Simulator:
         self._fault = fault
         self._left = fault.times if fault else None
 
-    def _take_fault(self, request: Recorded) -> Fault | None:
+    def _take_fault(self, request: ReceivedRequest) -> Fault | None:
         fault = self._fault
         target = f"{request.path}?{request.query}" if request.query else request.path
         if fault is None or not fault.matches(target):
@@ -179,21 +179,21 @@ class Simulator:
                 self._switch(None)
         return fault
 
-    def _answer(self, request: Recorded, moment: Moment) -> Answer:
-        if moment.models is None:
+    def _answer(self, request: ReceivedRequest, scene: Scene) -> Response:
+        if scene.models is None:
             if request.path == f"{api.BASE}/models":
-                return Answer(200, {"content-type": "application/json"}, moment.body)
+                return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is no list of models")
-        now = self._clock() if self._clock else moment.at
+        now = self._clock() if self._clock else scene.at
         has_key = request.headers.get("authorization", "").lower().startswith("bearer ")
         # Prices of the day go by the minute, so within one the same question has the same answer.
         minute = int(now.timestamp()) // 60
-        key = (moment.number, minute, request.method, request.path, request.query, has_key)
+        key = (scene.number, minute, request.method, request.path, request.query, has_key)
         with self._lock:
             known = self._answers.get(key)
         if known is None:
-            asked = api.Request(request.path, request.query, request.method, has_key)
-            known = api.answer(asked, api.Offer(moment.models, now, self.origin, self._source.default_output))
+            asked = Request(request.path, request.query, request.method, has_key)
+            known = api.answer(asked, Catalogue(scene.models, now, self.origin, self._source.default_output))
             with self._lock:
                 self._answers[key] = known
                 while len(self._answers) > _KEPT_ANSWERS:
@@ -201,5 +201,5 @@ class Simulator:
         return known
 
 
-def _told(document: dict[str, Any]) -> Answer:
-    return Answer(200, {"content-type": "application/json", "cache-control": "no-store"}, api.to_json(document))
+def _told(document: dict[str, Any]) -> Response:
+    return Response(200, {"content-type": "application/json", "cache-control": "no-store"}, api.to_json(document))

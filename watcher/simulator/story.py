@@ -15,12 +15,12 @@ from watcher.errors import UsageError
 from watcher.simulator.catalogue import Document, alias, built_in
 from watcher.simulator.faults import Fault
 
-Catalogue = list[Document]
-Change = Callable[[Catalogue], Catalogue]
+Models = list[Document]
+Change = Callable[[Models], Models]
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     """One moment of a story: a line to print, when (since the start), and what happens."""
 
     title: str
@@ -36,8 +36,8 @@ class Story:
 
     name: str
     start: datetime
-    catalogue: Callable[[], Catalogue]
-    steps: tuple[Step, ...]
+    catalogue: Callable[[], Models]
+    steps: tuple[StoryStep, ...]
 
 
 def story_by_name(name: str) -> Story:
@@ -50,35 +50,35 @@ def story_by_name(name: str) -> Story:
 # What can happen. Each takes a catalogue and gives another; `partial` fills in what it happens to.
 
 
-def appears(id_: str, models: Catalogue) -> Catalogue:
+def appears(id_: str, models: Models) -> Models:
     """The built-in model `id_` joins the list, at its place by age."""
     newcomer = next(model for model in built_in() if model["id"] == id_)
     return sorted([newcomer, *models], key=lambda model: -int(model["created"]))
 
 
-def vanishes(chosen: Callable[[str], bool], models: Catalogue) -> Catalogue:
+def vanishes(chosen: Callable[[str], bool], models: Models) -> Models:
     """The models whose id is chosen leave the list."""
     return [model for model in models if not chosen(model["id"])]
 
 
-def repriced(id_: str, prices: Mapping[str, str], models: Catalogue) -> Catalogue:
+def repriced(id_: str, prices: Mapping[str, str], models: Models) -> Models:
     """Model `id_` costs something else: USD per million tokens by price key, others as they were."""
     per_token = {key: format(Decimal(price).scaleb(-6).normalize(), "f") for key, price in prices.items()}
     return _edited(id_, lambda model: {**model, "pricing": {**model["pricing"], **per_token}}, models)
 
 
-def moves(id_: str, target: str, models: Catalogue) -> Catalogue:
+def moves(id_: str, target: str, models: Models) -> Models:
     """Alias `id_` points to model `target`, with all that model's facts."""
     pointed_to = next(model for model in models if model["id"] == target)
     return _edited(id_, lambda model: alias(id_, model["name"], pointed_to), models)
 
 
-def ends_on(id_: str, date: str, models: Catalogue) -> Catalogue:
+def ends_on(id_: str, date: str, models: Models) -> Models:
     """Model `id_` gets an expiration date, `YYYY-MM-DD`."""
     return _edited(id_, lambda model: {**model, "expiration_date": date}, models)
 
 
-def _edited(id_: str, edit: Callable[[Document], Document], models: Catalogue) -> Catalogue:
+def _edited(id_: str, edit: Callable[[Document], Document], models: Models) -> Models:
     return [edit(model) if model["id"] == id_ else model for model in models]
 
 
@@ -112,7 +112,7 @@ def _demo() -> Story:
         ("Another", None, {}),
         ("Three quiet hours: nothing is left to tell", None, {}),
     )
-    steps = tuple(Step(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
+    steps = tuple(StoryStep(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
     # The afternoon on which that model really appeared, at 16:48 UTC.
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
     return Story("demo", start, lambda: vanishes(newcomer.__eq__, built_in()), steps)
@@ -123,7 +123,7 @@ def _is_google(id_: str) -> bool:
 
 
 _FREE = {"prompt": "0", "completion": "0", "input_cache_read": "0"}
-_QUIET = (Step("Nothing ever changes", timedelta(0)),)
+_QUIET = (StoryStep("Nothing ever changes", timedelta(0)),)
 
 STORIES: Mapping[str, Story] = {
     story.name: story for story in (_demo(), Story("quiet", datetime(2026, 1, 14, 15, tzinfo=UTC), built_in, _QUIET))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from watcher.simulator.answer import Answer, error
+from watcher.api.answer import Response, error
 from watcher.simulator.faults import Fault
 
 _MAX_BODY = 1024 * 1024
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Recorded:
+class ReceivedRequest:
     """A request as it came: method, path (percent-encoded), query string, headers with names in lower case."""
 
     method: str
@@ -35,7 +35,7 @@ class Recorded:
 class Replies(Protocol):
     """Who knows the answers."""
 
-    def reply(self, request: Recorded, body: bytes) -> tuple[Answer, Fault | None]:
+    def reply(self, request: ReceivedRequest, body: bytes) -> tuple[Response, Fault | None]:
         """The answer to a request, and the fault to be carried out while it is sent."""
 
 
@@ -108,7 +108,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): text for name, text in self.headers.items()}
         try:
-            answer, fault = self.server.replies.reply(Recorded(self.command, path, query, headers), body)
+            answer, fault = self.server.replies.reply(ReceivedRequest(self.command, path, query, headers), body)
         except Exception:
             log.exception("the simulator could not answer %s %r", self.command, self.path)
             answer, fault = error(500, "The simulator has a bug"), None
@@ -141,7 +141,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what is asked is recorded, see `Simulator.requests`."""
 
-    def _send(self, answer: Answer, fault: Fault | None) -> None:
+    def _send(self, answer: Response, fault: Fault | None) -> None:
         fault = fault or _NONE
         headers, body = dict(answer.headers), answer.body
         padding = max(0, fault.size - len(body))

@@ -1,6 +1,6 @@
 """How good the judgement is on the recorded archives, held against figures from the raw JSON.
 
-The definitions are those of `bench.lasting`, which uses nothing of the judged code.
+The definitions are those of `testkit.lasting`, which uses nothing of the judged code.
 """
 
 from collections import Counter, defaultdict
@@ -13,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from bench import lasting
-from bench.archive import model_archives
-from bench.lasting import HOUR
+from testkit import lasting
+from testkit.archive import model_archives
+from testkit.lasting import HOUR
 from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from watcher.simulator import Offer, Request, Simulator, StorySource, built_in, story_by_name
-from watcher.simulator.answer import answer
+from watcher.api.answer import Catalogue, Request, answer
+from watcher.simulator import Simulator, StorySource, built_in, story_by_name
 
 MODELS = built_in()
 MILLION = 1_000_000
@@ -160,7 +160,7 @@ def test_following_the_pages_gives_the_whole_list_and_keeps_the_filters(client):
 
 def test_without_a_limit_a_page_has_500_models():
     many = [{**MODELS[0], "id": f"a/{n}"} for n in range(1200)]
-    offer = Offer(many, datetime(2026, 1, 14, tzinfo=UTC), base_url="https://here")
+    offer = Catalogue(many, datetime(2026, 1, 14, tzinfo=UTC), base_url="https://here")
 
     def ask(query):
         return json.loads(answer(Request("/api/v1/models", query), offer).body)

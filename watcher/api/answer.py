@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from watcher.simulator import rss
-from watcher.simulator.query import BadQueryError, Query, provider, select, value
-from watcher.simulator.schedule import in_force
+from watcher.api import rss
+from watcher.api.query import BadQueryError, Query, provider, select, value
+from watcher.api.schedule import in_force
 
 BASE = "/api/v1"
 """Where the API begins in the path of a URL."""
@@ -23,7 +23,7 @@ _MESSAGES = {401: "No auth credentials found", 404: "Not Found", 405: "Method No
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A whole HTTP response: status, headers (names in lower case) and body."""
 
     status: int
@@ -42,21 +42,21 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Offer:
+class Catalogue:
     """What is answered from.
 
-    `catalogue` holds raw model documents with their base prices, in the order of the list; `now` chooses among
+    `models` are raw model documents with their base prices, in the order of the list; `now` chooses among
     time-of-day prices; `base_url` (`https://host`) begins the links; `default_output` is what the list is narrowed to
     when `output_modalities` is not given, `all` for no narrowing.
     """
 
-    catalogue: Sequence[Any]
+    models: Sequence[Any]
     now: datetime
     base_url: str = "https://openrouter.ai"
     default_output: str = "text"
 
 
-def answer(request: Request, offer: Offer) -> Answer:
+def answer(request: Request, catalogue: Catalogue) -> Response:
     """The API's answer: 200, or 400, 401, 404 or 405 with the API's error body. It raises nothing."""
     try:
         segments = [unquote(part, errors="strict") for part in request.path.removeprefix(BASE).split("/")[1:]]
@@ -68,15 +68,15 @@ def answer(request: Request, offer: Offer) -> Answer:
     if request.method not in ("GET", "HEAD"):
         return error(405, headers={"allow": "GET, HEAD"})
     try:
-        return handler(request, offer)
+        return handler(request, catalogue)
     except BadQueryError as problem:
         return error(400, str(problem))
 
 
-def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """The API's error body, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Answer(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
+    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
 
 
 def to_json(document: object) -> bytes:
@@ -84,7 +84,7 @@ def to_json(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-Handler = Callable[[Request, Offer], Answer]
+Handler = Callable[[Request, Catalogue], Response]
 
 
 def _route(segments: list[str]) -> Handler | None:
@@ -96,45 +96,45 @@ def _route(segments: list[str]) -> Handler | None:
         case ["models", "user"]:
             return _user
         case ["model", author, slug]:
-            return lambda request, offer: _model(f"{author}/{slug}", offer)
+            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue)
         case ["models", author, slug, "endpoints"]:
-            return lambda request, offer: _endpoints(f"{author}/{slug}", offer)
+            return lambda request, catalogue: _endpoints(f"{author}/{slug}", catalogue)
     return None
 
 
-def _models(request: Request, offer: Offer) -> Answer:
+def _models(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query)
-    chosen = select(query, _priced(offer), offer.now, offer.default_output)
+    chosen = select(query, _priced(catalogue), catalogue.now, catalogue.default_output)
     as_rss, chat_links = query.flag("use_rss"), query.flag("use_rss_chat_links")
-    page, following = query.page(chosen, f"{offer.base_url}{BASE}/models")
+    page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/models")
     if as_rss:
         return _ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
     return _list(page, len(chosen), following)
 
 
-def _count(request: Request, offer: Offer) -> Answer:
+def _count(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query, names=("output_modalities",))
-    chosen = select(query, offer.catalogue, offer.now, offer.default_output)
+    chosen = select(query, catalogue.models, catalogue.now, catalogue.default_output)
     return _ok(to_json({"data": {"count": len(chosen)}}))
 
 
-def _user(request: Request, offer: Offer) -> Answer:
+def _user(request: Request, catalogue: Catalogue) -> Response:
     """No preference is known here that would narrow the list, so an account sees all of it."""
     if not request.has_key:
         return error(401)
     query = Query.parse(request.query, names=("offset", "limit"))
-    everything = _priced(offer)
-    page, following = query.page(everything, f"{offer.base_url}{BASE}/models/user")
+    everything = _priced(catalogue)
+    page, following = query.page(everything, f"{catalogue.base_url}{BASE}/models/user")
     return _list(page, len(everything), following, cache="private, no-store")
 
 
-def _model(id_: str, offer: Offer) -> Answer:
-    model = _find(id_, offer)
+def _model(id_: str, catalogue: Catalogue) -> Response:
+    model = _find(id_, catalogue)
     return error(404, f"Model {id_} not found") if model is None else _ok(to_json({"data": model}))
 
 
-def _endpoints(id_: str, offer: Offer) -> Answer:
-    model = _find(id_, offer)
+def _endpoints(id_: str, catalogue: Catalogue) -> Response:
+    model = _find(id_, catalogue)
     if model is None:
         return error(404, f"Model {id_} not found")
     facts = {key: model.get(key) for key in ("id", "name", "created", "description", "architecture")}
@@ -159,9 +159,9 @@ def _endpoint(model: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _find(id_: str, offer: Offer) -> dict[str, Any] | None:
+def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:
     """The model with this id or canonical slug, an alias followed to where it points; None when there is none."""
-    models = [model for model in _priced(offer) if isinstance(model, dict)]
+    models = [model for model in _priced(catalogue) if isinstance(model, dict)]
     by_id = {model["id"]: model for model in models if isinstance(model.get("id"), str)}
     # Variants share a canonical slug with the model they vary, which is the one that is meant.
     slugs = {str(model.get("canonical_slug")): model for model in reversed(by_id.values()) if ":" not in model["id"]}
@@ -174,9 +174,9 @@ def _find(id_: str, offer: Offer) -> dict[str, Any] | None:
     return None
 
 
-def _priced(offer: Offer) -> list[Any]:
+def _priced(catalogue: Catalogue) -> list[Any]:
     """The catalogue with the prices in force now at the top level of `pricing`."""
-    return [_at(model, offer.now) for model in offer.catalogue]
+    return [_at(model, catalogue.now) for model in catalogue.models]
 
 
 def _at(model: Any, now: datetime) -> Any:
@@ -187,9 +187,9 @@ def _at(model: Any, now: datetime) -> Any:
     return model if current is pricing else {**model, "pricing": current}
 
 
-def _list(page: Sequence[Any], total: int, following: str | None, cache: str = _PUBLIC) -> Answer:
+def _list(page: Sequence[Any], total: int, following: str | None, cache: str = _PUBLIC) -> Response:
     return _ok(to_json({"data": page, "total_count": total, "links": {"next": following}}), cache=cache)
 
 
-def _ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Answer:
-    return Answer(200, {"content-type": content_type, "cache-control": cache}, body)
+def _ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
+    return Response(200, {"content-type": content_type, "cache-control": cache}, body)

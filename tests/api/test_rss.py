@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import feedparser
 import pytest
 
-from watcher.simulator.rss import render
+from watcher.api.rss import render
 
 
 def feed(body: bytes):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.lasting import captures
+from testkit.lasting import captures
 from watcher.simulator import built_in
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from watcher.simulator.categories import CATEGORIES, belongs
+from watcher.api.categories import CATEGORIES, belongs
 
 OUTPUTS = frozenset(["text", "image", "audio", "embeddings", "video", "rerank", "speech", "transcription"])
 """What `output_modalities` may name, besides `all`."""

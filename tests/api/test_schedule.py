@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from watcher.simulator.schedule import in_force
+from watcher.api.schedule import in_force
 
 DAY = {"utc_start": 30, "utc_end": 1630, "prompt": "2"}
 NIGHT = {"utc_start": 1630, "utc_end": 30, "prompt": "1"}

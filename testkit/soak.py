@@ -3,7 +3,7 @@
 The source tells a story in which each change either lasts, and is told once, or does not, and is never told. What
 should arrive is known from the story alone. Source and services fail at random; the seed makes it the same each time.
 
-The daemon is a process of its own (`python -m bench.soak …`), so that what it holds is its own.
+The daemon is a process of its own (`python -m testkit.soak …`), so that what it holds is its own.
 """
 
 import json
@@ -29,7 +29,7 @@ from aiosmtpd.controller import Controller
 
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.simulator import Fault, Simulator, built_in
-from watcher.simulator.source import Moment
+from watcher.simulator.source import Scene
 from watcher.store.store import Store
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
@@ -106,18 +106,18 @@ class Story:
         self._free_at = dict.fromkeys(self._restless, 0)
         self._later: dict[int, list[tuple[str, Mapping[str, Any] | None]]] = {}
         self._newcomers = 0
-        self._moment = Moment(0, "start", START, list(self._models.values()))
+        self._scene = Scene(0, "start", START, list(self._models.values()))
 
     @property
     def calm(self) -> bool:
         """Whether nothing happens any more."""
         return self.number > self._steps - QUIET
 
-    def current(self) -> Moment:
+    def current(self) -> Scene:
         """The step that is served now."""
-        return self._moment
+        return self._scene
 
-    def advance(self) -> Moment:
+    def advance(self) -> Scene:
         """The next step; there is always one."""
         self.number += 1
         for model_id, document in self._later.pop(self.number, []):
@@ -131,8 +131,8 @@ class Story:
         if self._dice.random() < 0.3:  # what is not watched moves all the time
             models[0] = {**models[0], "benchmarks": {"arena_elo": self._dice.randint(900, 1500)}}
         fault = None if self.calm or self.number < 3 or self._dice.random() > 0.12 else self._fault()
-        self._moment = Moment(self.number, "", START + self.number * INTERVAL, models, fault)
-        return self._moment
+        self._scene = Scene(self.number, "", START + self.number * INTERVAL, models, fault)
+        return self._scene
 
     def _happen(self) -> None:
         idle = [model_id for model_id, free_at in self._free_at.items() if free_at <= self.number]
@@ -227,7 +227,7 @@ class Services:
         with self._lock:
             (self.sure if said else self.unsure).setdefault(channel, Counter()).update(ids)
 
-    def _handler(services) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(services) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -259,7 +259,7 @@ class Services:
 
         return Handler
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Take a mail, or do not, or take it and say that there was a mistake."""
         mail = message_from_bytes(envelope.content, policy=policy.default)
         part = mail.get_body(("plain",))  # type: ignore[attr-defined]
@@ -347,7 +347,7 @@ def soak(folder: Path, polls: int, seed: int) -> Outcome:
             CONFIG.format(source=simulator.url, folder=folder, hook=services.address, mail=services.mail_url)
         )
         config.chmod(0o600)
-        command = [sys.executable, "-m", "bench.soak", str(config), simulator.origin, str(polls), str(seed)]
+        command = [sys.executable, "-m", "testkit.soak", str(config), simulator.origin, str(polls), str(seed)]
         began = time.monotonic()
         readings: list[Reading] = []
         log = folder / "log"  # not a pipe: nobody would read it before the end

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.simulator import Offer, Request
-from watcher.simulator.answer import answer
+from watcher.api.answer import Catalogue, Request, answer
 
 NOW = datetime(2026, 1, 14, 12, tzinfo=UTC)
 JSON = st.recursive(
@@ -32,7 +31,7 @@ PATHS = st.sampled_from(
 
 @given(st.lists(MODEL, max_size=4), PATHS, QUERIES)
 def test_a_broken_catalogue_is_answered_all_the_same(catalogue, path, query):
-    found = answer(Request(path, query, has_key=True), Offer(catalogue, NOW))
+    found = answer(Request(path, query, has_key=True), Catalogue(catalogue, NOW))
     assert found.status in (200, 404)
     if "xml" in found.headers["content-type"]:
         ElementTree.fromstring(found.body)
@@ -43,26 +42,26 @@ def test_a_broken_catalogue_is_answered_all_the_same(catalogue, path, query):
 @given(st.text(), st.text(), st.text(max_size=8))
 def test_any_request_gets_an_answer(path, query, method):
     for prefix in ("", "/api/v1/", "/api/v1/model/"):
-        found = answer(Request(prefix + path, query, method), Offer([], NOW))
+        found = answer(Request(prefix + path, query, method), Catalogue([], NOW))
         assert found.status in (200, 400, 401, 404, 405)
         assert found.body
 
 
 def test_a_path_of_broken_encoding_is_400():
-    assert answer(Request("/api/v1/model/%ff/x"), Offer([], NOW)).status == 400
+    assert answer(Request("/api/v1/model/%ff/x"), Catalogue([], NOW)).status == 400
 
 
 def test_aliases_in_a_circle_lead_nowhere():
     catalogue = [{"id": "~a/x", "alias_target": {"slug": "~a/y"}}, {"id": "~a/y", "alias_target": {"slug": "~a/x"}}]
-    assert answer(Request("/api/v1/model/~a/x"), Offer(catalogue, NOW)).status == 404
+    assert answer(Request("/api/v1/model/~a/x"), Catalogue(catalogue, NOW)).status == 404
 
 
 def test_an_alias_of_an_alias_is_followed():
     catalogue = [{"id": "~a/x", "alias_target": {"slug": "~a/y"}}, {"id": "~a/y", "alias_target": {"slug": "a/z"}},
                  {"id": "a/z"}]  # fmt: skip
-    assert json.loads(answer(Request("/api/v1/model/~a/x"), Offer(catalogue, NOW)).body) == {"data": {"id": "a/z"}}
+    assert json.loads(answer(Request("/api/v1/model/~a/x"), Catalogue(catalogue, NOW)).body) == {"data": {"id": "a/z"}}
 
 
 def test_a_lone_surrogate_survives_as_an_escape():
-    body = answer(Request("/api/v1/models", "output_modalities=all"), Offer([{"name": "\ud800"}], NOW)).body
+    body = answer(Request("/api/v1/models", "output_modalities=all"), Catalogue([{"name": "\ud800"}], NOW)).body
     assert json.loads(body)["data"] == [{"name": "\ud800"}]

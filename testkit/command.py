@@ -1,0 +1,152 @@
+"""The real command, in this process or as one of its own, with a configuration of its own."""
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from watcher.cli import main
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 150
+"""Until a test gives up on what must come; the daemon looks for what is due every minute at the latest."""
+
+TOGETHER = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+"""What runs a command that dies with this process, were it killed."""
+
+
+class Ran(NamedTuple):
+    """What a run of the command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what configures a watcher, and with this checkout to import."""
+    ours = ("WATCHER_", "OPENROUTER_", "XDG_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**clean, "PYTHONPATH": str(ROOT)}
+
+
+def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> Ran:
+    """Run the command in this process: a new one takes most of a second to start."""
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code: Any = None
+    with chdir(folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int), "it did not exit"
+    return Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+@dataclass
+class Watcher:
+    """A folder with a configuration and a database, and the command to run there."""
+
+    folder: Path
+
+    def configure(self, text: str) -> None:
+        (self.folder / "config.toml").write_text(text)
+
+    def run_here(self, *arguments: str) -> Ran:
+        return run_here(self.folder, *arguments, env=clean_environment())
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+        """Run the command as a process."""
+        done = subprocess.run(
+            [*TOGETHER, sys.executable, "-m", "watcher", *arguments],
+            cwd=self.folder,
+            env={**clean_environment(), **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class Command(Watcher):
+    """The command in this process, in the environment that the test makes."""
+
+    def run(self, *arguments: str) -> Ran:  # type: ignore[override]
+        return run_here(self.folder, *arguments, env=os.environ)
+
+
+class Running:
+    """A `watcher run`, and what it says on stderr, line by line; `before` is a command that runs it."""
+
+    def __init__(
+        self, watcher: Watcher, *options: str, env: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> None:
+        self.folder = watcher.folder
+        self.process = subprocess.Popen(
+            [*TOGETHER, *before, sys.executable, "-m", "watcher", *options],
+            cwd=watcher.folder,
+            env={**clean_environment(), **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.process.stderr is not None
+        self.stderr = self.process.stderr
+        self.unread = b""
+        self.lines: list[str] = []
+        self.wrapped = bool(before)
+
+    def says(self, pattern: str) -> str:
+        """Wait for a line on stderr that the pattern is found in."""
+        end = time.monotonic() + SECONDS
+        while True:
+            while b"\n" in self.unread:
+                line, _, self.unread = self.unread.partition(b"\n")
+                self.lines.append(line.decode())
+                if re.search(pattern, self.lines[-1]):
+                    return self.lines[-1]
+            ready, _, _ = select.select([self.stderr], [], [], max(0.0, end - time.monotonic()))
+            piece = os.read(self.stderr.fileno(), 65536) if ready else b""
+            assert piece, f"it never said {pattern!r}, but: {self.lines}"
+            self.unread += piece
+
+    def gets(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    @property
+    def pid(self) -> int:
+        """Its own, which may be that of a child of what runs it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = children.read_text().split() if self.wrapped else []
+        return int(found[0]) if found else self.process.pid
+
+    def polls(self) -> None:
+        """Have it poll now, and wait until it has."""
+        self.gets(signal.SIGUSR1)
+        self.says("polled: ")
+
+    def ends(self) -> int:
+        """Its exit code, and the rest of what it said."""
+        _, rest = self.process.communicate(timeout=SECONDS)
+        self.lines += (self.unread + rest).decode().splitlines()
+        return self.process.returncode
+
+    def stops(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.gets(number)
+        return self.ends()
