@@ -25,8 +25,7 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot, UnreadableError, read
 from watcher.catalog.settle import next_due
 from watcher.catalog.state import Judgement, ModelStates
-from watcher.config.settings import Channel, Config
-from watcher.config.settings import Source as SourceSettings
+from watcher.config.settings import Channel, Config, SourceSettings
 from watcher.errors import SourceError, WatcherError
 from watcher.rules import heartbeat
 from watcher.rules.routing import route
@@ -400,7 +399,7 @@ def fingerprint(policy: Policy) -> str:
 
 
 def _query(source: SourceSettings) -> str:
-    return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
+    return f"{source.url.reveal()}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
 
 
 def _feed_query(source: SourceSettings) -> str:

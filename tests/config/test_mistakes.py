@@ -69,6 +69,10 @@ MISTAKES = [
     ("[announce]\nsettle = 1.5", "announce.settle: expected {duration}, got 1.5"),
     ("[announce]\nsettle = 2026-01-04", "announce.settle: expected {duration}, got a date"),
     ('[announce]\nsettle = "9999d"', 'announce.settle: expected a duration of at most "3650d", got "9999d"'),
+    (
+        '[announce]\nsettle = "999999999d999999999h"',
+        'announce.settle: expected a duration of at most "3650d", got "999999999d999999999h"',
+    ),
     ("[announce.settle]", "announce.settle: expected {duration}, got a table"),
     ("[announce]\nmin_change = 5", 'announce.min_change: expected {percentage}, got 5'),
     ('[announce]\nmin_change = "-1%"', 'announce.min_change: expected {percentage}, got "-1%"'),
@@ -129,9 +133,9 @@ MISTAKES = [
         "{team}events: entry 1: expected one of {kinds} or *, got \"alive\"",
     ),
     (CHANNEL + 'alive = "09:00"', '{team}alive: expected {digest}, got "09:00"'),
-    ('[store]\nkeep = "1h"', 'store.keep: expected a duration of at least "1d", or "none", got "1h"'),
-    ("[store]\nkeep = 7", 'store.keep: expected a duration such as "90d", or "none", got 7'),
-    ("[store]\nkeep = false", 'store.keep: expected a duration such as "90d", or "none", got false'),
+    ('[store]\nkeep = "1h"', 'store.keep: expected a duration of at least "1d" such as "90d", or "none", got "1h"'),
+    ("[store]\nkeep = 7", 'store.keep: expected {span}, got 7'),
+    ("[store]\nkeep = false", 'store.keep: expected {span}, got false'),
     ('[health]\nping_url = "hc-ping.com/1"', 'health.ping_url: expected a URL such as "https://hc-ping.com/your-uuid"'),
     ("[health]\nping_url = 1", 'health.ping_url: expected a URL such as "https://hc-ping.com/your-uuid"'),
     (
@@ -208,6 +212,7 @@ MISTAKES = [
 WORDS = {
     "words": 'a list of words such as ["text", "image"]',
     "duration": 'a duration such as "90s", "5m", "1h30m" or "1d"',
+    "span": 'a duration of at least "1d" such as "90d", or "none"',
     "sqlite": 'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"',
     "server": 'of a PostgreSQL database such as "postgresql://watcher@db.example.com/watcher"',
     "coded": "its special characters written as %XX",
