@@ -30,7 +30,7 @@ def load(folder: Path, text: str) -> Config:
 
 def everything_set(text: str) -> str:
     """The file with the # taken off every option, but for those that replace another."""
-    instead = "|".join(option.key for option in OPTIONS if option.instead_of or option.excludes)
+    instead = "|".join(option.key for option in OPTIONS if option.instead_of)
     return re.sub(rf"(?m)^#(?=[\[a-z])(?!(?:{instead}) )", "", text)
 
 
@@ -58,7 +58,7 @@ def test_every_option_is_in_the_file_and_can_be_set_by_taking_the_mark_away(text
     for option in OPTIONS:
         table = document[option.section]
         table = table[0] if isinstance(table, list) else table
-        assert option.key in table or option.instead_of or option.excludes
+        assert option.key in table or option.instead_of
     assert len(load(tmp_path, everything_set(text)).channels) == 1
     VALIDATOR.validate(document)
 

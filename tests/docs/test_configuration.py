@@ -27,7 +27,7 @@ def _part(section: str) -> str:
 def row(option: FieldOption) -> str:
     """The row of an option's table."""
     given = default(option)
-    value = "required" if option.required else "none" if given is None else f"`{toml(given)}`"
+    value = "required" if option.key == "name" else "none" if given is None else f"`{toml(given)}`"
     meaning = option.doc.replace("*", r"\*")  # two of them would be emphasis
     return f"| `{option.key}` | {option.default_doc or value} | {meaning} |"
 

@@ -1,14 +1,13 @@
-"""What an option says about itself, beside its field: `settle: Annotated[timedelta, Option("How long …")]`."""
+"""What an option says about itself beside its field: `settle: Annotated[timedelta, "How long …", Option(…)]`."""
 
 from typing import Any
 
 from msgspec import Struct
 
 
-class Option(Struct, frozen=True):
-    """The text and the limits of one option; name, type and default are those of the field."""
+class Option(Struct, frozen=True, kw_only=True):
+    """What the name, the type, the default and the text of a field leave open."""
 
-    doc: str
     default_doc: str | None = None
     """The default in words, where it is not a value of its own."""
     example: str | int | None = None
@@ -23,9 +22,7 @@ class Option(Struct, frozen=True):
     """Words that a list is likely to hold; it may hold others."""
     follows: str | None = None
     """Key of the same section whose value this one has unless it is set."""
-    instead_of: str | None = None
-    """Key of the same section that this one replaces: exactly one of them must be set."""
-    excludes: tuple[str, ...] = ()
-    """Keys of the same section that must not be set beside this one."""
+    required: bool = False
+    """This one, or one that can be set instead of it, must be set."""
     essential: bool = False
     """Set, not commented out, in what `config init` writes."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from watcher.catalog.model import KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import Environ, default_store_url, home
-from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, build, header
+from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, alternatives, build, header
 from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, found, render_duration, suggestion
 from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config
@@ -183,9 +183,16 @@ class _Reader:
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
-            for other in option.excludes:
-                if other in table and option.key in table:
-                    self.wrong(f"{where}{option.key}: {other} is set, too; expected only one of them")
+        for option, *instead in alternatives(section):
+            keys = [option.key, *(other.key for other in instead)]
+            given = [key for key in keys if key in table]
+            if option.required and not instead and not given:
+                self.wrong(f"{where}{option.key}: missing")
+            elif option.required and len(given) != 1:
+                self.wrong(f"{where}{', '.join(given) or option.key}: expected exactly one of {', '.join(keys)}")
+            else:
+                for key in given[1:]:
+                    self.wrong(f"{where}{key}: {given[0]} is set, too; expected only one of them")
         return values
 
     def value(self, option: FieldOption, value: object, where: str) -> Any:
@@ -229,8 +236,10 @@ class _Reader:
                 self.wrong(f"channels[{number}]: expected a table, got {found(table)}")
                 continue
             where = _channel(number, table)
-            if (channel := self.channel(table, where)) is None:
+            values = self.values("channels", table, where)
+            if "name" not in values or not values.keys() & {"url", "url_file", "url_env"}:
                 continue
+            channel = build(Channel, values)
             if channel.name.casefold() in channels:
                 self.wrong(f"{where}name: another channel has it already")
                 continue
@@ -244,19 +253,6 @@ class _Reader:
             if unwanted and channel.timing.urgent != KINDS:
                 self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
         return tuple(channels.values())
-
-    def channel(self, table: Mapping[str, Any], where: str) -> Channel | None:
-        """Return the channel, with those of its rules that are right; None if it cannot be one."""
-        values = self.values("channels", table, where)
-        options = BY_SECTION["channels"].values()
-        for option in options:
-            if option.required and option.key not in table:
-                self.wrong(f"{where}{option.key}: missing")
-        urls = [option.key for option in options if "url" in (option.key, option.instead_of)]
-        given = [key for key in urls if key in table]
-        if len(given) != 1:
-            self.wrong(f"{where}{', '.join(given) or 'url'}: expected exactly one of {', '.join(urls)}")
-        return build(Channel, values) if "name" in values and any(key in values for key in urls) else None
 
 
 def _channel(number: int, table: Mapping[str, Any]) -> str:

@@ -25,10 +25,16 @@ class FieldOption(Option, frozen=True, kw_only=True):
 
     section: str
     key: str
+    doc: str
     type: Type[Any]
     default: Any
     """None: there is nothing unless it is set."""
-    required: bool
+
+    @property
+    def instead_of(self) -> str | None:
+        """The key that this one can be set instead of: `url` for `url_file` and `url_env`."""
+        other = self.key.removesuffix("_file").removesuffix("_env")
+        return other if other != self.key and other in BY_SECTION[self.section] else None
 
 
 _TYPES: Mapping[Any, Type[Any]] = {
@@ -48,9 +54,7 @@ def _type(holds: Any, option: Option) -> Type[Any]:
     if type(None) in (parts := get_args(holds)):
         return _type(parts[0], option)
     if get_origin(holds) is tuple:
-        return listing(
-            _type(parts[0], option), option.expected or 'a list of words such as ["text", "image"]', option.least
-        )
+        return listing(_type(parts[0], option), option.expected, option.least)
     if holds is timedelta:
         return duration(option.least or timedelta())
     return integer(option.least, option.most) if holds is int else _TYPES[holds]
@@ -61,19 +65,20 @@ def _options(section: str, settings: type[Struct]) -> Iterator[FieldOption]:
         if get_origin(field.type) is not Annotated:  # a part of the section that is a struct of its own
             yield from _options(section, field.type)
             continue
-        holds, *notes, option = get_args(field.type)
+        holds, *notes = get_args(field.type)
+        option = next((note for note in notes if isinstance(note, Option)), Option())
         yield FieldOption(
             **structs.asdict(option),
             section=section,
             key=field.name,
-            type=notes[0] if notes else _type(holds, option),
+            doc=next(note for note in notes if isinstance(note, str)),
+            type=given[0] if (given := [note for note in notes if isinstance(note, Type)]) else _type(holds, option),
             default=None if field.default is NODEFAULT else field.default,
-            required=field.required and option.default_doc is None,
         )
 
 
 _FIELDS = {field.name: get_args(field.type) for field in structs.fields(Config) if get_origin(field.type) is Annotated}
-SECTIONS: Mapping[str, str] = {name: option.doc for name, (_, option) in _FIELDS.items()}
+SECTIONS: Mapping[str, str] = {name: doc for name, (_, doc) in _FIELDS.items()}
 """What each section is about."""
 STRUCTS: Mapping[str, type[Any]] = {name: (get_args(holds) or (holds,))[0] for name, (holds, _) in _FIELDS.items()}
 """The struct that receives a section, or one of its tables."""
@@ -81,6 +86,14 @@ BY_SECTION: Mapping[str, Mapping[str, FieldOption]] = {
     section: {option.key: option for option in _options(section, settings)} for section, settings in STRUCTS.items()
 }
 OPTIONS = tuple(option for options in BY_SECTION.values() for option in options.values())
+
+
+def alternatives(section: str) -> Iterator[list[FieldOption]]:
+    """Yield each option of a section with those that can be set instead of it."""
+    options = BY_SECTION[section].values()
+    for option in options:
+        if option.instead_of is None:
+            yield [option, *(other for other in options if other.instead_of == option.key)]
 
 
 def header(section: str) -> str:

@@ -166,16 +166,10 @@ def _parse_path(value: object) -> Path:
 PATH = Type(_parse_path, str, _PATH.schema)
 
 
-def _template(written: str) -> str:
-    if len(written) > TEMPLATE_LIMIT:
-        raise wrong(f"a template of at most {TEMPLATE_LIMIT // 1024} KiB", written)
-    return written
-
-
 TEMPLATE = checked(
-    lambda value: isinstance(value, str) and value.strip(),
-    "the text of a template",
-    _template,
+    lambda value: isinstance(value, str) and value.strip() and len(value) <= TEMPLATE_LIMIT,
+    f"the text of a template, at most {TEMPLATE_LIMIT // 1024} KiB",
+    str,
     {"type": "string", "pattern": r"\S", "maxLength": TEMPLATE_LIMIT},
 )
 
@@ -195,25 +189,21 @@ CHANNEL_URL = text(
     lambda url: Secret(url.strip()),
     secret=True,
 )
-_STORE_URL = r"sqlite:///[^?]*[^?/]|postgresql://([^\s/?#@]*@)?[^\s/?#@]*/[^\s/?#]+(\?[^\s#]*)?"
-_FILE = 'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db"'
-_SERVER = 'of a PostgreSQL database such as "postgresql://watcher@db.example.com/watcher"'
 
 
-def _parse_store_url(value: object) -> DatabaseURL:
-    url = value if isinstance(value, str) and value.isprintable() else ""
+def _database_url(url: str) -> DatabaseURL:
     if url == "sqlite:///:memory:":
-        raise wrong(f"{_FILE}: what is kept in memory is forgotten after each check")
-    if re.fullmatch(_STORE_URL, url):
-        return DatabaseURL(url)
-    if url.startswith("sqlite:///"):
-        raise wrong(_FILE)
-    if url.startswith("postgresql://"):
-        raise wrong(f"a URL {_SERVER}, its special characters written as %XX")
-    raise wrong(f"{_FILE}, or {_SERVER}")
+        raise wrong("a file or a server: what is kept in memory is forgotten after each check")
+    return DatabaseURL(url)
 
 
-STORE_URL = Type(_parse_store_url, str, {"type": "string", "pattern": f"^({_STORE_URL})$"})
+STORE_URL = text(
+    r"sqlite:///[^?]*[^?/]|postgresql://([^\s/?#@]*@)?[^\s/?#@]*/[^\s/?#]+(\?[^\s#]*)?",
+    'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db", or of a PostgreSQL database '
+    'such as "postgresql://watcher@db.example.com/watcher", its special characters written as %XX',
+    _database_url,
+    secret=True,
+)
 
 
 # Durations

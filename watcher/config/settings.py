@@ -29,42 +29,33 @@ _PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
 class SourceSettings(Struct, frozen=True):
     """`[source]`."""
 
-    url: Annotated[SourceURL, Option("Base of the OpenRouter API.")] = SourceURL("https://openrouter.ai/api/v1")
+    url: Annotated[SourceURL, "Base of the OpenRouter API."] = SourceURL("https://openrouter.ai/api/v1")
     output_modalities: Annotated[
         tuple[str, ...],
-        Option(
-            'Models that produce one of these: "text", "image", "audio", "embeddings", …; '
-            '"all" is the whole catalogue.',
-            least=1,
-            known=("all", *MODALITIES),
-            essential=True,
-        ),
+        'Models that produce one of these: "text", "image", "audio", "embeddings", …; "all" is the whole catalogue.',
+        Option(least=1, known=("all", *MODALITIES), essential=True),
     ] = ("all",)
     category: Annotated[
         str | None,
-        Option(
-            "Only models of this category of use, as OpenRouter sorts them.", default_doc="all", example="programming"
-        ),
+        "Only models of this category of use, as OpenRouter sorts them.",
+        Option(default_doc="all", example="programming"),
     ] = None
     supported_parameters: Annotated[
-        tuple[str, ...], Option('Only models that support these parameters, such as "tools" or "structured_outputs".')
+        tuple[str, ...], 'Only models that support these parameters, such as "tools" or "structured_outputs".'
     ] = ()
-    rss: Annotated[bool, Option("Read the RSS feed too: it can know a model before the list does.")] = True
-    rss_chat_links: Annotated[
-        bool, Option("Let the links of the feed lead to the chat page instead of the model's page.")
-    ] = False
+    rss: Annotated[bool, "Read the RSS feed too: it can know a model before the list does."] = True
+    rss_chat_links: Annotated[bool, "Let the links of the feed lead to the chat page instead of the model's page."] = (
+        False
+    )
     interval: Annotated[
         timedelta,
-        Option(
-            'Time between two polls, at least "60s"; some jitter is added.', least=timedelta(seconds=60), essential=True
-        ),
+        'Time between two polls, at least "60s"; some jitter is added.',
+        Option(least=timedelta(seconds=60), essential=True),
     ] = timedelta(minutes=5)
     api_key_file: Annotated[
         Path | None,
-        Option(
-            "File that holds an API key, which the public list does not need; or set OPENROUTER_API_KEY.",
-            example="/etc/openrouter-watcher/api-key",
-        ),
+        "File that holds an API key, which the public list does not need; or set OPENROUTER_API_KEY.",
+        Option(example="/etc/openrouter-watcher/api-key"),
     ] = None
 
     @property
@@ -83,9 +74,11 @@ class StoreSettings(Struct, frozen=True):
 
     url: Annotated[
         DatabaseURL,
-        Option(
+        (
             "Database, as a URL: three slashes before a path relative to this file, four before an absolute one; "
-            "or one of PostgreSQL (`postgresql://user@host/database`) that several machines share.",
+            "or one of PostgreSQL (`postgresql://user@host/database`) that several machines share."
+        ),
+        Option(
             default_doc="watcher.db in $STATE_DIRECTORY, else in the XDG state folder "
             "(~/.local/state/openrouter-watcher)",
             example="sqlite:////var/lib/openrouter-watcher/watcher.db",
@@ -94,7 +87,7 @@ class StoreSettings(Struct, frozen=True):
     keep: Annotated[
         timedelta,
         SPAN,
-        Option(
+        (
             'How long polls and finished deliveries stay, at least "1d"; "none": for ever. '
             "Prices and events always stay."
         ),
@@ -107,28 +100,16 @@ class HealthSettings(Struct, frozen=True):
     ping_url: Annotated[
         Secret | None,
         PING_URL,
-        Option(
-            "Address to call: with /start before a poll, as it is after a good one, with /fail after another. "
-            "A secret.",
-            example="https://hc-ping.com/your-uuid",
-        ),
+        "Address to call: with /start before a poll, as it is after a good one, with /fail after another. A secret.",
+        Option(example="https://hc-ping.com/your-uuid"),
     ] = None
     ping_url_file: Annotated[
         Path | None,
-        Option(
-            "Or: a file that holds the address, such as a systemd credential; relative to this file.",
-            example="${CREDENTIALS_DIRECTORY}/ping-url",
-            excludes=("ping_url",),
-        ),
+        "Or: a file that holds the address, such as a systemd credential; relative to this file.",
+        Option(example="${CREDENTIALS_DIRECTORY}/ping-url"),
     ] = None
     ping_url_env: Annotated[
-        str | None,
-        VARIABLE,
-        Option(
-            "Or: an environment variable that holds the address.",
-            example="WATCHER_PING_URL",
-            excludes=("ping_url", "ping_url_file"),
-        ),
+        str | None, VARIABLE, "Or: an environment variable that holds the address.", Option(example="WATCHER_PING_URL")
     ] = None
 
     def secret_url(self, environ: Mapping[str, str]) -> str | None:
@@ -141,21 +122,17 @@ class DeliverySettings(Struct, frozen=True):
 
     give_up: Annotated[
         timedelta,
-        Option(
-            'After how long an alert that could not be delivered is given up, at least "1m".',
-            least=timedelta(minutes=1),
-        ),
+        'After how long an alert that could not be delivered is given up, at least "1m".',
+        Option(least=timedelta(minutes=1)),
     ] = timedelta(days=3)
-    retry_first: Annotated[
-        timedelta, Option("Wait before it is tried again; it doubles with each further failure …")
-    ] = timedelta(seconds=30)
-    retry_most: Annotated[timedelta, Option("… up to this.", least=timedelta(seconds=1))] = timedelta(hours=1)
+    retry_first: Annotated[timedelta, "Wait before it is tried again; it doubles with each further failure …"] = (
+        timedelta(seconds=30)
+    )
+    retry_most: Annotated[timedelta, "… up to this.", Option(least=timedelta(seconds=1))] = timedelta(hours=1)
     timeout: Annotated[
         timedelta,
-        Option(
-            'Time that one channel has to take a message, all its parts together, at least "1s".',
-            least=timedelta(seconds=1),
-        ),
+        'Time that one channel has to take a message, all its parts together, at least "1s".',
+        Option(least=timedelta(seconds=1)),
     ] = timedelta(seconds=20)
 
 
@@ -163,47 +140,36 @@ class Rules(Struct, frozen=True):
     """Which events a channel gets: those for which every rule here holds."""
 
     events: Annotated[
-        tuple[Kind, ...], choices(CHOSEN_KINDS), Option(f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.')
+        tuple[Kind, ...], choices(CHOSEN_KINDS), f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
     ] = DEFAULT_KINDS
     models: Annotated[
         tuple[str, ...],
-        Option(
-            'Models it gets events about, as patterns over ids, such as ["anthropic/*", "openai/gpt-*"].',
-            least=1,
-            expected=_PATTERNS,
-        ),
+        'Models it gets events about, as patterns over ids, such as ["anthropic/*", "openai/gpt-*"].',
+        Option(least=1, expected=_PATTERNS),
     ] = ("*",)
-    exclude: Annotated[tuple[str, ...], Option('Models it does not, such as ["*:batch"].', expected=_PATTERNS)] = ()
-    free_only: Annotated[bool, Option("Only models that are free, or were until now.")] = False
+    exclude: Annotated[tuple[str, ...], 'Models it does not, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
+    free_only: Annotated[bool, "Only models that are free, or were until now."] = False
     modalities: Annotated[
         tuple[str, ...],
-        Option('Only models that take or give at least one of these, such as ["image"]; [] is any.', known=MODALITIES),
+        'Only models that take or give at least one of these, such as ["image"]; [] is any.',
+        Option(known=MODALITIES),
     ] = ()
-    supported_parameters: Annotated[
-        tuple[str, ...], Option('Only models that support all of these, such as ["tools"].')
-    ] = ()
+    supported_parameters: Annotated[tuple[str, ...], 'Only models that support all of these, such as ["tools"].'] = ()
     min_change: Annotated[
         Decimal | None,
-        Option(
-            "How far a price must have moved from what this channel was last told; beyond that of [announce].",
-            default_doc="as in [announce]",
-            example="5%",
-        ),
+        "How far a price must have moved from what this channel was last told; beyond that of [announce].",
+        Option(default_doc="as in [announce]", example="5%"),
     ] = None
     max_prompt_price: Annotated[
         Decimal | None,
         PRICE,
-        Option("Only models whose prompt tokens cost at most this, in USD per million.", default_doc="any", example=5),
+        "Only models whose prompt tokens cost at most this, in USD per million.",
+        Option(default_doc="any", example=5),
     ] = None
     min_context: Annotated[
         int | None,
-        Option(
-            "Only models with a context of at least this many tokens.",
-            default_doc="any",
-            example=128_000,
-            least=1,
-            most=1_000_000_000,
-        ),
+        "Only models with a context of at least this many tokens.",
+        Option(default_doc="any", example=128_000, least=1, most=1_000_000_000),
     ] = None
 
 
@@ -212,44 +178,29 @@ class Timing(Struct, frozen=True):
 
     digest: Annotated[
         Digest | None,
-        Option(
-            'When to send what has come up, together: "hourly", "daily 09:00" or "weekly mon 09:00".',
-            default_doc="at once",
-            example="daily 09:00",
-        ),
+        'When to send what has come up, together: "hourly", "daily 09:00" or "weekly mon 09:00".',
+        Option(default_doc="at once", example="daily 09:00"),
     ] = None
-    timezone: Annotated[
-        str, TIME_ZONE, Option('Time zone of digest, quiet_hours and alive, such as "Europe/Berlin".')
-    ] = "UTC"
+    timezone: Annotated[str, TIME_ZONE, 'Time zone of digest, quiet_hours and alive, such as "Europe/Berlin".'] = "UTC"
     quiet_hours: Annotated[
         QuietHours | None,
-        Option(
-            "Hours of the day in which nothing is sent; it goes when they end.",
-            default_doc="none",
-            example="22:00-07:00",
-        ),
+        "Hours of the day in which nothing is sent; it goes when they end.",
+        Option(default_doc="none", example="22:00-07:00"),
     ] = None
     max_per_hour: Annotated[
         int | None,
-        Option(
-            "Messages in any 60 minutes; what is beyond waits, and goes as one message.",
-            default_doc="any number",
-            example=4,
-            least=1,
-        ),
+        "Messages in any 60 minutes; what is beyond waits, and goes as one message.",
+        Option(default_doc="any number", example=4, least=1),
     ] = None
     urgent: Annotated[
         tuple[Kind, ...],
         choices(KINDS, least=0),
-        Option('Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.'),
+        'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
     ] = ()
     alive: Annotated[
         Digest | None,
-        Option(
-            'When to say that it still watches, with news or without: as digest, such as "daily 09:00".',
-            default_doc="never",
-            example="daily 09:00",
-        ),
+        'When to say that it still watches, with news or without: as digest, such as "daily 09:00".',
+        Option(default_doc="never", example="daily 09:00"),
     ] = None
 
     @property
@@ -266,28 +217,17 @@ class Template(Struct, frozen=True):
     title_template: Annotated[
         str | None,
         TEMPLATE,
-        Option(
-            "The title in your own words, as a Jinja2 template; see docs/templates.md.",
-            default_doc="the built-in title",
-            example="{{ count }} news from OpenRouter: {{ title }}",
-        ),
+        "The title in your own words, as a Jinja2 template; see docs/templates.md.",
+        Option(default_doc="the built-in title", example="{{ count }} news from OpenRouter: {{ title }}"),
     ] = None
     body_template: Annotated[
         str | None,
         TEMPLATE,
-        Option(
-            "The body in your own words, written as the service wants it (HTML for mail).",
-            default_doc="the built-in text",
-            example="{% for event in events %}{{ event.headline }}\n{% endfor %}",
-        ),
+        "The body in your own words, written as the service wants it (HTML for mail).",
+        Option(default_doc="the built-in text", example="{% for event in events %}{{ event.headline }}\n{% endfor %}"),
     ] = None
     body_template_file: Annotated[
-        Path | None,
-        Option(
-            "Or: a file that holds the template of the body; relative to this file.",
-            example="team.j2",
-            excludes=("body_template",),
-        ),
+        Path | None, "Or: a file that holds the template of the body; relative to this file.", Option(example="team.j2")
     ] = None
 
 
@@ -297,29 +237,25 @@ class Channel(Struct, frozen=True):
     name: Annotated[
         str,
         NAME,
-        Option("What you call this channel; each has its own name, which keeps what it was told.", example="team"),
+        "What you call this channel; each has its own name, which keeps what it was told.",
+        Option(example="team", required=True),
     ]
     url: Annotated[
         Secret | None,
         CHANNEL_URL,
-        Option(
+        (
             "Where to send, as an Apprise URL (https://github.com/caronc/apprise/wiki). It holds a secret: "
-            "keep this file to yourself (mode 0600).",
-            example="mailtos://watcher:app-password@example.org?to=team@example.org",
+            "keep this file to yourself (mode 0600)."
         ),
+        Option(example="mailtos://watcher:app-password@example.org?to=team@example.org", required=True),
     ] = None
     url_file: Annotated[
         Path | None,
-        Option(
-            "Or: a file that holds the URL, such as a systemd credential; relative to this file.",
-            example="${CREDENTIALS_DIRECTORY}/team-url",
-            instead_of="url",
-        ),
+        "Or: a file that holds the URL, such as a systemd credential; relative to this file.",
+        Option(example="${CREDENTIALS_DIRECTORY}/team-url"),
     ] = None
     url_env: Annotated[
-        str | None,
-        VARIABLE,
-        Option("Or: an environment variable that holds the URL.", example="WATCHER_TEAM_URL", instead_of="url"),
+        str | None, VARIABLE, "Or: an environment variable that holds the URL.", Option(example="WATCHER_TEAM_URL")
     ] = None
     rules: Rules = Rules()
     timing: Timing = Timing()
@@ -339,21 +275,18 @@ class Config(Struct, frozen=True):
 
     path: Path | None
     """The file it came from; None: defaults alone."""
-    source: Annotated[SourceSettings, Option("What is watched, and how often.")]
-    store: Annotated[StoreSettings, Option("Where the history and the alerts still to be sent are kept.")]
-    announce: Annotated[Policy, Option("What counts as news, and from when.")] = Policy()
+    source: Annotated[SourceSettings, "What is watched, and how often."]
+    store: Annotated[StoreSettings, "Where the history and the alerts still to be sent are kept."]
+    announce: Annotated[Policy, "What counts as news, and from when."] = Policy()
     delivery: Annotated[
-        DeliverySettings, Option("How long, and how often, an alert that a channel did not take is tried again.")
+        DeliverySettings, "How long, and how often, an alert that a channel did not take is tried again."
     ] = DeliverySettings()
     health: Annotated[
         HealthSettings,
-        Option(
-            "Who is told whether polls go well: a monitor such as healthchecks.io, which tells you when they do not."
-        ),
+        "Who is told whether polls go well: a monitor such as healthchecks.io, which tells you when they do not.",
     ] = HealthSettings()
     channels: Annotated[
-        tuple[Channel, ...],
-        Option("Who is told. Repeat this section for each channel; with none, alerts go to the console."),
+        tuple[Channel, ...], "Who is told. Repeat this section for each channel; with none, alerts go to the console."
     ] = ()
     warnings: tuple[str, ...] = ()
     """Lines for stderr about what is allowed but hardly meant."""

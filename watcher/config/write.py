@@ -2,11 +2,11 @@
 
 import json
 import textwrap
-from collections.abc import Mapping
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
-from watcher.config.options import BY_SECTION, SECTIONS, FieldOption, header, values
+from watcher.config.options import BY_SECTION, SECTIONS, FieldOption, alternatives, header, values
 from watcher.config.settings import Config
 
 WIDTH = 110
@@ -105,9 +105,7 @@ def _file(preface: str, *, set_all: bool) -> str:
 
 
 def _is_set_in_example(option: FieldOption) -> bool:
-    if option.section == "channels" and option.key in ("name", "url"):
-        return True
-    return option.default is not None and option.follows is None
+    return option.required or (option.default is not None and option.follows is None)
 
 
 def _described(option: FieldOption) -> str:
@@ -115,10 +113,8 @@ def _described(option: FieldOption) -> str:
 
 
 def _comment(text: str) -> str:
-    lines = [
-        line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False)
-    ]
-    return "\n".join(f"# {line}" for line in lines)
+    wrapped = (textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False) for paragraph in text.splitlines())
+    return "\n".join(f"# {line}" for lines in wrapped for line in lines)
 
 
 # For editors
@@ -126,36 +122,32 @@ def _comment(text: str) -> str:
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the file, for editors."""
-    properties: dict[str, Any] = {}
-    for section, doc in SECTIONS.items():
-        table = _table_schema(BY_SECTION[section])
-        properties[section] = (
-            {"description": doc, "type": "array", "items": table}
-            if section == "channels"
-            else {"description": doc, **table}
-        )
+    tables = {section: _table_schema(section) for section in SECTIONS}
+    tables["channels"] = {"type": "array", "items": tables["channels"]}
     return {
         "$schema": SCHEMA_ID,
         "title": "openrouter-watcher configuration",
         "type": "object",
         "additionalProperties": False,
-        "properties": properties,
+        "properties": {section: {"description": doc, **tables[section]} for section, doc in SECTIONS.items()},
     }
 
 
-def _table_schema(options: Mapping[str, FieldOption]) -> dict[str, Any]:
+def _table_schema(section: str) -> dict[str, Any]:
     table: dict[str, Any] = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {key: _option_schema(option) for key, option in options.items()},
+        "properties": {key: _option_schema(option) for key, option in BY_SECTION[section].items()},
     }
-    if required := [option.key for option in options.values() if option.required]:
-        table["required"] = required
-    if instead := [option.key for option in options.values() if option.instead_of]:
-        replaced = {option.instead_of for option in options.values() if option.instead_of}
-        table["oneOf"] = [{"required": [key]} for key in (*sorted(filter(None, replaced)), *instead)]
-    if apart := [[option.key, other] for option in options.values() for other in option.excludes]:
-        table["not"] = {"anyOf": [{"required": keys} for keys in apart]}
+    for option, *instead in alternatives(section):
+        keys = [[option.key], *([other.key] for other in instead)]
+        if option.required and instead:
+            table["oneOf"] = [{"required": key} for key in keys]
+        elif option.required:
+            table.setdefault("required", []).append(option.key)
+        elif instead:
+            pairs = [{"required": one + other} for one, other in combinations(keys, 2)]
+            table.setdefault("not", {"anyOf": []})["anyOf"] += pairs
     return table
 
 
