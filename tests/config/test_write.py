@@ -1,4 +1,4 @@
-"""What is derived from the option table: the file to start from, the example, the schema."""
+"""What follows from the options: the file to start from, the example, the schema."""
 
 import json
 import re

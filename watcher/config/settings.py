@@ -151,7 +151,7 @@ class Rules(Struct, frozen=True):
     free_only: Annotated[bool, "Only models that are free, or were until now."] = False
     modalities: Annotated[
         tuple[str, ...],
-        'Only models that take or give at least one of these, such as ["image"]; [] is any.',
+        'Only models that accept or produce at least one of these, such as ["image"]; [] is any.',
         Option(known=MODALITIES),
     ] = ()
     supported_parameters: Annotated[tuple[str, ...], 'Only models that support all of these, such as ["tools"].'] = ()

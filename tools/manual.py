@@ -1,4 +1,4 @@
-"""The manual pages, from the commands and the table of options: `python -m watcher.cli.manual FOLDER` writes them.
+"""Write the manual pages, from the commands and the options, into a folder: `python -m tools.manual docs/man`.
 
 Their language is that of man(7): https://man7.org/linux/man-pages/man7/man.7.html
 """
