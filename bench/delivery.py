@@ -135,11 +135,15 @@ def _drained(*, bad: bool) -> Drained:
 def _config(folder: Path) -> Any:
     from datetime import timedelta
 
-    from watcher.config.settings import Channel, Config, Delivery, Source, Store
+    from watcher.config.secret import DatabaseURL, Secret
+    from watcher.config.settings import Channel, Config, DeliverySettings, SourceSettings, StoreSettings
 
-    channels = tuple(Channel(name, url) for name, url in json.loads((folder / "channels.json").read_text()).items())
-    store = Store(f"sqlite:///{folder}/w.db")
-    return Config(None, Source(), store, channels=channels, delivery=Delivery(timeout=timedelta(seconds=DEADLINE)))
+    channels = tuple(
+        Channel(name, Secret(url)) for name, url in json.loads((folder / "channels.json").read_text()).items()
+    )
+    store = StoreSettings(DatabaseURL(f"sqlite:///{folder}/w.db"))
+    delivery = DeliverySettings(timeout=timedelta(seconds=DEADLINE))
+    return Config(None, SourceSettings(), store, channels=channels, delivery=delivery)
 
 
 def _events(now: datetime) -> list[Any]:
@@ -170,7 +174,7 @@ def _fill(folder: Path) -> None:
 
     now = datetime.now(UTC)
     config, events = _config(folder), _events(now)
-    with Store.open(config.store.url) as store, store.writing() as session:
+    with Store.open(config.store.url.reveal()) as store, store.writing() as session:
         session.state.add_events(events)
         session.outbox.add(route(config.channels, events, {}, now)[0], now)
 
@@ -184,7 +188,7 @@ def _send(folder: Path) -> None:
 
     config = _config(folder)
     commits: list[object] = []
-    with Store.open(config.store.url) as store:
+    with Store.open(config.store.url.reveal()) as store:
         event.listen(store._opened()[1], "commit", commits.append)
         begin = time.monotonic()
         drain(store, config, sender(config), clock=lambda: datetime.now(UTC))

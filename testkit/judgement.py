@@ -20,7 +20,7 @@ from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES
 from watcher.catalog.reading import read
-from watcher.config.settings import Config, Source, Store
+from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.replay import Replay
 
 POLL = timedelta(minutes=5)
@@ -85,7 +85,9 @@ def judge(archive: Path) -> Judged:
             captures.append(lasting.capture(*recorded))
             yield recorded
 
-    decisions = [decision for _, decision in Replay(Config(None, Source(), Store(""), Policy())).run(noted())]
+    decisions = [
+        decision for _, decision in Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())).run(noted())
+    ]
     events = [event for decision in decisions for event in decision.events]
     return Judged(captures, events, Counter(decision.outcome for decision in decisions))
 
@@ -102,8 +104,8 @@ def differences_by_cadence(archive: Path) -> list[str]:
     A time may differ by one capture. An absence of a single capture is told only where its repetitions confirm it.
     """
     once, often = (
-        Replay(Config(None, Source(), Store(""), Policy())),
-        Replay(Config(None, Source(), Store(""), Policy())),
+        Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
+        Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
     )
     told_once, told_often = [], []
     captures: list[lasting.Capture] = []

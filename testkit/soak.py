@@ -449,7 +449,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             return load_config(Path(config_path), {})
 
         def source(self, config: Any) -> Client:
-            url, query = config.source.url, config.source.query
+            url, query = config.source.url.reveal(), config.source.query
             return Source(url, query, sleep=lambda _seconds: None, random=dice.random)
 
         def sender(self, config: Any) -> Any:

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from tests.store.samples import HOUR, MINUTE, START, body, document, moment, rows, unfit
 from watcher.catalog.model import KINDS, Event
 from watcher.catalog.policy import Policy
-from watcher.config.settings import Channel, Config, Rules, Source
-from watcher.config.settings import Store as StoreSettings
+from watcher.config.secret import DatabaseURL, Secret
+from watcher.config.settings import Channel, Config, Rules, SourceSettings, StoreSettings
 from watcher.cycle import Report, check
 from watcher.errors import SourceError, StoreError
 from watcher.store.maintenance import Maintenance
@@ -43,7 +43,7 @@ class World:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.config = Config(None, Source(rss=False), StoreSettings("unused"), AT_ONCE)
+        self.config = Config(None, SourceSettings(rss=False), StoreSettings(DatabaseURL("unused")), AT_ONCE)
         self.now = START
         self.shown: tuple[bytes, ...] | str = ()
         self.counted: int | str = 0
@@ -89,7 +89,7 @@ class World:
         self.config = replace(self.config, announce=replace(self.config.announce, **policy))
 
     def channels(self, **rules: Rules) -> None:
-        named = tuple(Channel(name, url="json://127.0.0.1:9/", rules=rule) for name, rule in rules.items())
+        named = tuple(Channel(name, url=Secret("json://127.0.0.1:9/"), rules=rule) for name, rule in rules.items())
         self.config = replace(self.config, channels=named)
 
     def queued(self, channel: str) -> list[Event]:
@@ -171,9 +171,9 @@ def test_a_dry_run_remembers_nothing_for_a_channel(world: World) -> None:
 def test_a_changed_query_is_a_new_baseline_and_not_news(world: World) -> None:
     text, image = many(30), [document(f"image/i{n}") for n in range(30)]
     world.shows(*text)
-    world.config = replace(world.config, source=Source(rss=False, output_modalities=("text", "image")))
+    world.config = replace(world.config, source=SourceSettings(rss=False, output_modalities=("text", "image")))
     assert news(world.shows(*text, *image)) == []
-    world.config = replace(world.config, source=Source(rss=False))
+    world.config = replace(world.config, source=SourceSettings(rss=False))
     assert news(world.shows(*text)) == []
     assert world.asked == ["models"], "half of the models gone is no suspicion of another query"
     assert [news(world.check()) for _ in range(3)] == [[], [], []]
@@ -182,7 +182,7 @@ def test_a_changed_query_is_a_new_baseline_and_not_news(world: World) -> None:
 
 def test_a_changed_query_waits_for_a_poll_that_is_believed(world: World) -> None:
     world.shows(*many(10))
-    world.config = replace(world.config, source=Source(rss=False, category="programming"))
+    world.config = replace(world.config, source=SourceSettings(rss=False, category="programming"))
     world.fails()
     assert world.shows().poll.outcome == "refused"
     assert news(world.shows(document("other/x"))) == []
@@ -364,7 +364,7 @@ def test_prices_that_cannot_be_read_are_named_once_and_stay_as_they_were(world: 
 
 
 def test_what_the_feed_alone_knows_is_new_once_and_never_expires(world: World) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = ["many/m0"]
     world.shows(*many(3))
     world.fed = ["many/m0", "fed/first"]
@@ -375,7 +375,7 @@ def test_what_the_feed_alone_knows_is_new_once_and_never_expires(world: World) -
 
 
 def test_a_free_variant_and_its_base_id_in_the_feed_are_one_new_model_and_the_paid_one_is_another(world: World) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = ["many/m0", "old/gone old/gone-2023"]
     world.shows(*many(3))
     world.fed = ["nova/spark-1 nova/spark-1-2026", *world.fed]
@@ -389,7 +389,7 @@ def test_a_free_variant_and_its_base_id_in_the_feed_are_one_new_model_and_the_pa
 def test_what_was_told_from_the_feed_is_known_by_all_its_names(
     listed_id: str, listed: dict[str, str], world: World
 ) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = ["many/m0", "old/gone old/gone-2023"]
     world.shows(*many(3))
     world.fed = ["fed/first fed/first-2026", *world.fed]
@@ -402,7 +402,7 @@ def test_what_was_told_from_the_feed_is_known_by_all_its_names(
 
 
 def test_a_feed_that_was_cut_off_is_used_as_far_as_it_goes_but_is_no_first_one(world: World) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = ["many/m0", "old/gone", "old/older"]
     world.feed_bytes = -100
     assert "cut off" in (world.shows(*many(3)).poll.feed or "")
@@ -418,7 +418,7 @@ def test_a_feed_that_was_cut_off_is_used_as_far_as_it_goes_but_is_no_first_one(w
 
 
 def test_a_feed_that_is_only_made_anew_is_not_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = ["many/m0"]
     world.shows(*many(3))
     with monkeypatch.context() as patched:
@@ -429,7 +429,7 @@ def test_a_feed_that_is_only_made_anew_is_not_read_again(world: World, monkeypat
 
 
 def test_a_feed_that_breaks_stops_nothing(world: World) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.shows(*many(3))
     world.fed = "the feed is down"
     report = world.shows(*many(3), document("a/new"))
@@ -500,7 +500,7 @@ def test_damage_is_found_within_a_day_and_then_nothing_is_written(world: World) 
 
 @pytest.mark.parametrize(("asked", "waits"), [(None, None), (1800.0, 1800.0), (10.0**7, 24 * 3600.0)])
 def test_a_feed_that_asks_to_be_left_alone_is(asked: float | None, waits: float | None, world: World) -> None:
-    world.config = replace(world.config, source=Source(rss=True))
+    world.config = replace(world.config, source=SourceSettings(rss=True))
     world.fed = StatusError("busy", 429, asked)
     report = world.shows(*many(3))
     assert (report.poll.outcome, report.poll.feed, report.not_before) == ("good", "busy", waits)

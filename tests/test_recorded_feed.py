@@ -11,8 +11,8 @@ import pytest
 
 from tests.test_cycle import Listing
 from watcher.api.rss import render
-from watcher.config.settings import Config, Source
-from watcher.config.settings import Store as StoreSettings
+from watcher.config.secret import DatabaseURL
+from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.cycle import check
 from watcher.store.store import Store
 from watcher.upstream import Capture, read_archive, read_feed
@@ -47,7 +47,7 @@ class Recorded:
 
     def told(self, store: Store, feed_ahead: int) -> Iterator[tuple[Capture, list[Any]]]:
         """Yield each later capture, and the `new` events at its poll; the feed is that of so many captures later."""
-        config = Config(None, Source(rss=True), StoreSettings("unused"))
+        config = Config(None, SourceSettings(rss=True), StoreSettings(DatabaseURL("unused")))
         for number, capture in enumerate(self.captures):
             ahead = self.captures[min(number + feed_ahead, len(self.captures) - 1)]
             source = Answers(capture.body, self.feed(ahead) if number else self.body)

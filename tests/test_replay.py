@@ -12,7 +12,7 @@ from tests.store.samples import HOUR, START, body, document, unfit
 from watcher.catalog.decision import Decision
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.config.settings import Config, Source, Store
+from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.rebuild import CaptureSeen, Span, rebuild_history, snapshots
 from watcher.replay import Replay
 
@@ -23,7 +23,7 @@ class Capture(Struct):
 
 
 def config(policy: Policy | None = None) -> Config:
-    return Config(None, Source(), Store(""), policy or Policy())
+    return Config(None, SourceSettings(), StoreSettings(""), policy or Policy())
 
 
 Shown = Sequence[Mapping[str, Any]] | bytes

@@ -24,8 +24,7 @@ from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
-from watcher.config.settings import Config
-from watcher.config.settings import Source as SourceSettings
+from watcher.config.settings import Config, SourceSettings
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
 from watcher.errors import SourceError, WatcherError
 from watcher.rules import heartbeat

@@ -13,8 +13,7 @@ from watcher.catalog.decision import Decision, Fetched, Known, SourceState
 from watcher.catalog.feed import judge_feed, unknown_to
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
-from watcher.config.settings import Config
-from watcher.config.settings import Source as SourceSettings
+from watcher.config.settings import Config, SourceSettings
 from watcher.rules.heartbeat import decide_heartbeats
 from watcher.rules.routing import route
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.store.samples import START, Polls, document
 from watcher.cli.config import config_group
-from watcher.cli.context import State
+from watcher.cli.context import Context
 from watcher.config import write
 from watcher.errors import ConfigError, UsageError, WatcherError
 from watcher.store.store import Store
@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         if config is not None:
             Path("config.toml").write_text(config)
             Path("config.toml").chmod(0o600)
-        result = CliRunner().invoke(config_group, arguments, obj=State())
+        result = CliRunner().invoke(config_group, arguments, obj=Context())
         if result.exception is not None and not isinstance(result.exception, SystemExit | WatcherError):
             raise result.exception
         return result

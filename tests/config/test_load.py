@@ -10,8 +10,10 @@ import pytest
 
 from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS
 from watcher.catalog.policy import Policy
-from watcher.config import Channel, Config, Delivery, Rules, Source, Store, Timing, find_config, load_config
-from watcher.config.settings import Digest, QuietHours
+from watcher.config import Channel, Config, find_config, load_config
+from watcher.config.clock import Digest, QuietHours
+from watcher.config.secret import DatabaseURL, SourceURL
+from watcher.config.settings import DeliverySettings, Rules, SourceSettings, StoreSettings, Timing
 from watcher.errors import ConfigError
 
 HOME = {"HOME": "/home/me"}
@@ -26,12 +28,12 @@ def load(folder: Path, text: str, environ: dict[str, str] = HOME) -> Config:
 
 def test_no_file_gives_the_defaults() -> None:
     url = "sqlite:////home/me/.local/state/openrouter-watcher/watcher.db"
-    assert load_config(None, HOME) == Config(None, Source(), Store(url))
+    assert load_config(None, HOME) == Config(None, SourceSettings(), StoreSettings(DatabaseURL(url)))
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     config = load(tmp_path, "")
-    assert (config.path, config.source, config.announce) == (tmp_path / "config.toml", Source(), Policy())
+    assert (config.path, config.source, config.announce) == (tmp_path / "config.toml", SourceSettings(), Policy())
     assert (config.channels, config.warnings) == ((), ())
 
 
@@ -93,8 +95,8 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
     )
     assert config == Config(
         path=tmp_path / "config.toml",
-        source=Source(
-            url="http://localhost:8000/api/v1",
+        source=SourceSettings(
+            url=SourceURL("http://localhost:8000/api/v1"),
             output_modalities=("text", "image"),
             category="programming",
             supported_parameters=("tools",),
@@ -103,7 +105,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
             interval=timedelta(hours=1, minutes=30),
             api_key_file=tmp_path / "key",
         ),
-        store=Store(f"sqlite:///{tmp_path}/data/watcher.db"),
+        store=StoreSettings(DatabaseURL(f"sqlite:///{tmp_path}/data/watcher.db")),
         announce=Policy(
             settle=timedelta(seconds=90),
             settle_changed=timedelta(seconds=90),
@@ -115,7 +117,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
             confirm_gap=timedelta(days=1),
             min_change=Decimal("0.005"),
             prices=("*",),
-            remind_days=(7, 1),
+            remind_days=(1, 7),
             max_gone=Decimal("0.2"),
             max_gone_models=9,
             confirm_suspect=4,
@@ -147,7 +149,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
                 ),
             ),
         ),
-        delivery=Delivery(
+        delivery=DeliverySettings(
             give_up=timedelta(days=1),
             retry_first=timedelta(seconds=10),
             retry_most=timedelta(minutes=5),
@@ -190,7 +192,7 @@ def test_settle_changed_can_differ_from_settle(tmp_path: Path) -> None:
 
 
 def test_an_absolute_database_stays_where_it_is(tmp_path: Path) -> None:
-    assert load(tmp_path, '[store]\nurl = "sqlite:////srv/w.db"').store.url == "sqlite:////srv/w.db"
+    assert load(tmp_path, '[store]\nurl = "sqlite:////srv/w.db"').store.url.reveal() == "sqlite:////srv/w.db"
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
@@ -206,12 +208,14 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     ],
 )
 def test_where_the_database_is_by_default(environ: dict[str, str], expected: str) -> None:
-    assert load_config(None, environ).store.url == f"sqlite:///{expected}"
+    assert load_config(None, environ).store.url.reveal() == f"sqlite:///{expected}"
 
 
 def test_the_query_is_what_chooses_the_models() -> None:
-    assert Source().query == {"output_modalities": "all"}
-    source = Source(output_modalities=("text", "image"), category="legal", supported_parameters=("tools", "seed"))
+    assert SourceSettings().query == {"output_modalities": "all"}
+    source = SourceSettings(
+        output_modalities=("text", "image"), category="legal", supported_parameters=("tools", "seed")
+    )
     assert source.query == {
         "output_modalities": "image,text",
         "category": "legal",

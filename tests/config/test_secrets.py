@@ -1,13 +1,18 @@
 """Secrets reach the sender, and nothing else."""
 
 import io
+import json
+import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 from rich.pretty import Pretty
 
-from watcher.config import Channel, Source, check_config, load_config
+from watcher.config import Channel, check_config, load_config
+from watcher.config.secret import DatabaseURL, Secret, SourceURL
+from watcher.config.settings import SourceSettings
 from watcher.config.write import show, show_json
 from watcher.errors import ConfigError
 
@@ -77,7 +82,7 @@ def test_no_other_variable_and_no_other_place_is_expanded(path: str, tmp_path: P
 def test_the_database_is_no_credential(tmp_path: Path) -> None:
     file = write(tmp_path, '[store]\nurl = "sqlite:///${CREDENTIALS_DIRECTORY}/w.db"')
     config = load_config(file, {**HOME, "CREDENTIALS_DIRECTORY": "/elsewhere"})
-    assert config.store.url == f"sqlite:///{tmp_path}/${{CREDENTIALS_DIRECTORY}}/w.db"
+    assert config.store.url.reveal() == f"sqlite:///{tmp_path}/${{CREDENTIALS_DIRECTORY}}/w.db"
 
 
 UNREADABLE = [
@@ -132,9 +137,31 @@ def test_nothing_that_shows_a_configuration_shows_a_secret(tmp_path: Path) -> No
         assert "https://…(hidden)@proxy.example/api" in text
 
 
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        (Secret(f"slack://{SECRET}/{SECRET}?{SECRET}=1"), "slack://…(hidden)"),
+        (Secret(SECRET), "…(hidden)"),
+        (SourceURL(f"https://{SECRET}@host/api"), "https://…(hidden)@host/api"),
+        (DatabaseURL(f"postgresql://me:{SECRET}@db/w"), "postgresql://me:…(hidden)@db/w"),
+        (DatabaseURL(f"postgresql://db/w?sslpassword={SECRET}&a=b"), "postgresql://db/w?sslpassword=…(hidden)&a=b"),
+        (DatabaseURL("sqlite:////srv/w.db"), "sqlite:////srv/w.db"),
+    ],
+)
+def test_a_secret_hides_itself_from_whatever_prints_it(
+    secret: Secret, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("watcher").warning("%s %r", secret, secret)
+    written = json.dumps({"url": secret}, default=str, ensure_ascii=False)
+    assert caplog.messages == [f"{shown} {shown!r}"]
+    assert [f"{secret}", "".join(map(str, [secret])), json.loads(written)["url"]] == [shown] * 3
+    with pytest.raises(TypeError):
+        msgspec.json.encode(secret)
+
+
 def test_a_channel_without_a_url_in_the_file_shows_none() -> None:
     assert "url=None" in repr(Channel("team", url_env="TEAM"))
-    assert "https://openrouter.ai/api/v1" in repr(Source())
+    assert "https://openrouter.ai/api/v1" in repr(SourceSettings())
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o644, True)])

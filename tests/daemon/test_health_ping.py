@@ -9,7 +9,8 @@ import pytest
 
 from testkit.command import Command
 from testkit.receivers import Sink
-from watcher.config.settings import Health
+from watcher.config.secret import Secret
+from watcher.config.settings import HealthSettings
 from watcher.daemon import health_ping
 from watcher.daemon.health_ping import Pings
 from watcher.errors import StoreError
@@ -36,14 +37,14 @@ class Told(Pings):
         self.lines: list[str] = []
         super().__init__(environ or {}, self.lines.append)
 
-    def poll(self, health: Health, poll: Poll = GOOD) -> None:
+    def poll(self, health: HealthSettings, poll: Poll = GOOD) -> None:
         with self.around(health) as ping:
             ping(poll)
         self.finish(30)
 
 
-def health(sink: Sink, more: str = "") -> Health:
-    return Health(f"http://{sink.address}/{SECRET}{more}")
+def health(sink: Sink, more: str = "") -> HealthSettings:
+    return HealthSettings(Secret(f"http://{sink.address}/{SECRET}{more}"))
 
 
 def asked(sink: Sink) -> list[tuple[str, str, str]]:
@@ -83,14 +84,14 @@ def test_what_is_added_stands_before_a_query(sink: Sink) -> None:
 def test_the_address_can_stand_in_a_file_or_a_variable(sink: Sink, tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text(f"http://{sink.address}/file\n")
-    Told().poll(Health(ping_url_file=file))
-    Told({"PING": f"http://{sink.address}/variable"}).poll(Health(ping_url_env="PING"))
+    Told().poll(HealthSettings(ping_url_file=file))
+    Told({"PING": f"http://{sink.address}/variable"}).poll(HealthSettings(ping_url_env="PING"))
     assert [path for _, path, _ in asked(sink)] == ["/file/start", "/file", "/variable/start", "/variable"]
 
 
 def test_without_an_address_nothing_is_started() -> None:
     pings = Told()
-    pings.poll(Health())
+    pings.poll(HealthSettings())
     assert pings._thread is None
     assert pings.lines == []
 
@@ -114,11 +115,11 @@ def test_what_is_not_taken_is_told_once_until_it_is_taken(status: int, sink: Sin
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (Health("http://127.0.0.1:9/" + SECRET), "it cannot be reached (ConnectError)"),
-        (Health(ping_url_env="NOWHERE"), "health: ping_url_env: the environment variable NOWHERE is not set"),
+        (HealthSettings(Secret("http://127.0.0.1:9/" + SECRET)), "it cannot be reached (ConnectError)"),
+        (HealthSettings(ping_url_env="NOWHERE"), "health: ping_url_env: the environment variable NOWHERE is not set"),
     ],
 )
-def test_a_monitor_that_cannot_be_asked_fails_no_poll_and_shows_no_secret(broken: Health, says: str) -> None:
+def test_a_monitor_that_cannot_be_asked_fails_no_poll_and_shows_no_secret(broken: HealthSettings, says: str) -> None:
     pings = Told()
     pings.poll(broken)
     assert pings.lines == [f"the health ping was not taken: {says}"]

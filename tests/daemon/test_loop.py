@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from tests.store.samples import START, body, document
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
-from watcher.config.settings import Channel, Config, Delivery, Source
-from watcher.config.settings import Store as StoreSettings
+from watcher.config.secret import DatabaseURL, SourceURL
+from watcher.config.settings import Channel, Config, DeliverySettings, SourceSettings, StoreSettings
 from watcher.daemon import loop as module
 from watcher.daemon.loop import Daemon
 from watcher.daemon.systemd import Notify
@@ -122,11 +122,13 @@ class World:
     def configured(self, database: str, **more: Any) -> Config:
         settings: dict[str, Any] = {
             "path": None,
-            "source": Source(rss=False, interval=timedelta(minutes=5)),
-            "store": StoreSettings(self.database if database == "w.db" else f"sqlite:///{self.folder / database}"),
+            "source": SourceSettings(rss=False, interval=timedelta(minutes=5)),
+            "store": StoreSettings(
+                DatabaseURL(self.database if database == "w.db" else f"sqlite:///{self.folder / database}")
+            ),
             "announce": Policy(settle=timedelta(0), settle_changed=timedelta(0)),
             "channels": (Channel("team"),),
-            "delivery": Delivery(retry_first=timedelta(minutes=10), retry_most=timedelta(minutes=10)),
+            "delivery": DeliverySettings(retry_first=timedelta(minutes=10), retry_most=timedelta(minutes=10)),
             **more,
         }
         return Config(**settings)
@@ -293,7 +295,7 @@ def test_jitter_moves_a_poll_by_a_tenth_of_the_interval_at_most(world: World, di
 @pytest.mark.parametrize("interval", [60, 62, 10])
 def test_jitter_never_asks_the_source_more_than_once_a_minute(world: World, interval: int) -> None:
     world.dice = 0.0
-    world.config = world.configured("w.db", source=Source(rss=False, interval=timedelta(seconds=interval)))
+    world.config = world.configured("w.db", source=SourceSettings(rss=False, interval=timedelta(seconds=interval)))
     world.start().passes(200)
     assert world.polled_at == [0, 60, 120, 180]
 
@@ -399,7 +401,7 @@ def test_a_source_that_fails_is_told_of_once_and_its_return_too(world: World, ca
 def test_a_source_that_is_back_without_its_feed_is_told_to_be_back(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.config = world.configured("w.db", source=Source(rss=True, interval=timedelta(minutes=5)))
+    world.config = world.configured("w.db", source=SourceSettings(rss=True, interval=timedelta(minutes=5)))
     world.feed_error = SourceError("no feed")
     world.start()
     assert lines(caplog)[-2:] == [
@@ -460,7 +462,7 @@ def test_a_database_that_breaks_later_is_told_of_and_the_watching_goes_on(
 ) -> None:
     world.start()
     blocked = Store.open(f"sqlite:///{tmp_path / 'watcher.db'}")
-    world.daemon._store = Store(world.config.store.url, busy_seconds=0.01)
+    world.daemon._store = Store(world.config.store.url.reveal(), busy_seconds=0.01)
     lines(caplog)
     with blocked.writing():
         world.passes(700)
@@ -510,9 +512,9 @@ def test_a_database_that_is_put_in_its_place_is_used(
         f"the database {database} was replaced by another file, which is used now"
     ]
     assert world.stops() is True
-    with Store(world.config.store.url) as store, store.reading() as session:
+    with Store(world.config.store.url.reveal()) as store, store.reading() as session:
         assert session.outbox.pending() == {}
-    assert examine(world.config.store.url).whole
+    assert examine(world.config.store.url.reveal()).whole
 
 
 @IN_A_FILE
@@ -606,7 +608,7 @@ def test_what_another_process_makes_due_is_seen_within_a_minute(world: World) ->
     world.start()
     world.shows(A, B, C)
     world.result = Result(True, "sent")
-    with Store(world.config.store.url) as other, other.writing() as session:
+    with Store(world.config.store.url.reveal()) as other, other.writing() as session:
         session.outbox.retry(session.outbox.listed(), world.now())
     world.passes(60)
     assert [models for _, _, models in world.sent] == [("c/c",), ("c/c",)]
@@ -648,7 +650,7 @@ def test_what_is_not_understood_is_told_once(world: World, caplog: pytest.LogCap
 
 
 def test_the_address_is_logged_without_its_password(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    source = Source(url="http://me:hunter2@127.0.0.1/api/v1", rss=False)
+    source = SourceSettings(url=SourceURL("http://me:hunter2@127.0.0.1/api/v1"), rss=False)
     world.config = world.configured("w.db", source=source)
     world.start()
     assert "hunter2" not in "\n".join(lines(caplog, logging.DEBUG))
@@ -767,7 +769,7 @@ def test_a_reload_takes_the_new_channels_and_polls_only_if_the_polls_change(worl
 
 
 def test_a_shorter_interval_holds_at_once(world: World) -> None:
-    world.config = world.configured("w.db", source=Source(rss=False, interval=timedelta(days=1)))
+    world.config = world.configured("w.db", source=SourceSettings(rss=False, interval=timedelta(days=1)))
     world.start().passes(100)
     world.reloads(world.configured("w.db"))
     world.passes(300)
@@ -827,7 +829,7 @@ def test_a_new_database_is_used_and_the_old_one_left(world: World, tmp_path: Pat
 def test_a_reload_during_a_poll_never_asks_the_old_source_again(world: World) -> None:
     world.source_gate = gate = Gate()
     world.start()
-    changed = world.configured("w.db", source=Source(rss=False, category="programming"))
+    changed = world.configured("w.db", source=SourceSettings(rss=False, category="programming"))
     world.reloads(changed)
     world.frees(gate)
     assert [source.config for source in world.sources] == [world.config, changed]
@@ -857,7 +859,7 @@ def test_it_ends_when_the_poll_in_hand_is_done_and_its_alerts_are_stored(world: 
     gate.opened.set()
     world.thread.join(SECONDS)
     assert world.ended is True
-    with Store(world.config.store.url) as store, store.reading() as session:
+    with Store(world.config.store.url.reveal()) as store, store.reading() as session:
         assert session.outbox.pending() == {"team": 1}, "the next start sends it"
     assert world.sources[0].closed
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.daemon.test_loop import Listing
 from tests.store.samples import body, document
-from watcher.config.settings import Config, Source
-from watcher.config.settings import Store as StoreSettings
+from watcher.config.secret import DatabaseURL
+from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.daemon.loop import Daemon
 from watcher.daemon.systemd import Notify
 from watcher.daemon.wake import Wake
@@ -179,7 +179,7 @@ class Stoppable(Wake):
 
 
 def test_systemd_sees_start_life_reload_hang_and_end(supervisor: Supervisor, tmp_path: Path) -> None:
-    config = Config(None, Source(rss=False), StoreSettings(f"sqlite:///{tmp_path / 'w.db'}"))
+    config = Config(None, SourceSettings(rss=False), StoreSettings(DatabaseURL(f"sqlite:///{tmp_path / 'w.db'}")))
     environ = {"NOTIFY_SOCKET": supervisor.address, "WATCHDOG_USEC": "300000"}
     wake = Stoppable()
     daemon = Daemon(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from watcher.catalog.model import Event
-from watcher.config.settings import Channel, Config, Delivery, Digest, Rules, Source, Timing
-from watcher.config.settings import Store as StoreSettings
+from watcher.config.clock import Digest
+from watcher.config.secret import DatabaseURL, Secret
+from watcher.config.settings import Channel, Config, DeliverySettings, Rules, SourceSettings, StoreSettings, Timing
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import Attempt, drain, pause
 from watcher.rules.routing import route
@@ -29,15 +30,15 @@ def event(number: int, kind: str = "new", at: datetime = START) -> Event:
 class World:
     """A database, channels that answer as told, and a clock to set."""
 
-    def __init__(self, database: str, *channels: Channel, delivery: Delivery | None = None) -> None:
+    def __init__(self, database: str, *channels: Channel, delivery: DeliverySettings | None = None) -> None:
         self.config = Config(
             None,
-            Source(),
-            StoreSettings(database),
+            SourceSettings(),
+            StoreSettings(DatabaseURL(database)),
             channels=channels,
-            delivery=delivery or Delivery(),
+            delivery=delivery or DeliverySettings(),
         )
-        self.store = Store.open(self.config.store.url)
+        self.store = Store.open(self.config.store.url.reveal())
         self.now = START
         self.answers: dict[str, Answer] = {}
         self.sent: list[tuple[str, tuple[str, ...]]] = []
@@ -63,7 +64,7 @@ class World:
 
 
 ALL = Rules(events=("new", "expired", "repriced"))
-A, B = Channel("a", "json://x", rules=ALL), Channel("b", "json://y", rules=ALL)
+A, B = Channel("a", Secret("json://x"), rules=ALL), Channel("b", Secret("json://y"), rules=ALL)
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_what_makes_no_sense_to_repeat_is_given_up_at_once(world: World) -> None
 def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_time(database: str) -> None:
     world = World(database, A)
     world.queue(event(1))
-    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.config = Config(None, SourceSettings(), world.config.store, channels=(B,))
     world.drain(after=timedelta(days=3))
     assert world.states() == {"e1": "given up"}
     world.store.close()
@@ -196,7 +197,7 @@ def test_what_waits_for_a_channel_that_is_no_longer_configured_is_given_up_in_ti
 
 def test_a_digest_is_the_same_queue_with_a_later_due_time(database: str) -> None:
     daily = Timing(digest=Digest("day", time(9)), urgent=("expired",))
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=daily))
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=daily))
     world.queue(event(1)).drain(after=HOUR)
     world.queue(event(2), event(3, "expired")).drain()
     assert world.sent == [("a", ("e3",))]
@@ -208,7 +209,9 @@ def test_a_digest_is_the_same_queue_with_a_later_due_time(database: str) -> None
 
 
 def test_so_many_messages_an_hour_and_then_one_with_all_that_waited(database: str) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=Timing(max_per_hour=2, urgent=("expired",))))
+    world = World(
+        database, Channel("a", Secret("json://x"), rules=ALL, timing=Timing(max_per_hour=2, urgent=("expired",)))
+    )
     for number in range(5):
         world.queue(event(number)).drain(after=MINUTE)
     assert [ids for _, ids in world.sent] == [("e0",), ("e1",)]
@@ -233,7 +236,7 @@ def test_two_processes_send_nothing_twice(world: World) -> None:
     import threading
 
     world.queue(*(event(number) for number in range(20)))
-    others = [Store(world.config.store.url) for _ in range(4)]
+    others = [Store(world.config.store.url.reveal()) for _ in range(4)]
 
     def run(store: Store) -> None:
         drain(store, world.config, world._send, clock=lambda: START, jitter=lambda: 0.5)
@@ -253,7 +256,7 @@ def test_two_processes_send_nothing_twice(world: World) -> None:
     [(1, 0.0, None, 15), (1, 1.0, None, 45), (4, 0.5, None, 240), (99, 0.5, None, 3600), (1, 0.5, 7200, 7200)],
 )
 def test_the_pause_doubles_up_to_a_bound(attempts: int, jitter: float, asked: float | None, seconds: float) -> None:
-    assert pause(Delivery(), attempts, asked, jitter) == timedelta(seconds=seconds)
+    assert pause(DeliverySettings(), attempts, asked, jitter) == timedelta(seconds=seconds)
 
 
 def test_that_a_channel_loses_alerts_is_told_once_until_it_works_again(world: World) -> None:
@@ -326,7 +329,7 @@ def test_new_alerts_go_at_once_where_older_ones_failed_in_the_future(world: Worl
 
 @pytest.mark.parametrize("ahead", [YEARS, timedelta(days=8)])
 def test_a_digest_of_the_future_comes_at_the_next_time_for_one(database: str, ahead: timedelta) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS))
     world.now += ahead
     world.queue(event(1)).drain()
     world.now = START
@@ -343,7 +346,7 @@ def test_a_digest_of_the_future_comes_at_the_next_time_for_one(database: str, ah
 
 
 def test_a_time_beyond_the_next_digest_is_found_anew_whoever_wrote_it(database: str) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS))
     world.queue(event(1))
     with world.store.writing() as session:
         (row,) = session.outbox.find()
@@ -356,7 +359,7 @@ def test_a_time_beyond_the_next_digest_is_found_anew_whoever_wrote_it(database: 
 
 
 def test_a_digest_that_was_queued_by_a_right_clock_keeps_its_time(database: str) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS))
     world.queue(event(1)).drain()
     assert not waits(world)
     due = times(world)
@@ -399,11 +402,11 @@ def test_what_fails_after_the_clock_was_put_right_is_given_up_in_time(world: Wor
 
 
 def test_what_the_future_queued_for_a_channel_that_is_gone_is_given_up_in_time(database: str) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS))
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS))
     world.now += YEARS
     world.queue(event(1))
     world.now = START
-    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.config = Config(None, SourceSettings(), world.config.store, channels=(B,))
     world.drain()
     assert world.states() == {"e1": "pending"}
     assert world.drain(after=timedelta(days=3)) != []
@@ -412,10 +415,10 @@ def test_what_the_future_queued_for_a_channel_that_is_gone_is_given_up_in_time(d
 
 
 def test_what_waits_for_a_digest_of_a_channel_that_is_gone_keeps_its_time(database: str) -> None:
-    world = World(database, Channel("a", "json://x", rules=ALL, timing=MONDAYS), B)
+    world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS), B)
     world.queue(event(1))
     before = times(world)
-    world.config = Config(None, Source(), world.config.store, channels=(B,))
+    world.config = Config(None, SourceSettings(), world.config.store, channels=(B,))
     world.drain(after=MINUTE)
     assert times(world) == before
     world.store.close()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from watcher.cli import manual, root
+from tools import manual
+from watcher.cli import root
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

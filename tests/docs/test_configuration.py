@@ -7,8 +7,8 @@ import pytest
 
 from tests.docs.documents import PAGES, first_cells, headings, part, text
 from watcher.config import load_config
-from watcher.config.options import BY_SECTION, OPTIONS, SECTIONS, Option, Section
-from watcher.config.write import toml
+from watcher.config.options import BY_SECTION, OPTIONS, SECTIONS, FieldOption, header
+from watcher.config.write import default, toml
 
 CONFIGURATION = text("configuration.md")
 
@@ -20,27 +20,25 @@ BLOCKS = [
 ]
 
 
-def _part(section: Section) -> str:
-    return part(CONFIGURATION, "`[[channels]]`" if section == "channels" else f"`[{section}]`")
+def _part(section: str) -> str:
+    return part(CONFIGURATION, f"`{header(section)}`")
 
 
-def row(option: Option) -> str:
+def row(option: FieldOption) -> str:
     """The row of an option's table."""
-    if option.default is None or option.default_doc is not None:
-        default = option.default_doc or ("required" if option.required else "none")
-    else:
-        default = f"`{toml(option.type.render(option.default))}`"
+    given = default(option)
+    value = "required" if option.key == "name" else "none" if given is None else f"`{toml(given)}`"
     meaning = option.doc.replace("*", r"\*")  # two of them would be emphasis
-    return f"| `{option.key}` | {default} | {meaning} |"
+    return f"| `{option.key}` | {option.default_doc or value} | {meaning} |"
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.section}.{option.key}")
-def test_every_option_has_its_row(option: Option) -> None:
+def test_every_option_has_its_row(option: FieldOption) -> None:
     assert row(option) in _part(option.section).splitlines(), f"docs/configuration.md needs this row:\n{row(option)}"
 
 
 @pytest.mark.parametrize("section", BY_SECTION)
-def test_no_option_is_told_that_does_not_exist(section: Section) -> None:
+def test_no_option_is_told_that_does_not_exist(section: str) -> None:
     assert first_cells(_part(section)) == set(BY_SECTION[section])
 
 

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from tests.docs.documents import DOCS, ROOT, first_cells, part, text
+from tools import manual
 from watcher import errors
-from watcher.cli import manual
 from watcher.config.options import OPTIONS
 
 MAN = DOCS / "man"
@@ -71,7 +71,7 @@ def formatted(name: str) -> str:
 
 @pytest.mark.parametrize("name", manual.PAGES)
 def test_the_page_in_the_repository_is_the_one_of_the_program(name: str) -> None:
-    command = "python -m watcher.cli.manual docs/man"
+    command = "python -m tools.manual docs/man"
     assert (MAN / name).read_text("utf-8") == manual.PAGES[name](), f"run: {command}"
 
 

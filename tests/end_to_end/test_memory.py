@@ -33,12 +33,13 @@ def test_another_process_makes_the_database_so_that_alembic_does_not_stay_in_thi
 import sys
 from pathlib import Path
 from watcher.cli.run import _prepare_apart
-from watcher.config.settings import Config, Source, Store as Settings
+from watcher.config.settings import Config, SourceSettings, StoreSettings
+from watcher.config.secret import DatabaseURL
 from watcher.store.store import Store
-config = Config(None, Source(), Settings("sqlite:///w.db"))
+config = Config(None, SourceSettings(), StoreSettings(DatabaseURL("sqlite:///w.db")))
 _prepare_apart(config)
 assert Path("w.db").exists()
-with Store(config.store.url).reading() as session:
+with Store(config.store.url.reveal()).reading() as session:
     print(session.state.last_poll(), [name for name in sys.modules if name.startswith("alembic")])
 """,
         watcher.folder,

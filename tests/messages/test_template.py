@@ -15,6 +15,7 @@ from testkit.receivers import Sink
 from tests.events import ALL, CHEAPER, EXPIRED, FAILING, NEW, event
 from tests.messages.test_builder import ALLOWED_INVISIBLE, HOSTILE, everything, hostile
 from watcher.catalog.model import KINDS, Event
+from watcher.config.secret import Secret
 from watcher.config.settings import Channel, Rules, Template
 from watcher.delivery.channel import send
 from watcher.messages.builder import MOST_MESSAGES, Message, compose_within
@@ -400,7 +401,7 @@ def test_a_failure_is_logged_once_a_channel_and_reason(caplog: pytest.LogCapture
 
 
 def test_a_failing_template_never_tells_a_secret() -> None:
-    secret = Channel("team", url="slack://hunter2/hunter2/hunter2", template=Template(body_template="{{ url }}"))
+    secret = Channel("team", url=Secret("slack://hunter2/hunter2"), template=Template(body_template="{{ url }}"))
     (message,) = composer(secret, [CHEAPER])(Format.TEXT, ROOMY)
     assert FAILED in message.body
     assert "hunter2" not in everything(message)

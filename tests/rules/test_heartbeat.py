@@ -14,7 +14,8 @@ from tests.store.samples import document
 from tests.test_cycle import World
 from watcher.catalog.decision import Heartbeat
 from watcher.catalog.event import heartbeat_event
-from watcher.config.parse import DIGEST, QUIET_HOURS
+from watcher.config.clock import DIGEST, QUIET_HOURS
+from watcher.config.secret import Secret
 from watcher.config.settings import Channel, Rules, Timing
 from watcher.cycle import check
 from watcher.delivery.channel import Result
@@ -30,7 +31,7 @@ NINE = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 def channel(name: str = "team", alive: str | None = "daily 09:00", **timing: object) -> Channel:
     rhythm = DIGEST.parse(alive) if alive else None
-    return Channel(name, url="json://127.0.0.1:9/", timing=Timing(alive=rhythm, **timing))  # type: ignore[arg-type]
+    return Channel(name, url=Secret("json://127.0.0.1:9/"), timing=Timing(alive=rhythm, **timing))  # type: ignore[arg-type]
 
 
 class Watch(World):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from watcher.catalog.model import KINDS
-from watcher.config.parse import DIGEST, QUIET_HOURS
+from watcher.config.clock import DIGEST, QUIET_HOURS
 from watcher.config.settings import Timing
 from watcher.rules.timing import due_at, free_at
 

@@ -8,8 +8,8 @@ from tests.store.conftest import url
 from watcher.catalog.decision import Fetched, Known
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import normalise, read
-from watcher.config.settings import Config, Source
-from watcher.config.settings import Store as Settings
+from watcher.config.settings import Config, SourceSettings
+from watcher.config.settings import StoreSettings as Settings
 from watcher.decide import after, decide
 from watcher.store.records import Poll
 from watcher.store.store import Store
@@ -24,7 +24,9 @@ def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_pa
         with store.writing() as session:
             for number, capture in enumerate(read_archive(str(archive_path))):
                 snapshot = read([capture.body])
-                decision = decide(known, Fetched(snapshot), Config(None, Source(), Settings(""), Policy()), capture.at)
+                decision = decide(
+                    known, Fetched(snapshot), Config(None, SourceSettings(), Settings(""), Policy()), capture.at
+                )
                 poll = Poll(capture.at, decision.outcome, 1, snapshot.total, len(decision.events))
                 session.save(known, decision, snapshot.entries, poll)
                 known = after(known, decision, capture.at)

@@ -4,12 +4,21 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Annotated
 
 from msgspec import Struct
+
+from watcher.catalog.option import Option
 
 HEADLINE_PRICES = ("prompt", "completion")
 """As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
 
+PRICE_KEYS = (
+    *(*HEADLINE_PRICES, "request", "image", "image_output", "image_token", "audio", "audio_output"),
+    *("input_audio_cache", "web_search", "internal_reasoning"),
+    *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
+)
+"""Seen in the API so far."""
 
 FORGOTTEN = 6
 """After so many half-lives, an announcement counts for nothing."""
@@ -18,45 +27,73 @@ FORGOTTEN = 6
 class Policy(Struct, frozen=True):
     """Settings of `[announce]`; the defaults are the design's, measured on a recorded archive.
 
-    Settling times are how long a difference must hold still before it is announced.
+    Damping is the idea of route flap damping, RFC 2439. A Decimal is a fraction.
     """
 
-    settle: timedelta = timedelta(hours=3)
-    """For `repriced`."""
-    settle_changed: timedelta = timedelta(hours=3)
-    settle_new: timedelta = timedelta()
-    settle_returned: timedelta = timedelta()
-    settle_expiring: timedelta = timedelta()
-    settle_retargeted: timedelta = timedelta()
-    damping: int = 3
-    """By how much each recent announcement of the same kind of change multiplies the stillness that the next one needs;
-    1 turns this off. The idea is that of route flap damping, RFC 2439."""
-    damping_half_life: timedelta = timedelta(days=14)
-    """After this time an announcement counts half."""
-    damping_most: timedelta = timedelta(hours=48)
-    """The most stillness that damping asks for."""
-    confirm_expired: int = 2
-    """Good polls in a row that a model must be absent from to be announced as expired."""
-    confirm_gap: timedelta = timedelta(hours=12)
-    """If the last good poll is longer ago than this, one poll without the model is enough."""
-    min_change: Decimal = Decimal("0.01")
-    """Fraction of the announced price from which a move is material; to and from free always is."""
-    prices: tuple[str, ...] = HEADLINE_PRICES
-    """Price keys that are announced; `*` is all."""
-    remind_days: tuple[int, ...] = (14, 3, 1)
-    """Days before `expiration_date` on which a reminder is due."""
-    max_gone: Decimal = Decimal("0.10")
-    """Fraction of the models gone in one poll beyond which the poll is suspect …"""
-    max_gone_models: int = 5
-    """… if it is also more than this many models."""
-    confirm_suspect: int = 3
-    """Polls in a row that must agree before a suspect catalogue is believed without a witness."""
-    failing_polls: int = 3
-    """Failed polls in a row that make `source_failing`."""
-    fold_models: int = 20
-    """The same field changing the same way on at least this many models in one poll …"""
-    fold_share: Decimal = Decimal("0.10")
-    """… and this fraction of the catalogue is one event about the catalogue."""
+    settle: Annotated[
+        timedelta,
+        'How long a price must hold still before it is announced as repriced; "0s": at once.',
+        Option(essential=True),
+    ] = timedelta(hours=3)
+    settle_changed: Annotated[
+        timedelta,
+        "The same for other fields: context length, modalities, parameters, name, …",
+        Option(follows="settle", default_doc="as settle"),
+    ] = timedelta(hours=3)
+    settle_new: Annotated[timedelta, "The same for a new model."] = timedelta()
+    settle_returned: Annotated[timedelta, "The same for an expired model that is back."] = timedelta()
+    settle_expiring: Annotated[timedelta, "The same for an expiration date that was set, moved or withdrawn."] = (
+        timedelta()
+    )
+    settle_retargeted: Annotated[timedelta, "The same for an alias, or an id, that leads to another model."] = (
+        timedelta()
+    )
+    damping: Annotated[
+        int,
+        "By how much each recent announcement of its kind lengthens what a model's next one must hold still; 1: off.",
+        Option(least=1, most=10),
+    ] = 3
+    damping_half_life: Annotated[
+        timedelta, "After this time an announcement counts half.", Option(least=timedelta(hours=1))
+    ] = timedelta(days=14)
+    damping_most: Annotated[timedelta, "The longest that damping asks to hold still."] = timedelta(hours=48)
+    confirm_expired: Annotated[
+        int, "Good polls in a row that a model must be missing from to have expired.", Option(least=1)
+    ] = 2
+    confirm_gap: Annotated[
+        timedelta, "If the last good poll is longer ago than this, one poll without the model is enough."
+    ] = timedelta(hours=12)
+    min_change: Annotated[
+        Decimal,
+        "How far a price must have moved from what was last announced; to and from free always counts.",
+        Option(essential=True),
+    ] = Decimal("0.01")
+    prices: Annotated[
+        tuple[str, ...],
+        f'Prices that are announced: {", ".join(PRICE_KEYS)}; ["*"] is all.',
+        Option(expected='a list of price keys such as ["prompt", "completion"], or ["*"]', known=("*", *PRICE_KEYS)),
+    ] = HEADLINE_PRICES
+    remind_days: Annotated[
+        tuple[int, ...],
+        "Days before the expiration date on which to remind; [] never does.",
+        Option(expected="a list of days such as [14, 3, 1]", most=365),
+    ] = (14, 3, 1)
+    max_gone: Annotated[Decimal, "A poll in which more of the models than this are gone at once is suspect …"] = (
+        Decimal("0.10")
+    )
+    max_gone_models: Annotated[int, "… if it is also more than this many models.", Option(most=100_000)] = 5
+    confirm_suspect: Annotated[
+        int, "Polls in a row that must agree before a suspect catalogue is believed.", Option(least=1)
+    ] = 3
+    failing_polls: Annotated[int, "Failed polls in a row after which source_failing is announced.", Option(least=1)] = 3
+    fold_models: Annotated[
+        int,
+        "A field that changes the same way on at least this many models in one poll …",
+        Option(least=1, most=100_000),
+    ] = 20
+    fold_share: Annotated[Decimal, "… and on this share of the catalogue, is announced as one event, not many."] = (
+        Decimal("0.10")
+    )
 
     def stillness(self, wait: timedelta, announced: Sequence[datetime], now: datetime) -> timedelta:
         """Return how long a difference must hold still, if ones of its kind were announced at those times.

@@ -13,7 +13,8 @@ from watcher.cli.context import Context
 from watcher.cli.setup import open_source, open_store, sender, tell_log, warn, with_console
 from watcher.cli.table import counted, print_json
 from watcher.cli.time_arguments import told
-from watcher.config.settings import Health
+from watcher.config.secret import DatabaseURL
+from watcher.config.settings import HealthSettings
 
 if TYPE_CHECKING:
     from watcher.cycle import Report
@@ -36,10 +37,10 @@ def check_once(state: Context, *, as_json: bool, exit_code: bool, dry_run: bool)
     if terminal:  # `config check` says it too
         for line in config.warnings:
             warn(line)
-    if dry_run and not Store(config.store.url).exists:
-        config = replace(config, store=replace(config.store, url="sqlite:///:memory:"))
+    if dry_run and not Store(config.store.url.reveal()).exists:
+        config = replace(config, store=replace(config.store, url=DatabaseURL("sqlite:///:memory:")))
     with Pings(os.environ, tell) as pings, open_store(config) as store:
-        health = Health() if dry_run else config.health
+        health = HealthSettings() if dry_run else config.health
         with open_source(config) as source, store.polling(wait=True), pings.around(health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
             ping(report.poll)

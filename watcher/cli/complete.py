@@ -33,13 +33,13 @@ def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     from watcher.store.glance import model_ids as known
 
     with suppress(Exception):
-        return _safe(known(_config(ctx).store.url, PATIENCE, incomplete, MOST))
+        return _safe(known(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST))
     return []
 
 
 def price_keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the price keys that begin so."""
-    from watcher.config.options import PRICE_KEYS
+    from watcher.catalog.policy import PRICE_KEYS
 
     return [key for key in PRICE_KEYS if key.startswith(incomplete)]
 

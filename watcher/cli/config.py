@@ -100,7 +100,7 @@ def _names_nothing(config: Config) -> Iterator[str]:
     from watcher.store.glance import model_ids
 
     try:
-        known = model_ids(config.store.url, PATIENCE, "", MOST)
+        known = model_ids(config.store.url.reveal(), PATIENCE, "", MOST)
     except (sqlite3.Error, ValueError):
         return  # there is none yet, or it is on a server
     for channel in config.channels:
@@ -121,6 +121,6 @@ def _summary(config: Config) -> str:
             f"{config.path}: ok" if config.path else "no configuration file: the defaults hold",
             f"channels: {names or 'none, alerts go to the console'}",
             f"interval: {render_duration(config.source.interval)}",
-            f"database: {Store(config.store.url).name}",
+            f"database: {Store(config.store.url.reveal()).name}",
         )
     )

@@ -28,7 +28,7 @@ class StoreUrl(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the URL, or end with what was expected."""
         try:
-            return str(STORE_URL.parse(value))
+            return STORE_URL.parse(value).reveal()
         except WrongValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -49,7 +49,7 @@ def check(ctx: click.Context) -> None:
     from watcher.store.examine import examine
     from watcher.store.store import Store
 
-    url = ctx.obj.load().store.url
+    url = ctx.obj.load().store.url.reveal()
     found = examine(url)
     click.echo(f"{Store(url).name}: {sized(found.bytes)}, schema {visible(found.revision)}")
     for part in found.parts:
@@ -79,7 +79,7 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
     from watcher.store.examine import check_ours
     from watcher.store.store import Store
 
-    path = Store(state.load().store.url).file
+    path = Store(state.load().store.url.reveal()).file
     if path is None:
         raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)

@@ -14,8 +14,8 @@ def demo() -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from watcher.config.settings import Config, Source
-    from watcher.config.settings import Store as StoreSettings
+    from watcher.config.secret import DatabaseURL, SourceURL
+    from watcher.config.settings import Config, SourceSettings, StoreSettings
     from watcher.cycle import check
     from watcher.delivery.outbox import drain
     from watcher.simulator import Scene, Simulator, StorySource, story_by_name
@@ -25,13 +25,14 @@ def demo() -> None:
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     story = story_by_name("demo")
     with TemporaryDirectory() as folder, Simulator(StorySource(story), port=0) as simulator:
-        store_settings = StoreSettings(f"sqlite:///{folder}/watcher.db")
-        config = with_console(Config(None, Source(url=simulator.url), store_settings))
+        database = f"sqlite:///{folder}/watcher.db"
+        settings = SourceSettings(SourceURL(simulator.url)), StoreSettings(DatabaseURL(database))
+        config = with_console(Config(None, *settings))
         console.print(
             Text(f"A pretend OpenRouter listens on {simulator.url}. It is checked once an hour of its story.\n")
         )
         told = 0
-        with Store.open(config.store.url) as store, Client(config.source.url, config.source.query) as source:
+        with Store.open(database) as store, Client(simulator.url, config.source.query) as source:
             scene: Scene | None = simulator.scene
             while scene is not None:
                 now = scene.at

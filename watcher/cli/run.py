@@ -103,7 +103,7 @@ def _prepare_apart(config: Config) -> None:
     """
     from watcher.store.store import Store
 
-    store = Store(config.store.url)
+    store = Store(config.store.url.reveal())
     if not hasattr(os, "fork") or (not store.shared and store.glance(datetime.now(UTC)) is not None):
         return
     child = os.fork()
@@ -142,7 +142,7 @@ class _Setting:
         from watcher.upstream.key import find_api_key
 
         key = find_api_key(os.environ, config.source.api_key_file)
-        return Client(config.source.url, config.source.query, api_key=key)
+        return Client(config.source.url.reveal(), config.source.query, api_key=key)
 
     def sender(self, config: Config) -> "Callable[[Channel, Sequence[Event]], Result]":
         return sender(config)

@@ -27,7 +27,7 @@ def open_store(config: Config, *, read_only: bool = False) -> "Iterator[Store]":
     """Have the database of the configuration at hand, opened when first used; `read_only`: without writing."""
     from watcher.store.store import Store
 
-    with Store(config.store.url, read_only=read_only) as store:
+    with Store(config.store.url.reveal(), read_only=read_only) as store:
         yield store
 
 
@@ -38,7 +38,7 @@ def open_source(config: Config) -> "Iterator[Client]":
     from watcher.upstream.key import find_api_key
 
     key = find_api_key(os.environ, config.source.api_key_file)
-    with Client(config.source.url, config.source.query, api_key=key) as client:
+    with Client(config.source.url.reveal(), config.source.query, api_key=key) as client:
         yield client
 
 

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from watcher.catalog.model import KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import Environ, default_store_url, home
-from watcher.config.options import BY_SECTION, Option, Section
-from watcher.config.parse import WrongValueError, found, render_duration, render_percentage, suggestion
-from watcher.config.settings import Channel, Config, Delivery, Health, Rules, Source, Store, Template, Timing
+from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, alternatives, build, header
+from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, found, render_duration, suggestion
+from watcher.config.secret import DatabaseURL, Secret
+from watcher.config.settings import Channel, Config
 from watcher.errors import ConfigError
 
 SIZE_LIMIT = 1024 * 1024
@@ -128,42 +129,46 @@ class _Reader:
     """Reads one document; what is wrong goes to `mistakes`, what is odd to `warnings`."""
 
     def __init__(self, path: Path | None, environ: Environ) -> None:
-        self.file = str(path) if path is not None else "defaults"
-        self.folder = path.parent if path is not None else Path()
+        self.path = path
         self.environ = environ
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
-        self.path = path
         self.holds_secret = False
 
     def wrong(self, sentence: str) -> None:
-        self.mistakes.append(f"{self.file}: {sentence}")
+        self.mistakes.append(f"{self.path or 'defaults'}: {sentence}")
 
     def warn(self, sentence: str) -> None:
-        self.warnings.append(f"{self.file}: {sentence}")
+        self.warnings.append(f"{self.path}: {sentence}")
 
     def config(self, document: Mapping[str, Any]) -> Config:
         for key, value in document.items():
             if key not in BY_SECTION:
                 thing = "section" if isinstance(value, dict | list) else "key"
-                self.wrong(f"{_key(key)}: unknown {thing}{_belongs(key, tuple(BY_SECTION))}")
-        source = Source(**self.section("source", document))
-        store = self.store(self.section("store", document))
-        policy = Policy(**self.section("announce", document))
-        delivery = self.delivery(self.section("delivery", document))
-        health = Health(**self.section("health", document))
-        channels = self.channels(document.get("channels", []), policy)
-        return Config(self.path, source, store, policy, channels, delivery, health)
+                self.wrong(f"{_key(key)}: unknown {thing}{_belongs(key, BY_SECTION)}")
+        sections = {section: self.section(section, document) for section in BY_SECTION if section != "channels"}
+        if "url" not in sections["store"]:
+            if (default := default_store_url(self.environ)) is None:
+                self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
+            sections["store"]["url"] = DatabaseURL(default or "")
+        config = Config(self.path, **{key: build(STRUCTS[key], values) for key, values in sections.items()})
+        first, most = config.delivery.retry_first, config.delivery.retry_most
+        if first > most:
+            self.wrong(
+                f'delivery.retry_first: expected a duration of at most retry_most, "{render_duration(most)}", '
+                f'got "{render_duration(first)}"'
+            )
+        return replace(config, channels=self.channels(document.get("channels", []), config.announce))
 
-    def section(self, section: Section, document: Mapping[str, Any]) -> dict[str, Any]:
+    def section(self, section: str, document: Mapping[str, Any]) -> dict[str, Any]:
         table = document.get(section, {})
         if not isinstance(table, dict):
-            self.wrong(f"{section}: expected a table that starts with [{section}], got {found(table)}")
+            self.wrong(f"{section}: expected a table that starts with {header(section)}, got {found(table)}")
             return {}
         return self.values(section, table, f"{section}.")
 
-    def values(self, section: Section, table: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """The table's values that are right, by key."""
+    def values(self, section: str, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return the table's values that are right, by key."""
         options = BY_SECTION[section]
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -174,23 +179,35 @@ class _Reader:
                     for sentence in error.sentences:
                         self.wrong(f"{where}{key}: {sentence}")
             else:
-                self.wrong(f"{where}{_key(key)}: unknown key{_belongs(key, tuple(options))}")
+                self.wrong(f"{where}{_key(key)}: unknown key{_belongs(key, options)}")
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
-            for other in option.excludes:
-                if other in table and option.key in table:
-                    self.wrong(f"{where}{option.key}: {other} is set, too; expected only one of them")
+        for option, *instead in alternatives(section):
+            keys = [option.key, *(other.key for other in instead)]
+            given = [key for key in keys if key in table]
+            if option.required and not instead and not given:
+                self.wrong(f"{where}{option.key}: missing")
+            elif option.required and len(given) != 1:
+                self.wrong(f"{where}{', '.join(given) or option.key}: expected exactly one of {', '.join(keys)}")
+            else:
+                for key in given[1:]:
+                    self.wrong(f"{where}{key}: {given[0]} is set, too; expected only one of them")
         return values
 
-    def value(self, option: Option, value: object, where: str) -> Any:
+    def value(self, option: FieldOption, value: object, where: str) -> Any:
         parsed = option.type.parse(value)
-        if option.conceal is not None and option.conceal(parsed) != parsed:
-            self.holds_secret = True
         for word in parsed if option.known else ():
             if word not in option.known and (hint := suggestion(word, option.known)):
                 self.warn(f"{where}{option.key}: {found(word)} is not known{hint}")
-        return self.secret_file(parsed) if isinstance(parsed, Path) else parsed
+        match parsed:
+            case Path():
+                return self.secret_file(parsed)
+            case DatabaseURL() if (path := parsed.reveal()).startswith("sqlite:///"):
+                return DatabaseURL(f"sqlite:///{self.place(Path(path.removeprefix('sqlite:///')))}")
+            case Secret() if str(parsed) != parsed.reveal():
+                self.holds_secret = True
+        return parsed
 
     def secret_file(self, path: Path) -> Path:
         """Like `place`, and with `${CREDENTIALS_DIRECTORY}` at its start: each unit of systemd has another.
@@ -203,30 +220,11 @@ class _Reader:
         return Path(folder).joinpath(*path.parts[1:]) if folder else path
 
     def place(self, path: Path) -> Path:
-        """A path of the file: relative to its folder, `~` for the user's home."""
+        """Return a path of the file: relative to its folder, `~` for the user's home."""
         at_home = home(self.environ)
         if path.parts[:1] == ("~",) and at_home is not None:
             return at_home.joinpath(*path.parts[1:])
-        return self.folder / path
-
-    def store(self, values: Mapping[str, Any]) -> Store:
-        rest = {key: value for key, value in values.items() if key != "url"}
-        if "url" in values:
-            if not values["url"].startswith("sqlite:///"):
-                return Store(**values)
-            return Store(f"sqlite:///{self.place(Path(values['url'].removeprefix('sqlite:///')))}", **rest)
-        default = default_store_url(self.environ)
-        if default is None:
-            self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
-        return Store(default or "", **rest)
-
-    def delivery(self, values: Mapping[str, Any]) -> Delivery:
-        delivery = Delivery(**values)
-        if delivery.retry_first > delivery.retry_most:
-            most = render_duration(delivery.retry_most)
-            first = render_duration(delivery.retry_first)
-            self.wrong(f'delivery.retry_first: expected a duration of at most retry_most, "{most}", got "{first}"')
-        return delivery
+        return self.path.parent / path if self.path is not None else path
 
     def channels(self, tables: object, policy: Policy) -> tuple[Channel, ...]:
         if not isinstance(tables, list):
@@ -238,48 +236,29 @@ class _Reader:
                 self.wrong(f"channels[{number}]: expected a table, got {found(table)}")
                 continue
             where = _channel(number, table)
-            channel = self.channel(table, where)
-            if channel is None:
+            values = self.values("channels", table, where)
+            if "name" not in values or not values.keys() & {"url", "url_file", "url_env"}:
                 continue
+            channel = build(Channel, values)
             if channel.name.casefold() in channels:
                 self.wrong(f"{where}name: another channel has it already")
                 continue
             channels[channel.name.casefold()] = channel
             least = channel.rules.min_change
             if least is not None and least < policy.min_change:
-                self.warn(
-                    f"{where}min_change: below that of [announce], {render_percentage(policy.min_change)}, "
-                    "under which nothing is announced"
-                )
+                announced = PERCENTAGE.render(policy.min_change)
+                self.warn(f"{where}min_change: below that of [announce], {announced}, under which nothing is announced")
             got = {*channel.rules.events, *UNASKED_KINDS}
             unwanted = [kind for kind in channel.timing.urgent if kind not in got]
             if unwanted and channel.timing.urgent != KINDS:
                 self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
         return tuple(channels.values())
 
-    def channel(self, table: Mapping[str, Any], where: str) -> Channel | None:
-        """The channel, or None if it cannot be one; its rules are those that are right."""
-        values = self.values("channels", table, where)
-        options = BY_SECTION["channels"].values()
-        for option in options:
-            if option.required and option.key not in table:
-                self.wrong(f"{where}{option.key}: missing")
-        urls = [option.key for option in options if "url" in (option.key, option.instead_of)]
-        given = [key for key in urls if key in table]
-        if len(given) != 1:
-            self.wrong(f"{where}{', '.join(given) or 'url'}: expected exactly one of {', '.join(urls)}")
-        if "name" not in values or not any(key in values for key in urls):
-            return None
-        timing = {key: values.pop(key) for key in Timing.__struct_fields__ if key in values}
-        template = {key: values.pop(key) for key in Template.__struct_fields__ if key in values}
-        own = {key: values.pop(key) for key in ("name", *urls) if key in values}
-        return Channel(**own, rules=Rules(**values), timing=Timing(**timing), template=Template(**template))
-
 
 def _channel(number: int, table: Mapping[str, Any]) -> str:
-    """`channels[2] "team": `, counted from 1, with the name where it is fit to be shown."""
+    """Return `channels[2] "team": `, counted from 1, with the name where it is fit to be shown."""
     try:
-        return f'channels[{number}] "{BY_SECTION["channels"]["name"].type.parse(table.get("name"))}": '
+        return f'channels[{number}] "{NAME.parse(table.get("name"))}": '
     except WrongValueError:
         return f"channels[{number}]: "
 
@@ -288,11 +267,7 @@ def _key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key) else found(key)
 
 
-def _belongs(key: str, here: tuple[str, ...]) -> str:
-    """Where an unknown key was likely meant to stand, or what it was likely meant to be."""
-    headers = [
-        f"[[{section}]]" if section == "channels" else f"[{section}]"
-        for section, options in BY_SECTION.items()
-        if key in options
-    ]
-    return f"; it belongs under {' or '.join(headers)}" if headers else suggestion(key, here)
+def _belongs(key: str, here: Iterable[str]) -> str:
+    """Return where an unknown key was likely meant to stand, or what it was likely meant to be."""
+    headers = [header(section) for section, options in BY_SECTION.items() if key in options]
+    return f"; it belongs under {' or '.join(headers)}" if headers else suggestion(key, tuple(here))

@@ -1,42 +1,62 @@
-"""The configuration as the rest of the program takes it: frozen, typed, and silent about its secrets in `repr`."""
+"""The configuration as the rest of the program takes it: frozen, typed, and each option declared by its field.
+
+What is set, read, shown and documented follows from the fields that have an `Option`; see `options`.
+"""
 
 from collections.abc import Iterable, Mapping
-from datetime import time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Struct
 
-from watcher.catalog.model import DEFAULT_KINDS, Kind
+from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS, Kind
+from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
-from watcher.config.conceal import scheme_only, without_password, without_userinfo
+from watcher.config.clock import TIME_ZONE, Digest, QuietHours
+from watcher.config.parse import CHANNEL_URL, NAME, PING_URL, PRICE, SPAN, TEMPLATE, VARIABLE, choices
+from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-"""In the order of `date.weekday()`."""
-
-URL_FILE_LIMIT = 64 * 1024
-"""Bytes of a `url_file` that are read; a URL is far shorter."""
+MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
+_PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
 
 
-class Source(Struct, frozen=True):
-    """`[source]`: what is watched, and how often."""
+class SourceSettings(Struct, frozen=True):
+    """`[source]`."""
 
-    url: str = "https://openrouter.ai/api/v1"
-    """Base of the API, without a slash at its end."""
-    output_modalities: tuple[str, ...] = ("all",)
-    category: str | None = None
-    supported_parameters: tuple[str, ...] = ()
-    rss: bool = True
-    """Whether the RSS feed is read too."""
-    rss_chat_links: bool = False
-    interval: timedelta = timedelta(minutes=5)
-    api_key_file: Path | None = None
+    url: Annotated[SourceURL, "Base of the OpenRouter API."] = SourceURL("https://openrouter.ai/api/v1")
+    output_modalities: Annotated[
+        tuple[str, ...],
+        'Models that produce one of these: "text", "image", "audio", "embeddings", …; "all" is the whole catalogue.',
+        Option(least=1, known=("all", *MODALITIES), essential=True),
+    ] = ("all",)
+    category: Annotated[
+        str | None,
+        "Only models of this category of use, as OpenRouter sorts them.",
+        Option(default_doc="all", example="programming"),
+    ] = None
+    supported_parameters: Annotated[
+        tuple[str, ...], 'Only models that support these parameters, such as "tools" or "structured_outputs".'
+    ] = ()
+    rss: Annotated[bool, "Read the RSS feed too: it can know a model before the list does."] = True
+    rss_chat_links: Annotated[bool, "Let the links of the feed lead to the chat page instead of the model's page."] = (
+        False
+    )
+    interval: Annotated[
+        timedelta,
+        'Time between two polls, at least "60s"; some jitter is added.',
+        Option(least=timedelta(seconds=60), essential=True),
+    ] = timedelta(minutes=5)
+    api_key_file: Annotated[
+        Path | None,
+        "File that holds an API key, which the public list does not need; or set OPENROUTER_API_KEY.",
+        Option(example="/etc/openrouter-watcher/api-key"),
+    ] = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -48,117 +68,140 @@ class Source(Struct, frozen=True):
             query["supported_parameters"] = _as_set(self.supported_parameters)
         return query
 
-    def __repr__(self) -> str:
-        return _repr(self, url=without_userinfo(self.url))
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return list(_shown(self, url=without_userinfo(self.url)).items())
+class StoreSettings(Struct, frozen=True):
+    """`[store]`; a file stands in the URL with its absolute path."""
+
+    url: Annotated[
+        DatabaseURL,
+        (
+            "Database, as a URL: three slashes before a path relative to this file, four before an absolute one; "
+            "or one of PostgreSQL (`postgresql://user@host/database`) that several machines share."
+        ),
+        Option(
+            default_doc="watcher.db in $STATE_DIRECTORY, else in the XDG state folder "
+            "(~/.local/state/openrouter-watcher)",
+            example="sqlite:////var/lib/openrouter-watcher/watcher.db",
+        ),
+    ]
+    keep: Annotated[
+        timedelta,
+        SPAN,
+        (
+            'How long polls and finished deliveries stay, at least "1d"; "none": for ever. '
+            "Prices and events always stay."
+        ),
+    ] = timedelta(days=365)
 
 
-class Store(Struct, frozen=True):
-    """`[store]`: where the database is, as an SQLAlchemy URL with an absolute path."""
+class HealthSettings(Struct, frozen=True):
+    """`[health]`. At most one of the three is set."""
 
-    url: str
-    keep: timedelta = timedelta(days=365)
-    """How long polls and finished deliveries stay; zero: for ever."""
-
-    def __repr__(self) -> str:
-        return _repr(self, url=without_password(self.url))
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return list(_shown(self, url=without_password(self.url)).items())
-
-
-class Health(Struct, frozen=True):
-    """`[health]`: whom to tell that polls go well. At most one of the three is set; none is shown in `repr`."""
-
-    ping_url: str | None = None
-    ping_url_file: Path | None = None
-    ping_url_env: str | None = None
+    ping_url: Annotated[
+        Secret | None,
+        PING_URL,
+        "Address to call: with /start before a poll, as it is after a good one, with /fail after another. A secret.",
+        Option(example="https://hc-ping.com/your-uuid"),
+    ] = None
+    ping_url_file: Annotated[
+        Path | None,
+        "Or: a file that holds the address, such as a systemd credential; relative to this file.",
+        Option(example="${CREDENTIALS_DIRECTORY}/ping-url"),
+    ] = None
+    ping_url_env: Annotated[
+        str | None, VARIABLE, "Or: an environment variable that holds the address.", Option(example="WATCHER_PING_URL")
+    ] = None
 
     def secret_url(self, environ: Mapping[str, str]) -> str | None:
-        """The URL to ping, which is a secret; None if there is none.
-
-        Raises:
-            ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
-        """
-        return _secret("health", "ping_url", self.ping_url, self.ping_url_file, self.ping_url_env, environ)
-
-    def __repr__(self) -> str:
-        return _repr(self, ping_url=self.ping_url and scheme_only(self.ping_url))
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return list(_shown(self, ping_url=self.ping_url and scheme_only(self.ping_url)).items())
+        """Return the URL to ping, which is a secret; None if there is none. Raises ConfigError, as `read_url`."""
+        return read_url("health", self, "ping_url", environ)
 
 
-class Delivery(Struct, frozen=True):
-    """`[delivery]`: how long, and how often, what a channel did not take is tried again."""
+class DeliverySettings(Struct, frozen=True):
+    """`[delivery]`; `retry_first` is never more than `retry_most`."""
 
-    give_up: timedelta = timedelta(days=3)
-    """After this long an alert that could not be delivered is given up."""
-    retry_first: timedelta = timedelta(seconds=30)
-    """Wait after the first failure; it doubles with each further one …"""
-    retry_most: timedelta = timedelta(hours=1)
-    """… up to this; never less than `retry_first`."""
-    timeout: timedelta = timedelta(seconds=20)
-    """For one channel, all parts of a message together."""
+    give_up: Annotated[
+        timedelta,
+        'After how long an alert that could not be delivered is given up, at least "1m".',
+        Option(least=timedelta(minutes=1)),
+    ] = timedelta(days=3)
+    retry_first: Annotated[timedelta, "Wait before it is tried again; it doubles with each further failure …"] = (
+        timedelta(seconds=30)
+    )
+    retry_most: Annotated[timedelta, "… up to this.", Option(least=timedelta(seconds=1))] = timedelta(hours=1)
+    timeout: Annotated[
+        timedelta,
+        'Time that one channel has to take a message, all its parts together, at least "1s".',
+        Option(least=timedelta(seconds=1)),
+    ] = timedelta(seconds=20)
 
 
 class Rules(Struct, frozen=True):
     """Which events a channel gets: those for which every rule here holds."""
 
-    events: tuple[Kind, ...] = DEFAULT_KINDS
-    models: tuple[str, ...] = ("*",)
-    """Globs over model ids, case-insensitive; one that matches is enough."""
-    exclude: tuple[str, ...] = ()
-    """Globs over model ids that are left out although `models` takes them in."""
-    free_only: bool = False
-    modalities: tuple[str, ...] = ()
-    """Modalities of which the model takes or gives at least one; empty: any."""
-    supported_parameters: tuple[str, ...] = ()
-    """Parameters that the model supports, all of them; empty: any."""
-    min_change: Decimal | None = None
-    """Fraction of the price this channel was last told; None: as the policy's."""
-    max_prompt_price: Decimal | None = None
-    """USD per million prompt tokens."""
-    min_context: int | None = None
-    """Tokens."""
-
-
-class Digest(Struct, frozen=True):
-    """When what waits for a channel is sent together, by the clock of its time zone."""
-
-    every: Literal["hour", "day", "week"]
-    at: time = time()
-    """Time of the day, to the minute; of no meaning for `hour`, which is each full hour."""
-    weekday: Weekday = "mon"
-    """For `week`."""
-
-
-class QuietHours(Struct, frozen=True):
-    """The part of each day, by the clock of the channel's time zone, in which nothing is sent.
-
-    From `start` up to, but without, `end`; over midnight if `end` is the earlier. The two differ.
-    """
-
-    start: time
-    end: time
+    events: Annotated[
+        tuple[Kind, ...], choices(CHOSEN_KINDS), f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
+    ] = DEFAULT_KINDS
+    models: Annotated[
+        tuple[str, ...],
+        'Models it gets events about, as patterns over ids, such as ["anthropic/*", "openai/gpt-*"].',
+        Option(least=1, expected=_PATTERNS),
+    ] = ("*",)
+    exclude: Annotated[tuple[str, ...], 'Models it does not, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
+    free_only: Annotated[bool, "Only models that are free, or were until now."] = False
+    modalities: Annotated[
+        tuple[str, ...],
+        'Only models that accept or produce at least one of these, such as ["image"]; [] is any.',
+        Option(known=MODALITIES),
+    ] = ()
+    supported_parameters: Annotated[tuple[str, ...], 'Only models that support all of these, such as ["tools"].'] = ()
+    min_change: Annotated[
+        Decimal | None,
+        "How far a price must have moved from what this channel was last told; beyond that of [announce].",
+        Option(default_doc="as in [announce]", example="5%"),
+    ] = None
+    max_prompt_price: Annotated[
+        Decimal | None,
+        PRICE,
+        "Only models whose prompt tokens cost at most this, in USD per million.",
+        Option(default_doc="any", example=5),
+    ] = None
+    min_context: Annotated[
+        int | None,
+        "Only models with a context of at least this many tokens.",
+        Option(default_doc="any", example=128_000, least=1, most=1_000_000_000),
+    ] = None
 
 
 class Timing(Struct, frozen=True):
-    """When a channel is told what it wants to know; `alerts.timing` says what follows."""
+    """When a channel is told what it wants to know; `rules.timing` says what follows."""
 
-    digest: Digest | None = None
-    """None: at once."""
-    timezone: str = "UTC"
-    """IANA name of the zone whose clock `digest` and `quiet_hours` go by."""
-    quiet_hours: QuietHours | None = None
-    max_per_hour: int | None = None
-    """Messages in any 60 minutes; what is beyond waits, and goes as one."""
-    urgent: tuple[Kind, ...] = ()
-    """Kinds that neither digest, quiet hours nor `max_per_hour` hold back."""
-    alive: Digest | None = None
-    """When it is told that all is well, whether there is news or not; None: never."""
+    digest: Annotated[
+        Digest | None,
+        'When to send what has come up, together: "hourly", "daily 09:00" or "weekly mon 09:00".',
+        Option(default_doc="at once", example="daily 09:00"),
+    ] = None
+    timezone: Annotated[str, TIME_ZONE, 'Time zone of digest, quiet_hours and alive, such as "Europe/Berlin".'] = "UTC"
+    quiet_hours: Annotated[
+        QuietHours | None,
+        "Hours of the day in which nothing is sent; it goes when they end.",
+        Option(default_doc="none", example="22:00-07:00"),
+    ] = None
+    max_per_hour: Annotated[
+        int | None,
+        "Messages in any 60 minutes; what is beyond waits, and goes as one message.",
+        Option(default_doc="any number", example=4, least=1),
+    ] = None
+    urgent: Annotated[
+        tuple[Kind, ...],
+        choices(KINDS, least=0),
+        'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
+    ] = ()
+    alive: Annotated[
+        Digest | None,
+        'When to say that it still watches, with news or without: as digest, such as "daily 09:00".',
+        Option(default_doc="never", example="daily 09:00"),
+    ] = None
 
     @property
     def zone(self) -> "ZoneInfo":
@@ -169,42 +212,62 @@ class Timing(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """A channel's own words, as Jinja2 templates; None: the built-in ones. `alerts.template` renders them."""
+    """A channel's own words, as Jinja2 templates; None: the built-in ones."""
 
-    title_template: str | None = None
-    body_template: str | None = None
-    body_template_file: Path | None = None
-    """Instead of `body_template`."""
+    title_template: Annotated[
+        str | None,
+        TEMPLATE,
+        "The title in your own words, as a Jinja2 template; see docs/templates.md.",
+        Option(default_doc="the built-in title", example="{{ count }} news from OpenRouter: {{ title }}"),
+    ] = None
+    body_template: Annotated[
+        str | None,
+        TEMPLATE,
+        "The body in your own words, written as the service wants it (HTML for mail).",
+        Option(default_doc="the built-in text", example="{% for event in events %}{{ event.headline }}\n{% endfor %}"),
+    ] = None
+    body_template_file: Annotated[
+        Path | None, "Or: a file that holds the template of the body; relative to this file.", Option(example="team.j2")
+    ] = None
 
 
 class Channel(Struct, frozen=True):
-    """One of `[[channels]]`. Exactly one of `url`, `url_file` and `url_env` is set; none is shown in `repr`."""
+    """One of `[[channels]]`. Exactly one of `url`, `url_file` and `url_env` is set."""
 
-    name: str
-    url: str | None = None
-    url_file: Path | None = None
-    url_env: str | None = None
+    name: Annotated[
+        str,
+        NAME,
+        "What you call this channel; each has its own name, which keeps what it was told.",
+        Option(example="team", required=True),
+    ]
+    url: Annotated[
+        Secret | None,
+        CHANNEL_URL,
+        (
+            "Where to send, as an Apprise URL (https://github.com/caronc/apprise/wiki). It holds a secret: "
+            "keep this file to yourself (mode 0600)."
+        ),
+        Option(example="mailtos://watcher:app-password@example.org?to=team@example.org", required=True),
+    ] = None
+    url_file: Annotated[
+        Path | None,
+        "Or: a file that holds the URL, such as a systemd credential; relative to this file.",
+        Option(example="${CREDENTIALS_DIRECTORY}/team-url"),
+    ] = None
+    url_env: Annotated[
+        str | None, VARIABLE, "Or: an environment variable that holds the URL.", Option(example="WATCHER_TEAM_URL")
+    ] = None
     rules: Rules = Rules()
     timing: Timing = Timing()
     template: Template = Template()
 
     def secret_url(self, environ: Mapping[str, str]) -> str:
-        """The Apprise URL itself: a secret, to be asked for when something is sent.
-
-        Raises:
-            ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
-        """
+        """Return the Apprise URL, which is a secret, when something is sent. Raises ConfigError, as `read_url`."""
         owner = f'channel "{self.name}"'
-        url = _secret(owner, "url", self.url, self.url_file, self.url_env, environ)
+        url = read_url(owner, self, "url", environ)
         if url is None:
             raise ConfigError(f"{owner}: it has no URL")
         return url
-
-    def __repr__(self) -> str:
-        return _repr(self, url=self.url and scheme_only(self.url))
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return list(_shown(self, url=self.url and scheme_only(self.url)).items())
 
 
 class Config(Struct, frozen=True):
@@ -212,59 +275,22 @@ class Config(Struct, frozen=True):
 
     path: Path | None
     """The file it came from; None: defaults alone."""
-    source: Source
-    store: Store
-    announce: Policy = Policy()
-    channels: tuple[Channel, ...] = ()
-    delivery: Delivery = Delivery()
-    health: Health = Health()
+    source: Annotated[SourceSettings, "What is watched, and how often."]
+    store: Annotated[StoreSettings, "Where the history and the alerts still to be sent are kept."]
+    announce: Annotated[Policy, "What counts as news, and from when."] = Policy()
+    delivery: Annotated[
+        DeliverySettings, "How long, and how often, an alert that a channel did not take is tried again."
+    ] = DeliverySettings()
+    health: Annotated[
+        HealthSettings,
+        "Who is told whether polls go well: a monitor such as healthchecks.io, which tells you when they do not.",
+    ] = HealthSettings()
+    channels: Annotated[
+        tuple[Channel, ...], "Who is told. Repeat this section for each channel; with none, alerts go to the console."
+    ] = ()
     warnings: tuple[str, ...] = ()
     """Lines for stderr about what is allowed but hardly meant."""
 
 
-def _secret(
-    owner: str, key: str, url: str | None, file: Path | None, variable: str | None, environ: Mapping[str, str]
-) -> str | None:
-    """Return the URL, from wherever it is; None if none is set."""
-    if file is not None:
-        return _only_url(_content(owner, f"{key}_file", file), f"{owner}: {key}_file: {file}")
-    if variable is not None:
-        where = f"{owner}: {key}_env: the environment variable {variable}"
-        if variable not in environ:
-            raise ConfigError(f"{where} is not set")
-        return _only_url(environ[variable].strip(), where)
-    return url
-
-
-def _content(owner: str, key: str, path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(URL_FILE_LIMIT + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise ConfigError(f"{owner}: {key}: cannot read {path}: {reason}") from None
-    try:
-        return content.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise ConfigError(f"{owner}: {key}: {path} is not UTF-8 text") from None
-
-
-def _only_url(url: str, where: str) -> str:
-    if not url:
-        raise ConfigError(f"{where} is empty")
-    if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
-        raise ConfigError(f"{where} does not hold one URL on one line")
-    return url
-
-
 def _as_set(words: Iterable[str]) -> str:
     return ",".join(sorted(set(words)))
-
-
-def _shown(struct: Struct, **instead: str | None) -> dict[str, Any]:
-    return {name: instead.get(name, getattr(struct, name)) for name in struct.__struct_fields__}
-
-
-def _repr(struct: Struct, **instead: str | None) -> str:
-    fields = ", ".join(f"{name}={value!r}" for name, value in _shown(struct, **instead).items())
-    return f"{type(struct).__name__}({fields})"

@@ -1,13 +1,13 @@
-"""The option table and a configuration, written out: `config show`, `config init`, the example and the JSON Schema."""
+"""The options and a configuration, written out: `config show`, `config init`, the example and the JSON Schema."""
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
-from watcher.config.options import BY_SECTION, SECTIONS, Option, Section
-from watcher.config.settings import Channel, Config
+from watcher.config.options import BY_SECTION, SECTIONS, FieldOption, alternatives, header, values
+from watcher.config.settings import Config
 
 WIDTH = 110
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -19,58 +19,38 @@ Remove the # before a line that starts with #key to set it; what stands there is
 
 _EXAMPLE = """\
 Every option of openrouter-watcher. What is set here is the default; what has none is an example after a #.
-To start, `watcher config init` writes a file of your own. Generated from watcher/config/options.py."""
+To start, `watcher config init` writes a file of your own. Generated from watcher/config/settings.py."""
 
 
 # What is in force
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """The settings in force as TOML values, with secrets hidden; None: not set."""
-    sections: dict[str, Any] = {
-        section: {key: _shown(option, getattr(part, key)) for key, option in BY_SECTION[section].items()}
-        for section, part in _parts(config)
+    """Return the settings in force as TOML values, with secrets hidden; None: not set."""
+    return {section: _effective(section, getattr(config, section)) for section in SECTIONS}
+
+
+def _effective(section: str, settings: Any) -> Any:
+    if isinstance(settings, tuple):
+        return [_effective(section, one) for one in settings]
+    types = {key: option.type for key, option in BY_SECTION[section].items()}
+    return {
+        key: None if value is None else types[key].render(value) for key, value in values(section, settings).items()
     }
-    return {**sections, "channels": [_channel(channel) for channel in config.channels]}
 
 
 def show(config: Config) -> str:
-    """The settings in force as TOML, with secrets hidden."""
-    tables: list[str] = []
-    document = effective(config)
-    for section in SECTIONS:
-        part = document[section]
-        several = isinstance(part, list)
-        for table in part if several else [part]:
-            lines = [_header(section)]
-            lines += (f"{key} = {toml(value)}" for key, value in table.items() if value is not None)
-            tables.append("\n".join(lines))
-    return "\n\n".join(tables) + "\n"
+    """Return the settings in force as TOML, with secrets hidden."""
+    blocks = []
+    for section, part in effective(config).items():
+        for table in part if isinstance(part, list) else [part]:
+            lines = [f"{key} = {toml(value)}" for key, value in table.items() if value is not None]
+            blocks.append("\n".join((header(section), *lines)))
+    return "\n\n".join(blocks) + "\n"
 
 
 def show_json(config: Config) -> str:
     return json.dumps(effective(config), indent=2, default=_number, ensure_ascii=False) + "\n"
-
-
-def _parts(config: Config) -> Iterator[tuple[Section, object]]:
-    yield "source", config.source
-    yield "store", config.store
-    yield "announce", config.announce
-    yield "delivery", config.delivery
-    yield "health", config.health
-
-
-def _channel(channel: Channel) -> dict[str, Any]:
-    parts = (channel, channel.rules, channel.timing, channel.template)
-    values = {key: getattr(part, key) for part in parts for key in part.__struct_fields__}
-    return {key: _shown(option, values[key]) for key, option in BY_SECTION["channels"].items()}
-
-
-def _shown(option: Option, value: Any) -> Any:
-    if value is None:
-        return None
-    written = option.type.render(value)
-    return option.conceal(written) if option.conceal is not None else written
 
 
 def _number(value: Decimal) -> int | float:
@@ -94,6 +74,11 @@ def toml(value: Any) -> str:
             return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
+def default(option: FieldOption) -> Any:
+    """Return the default of an option as the file has it; None: it has none."""
+    return None if option.default is None else option.type.render(option.default)
+
+
 # Files to start from
 
 
@@ -111,34 +96,25 @@ def _file(preface: str, *, set_all: bool) -> str:
     blocks = [_comment(preface)]
     for section, doc in SECTIONS.items():
         live = set_all or section != "channels"
-        blocks.append(f"{_comment(doc)}\n{'' if live else '#'}{_header(section)}")
+        blocks.append(f"{_comment(doc)}\n{'' if live else '#'}{header(section)}")
         for option in BY_SECTION[section].values():
             mark = "" if option.essential or (set_all and _is_set_in_example(option)) else "#"
-            value = option.example if option.default is None else option.default
-            line = f"{mark}{option.key} = {toml(option.type.render(value))}"
+            line = f"{mark}{option.key} = {toml(option.example if option.default is None else default(option))}"
             blocks.append(f"{_comment(_described(option))}\n{line}")
     return "\n\n".join(blocks) + "\n"
 
 
-def _is_set_in_example(option: Option) -> bool:
-    if option.section == "channels" and option.key in ("name", "url"):
-        return True
-    return option.default is not None and option.follows is None
+def _is_set_in_example(option: FieldOption) -> bool:
+    return option.required or (option.default is not None and option.follows is None)
 
 
-def _described(option: Option) -> str:
+def _described(option: FieldOption) -> str:
     return f"{option.doc}\nDefault: {option.default_doc}." if option.default_doc else option.doc
 
 
-def _header(section: Section) -> str:
-    return f"[[{section}]]" if section == "channels" else f"[{section}]"
-
-
 def _comment(text: str) -> str:
-    lines = [
-        line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False)
-    ]
-    return "\n".join(f"# {line}" for line in lines)
+    wrapped = (textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False) for paragraph in text.splitlines())
+    return "\n".join(f"# {line}" for lines in wrapped for line in lines)
 
 
 # For editors
@@ -146,43 +122,39 @@ def _comment(text: str) -> str:
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the file, for editors."""
-    properties: dict[str, Any] = {}
-    for section, doc in SECTIONS.items():
-        table = _table_schema(BY_SECTION[section])
-        properties[section] = (
-            {"description": doc, "type": "array", "items": table}
-            if section == "channels"
-            else {"description": doc, **table}
-        )
+    tables = {section: _table_schema(section) for section in SECTIONS}
+    tables["channels"] = {"type": "array", "items": tables["channels"]}
     return {
         "$schema": SCHEMA_ID,
         "title": "openrouter-watcher configuration",
         "type": "object",
         "additionalProperties": False,
-        "properties": properties,
+        "properties": {section: {"description": doc, **tables[section]} for section, doc in SECTIONS.items()},
     }
 
 
-def _table_schema(options: Mapping[str, Option]) -> dict[str, Any]:
+def _table_schema(section: str) -> dict[str, Any]:
     table: dict[str, Any] = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {key: _option_schema(option) for key, option in options.items()},
+        "properties": {key: _option_schema(option) for key, option in BY_SECTION[section].items()},
     }
-    if required := [option.key for option in options.values() if option.required]:
-        table["required"] = required
-    if instead := [option.key for option in options.values() if option.instead_of]:
-        replaced = {option.instead_of for option in options.values() if option.instead_of}
-        table["oneOf"] = [{"required": [key]} for key in (*sorted(filter(None, replaced)), *instead)]
-    if apart := [[option.key, other] for option in options.values() for other in option.excludes]:
-        table["not"] = {"anyOf": [{"required": keys} for keys in apart]}
+    for option, *instead in alternatives(section):
+        keys = [[option.key], *([other.key] for other in instead)]
+        if option.required and instead:
+            table["oneOf"] = [{"required": key} for key in keys]
+        elif option.required:
+            table.setdefault("required", []).append(option.key)
+        elif instead:
+            pairs = [{"required": one + other} for one, other in combinations(keys, 2)]
+            table.setdefault("not", {"anyOf": []})["anyOf"] += pairs
     return table
 
 
-def _option_schema(option: Option) -> dict[str, Any]:
+def _option_schema(option: FieldOption) -> dict[str, Any]:
     written = {"description": _described(option), **option.type.schema}
     if option.default is not None and option.follows is None:
-        written["default"] = json.loads(json.dumps(option.type.render(option.default), default=_number))
+        written["default"] = default(option)
     if option.example is not None:
-        written["examples"] = [json.loads(json.dumps(option.type.render(option.example), default=_number))]
+        written["examples"] = [option.example]
     return written

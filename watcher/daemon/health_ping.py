@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from watcher.config.settings import Health
+from watcher.config.settings import HealthSettings
 from watcher.errors import ConfigError, WatcherError
 from watcher.messages.text import visible
 from watcher.store.records import Poll
@@ -50,7 +50,7 @@ class Pings:
         self._trouble: str | None = None
 
     @contextmanager
-    def around(self, health: Health) -> Iterator[Callable[[Poll], None]]:
+    def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
         """Tell that a poll begins, and how it went: give the poll to what this gives. An error is told as a failure."""
         calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._start(health, calls)
@@ -78,7 +78,7 @@ class Pings:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.finish()
 
-    def _start(self, health: Health, calls: "SimpleQueue[_Call | None]") -> None:
+    def _start(self, health: HealthSettings, calls: "SimpleQueue[_Call | None]") -> None:
         try:
             url = health.secret_url(self._environ)
         except ConfigError as error:

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from logging import getLogger
 from typing import TYPE_CHECKING, Protocol
 
-from watcher.config.conceal import without_userinfo
 from watcher.config.parse import render_duration
 from watcher.config.settings import Channel, Config
 from watcher.cycle import LONGEST_ASKED, Report, Upstream, check
@@ -123,7 +122,7 @@ class Daemon:
         self._clock = clock
         self._elapsed = elapsed
         self._dice = dice
-        self._store = Store(config.store.url)
+        self._store = Store(config.store.url.reveal())
         self._left_stores: list[Store] = []
         self._pings = Pings(os.environ, _log.warning)
         self._source: Source | None = None
@@ -170,7 +169,7 @@ class Daemon:
             _log.warning("%s", line)
         self._notify.ready("started")
         source = self._config.source
-        _log.info("watching %s every %s", without_userinfo(source.url), render_duration(source.interval))
+        _log.info("watching %s every %s", source.url, render_duration(source.interval))
         while not self._stop and self._outdated is None:
             if self._reload:
                 self._reload = False
@@ -380,7 +379,7 @@ class Daemon:
         self._notify.reloading()
         try:
             config = self._setting.load()
-            store = self._store if config.store == self._config.store else Store.open(config.store.url)
+            store = self._store if config.store == self._config.store else Store.open(config.store.url.reveal())
         except WatcherError as error:
             for line in str(error).splitlines():
                 _log.error("the configuration was not reloaded: %s", line)

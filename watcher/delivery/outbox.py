@@ -18,7 +18,7 @@ from msgspec import Struct
 from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
-from watcher.config.settings import Channel, Config, Delivery
+from watcher.config.settings import Channel, Config, DeliverySettings
 from watcher.delivery.retry_after import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
@@ -260,7 +260,7 @@ def _result(future: "Future[Result]") -> "Result":
         return Result(False, f"sending broke off ({type(error).__name__})")
 
 
-def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: float) -> timedelta:
+def pause(delivery: DeliverySettings, attempts: int, retry_after: float | None, jitter: float) -> timedelta:
     """Return the pause after this many attempts.
 
     It doubles with each attempt from `retry_first` to `retry_most`, give or take a half by `jitter` (0 to 1); a service
@@ -271,6 +271,6 @@ def pause(delivery: Delivery, attempts: int, retry_after: float | None, jitter: 
     return timedelta(seconds=max(min(doubled, most) * (0.5 + jitter), retry_after or 0))
 
 
-def longest_pause(delivery: Delivery) -> timedelta:
+def longest_pause(delivery: DeliverySettings) -> timedelta:
     """Return the longest pause after an attempt, unless the service asks for a longer one."""
     return 1.5 * max(delivery.retry_most, delivery.retry_first)

@@ -16,7 +16,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from watcher.catalog.model import Kind
-from watcher.config.settings import WEEKDAYS, Digest, QuietHours, Timing
+from watcher.config.clock import WEEKDAYS, Digest, QuietHours
+from watcher.config.settings import Timing
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""The manual pages, from the commands and the table of options: `python -m watcher.cli.manual FOLDER` writes them.
+"""Write the manual pages, from the commands and the options, into a folder: `python -m tools.manual docs/man`.
 
 Their language is that of man(7): https://man7.org/linux/man-pages/man7/man.7.html
 """
@@ -13,8 +13,8 @@ import click
 
 from watcher import __version__
 from watcher.cli import root
-from watcher.config.options import BY_SECTION, SECTIONS, Option
-from watcher.config.write import toml
+from watcher.config.options import BY_SECTION, SECTIONS, FieldOption, header
+from watcher.config.write import default, toml
 
 WIDTH = 79
 """Characters in a line of a page: what reads pages asks for no more."""
@@ -147,17 +147,16 @@ def _options(command: click.Command) -> Iterator[str]:
 
 
 def _section(section: str) -> Iterator[str]:
-    name = f"[[{section}]]" if section == "channels" else f"[{section}]"
-    yield f'.SH "{_escaped(name)}"'
-    yield from _prose(SECTIONS[section])  # type: ignore[index]
-    for option in BY_SECTION[section].values():  # type: ignore[index]
+    yield f'.SH "{_escaped(header(section))}"'
+    yield from _prose(SECTIONS[section])
+    for option in BY_SECTION[section].values():
         yield from _item(option.key, f"{option.doc}{_default(option)}")
 
 
-def _default(option: Option) -> str:
+def _default(option: FieldOption) -> str:
     if option.default_doc:
         return f" Default: {option.default_doc}."
-    return "" if option.default is None else f" Default: {toml(option.type.render(option.default))}"
+    return "" if (value := default(option)) is None else f" Default: {toml(value)}"
 
 
 def _item(term: str, means: str) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""URLs that hold a secret: whatever prints one shows only what is harmless, and one method gives it whole."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from watcher.errors import ConfigError
+
+HIDDEN = "…(hidden)"
+URL_FILE_LIMIT = 64 * 1024
+"""Bytes of a `url_file` that are read; a URL is far shorter."""
+
+
+class Secret:
+    """A URL of which only the scheme is shown: in a channel's, every other part can be a token."""
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def reveal(self) -> str:
+        """Return the URL itself, to be asked for where it is used."""
+        return self._url
+
+    def __str__(self) -> str:
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://", self._url)
+        return (scheme.group() if scheme else "") + HIDDEN
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._url == other._url
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+
+class SourceURL(Secret):
+    """The URL of an API: all of it is shown but what stands before the `@` of its host."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return re.sub(r"(://)[^/?#]*@", rf"\g<1>{HIDDEN}@", self._url)
+
+
+class DatabaseURL(Secret):
+    """The URL of a database: all of it is shown but passwords, which a file has none of."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        if not self._url.startswith("postgresql://"):
+            return self._url
+        shown = re.sub(r"(://[^/?#:]*:)[^/?#]*@", rf"\g<1>{HIDDEN}@", self._url)
+        return re.sub(r"([?&](?:ssl)?password=)[^&]*", rf"\g<1>{HIDDEN}", shown)
+
+
+def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) -> str | None:
+    """Return the URL that `key`, `key_file` or `key_env` of some settings gives; None if none is set.
+
+    Raises:
+        ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
+    """
+    if (file := getattr(settings, f"{key}_file")) is not None:
+        where = f"{owner}: {key}_file: {file}"
+        try:
+            with file.open("rb") as opened:
+                content: str = opened.read(URL_FILE_LIMIT + 1).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError(f"{where} is not UTF-8 text") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a path"
+            raise ConfigError(f"{owner}: {key}_file: cannot read {file}: {reason}") from None
+    elif (variable := getattr(settings, f"{key}_env")) is not None:
+        where = f"{owner}: {key}_env: the environment variable {variable}"
+        if variable not in environ:
+            raise ConfigError(f"{where} is not set")
+        content = environ[variable]
+    else:
+        return given.reveal() if (given := getattr(settings, key)) is not None else None
+    url = content.strip()
+    if not url:
+        raise ConfigError(f"{where} is empty")
+    if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
+        raise ConfigError(f"{where} does not hold one URL on one line")
+    return url
