@@ -328,8 +328,10 @@ def test_a_field_that_many_models_have_and_that_cannot_be_read_any_more_is_suspe
     ]
     world = world.resumed().poll("09:00", *dated("2027-01-31"))
     assert world.health.gaps.suspect == ()
-    world = world.poll("10:00", *dated("soon"))
-    assert [event.kind for event in world.events] == ["catalog_suspect"] * 2
+    flapping = world.poll("10:00", *dated("soon")).poll("11:00", *dated("2027-01-31")).poll("12:00", *dated("soon"))
+    assert [event.kind for event in flapping.events] == ["catalog_suspect"]
+    again = world.hold("11:00").poll("12:00", *dated("soon"))
+    assert [event.kind for event in again.events] == ["catalog_suspect"] * 2
 
 
 def test_a_price_that_rises_while_another_field_cannot_be_read_is_told() -> None:
@@ -462,3 +464,104 @@ def test_polling_more_often_tells_the_same() -> None:
     assert len(hourly.events) == 2
     assert [event.prices for event in five_minutes.events] == [event.prices for event in hourly.events]
     assert all(abs(a.at - b.at) <= HOUR for a, b in zip(hourly.events, five_minutes.events, strict=True))
+
+
+# Found by trying to break it
+
+
+def test_a_plain_price_that_becomes_a_schedule_of_other_prices_is_no_publication() -> None:
+    day, night = {"utc_start": 0, "utc_end": 1200, "prompt": "30"}, {"utc_start": 1200, "utc_end": 0, "prompt": "60"}
+    windows = {"overrides": [day, night]}
+    dearer = [model(f"many/m{n}", prompt="30", pricing=windows) for n in range(25)]
+    world = World().poll("00:00", *many(60)).poll("01:00", *dearer, *many(60)[25:]).hold("08:00")
+    assert len(world.news) == 25
+    assert all(" repriced " in line for line in world.news)
+
+
+def test_a_threshold_that_moves_on_many_models_is_news_of_each() -> None:
+    def above(tokens: int) -> list[Document]:
+        overrides = {"overrides": [{"min_prompt_tokens": tokens, "prompt": "6"}]}
+        return [model(f"many/m{n}", pricing=overrides) for n in range(25)]
+
+    world = World().poll("00:00", *above(200000), *many(60)[25:]).poll("01:00", *above(128000), *many(60)[25:])
+    assert [line.partition(" ")[2] for line in world.hold("08:00").news] == [
+        f"repriced {name} prompt@128000+ 3→6" for name in sorted(f"many/m{n}" for n in range(25))
+    ]
+
+
+def test_a_tier_that_was_published_with_others_and_has_moved_since_is_taken_in_with_them() -> None:
+    published = catalogue(60, 25, **PUBLISHED[0])
+    moved = model("many/m0", pricing={"overrides": [{"min_prompt_tokens": 200000, "prompt": "7", "completion": "30"}]})
+    world = World().poll("00:00", *catalogue(60, 0)).poll("01:00", *published).poll("02:00", moved, *published[1:])
+    assert [event.detail for event in world.hold("12:00").events] == ["pricing.overrides appeared on 25 of 60 models"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"min_prompt_tokens": "lots", "prompt": "2"},
+        {"min_prompt_tokens": -1, "prompt": "2"},
+        {"min_context": 200000, "prompt": "2"},
+        "garbage",
+        None,
+    ],
+    ids=str,
+)
+def test_a_tier_behind_what_is_not_understood_keeps_its_price(entry: Any) -> None:
+    known = tiers((200000, "2"))
+    odd = model("a/b", prompt="1", pricing={"overrides": [entry]})
+    assert news_of(known, odd, known, policy=UNDAMPED) == []
+
+
+def test_a_condition_that_many_models_get_is_one_line_and_suspect() -> None:
+    regional = {"overrides": [{"region": "eu", "prompt": "4"}]}
+    changed = [model(f"many/m{n}", pricing=regional) for n in range(45)]
+    world = World().poll("00:00", *many(60)).poll("01:00", *changed, *many(60)[45:])
+    assert world.last.problems == (
+        "45 models (many/m0, many/m1, many/m10, …): their prices have a condition that is not understood (region); "
+        "a price named with it is no news",
+    )
+    assert world.health.gaps.suspect == ("pricing.overrides",)
+    assert world.news == ["01:00 catalog_suspect *"]
+
+
+@pytest.mark.parametrize("value", ["USD", {"code": "USD"}, ["USD"]], ids=str)
+def test_a_key_that_holds_no_price_and_is_not_known_is_no_price(value: Any) -> None:
+    versions = [model("a/b", prompt=price, completion=price, pricing={"currency": value}) for price in ("0", "1", "0")]
+    assert [line.rpartition(" ")[2] for line in news_of(*versions, policy=UNDAMPED)] == ["became_paid", "became_free"]
+    odd = [model(f"many/m{n}", pricing={"currency": value}) for n in range(40)]
+    assert World().poll("00:00", *odd).hold("04:00").news == []
+
+
+@pytest.mark.parametrize("key", ["x@y", "prompt@5+"])
+def test_a_key_that_looks_like_a_tier_is_none(key: str) -> None:
+    assert news_of(model("a/b"), model("a/b", pricing={key: "2"})) == []
+
+
+def test_a_target_that_never_settles_does_not_hide_a_price() -> None:
+    def pointing(slug: str, prompt: str) -> Document:
+        return model("~a/b", canonical_slug=slug, prompt=prompt)
+
+    world = World(Policy()).poll("00:00", pointing("s1", "3")).poll("01:00", pointing("s2", "3"))
+    for day in range(2, 6):
+        for hour, slug in ((0, "s3"), (12, "s2")):
+            world = world.poll(f"{day} {hour:02}:00", pointing(slug, "30")).hold(f"{day} {hour + 5:02}:00")
+    (told,) = (line for line in world.news if "3→30" in line)
+    assert told < "4"
+
+
+def test_an_entry_without_an_id_that_was_there_before_is_not_the_missing_model_of_its_name() -> None:
+    nameless = {"id": None, "name": "Name of a/b"}
+    world = World().poll("00:00", model("a/b"), model("c/d"), nameless).poll("01:00", model("c/d"), nameless)
+    assert world.hold("05:00").news == ["02:00 expired a/b"]
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "1970-01-01", "2023-12-31"])
+def test_a_date_that_went_by_years_ago_is_a_mistake_and_no_news(date: str) -> None:
+    assert news_of(model("a/b"), model("a/b", expiration_date=date), model("a/b")) == []
+
+
+def test_a_tier_that_comes_with_the_first_price_that_can_be_read_is_no_news() -> None:
+    world = World().poll("00:00", model("c/d")).poll("01:00", model("c/d"), model("a/b", prompt="NaN"))
+    world = world.poll("02:00", model("c/d"), tiers((200000, "2"))).hold("09:00")
+    assert world.news == ["01:00 new a/b"]

@@ -164,12 +164,13 @@ def _repriced(state: ModelState, moment: Moment) -> _Made:
     policy, facets = moment.policy, state.model.facets
     state = _without_unasked(state, policy)
     before = diff.announced_facets(facets, state.pending)
-    if not state.pending.keys().isdisjoint(TARGETS):  # the price of another model is told together with the move to it
-        return state, []
+    # The price of another model is told together with the move to it.
+    moves = [state.pending[path].since for path in TARGETS if path in state.pending]
     paths = [
         path
         for path in _settled(state, moment, is_price)
-        if price.is_material(price_of(before, path), price_of(facets, path), policy.min_change)
+        if all(state.pending[path].since < since for since in moves)
+        and price.is_material(price_of(before, path), price_of(facets, path), policy.min_change)
     ]
     if not paths:
         return state, []

@@ -136,7 +136,9 @@ def update_pending(
     never = old.get(UNREAD, ())
     for path in moved:
         value = new.get(path)
-        before = value if path not in pending and is_under(path, never) else announced.get(path)
+        before = announced.get(path)
+        if path not in pending and (is_under(path, never) or _costs_unknown(path, announced)):
+            before = value
         before = _learned(path, before, value)
         if value == before:
             result.pop(path, None)
@@ -145,6 +147,11 @@ def update_pending(
         if held is None or not is_price(path) or _moved(path, held.anchor, announced, old, new, threshold):
             result[path] = Pending(before, now, value)
     return result
+
+
+def _costs_unknown(path: str, announced: Facets) -> bool:
+    """Whether the path is a tier where nobody knows what such prompts cost before."""
+    return is_price(path) and is_tier(path) and price_of(announced, path) == price.UNKNOWN
 
 
 def _learned(path: str, announced: Any, value: Any) -> Any:

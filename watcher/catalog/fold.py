@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from watcher.catalog import diff, event, price
 from watcher.catalog.model import Event, Facets, FieldChange
-from watcher.catalog.pricing import OVERRIDES, headline_keys, is_price, is_tier, price_key, prices_of
+from watcher.catalog.pricing import OVERRIDES, base_path, headline_keys, is_price, is_tier, price_key, prices_of
 from watcher.catalog.settle import Moment
-from watcher.catalog.state import ModelStates
+from watcher.catalog.state import ModelState, ModelStates
 
 _WORD = re.compile(r"\w+")
 
@@ -48,15 +48,21 @@ def fold(states: ModelStates, moment: Moment) -> Folded | None:
     for model_id, state in states.items():
         if state.present and state.announced:
             for path, held in state.pending.items():
-                wait = policy.settle if is_price(path) else policy.settle_changed
-                if moment.settled(held.since, wait) and (way := _way(path, held.announced, state.model.facets)):
+                if way := _way(path, held.announced, state):
                     groups[way, held.since][model_id].add(path)
     present = sum(state.present for state in states.values())
     large = {
-        key: members
-        for key, members in sorted(groups.items())
-        if len(members) >= policy.fold_models and len(members) >= policy.fold_share * present
+        (way, since): members
+        for (way, since), members in sorted(groups.items())
+        if len(members) >= policy.fold_models
+        and len(members) >= policy.fold_share * present
+        and moment.settled(since, policy.settle if is_price(way.field) else policy.settle_changed)
     }
+    for (way, since), members in groups.items():  # what was published with the others, and has moved since
+        first = min((at for other, at in large if other == way), default=None)
+        if way.field == OVERRIDES and first is not None and since > first:
+            for model_id, found in members.items():
+                large[way, first][model_id] |= found
     if not large:
         return None
     paths: dict[str, set[str]] = defaultdict(set)
@@ -75,11 +81,11 @@ def fold(states: ModelStates, moment: Moment) -> Folded | None:
     return Folded(event.catalogue_event(moment.now, since, fields, lines), paths)
 
 
-def _way(path: str, announced: Any, facets: Facets) -> _Way | None:
+def _way(path: str, announced: Any, state: ModelState) -> _Way | None:
     """Return what happened to the field at a path, or None for what is never folded."""
-    value = facets.get(path)
+    value = state.model.facets.get(path)
     if is_price(path):
-        return _publication(path, announced, facets)
+        return _publication(path, diff.announced_facets(state.model.facets, state.pending), state.model.facets)
     if not diff.is_other(path):
         return None
     if announced is None or value is None:
@@ -91,18 +97,21 @@ def _way(path: str, announced: Any, facets: Facets) -> _Way | None:
     return _Way(path, "changed", json.dumps([announced, value], sort_keys=True))
 
 
-def _publication(path: str, announced: Any, facets: Facets) -> _Way | None:
+def _publication(path: str, before: Facets, after: Facets) -> _Way | None:
     """Return how a price began or ceased to be published, or None for one that moved."""
-    value = facets.get(path)
+    old, new = before.get(path), after.get(path)
     if is_tier(path):
-        return None if None not in (announced, value) else _Way(OVERRIDES, _appeared(announced))
-    scheduled = [other is not None and price.is_schedule(other) for other in (announced, value)]
-    if scheduled[0] != scheduled[1]:
-        return _Way(OVERRIDES, "appeared" if scheduled[1] else "disappeared")
-    headline = headline_keys(prices_of(facets)), headline_keys(prices_of({**facets, path: announced or price.FREE}))
-    if None in (announced, value) and not any(price_key(path) in keys for keys in headline):
-        return _Way(path, _appeared(announced))
-    return None
+        without = before if old is None else after
+        stated = any(is_tier(other) and base_path(other) == base_path(path) for other in without)
+        return None if stated or None not in (old, new) else _Way(OVERRIDES, _appeared(old))
+    if old is not None and new is not None:
+        schedule, plain = (new, old) if price.is_schedule(new) else (old, new)
+        if price.is_schedule(plain) or plain not in {value for _, value in price.pieces(schedule)}:
+            return None
+        return _Way(OVERRIDES, "appeared" if schedule == new else "disappeared") if plain != schedule else None
+    if any(price_key(path) in headline_keys(prices_of(facets)) for facets in (before, after)):
+        return None
+    return _Way(path, _appeared(old))
 
 
 def _appeared(announced: Any) -> str:

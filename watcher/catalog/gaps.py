@@ -26,7 +26,9 @@ class Gaps(Struct, frozen=True, omit_defaults=True):
     unnamed: tuple[str, ...] = ()
     """Names, or else digests, of entries without a readable id."""
     suspect: tuple[str, ...] = ()
-    """Fields that were announced as not readable on many models."""
+    """Fields that cannot be read on many models."""
+    announced: dict[str, int] = {}
+    """Fields that were announced as suspect → good polls since then in which they were not."""
 
 
 def after(gaps: Gaps, snapshot: Snapshot, readings: Mapping[str, Reading]) -> Gaps:
@@ -67,9 +69,16 @@ def suspect_fields(gaps: Gaps, states: ModelStates, policy: Policy) -> tuple[str
     present = {model_id: state.model.facets for model_id, state in states.items() if state.present}
     return tuple(
         field
-        for field, ids in gaps.fields.items()
+        for field, ids in _blind(gaps).items()
         if guard.too_many(len(ids), sum(_has(facets, field) or key in ids for key, facets in present.items()), policy)
     )
+
+
+def _blind(gaps: Gaps) -> dict[str, tuple[str, ...]]:
+    """Return the models of which a field says nothing; prices under an unknown condition are such, too."""
+    doubtful = {model_id for ids in gaps.conditions.values() for model_id in ids}
+    both = tuple(sorted(doubtful.union(gaps.fields.get(OVERRIDES, ()))))
+    return {**gaps.fields, OVERRIDES: both} if both else gaps.fields
 
 
 def _has(facets: Facets, field: str) -> bool:
@@ -85,20 +94,20 @@ def lines(gaps: Gaps) -> dict[str, str]:
         for field, ids in gaps.fields.items()
     }
     for condition, ids in gaps.conditions.items():
-        told |= {
-            f"condition {condition} {model_id}": f"{model_id}: its prices have a condition that is not understood "
-            f"({condition}); a price named with it is no news"
-            for model_id in ids
-        }
+        end = f"prices have a condition that is not understood ({condition}); a price named with it is no news"
+        if len(ids) > _NAMED:
+            told[f"condition {condition}"] = f"{_models(ids)}: their {end}"
+        else:
+            told |= {f"condition {condition} {model_id}": f"{model_id}: its {end}" for model_id in ids}
     if gaps.unnamed:
         entries = "an entry" if len(gaps.unnamed) == 1 else f"{len(gaps.unnamed)} entries"
-        told[f"unnamed {gaps.unnamed}"] = f"{entries} of the list without a readable id: {_listed(gaps.unnamed)}"
+        told[f"unnamed {len(gaps.unnamed)}"] = f"{entries} of the list without a readable id: {_listed(gaps.unnamed)}"
     return told
 
 
 def describe(gaps: Gaps, fields: tuple[str, ...]) -> str:
     """Return what is announced of fields that cannot be read any more."""
-    return "; ".join(f"{_field(field)} cannot be read of {_models(gaps.fields[field])}" for field in fields)
+    return "; ".join(f"{_field(field)} cannot be read of {_models(_blind(gaps)[field])}" for field in fields)
 
 
 def _field(field: str) -> str:

@@ -87,14 +87,17 @@ def recovered(health: Health, now: datetime) -> Outcome:
     return well, (source_event("source_recovered", now, now, f"It can be read again, after {out}."),)
 
 
-def read(health: Health, gaps: Gaps, suspect: tuple[str, ...], now: datetime) -> Outcome:
+def read(health: Health, gaps: Gaps, suspect: tuple[str, ...], now: datetime, most: int) -> Outcome:
     """Return the health after a good poll with these gaps: `catalog_suspect` for fields that are suspect since now.
 
     Args:
         suspect: the fields that cannot be read on many models.
+        most: polls in a row without it, after which a field that is suspect again is announced again.
     """
-    fields = tuple(field for field in suspect if field not in gaps.suspect)
-    after = replace(health, gaps=replace(gaps, suspect=suspect))
+    fields = tuple(field for field in suspect if field not in gaps.announced)
+    ended = {field: polls + 1 for field, polls in gaps.announced.items() if field not in suspect}
+    announced = dict.fromkeys(suspect, 0) | {field: polls for field, polls in ended.items() if polls < most}
+    after = replace(health, gaps=replace(gaps, suspect=suspect, announced=announced))
     if not fields:
         return after, ()
     detail = f"{describe(gaps, fields)}. What was known before is kept, so a change there is not seen."

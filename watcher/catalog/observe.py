@@ -1,5 +1,6 @@
 """Bringing what is remembered up to what a poll showed, facet by facet, before anything is announced."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Reading, Snapshot, normalise, not_understood
 from watcher.catalog.state import ModelState, ModelStates
+
+WITHOUT_ID = b"without an id"
+"""The digest of a model that is there in an entry without a readable id."""
 
 
 def observe(
@@ -46,11 +50,14 @@ def observe(
             changed[heard] = replace(state, announced=None)
             unlisted = {name: key for name, key in unlisted.items() if key != heard}
         changed[model_id] = _seen(state, reading.model, entry.digest, now, policy)
-    doubtful = bool(set(snapshot.unnamed) - set(unnamed))
+    came = Counter(snapshot.unnamed) - Counter(unnamed)
     for model_id, state in states.items():
-        if state.listed and model_id not in snapshot.entries and state.model.name not in snapshot.unnamed:
-            if state.present:
-                missing = 0 if doubtful else 1
+        if state.listed and model_id not in snapshot.entries:
+            without_id = state.model.name in (came if state.digest != WITHOUT_ID else snapshot.unnamed)
+            if state.present and without_id:
+                changed[model_id] = replace(state, digest=WITHOUT_ID)
+            elif state.present:
+                missing = 0 if came else 1
                 changed[model_id] = replace(state, present=False, missing=missing, since=now, last_seen=last_good)
             elif state.announced and fresh:
                 changed[model_id] = replace(state, missing=state.missing + 1)

@@ -59,9 +59,9 @@ def _decide_good(
     )
     states = {**known.states, **changed}
     found = gaps.after(before, snapshot, readings)
-    suspect = gaps.suspect_fields(found, states, policy) if found.fields else ()
+    suspect = gaps.suspect_fields(found, states, policy) if found.fields or found.conditions else ()
     after, recovered = health.recovered(known.list.health, now)
-    after, doubts = health.read(after, found, suspect, now)
+    after, doubts = health.read(after, found, suspect, now, policy.confirm_suspect)
     told = gaps.lines(before)
     due = next_due(states, now, policy)
     return Decision(

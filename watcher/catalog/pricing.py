@@ -45,6 +45,8 @@ class PriceList(Struct, frozen=True):
     """Paths that hold no price."""
     conditions: tuple[str, ...] = ()
     """Conditions in `overrides` that are not understood, so that nobody knows when those prices hold."""
+    lost: tuple[str, ...] = ()
+    """Paths of which nothing is known now, so that what was known before is kept."""
 
 
 class _Override(Struct, frozen=True):
@@ -84,13 +86,21 @@ def read_pricing(pricing: Mapping[str, Any]) -> PriceList:
     - Where a condition is not understood, a top-level price that equals a price under that condition is unknown: it
       may be that one, in force just now.
     """
-    base = {key: value for key, value in pricing.items() if key not in ("overrides", "discount") and value is not None}
+    base = {
+        key: value
+        for key, value in pricing.items()
+        if key not in ("overrides", "discount") and value is not None and "@" not in key
+    }
     known = {key: _price(base.get(key)) for key in [*TOKEN_PRICES, *base]}
+    # A key that we do not know and that holds no price (a currency, say) is none.
+    strange = [key for key, value in known.items() if value == price.UNKNOWN and key not in _PRICE_KEYS]
+    known = {key: value for key, value in known.items() if key not in strange}
+    lost = [PRICING + key for key in strange]
     unreadable = [PRICING + key for key, value in known.items() if value == price.UNKNOWN]
     listed = pricing.get("overrides")
     if listed is not None and not isinstance(listed, list):
         unknown = {PRICING + key: price.UNKNOWN for key in known}
-        return PriceList(unknown, (*unreadable, OVERRIDES))
+        return PriceList(unknown, (*unreadable, OVERRIDES), lost=(*lost, OVERRIDES))
     overrides = [_override(entry, known.keys()) for entry in listed or ()]
     facets: dict[str, str] = {}
     for key in dict.fromkeys([*known, *(key for override in overrides for key in override.prices)]):
@@ -102,7 +112,9 @@ def read_pricing(pricing: Mapping[str, Any]) -> PriceList:
     if any(price.UNKNOWN in override.prices.values() for override in overrides):
         unreadable.append(OVERRIDES)
     conditions = dict.fromkeys(override.condition for override in overrides if override.condition)
-    return PriceList(facets, tuple(unreadable), tuple(conditions))
+    if conditions or OVERRIDES in unreadable:  # the tiers of before may be behind what is not understood
+        lost.append(OVERRIDES)
+    return PriceList(facets, tuple(unreadable), tuple(conditions), tuple(lost))
 
 
 def _price(value: object) -> str:

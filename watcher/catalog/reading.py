@@ -160,6 +160,10 @@ def _repair(body: bytes) -> bytes:
     try:
         document = _lenient(body.decode("utf-8", "replace"))
         return msgspec.json.encode(_without_surrogates(document))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
+        raise UnreadableError(f"not JSON: {error}") from None
     except ValueError as error:
         raise UnreadableError(f"not JSON: {error}") from None
 
@@ -228,7 +232,7 @@ def normalise(raw: bytes, now: datetime) -> Reading:
     prices = read_pricing(pricing if isinstance(pricing, dict) else {})
     facets.update(prices.facets)
     if pricing and isinstance(pricing, dict):
-        lost = [path for path in prices.unreadable if path == OVERRIDES]
+        lost = list(prices.lost)
         unreadable = [*unread, *prices.unreadable]
     else:
         lost = [PRICING.rstrip(".")]

@@ -11,6 +11,10 @@ FARTHEST_YEARS = 10
 """An expiration date further ahead means none: the API has written 2098-12-31 and 9999-01-01 for it."""
 
 
+LATEST_YEARS = 2
+"""A model that is there was not to go longer ago: such a date is a mistake, as 1970-01-01 is."""
+
+
 class UnreadableValueError(ValueError):
     """A value is not what the API promises there."""
 
@@ -63,6 +67,8 @@ def _period(value: object, now: datetime) -> str:
 
 def _end(value: object, now: datetime) -> str | None:
     day = _day(value, now)
+    if int(day[:4]) < now.year - LATEST_YEARS:
+        raise UnreadableValueError
     return None if int(day[:4]) > now.year + FARTHEST_YEARS else day
 
 

@@ -51,10 +51,11 @@ def models(state: Context, text: str | None, as_of: datetime | None, as_json: bo
 
 def _headline(prices: dict[str, str], key: str, price_text: Callable[[str, str], str]) -> str:
     """Return the price of a key; of a schedule each of its prices, and what a model charges instead of tokens."""
-    from watcher.catalog.pricing import TOKEN_PRICES, headline_keys
+    from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
     from watcher.messages.prices import unit
 
-    names = [name for name in prices if name.partition("@")[0] == key and "+" not in name]
+    with_tiers = prices.get(key) == "0" and not is_free(prices)  # only short prompts cost nothing
+    names = [name for name in prices if name.partition("@")[0] == key and (with_tiers or "+" not in name)]
     texts = [price_text(name, prices[name]) for name in names]
     instead = [other for other in headline_keys(prices) if other not in TOKEN_PRICES]
     if instead and set(texts) <= {"free"}:  # it is not free, whatever tokens cost
