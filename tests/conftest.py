@@ -71,9 +71,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[Server]:
+def postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The PostgreSQL server of this run, or one of this test alone, which may stop it (parameter `own`).
 
     The test is skipped where PostgreSQL is not installed.
@@ -81,7 +79,7 @@ def postgresql(
     meeting = tmp_path_factory.getbasetemp()
     if getattr(request, "param", None) == "own":
         meeting = tmp_path_factory.mktemp("own")
-    elif worker_id != "master":
+    elif hasattr(request.config, "workerinput"):
         meeting = meeting.parent
     with running(meeting) as server:
         yield server
