@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +26,14 @@ MEMORY = Path("/dev/shm")
 
 def keep_files_in_memory() -> None:
     """Use a file system in memory for temporary files, where it has room: a commit waits for a disk, not for memory."""
+    if "TMPDIR" in os.environ:
+        return
     try:
         found = os.statvfs(MEMORY)
     except OSError:
         return
     if found.f_bavail * found.f_frsize > 2 * 1024**3 and not found.f_flag & os.ST_NOEXEC:
-        os.environ.setdefault("TMPDIR", str(MEMORY))
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 keep_files_in_memory()
