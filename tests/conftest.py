@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +26,14 @@ MEMORY = Path("/dev/shm")
 
 def keep_files_in_memory() -> None:
     """Use a file system in memory for temporary files, where it has room: a commit waits for a disk, not for memory."""
+    if "TMPDIR" in os.environ:
+        return
     try:
         found = os.statvfs(MEMORY)
     except OSError:
         return
     if found.f_bavail * found.f_frsize > 2 * 1024**3 and not found.f_flag & os.ST_NOEXEC:
-        os.environ.setdefault("TMPDIR", str(MEMORY))
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 keep_files_in_memory()
@@ -71,9 +74,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[Server]:
+def postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The PostgreSQL server of this run, or one of this test alone, which may stop it (parameter `own`).
 
     The test is skipped where PostgreSQL is not installed.
@@ -81,7 +82,7 @@ def postgresql(
     meeting = tmp_path_factory.getbasetemp()
     if getattr(request, "param", None) == "own":
         meeting = tmp_path_factory.mktemp("own")
-    elif worker_id != "master":
+    elif hasattr(request.config, "workerinput"):
         meeting = meeting.parent
     with running(meeting) as server:
         yield server

@@ -77,6 +77,10 @@ class Server:
         self.ask("CREATE DATABASE filled TEMPLATE template0")
         Store.open(self.url("filled")).close()
 
+    @property
+    def pid(self) -> int:
+        return int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def url(self, name: str) -> str:
         return f"postgresql://watcher@127.0.0.1:{self.port}/{name}"
 
