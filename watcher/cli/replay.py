@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from heapq import merge
 from itertools import groupby
 
 import click
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.context import Context
-from watcher.cli.setup import warn, with_console
+from watcher.cli.setup import read_archives, warn, with_console
 from watcher.cli.table import counted, print_json, print_table
-from watcher.cli.time_arguments import told
+from watcher.cli.time_arguments import format_time
 from watcher.config import Config
 from watcher.replay import Replay, Step
 
@@ -37,16 +36,14 @@ def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
 
 def _steps(config: Config, archives: tuple[str, ...]) -> Iterator[Step]:
     from watcher.cli.progress import progress
-    from watcher.upstream.archive import read_archive
 
-    readers = [read_archive(archive, on_problem=warn) for archive in archives]
-    captures = merge(*readers, key=lambda capture: capture.at)
-    each_time_once = (next(same) for _, same in groupby(captures, key=lambda capture: capture.at))
+    captures = groupby(read_archives(archives, warn), key=lambda capture: capture.at)
+    each_time_once = (next(same) for _, same in captures)
     for step in Replay(config.announce).run(progress(each_time_once, "snapshots")):
         for problem in step.problems:
-            warn(f"{told(step.at)}: {problem}")
+            warn(f"{format_time(step.at)}: {problem}")
         if step.reason:
-            warn(f"{told(step.at)}: not believed: {step.reason}")
+            warn(f"{format_time(step.at)}: not believed: {step.reason}")
         yield step
 
 
@@ -65,7 +62,7 @@ def _report(config: Config, steps: Iterator[Step]) -> None:
             sent.setdefault(name, []).append(event)
         for name, events in sent.items():
             messages[name] += 1
-            click.echo(f"{told(step.at)}  {name}: {headline(events)}")
+            click.echo(f"{format_time(step.at)}  {name}: {headline(events)}")
     kinds = [kind for kind in KINDS if any(day[kind] for day in days.values())]
     rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
     total = sum(days.values(), Counter[str]())
