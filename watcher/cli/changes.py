@@ -9,7 +9,7 @@ from watcher.cli.complete import model_ids
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store, warn
 from watcher.cli.table import print_json, print_table
-from watcher.cli.time_arguments import When, ahead, told
+from watcher.cli.time_arguments import When, ahead, format_time
 
 
 @click.command()
@@ -46,7 +46,10 @@ def changes(
         return
     print_table(
         ("announced", "kind", "model", "what"),
-        ((told(event.at), _kind(event), visible(event.model or event.name), headline((event,))) for event in events),
+        (
+            (format_time(event.at), _kind(event), visible(event.model or event.name), headline((event,)))
+            for event in events
+        ),
     )
 
 

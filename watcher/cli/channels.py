@@ -4,9 +4,8 @@ import click
 
 from watcher.cli.complete import channel_names
 from watcher.cli.context import Context
-from watcher.cli.setup import open_store, sender, with_console
+from watcher.cli.setup import choose_channels, open_store, sender, with_console
 from watcher.cli.table import print_json, print_table
-from watcher.errors import UsageError
 
 FAILED = 75
 
@@ -51,11 +50,8 @@ def test(state: Context, name: str | None) -> None:
     from watcher.messages.sample import sample_events
 
     config = with_console(state.load())
-    chosen = [channel for channel in config.channels if name in (None, channel.name)]
-    if not chosen:
-        raise UsageError(f"there is no channel {name!r}; there are {', '.join(c.name for c in config.channels)}")
     send, failed = sender(config), False
-    for channel in chosen:
+    for channel in choose_channels(config, name):
         result = send(channel, sample_events())
         failed = failed or not result.ok
         click.echo(f"{channel.name}: {'ok' if result.ok else 'failed'}: {result.detail}")

@@ -10,7 +10,7 @@ from watcher.cli.complete import model_ids, price_keys
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.time_arguments import When, told
+from watcher.cli.time_arguments import When, format_time
 from watcher.errors import UsageError
 
 
@@ -41,7 +41,7 @@ def chart(state: Context, model: str, keys: tuple[str, ...], since: datetime | N
             hint = did_you_mean(model, [known.id for known in session.history.known()])
             raise UsageError(f"nothing is known of the prices of {visible(model)!r}{hint}")
     if since is not None and since > until:
-        raise UsageError(f"nothing is known since then; the last good poll was at {told(until)} UTC")
+        raise UsageError(f"nothing is known since then; the last good poll was at {format_time(until)} UTC")
     priced = {path.removeprefix(PRICING) for period in periods for path in period.facets if path.startswith(PRICING)}
     if unpriced := [key for key in keys if key not in priced]:
         have = ", ".join(visible(key) for key in sorted(priced))
@@ -65,7 +65,7 @@ def _list(series: Series) -> None:
         ("when (UTC)", "price", "is", ""),
         (
             (
-                told(at),
+                format_time(at),
                 label(key),
                 "gone" if price is None else price_text(key, price),
                 "" if price is None else unit(key),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from watcher.cli.context import Context
 from watcher.cli.setup import open_source, open_store, sender, tell_log, warn, with_console
 from watcher.cli.table import counted, print_json
-from watcher.cli.time_arguments import told
+from watcher.cli.time_arguments import format_time
 from watcher.config.secret import DatabaseURL
 from watcher.config.settings import HealthSettings
 
@@ -57,7 +57,7 @@ def check_once(state: Context, *, as_json: bool, exit_code: bool, dry_run: bool)
             attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
     for attempt in attempts:
         if attempt.state == "pending":
-            again = f", not before {told(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
+            again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
     if report.baseline and not as_json and sys.stdout.isatty():
         click.echo(f"{counted(report.poll.models or 0, 'model')} taken in; from now on changes are announced")

@@ -1,12 +1,11 @@
-"""What the shell offers where the name of a channel or the id of a model is to be typed.
+"""What the shell offers for the name of a channel, the id of a model or the key of a price.
 
-It is asked in the middle of somebody's typing: where anything is wrong there is nothing to offer, and no word of why.
+Errors are left to `completion`, which then offers nothing: nobody wants a traceback amid what they type.
 """
 
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,18 +22,14 @@ _PLAIN = re.compile(r"[~\w][\w.:/@+-]*", re.ASCII)
 
 def channel_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of channels of the configuration that begin so."""
-    with suppress(Exception):
-        return _safe(channel.name for channel in _config(ctx).channels if channel.name.startswith(incomplete))
-    return []
+    return _safe(channel.name for channel in _config(ctx).channels if channel.name.startswith(incomplete))
 
 
 def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the ids of models that begin so, if the database is a file: no server is waited for."""
     from watcher.store.glance import model_ids as known
 
-    with suppress(Exception):
-        return _safe(known(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST))
-    return []
+    return _safe(known(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST))
 
 
 def price_keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -23,7 +23,7 @@ VARIABLE = "_WATCHER_COMPLETE"
 
 
 class _Whole(ShellComplete):
-    """Offers whole words, and where anything goes wrong nothing: nobody wants a traceback amid what they type."""
+    """Offers whole words, and nothing where anything goes wrong."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         option, sign, _ = incomplete.partition("=")
@@ -84,12 +84,6 @@ class _Zsh(_Whole, ZshComplete):
 
 
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "fish": _Fish, "zsh": _Zsh}
-SHELLS = tuple(_SHELLS)
-
-
-def script(shell: str) -> str:
-    """Return what a shell is to run once, or to find in its folder of completions."""
-    return _SHELLS[shell](click.Command("watcher"), {}, "watcher", VARIABLE).source()
 
 
 def prepare() -> None:
@@ -99,11 +93,11 @@ def prepare() -> None:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS), metavar="SHELL")
+@click.argument("shell", type=click.Choice(tuple(_SHELLS)), metavar="SHELL")
 def completion(shell: str) -> None:
     """Print what SHELL (bash, fish or zsh) needs to complete words.
 
     For bash, add `eval "$(watcher completion bash)"` to ~/.bashrc. For zsh, the same with `zsh` to ~/.zshrc, after
     `compinit`. For fish, `watcher completion fish > ~/.config/fish/completions/watcher.fish`.
     """
-    click.echo(script(shell), nl=False)
+    click.echo(_SHELLS[shell](click.Command("watcher"), {}, "watcher", VARIABLE).source(), nl=False)

@@ -73,7 +73,7 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
 
     Without FILE the copy lies beside the database and is named by the time; its name is printed.
 
-    The copy is one file, of one moment, and is checked.
+    The copy is one file, shows one moment, and is checked.
     """
     from watcher.store.backup import copy_database
     from watcher.store.examine import check_ours
@@ -95,7 +95,7 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
 @db.command()
 @click.pass_obj
 def vacuum(state: Context) -> None:
-    """Give the room of what was deleted back. For that moment nobody else can write."""
+    """Shrink the database by what was deleted. Nobody else can write meanwhile."""
     with _existing(state) as store:
         store.upgrade()
         before = store.size or 0
@@ -134,7 +134,7 @@ def copy(source: str, target: str) -> None:
 
 @contextmanager
 def _existing(state: Context) -> "Iterator[Store]":
-    """Have the database at hand that is there."""
+    """Open the database of the configuration. Raises StoreError if there is none."""
     with open_store(state.load()) as store:
         if not store.exists:
             raise StoreError(f"The database {store.name} does not exist.")

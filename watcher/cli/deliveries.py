@@ -10,7 +10,7 @@ from watcher.cli.complete import channel_names
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.time_arguments import told
+from watcher.cli.time_arguments import format_time
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
                 row.channel,
                 row.state,
                 str(row.attempts),
-                told(row.next_attempt) if row.next_attempt else "",
+                format_time(row.next_attempt) if row.next_attempt else "",
                 headline((row.event,)),
                 visible(row.last_error or ""),
             )

@@ -1,11 +1,9 @@
 """`watcher import ARCHIVE…`: months of history for a watcher that starts today."""
 
-from heapq import merge
-
 import click
 
 from watcher.cli.context import Context
-from watcher.cli.setup import open_store, warn
+from watcher.cli.setup import open_store, read_archives, warn
 
 
 @click.command("import")
@@ -22,12 +20,10 @@ def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> 
     """
     from watcher.cli.progress import progress
     from watcher.rebuild import in_order, rebuild_history
-    from watcher.upstream.archive import read_archive
 
     config = state.load()
     problems: list[str] = []
-    readers = [read_archive(archive, on_problem=problems.append) for archive in archives]
-    captures = merge(*readers, key=lambda capture: capture.at)
+    captures = read_archives(archives, problems.append)
     with open_store(config) as store, store.writing() as session:
         before = len(list(session.imported.times()))
         first_live = session.imported.first_live()

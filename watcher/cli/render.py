@@ -9,7 +9,7 @@ import click
 
 from watcher.cli.complete import channel_names
 from watcher.cli.context import Context
-from watcher.cli.setup import CONSOLE, open_store, with_console
+from watcher.cli.setup import CONSOLE, choose_channels, open_store, with_console
 from watcher.cli.table import print_json
 from watcher.cli.time_arguments import When
 from watcher.config import Channel, Config
@@ -48,9 +48,7 @@ def render(
     if (since is not None) + bool(ids) + sample > 1:
         raise UsageError("--since, --event and --sample exclude each other")
     config = with_console(state.load())
-    chosen = [channel for channel in config.channels if name in (None, channel.name)]
-    if not chosen:
-        raise UsageError(f"there is no channel {name!r}; there are {', '.join(c.name for c in config.channels)}")
+    chosen = choose_channels(config, name)
     events = _events(config, since, ids)
     shown = [
         (channel, message)

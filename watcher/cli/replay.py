@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from heapq import merge
 from itertools import groupby
 
 import click
@@ -11,9 +10,9 @@ import click
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.context import Context
-from watcher.cli.setup import warn, with_console
+from watcher.cli.setup import read_archives, warn, with_console
 from watcher.cli.table import counted, print_json, print_table
-from watcher.cli.time_arguments import told
+from watcher.cli.time_arguments import format_time
 from watcher.config import Config
 from watcher.replay import Replay
 
@@ -39,16 +38,14 @@ def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
 
 def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[datetime, Decision]]:
     from watcher.cli.progress import progress
-    from watcher.upstream.archive import read_archive
 
-    readers = [read_archive(archive, on_problem=warn) for archive in archives]
-    captures = merge(*readers, key=lambda capture: capture.at)
-    each_time_once = (next(same) for _, same in groupby(captures, key=lambda capture: capture.at))
+    captures = groupby(read_archives(archives, warn), key=lambda capture: capture.at)
+    each_time_once = (next(same) for _, same in captures)
     for at, decision in Replay(config).run(progress(each_time_once, "snapshots")):
         for problem in decision.problems:
-            warn(f"{told(at)}: {problem}")
+            warn(f"{format_time(at)}: {problem}")
         if decision.reason:
-            warn(f"{told(at)}: not believed: {decision.reason}")
+            warn(f"{format_time(at)}: not believed: {decision.reason}")
         yield at, decision
 
 
@@ -67,7 +64,7 @@ def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> N
                 sent.setdefault(queued.channel, []).append(queued.event)
         for name, events in sent.items():
             messages[name] += 1
-            click.echo(f"{told(at)}  {name}: {headline(events)}")
+            click.echo(f"{format_time(at)}  {name}: {headline(events)}")
     kinds = [kind for kind in KINDS if any(day[kind] for day in days.values())]
     rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
     total = sum(days.values(), Counter[str]())

@@ -1,8 +1,8 @@
-"""What several verbs need open: the store, the source, and the channels."""
+"""What several verbs need: the store, the source, the channels and archives."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from watcher.config import Config
 from watcher.config.settings import Channel
+from watcher.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from watcher.catalog.model import Event
     from watcher.delivery.channel import Result
     from watcher.store.store import Store
     from watcher.upstream import Client
+    from watcher.upstream.archive import Capture
 
 CONSOLE = "console"
 """The channel that stands in where none is configured: it prints."""
@@ -47,6 +49,24 @@ def with_console(config: Config) -> Config:
     return config if config.channels else replace(config, channels=(Channel(CONSOLE),))
 
 
+def choose_channels(config: Config, name: str | None) -> list[Channel]:
+    """Return the channel of this name, or all. Raises UsageError if there is none."""
+    chosen = [channel for channel in config.channels if name in (None, channel.name)]
+    if not chosen:
+        raise UsageError(f"there is no channel {name!r}; there are {', '.join(c.name for c in config.channels)}")
+    return chosen
+
+
+def read_archives(archives: Iterable[str], on_problem: Callable[[str], None]) -> "Iterator[Capture]":
+    """Return the snapshots of all archives in the order of their time."""
+    from heapq import merge
+
+    from watcher.upstream.archive import read_archive
+
+    readers = [read_archive(archive, on_problem=on_problem) for archive in archives]
+    return merge(*readers, key=lambda capture: capture.at)
+
+
 def sender(config: Config, *, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Result]":
     """Return what sends events to a channel: to its service, or to the terminal for `console`.
 
@@ -58,7 +78,6 @@ def sender(config: Config, *, quiet: bool = False) -> "Callable[[Channel, Sequen
     def send(channel: Channel, events: "Sequence[Event]") -> "Result":
         from watcher.delivery.channel import Result
         from watcher.delivery.channel import send as send_to
-        from watcher.errors import ConfigError
         from watcher.messages.template import composer
 
         if channel == Channel(CONSOLE):

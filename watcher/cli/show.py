@@ -6,7 +6,7 @@ from watcher.cli.complete import model_ids
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store
 from watcher.cli.table import print_json, print_table
-from watcher.cli.time_arguments import told
+from watcher.cli.time_arguments import format_time
 from watcher.errors import UsageError
 
 
@@ -37,7 +37,9 @@ def show(state: Context, model: str, as_json: bool) -> None:
         return
     click.echo(f"{visible(known.name)}  ({visible(known.id)})")
     click.echo(page(known.id))
-    click.echo(f"first seen {told(known.first_seen)} UTC, {_presence(known.present, known.listed, known.last_seen)}")
+    click.echo(
+        f"first seen {format_time(known.first_seen)} UTC, {_presence(known.present, known.listed, known.last_seen)}"
+    )
     rows = [(label(key), price_text(key, offered.prices[key]), unit(key)) for key in in_order(offered.prices)]
     click.echo()
     print_table(("price now" if known.present else "last price", "", ""), rows)
@@ -50,7 +52,7 @@ def show(state: Context, model: str, as_json: bool) -> None:
             ("when (UTC)", "what", "price", "old", "new", "change"),
             (
                 (
-                    told(turn.at),
+                    format_time(turn.at),
                     turn.what,
                     label(key) if key else "",
                     price_text(key, change.old) if change and change.old is not None else "",
@@ -87,4 +89,4 @@ def _presence(present: bool, listed: bool, last_seen: object) -> str:
         return "in the RSS feed only, not yet listed"
     from datetime import datetime
 
-    return f"gone; last seen {told(last_seen)} UTC" if isinstance(last_seen, datetime) else "gone"
+    return f"gone; last seen {format_time(last_seen)} UTC" if isinstance(last_seen, datetime) else "gone"

@@ -1,4 +1,4 @@
-"""Ids that somebody may have meant who typed another one."""
+"""Model ids similar to a mistyped one."""
 
 from collections.abc import Sequence
 

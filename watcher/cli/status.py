@@ -12,7 +12,7 @@ from watcher.catalog.health import Health
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store, with_console
 from watcher.cli.table import counted, print_json, sized
-from watcher.cli.time_arguments import When, ahead, told
+from watcher.cli.time_arguments import When, ahead, format_time
 from watcher.config import Config
 from watcher.store.glance import SLACK
 from watcher.store.records import Poll
@@ -154,7 +154,7 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
         yield f"the RSS feed was not used: {visible(last.feed, 500)}"
     if found.next_poll is not None:
         was = "is" if found.next_poll > datetime.now(UTC) else "was"
-        yield f"watcher run polls every {_span(config)}: the next poll {was} at {told(found.next_poll)} UTC"
+        yield f"watcher run polls every {_span(config)}: the next poll {was} at {format_time(found.next_poll)} UTC"
     for name, one in found.channels.items():
         yield f"channel {visible(name)}: {'; '.join(_of_channel(one))}"
     if found.future is not None:
@@ -167,23 +167,23 @@ def _of_source(found: _Found, config: Config) -> Iterator[str]:
 
     last, health = found.last, found.health
     models = counted(found.models, "model")
-    good = f"{told(found.last_good)} UTC" if found.last_good else "never"
+    good = f"{format_time(found.last_good)} UTC" if found.last_good else "never"
     if last is None:
         yield "never checked; run watcher --check"
         return
     if found.good:
         healthy = "healthy" if not found.failing else "the source is healthy, a channel is not"
-        yield f"{healthy}: last checked {told(last.at)} UTC, {models}"
+        yield f"{healthy}: last checked {format_time(last.at)} UTC, {models}"
         return
     if last.outcome == "good" and health.gaps.suspect:
         fields = ", ".join(field or "the document" for field in health.gaps.suspect)
-        yield f"partly blind: last checked {told(last.at)} UTC, {models}; {fields} cannot be read of many"
+        yield f"partly blind: last checked {format_time(last.at)} UTC, {models}; {fields} cannot be read of many"
         return
     if last.outcome == "good":
-        yield f"not checked since {told(last.at)} UTC, {models} then"
+        yield f"not checked since {format_time(last.at)} UTC, {models} then"
         return
     if last.outcome == "refused":
-        since = f" since {told(health.suspect_since)} UTC" if health.suspect_since else ""
+        since = f" since {format_time(health.suspect_since)} UTC" if health.suspect_since else ""
         yield f"the source is not believed{since}: {visible(last.reason, 500)}"
         yield "Nothing is taken from such a poll. One that only lacks many models is believed when the API's"
         yield f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree."
@@ -199,9 +199,9 @@ def _of_channel(one: "Condition") -> Iterator[str]:
         yield _waiting(one.pending)
     if one.fails:
         assert one.last_failure is not None
-        yield f"failed {told(one.last_failure)} UTC{f': {visible(one.error, 500)}' if one.error else ''}"
+        yield f"failed {format_time(one.last_failure)} UTC{f': {visible(one.error, 500)}' if one.error else ''}"
     if one.last_success is not None:
-        yield f"last sent {told(one.last_success)} UTC"
+        yield f"last sent {format_time(one.last_success)} UTC"
     elif not one.fails:
         yield "no alert sent yet"
 

@@ -33,7 +33,7 @@ class When(click.ParamType[datetime]):
             self.fail(f"{value!r} is neither a date such as 2026-01-04 nor a time ago such as 36h or 7d", param, ctx)
 
 
-def told(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return the moment as a listing shows it."""
     return moment.strftime("%Y-%m-%d %H:%M")
 
@@ -46,5 +46,5 @@ def ahead(session: "Session", now: datetime) -> str | None:
     if last is None:
         return None
     lie, were = ("lies", "it was") if number == 1 else ("lie", "they were")
-    records = f"{counted(number, 'record')} {lie} in the future, up to {told(last)} UTC"
+    records = f"{counted(number, 'record')} {lie} in the future, up to {format_time(last)} UTC"
     return f"{records}: the clock was wrong when {were} made, or is wrong now"
