@@ -124,8 +124,3 @@ class Decision(Struct, frozen=True):
     """Those that are not as before; an empty one is forgotten."""
     heartbeats: Mapping[str, Heartbeat] = {}
     """Those that are not as before."""
-
-    @property
-    def models(self) -> int:
-        """How many models the last list that was believed had."""
-        return self.list.models

@@ -16,9 +16,7 @@ from watcher.catalog.state import ModelStates
 
 def needs_count(known: Known, fetched: Fetched, policy: Policy) -> bool:
     """Whether the API's own count of models decides if the list is believed."""
-    if fetched.snapshot is None:
-        return False
-    refusal = guard.check(fetched.snapshot, _present(known.states), policy)
+    refusal = None if fetched.snapshot is None else guard.check(fetched.snapshot, _present(known.states), policy)
     return refusal is not None and bool(refusal.gone) and not _repeated(refusal, known, fetched, policy)
 
 

@@ -160,11 +160,9 @@ def _repair(body: bytes) -> bytes:
     try:
         document = _lenient(body.decode("utf-8", "replace"))
         return msgspec.json.encode(_without_surrogates(document))
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":
-            raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
-        raise UnreadableError(f"not JSON: {error}") from None
     except ValueError as error:
+        if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+            raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
         raise UnreadableError(f"not JSON: {error}") from None
 
 

@@ -63,6 +63,6 @@ def decide_heartbeats(
             heartbeats[channel.name] = replace(before, seen_to=now)
             continue
         changes = known.changes.get(channel.name, 0) + new
-        event = heartbeat_event(decision.models, changes, decision.reason, now, before.since)
+        event = heartbeat_event(decision.list.models, changes, decision.reason, now, before.since)
         queued.append(Queued(channel.name, event, due_at(channel.timing, event.kind, now)))
     return heartbeats, tuple(queued)
