@@ -88,14 +88,15 @@ def test_the_daemons_protocol_is_that_of_its_unit() -> None:
 
 
 def test_its_times_leave_it_those_that_it_takes() -> None:
-    from watcher.daemon.loop import GRACE, LEAST_INTERVAL
-    from watcher.daemon.wake import MOST
+    from watcher.daemon.clock import LONGEST_SLEEP
+    from watcher.daemon.main import GRACE
+    from watcher.daemon.polling import LEAST_INTERVAL
 
     has = settings(DAEMON)
     assert int(has["TimeoutStopSec"][0]) >= 2 * GRACE.total_seconds()
     assert int(has["RestartSec"][0]) >= LEAST_INTERVAL.total_seconds(), "each start polls"
     assert has["WatchdogSec"] == ["2min"]
-    assert MOST * 3 <= 120
+    assert LONGEST_SLEEP * 3 <= 120
 
 
 def test_both_services_have_the_same_sandbox_and_the_same_folders() -> None:

@@ -323,6 +323,7 @@ def test_a_slow_poll_does_not_pile_up(watcher: Watcher, simulator: Simulator, st
         ('[[channels]]\nname = "a"\nurl = "nonsense://x"\n', 78, 'channel "a"'),
         ('[source]\napi_key_file = "nowhere"\n', 78, "api_key_file"),
         ('[store]\nurl = "sqlite:////dev/null/w.db"\n', 74, "/dev/null"),
+        ('[store]\nurl = "sqlite:////dev"\n', 74, "is a folder"),
     ],
 )
 def test_what_is_wrong_at_the_start_ends_it_with_a_line_in_the_journal(
@@ -389,21 +390,6 @@ def test_a_second_signal_ends_it_at_once(watcher: Watcher, simulator: Simulator,
     assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
 
 
-HANGS = """
-import os, signal, sys
-from watcher.cli import main
-from watcher.cli.run import _Setting
-load = _Setting.load
-def loads(setting):
-    config = load(setting)
-    for number in sys.argv[1:]:
-        os.kill(os.getpid(), int(number))
-    return config
-_Setting.load = loads
-main(["--verbose", "run"])
-"""
-
-
 def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
     watcher: Watcher, simulator: Simulator
 ) -> None:
@@ -422,39 +408,60 @@ def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by
     assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
 
 
+def slow_configuration(watcher: Watcher) -> tuple[Path, bytes]:
+    """Make a pipe of the configuration, and return it and what is to be written to it."""
+    path = watcher.folder / "config.toml"
+    text = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    return path, text
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_before_it_has_begun_ends_it_too(
-    watcher: Watcher, simulator: Simulator, number: signal.Signals
+def test_a_signal_while_it_reads_its_configuration_ends_it_before_it_makes_a_database(
+    watcher: Watcher, simulator: Simulator, start: Start, number: signal.Signals
 ) -> None:
     configure(watcher, simulator)
-    done = subprocess.run(
-        [sys.executable, "-c", HANGS, str(int(number))],
-        cwd=watcher.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    path, text = slow_configuration(watcher)
+    run = start()
+    with path.open("wb") as pipe:  # it opens when the other side does
+        run.gets(number)
+        run.says("stopping")
+        pipe.write(text)
+    assert run.ends() == 0
     assert not (watcher.folder / "w.db").exists()
 
 
-def test_other_signals_before_it_has_begun_do_not_end_it(watcher: Watcher, simulator: Simulator) -> None:
+def test_other_signals_while_it_reads_its_configuration_are_heard_and_do_not_end_it(
+    watcher: Watcher, simulator: Simulator, start: Start
+) -> None:
     configure(watcher, simulator)
-    numbers = [str(int(number)) for number in (signal.SIGHUP, signal.SIGUSR1)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", HANGS, *numbers],
-        cwd=watcher.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"the configuration was reloaded" in line:
-            break
-    process.terminate()
-    process.communicate(timeout=SECONDS)
-    assert process.returncode == 0
+    path, text = slow_configuration(watcher)
+    run = start()
+    with path.open("wb") as pipe:
+        run.gets(signal.SIGUSR1)
+        run.gets(signal.SIGHUP)
+        pipe.write(text)
+    run.says("watching")
+    path.write_bytes(text)
+    run.says("the configuration was reloaded")
+    assert run.stops() == 0
+
+
+def test_a_database_server_that_says_nothing_does_not_keep_it_from_hearing_signals(
+    watcher: Watcher, simulator: Simulator, start: Start
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        configure(watcher, simulator)
+        config = watcher.folder / "config.toml"
+        url = f"postgresql://watcher@127.0.0.1:{silent.getsockname()[1]}/w?connect_timeout=600"
+        config.write_text(config.read_text().replace("sqlite:///w.db", url))
+        run = start()
+        silent.settimeout(SECONDS)
+        with silent.accept()[0]:
+            run.gets(signal.SIGTERM)
+            run.says("stopping")
+            assert run.stops(signal.SIGINT) == 130
 
 
 @pytest.mark.slow
