@@ -421,17 +421,16 @@ def _missed(services: Services, events: Sequence[Event], pending: Mapping[str, i
 
 def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
     from watcher.config import load_config
-    from watcher.daemon.loop import Daemon
+    from watcher.daemon.clock import Clock
+    from watcher.daemon.health_ping import Pings
+    from watcher.daemon.main import Daemon
+    from watcher.daemon.setup import Setup
     from watcher.daemon.systemd import Notify
-    from watcher.daemon.wake import Wake
     from watcher.delivery.channel import send
-    from watcher.memory import settle_in
     from watcher.messages.template import composer
     from watcher.upstream.client import Client
 
     dice = random.Random(seed)
-    config = load_config(Path(config_path), {})
-    timeout = config.delivery.timeout.total_seconds()
 
     class Source(Client):
         """Tells the next step of the story each time it is asked."""
@@ -442,49 +441,62 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             urllib.request.urlopen(urllib.request.Request(f"{control}/simulator/advance", method="POST")).read()
             return super().models()
 
-    class World:
-        """A `Setting`."""
-
-        def load(self) -> Any:
-            return load_config(Path(config_path), {})
-
-        def source(self, config: Any) -> Client:
-            url, query = config.source.url.reveal(), config.source.query
-            return Source(url, query, sleep=lambda _seconds: None, random=dice.random)
-
-        def sender(self, config: Any) -> Any:
-            return lambda channel, events: send(channel.secret_url({}), composer(channel, events), timeout=timeout)
-
-    class Hurry(Wake):
-        """Where nothing is in hand, the time that should be waited has passed."""
-
-        def wait(self, seconds: float) -> None:
-            nonlocal now, told
-            if daemon._poller.busy or daemon._postman.busy:
-                super().wait(1.0)
-                return
-            now += max(0.0, seconds)
-            if polled >= told + EVERY:
-                told = polled
-                print(json.dumps(_reading(polled)._asdict()), flush=True)
-                if dice.random() < 0.2:
-                    daemon.reload()
-            if polled >= polls:
-                daemon.stop()
-
-    now, polled, told = 0.0, 0, 0
-    settle_in()
-    with Hurry() as wake:
-        daemon = Daemon(
-            World(),
-            config,
-            wake,
-            Notify({}),
-            clock=lambda: START + timedelta(seconds=now),
-            elapsed=lambda: now,
-            dice=dice.random,
+    def load() -> Setup:
+        config = load_config(Path(config_path), {})
+        timeout = config.delivery.timeout.total_seconds()
+        source = Source(
+            config.source.url.reveal(), config.source.query, sleep=lambda _seconds: None, random=dice.random
         )
-        daemon.run()
+        return Setup(
+            config,
+            source,
+            Store(config.store.url.reveal()),
+            lambda channel, events: send(channel.secret_url({}), composer(channel, events), timeout=timeout),
+        )
+
+    class HurryingClock(Clock):
+        """When all threads of the daemon wait, the time has come that the first of them waits for."""
+
+        def __init__(self) -> None:
+            self.seconds = 0.0
+            self.waiting: dict[threading.Event, float] = {}
+            self.changing = threading.Lock()
+
+        def now(self) -> datetime:
+            return START + timedelta(seconds=self.seconds)
+
+        def elapsed(self) -> float:
+            return self.seconds
+
+        def awake(self) -> float:
+            return self.seconds
+
+        def wait(self, event: threading.Event, seconds: float) -> None:
+            with self.changing:
+                self.waiting[event] = self.seconds + seconds
+                if len(self.waiting) == 3 and not any(waits.is_set() for waits in self.waiting):
+                    look()
+                    self.seconds = max(self.seconds, min(self.waiting.values()))
+                    for waits, until in self.waiting.items():
+                        if until <= self.seconds:
+                            waits.set()
+            event.wait()
+            with self.changing:
+                del self.waiting[event]
+
+    def look() -> None:
+        nonlocal told
+        if polled >= told + EVERY:
+            told = polled
+            print(json.dumps(_reading(polled)._asdict()), flush=True)
+            if dice.random() < 0.2:
+                daemon.reload()
+        if polled >= polls:
+            daemon.stop()
+
+    polled, told = 0, 0
+    daemon = Daemon(load, Notify({}), Pings({}, print), HurryingClock(), dice=dice.random)
+    daemon.run()
 
 
 def _reading(polls: int) -> Reading:

@@ -21,6 +21,7 @@ from watcher.store.records import Poll
 GOOD = Poll(datetime(2026, 1, 5, tzinfo=UTC), "good", 428, 460, 3)
 BAD = Poll(GOOD.at, "failed", 5, reason="it is\x1b[31m\ndown")
 SECRET = "5a7f"
+PING = "watcher-ping"
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def sink() -> Iterator[Sink]:
     sink.close()
 
 
-class Told(Pings):
-    """Pings that keep what they tell."""
+class RecordedPings(Pings):
+    """Pings that keep their lines for people."""
 
     def __init__(self, environ: dict[str, str] | None = None) -> None:
         self.lines: list[str] = []
@@ -52,7 +53,7 @@ def asked(sink: Sink) -> list[tuple[str, str, str]]:
 
 
 def test_a_good_poll_is_told_from_its_begin_to_its_end(sink: Sink) -> None:
-    pings = Told()
+    pings = RecordedPings()
     pings.poll(health(sink))
     assert asked(sink) == [("POST", f"/{SECRET}/start", ""), ("POST", f"/{SECRET}", "460 models, 3 events, 428 ms")]
     assert pings.lines == []
@@ -60,7 +61,7 @@ def test_a_good_poll_is_told_from_its_begin_to_its_end(sink: Sink) -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "refused"])
 def test_a_poll_that_is_not_good_is_a_failure_and_says_why_on_one_line(outcome: str, sink: Sink) -> None:
-    Told().poll(health(sink), Poll(GOOD.at, outcome, 5, reason=BAD.reason))
+    RecordedPings().poll(health(sink), Poll(GOOD.at, outcome, 5, reason=BAD.reason))
     assert asked(sink)[1] == ("POST", f"/{SECRET}/fail", f"{outcome}: it is down")
 
 
@@ -69,7 +70,7 @@ def test_a_poll_that_is_not_good_is_a_failure_and_says_why_on_one_line(outcome: 
     [(StoreError("The disk is full."), "The disk is full."), (KeyError("x"), "a bug in openrouter-watcher: KeyError")],
 )
 def test_a_poll_that_breaks_off_is_a_failure_and_breaks_off(error: Exception, text: str, sink: Sink) -> None:
-    pings = Told()
+    pings = RecordedPings()
     with pytest.raises(type(error)), pings.around(health(sink)):
         raise error
     pings.finish(30)
@@ -77,28 +78,28 @@ def test_a_poll_that_breaks_off_is_a_failure_and_breaks_off(error: Exception, te
 
 
 def test_what_is_added_stands_before_a_query(sink: Sink) -> None:
-    Told().poll(health(sink, "/?create=1"), BAD)
+    RecordedPings().poll(health(sink, "/?create=1"), BAD)
     assert [path for _, path, _ in asked(sink)] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
 
 
 def test_the_address_can_stand_in_a_file_or_a_variable(sink: Sink, tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text(f"http://{sink.address}/file\n")
-    Told().poll(HealthSettings(ping_url_file=file))
-    Told({"PING": f"http://{sink.address}/variable"}).poll(HealthSettings(ping_url_env="PING"))
+    RecordedPings().poll(HealthSettings(ping_url_file=file))
+    RecordedPings({"PING": f"http://{sink.address}/variable"}).poll(HealthSettings(ping_url_env="PING"))
     assert [path for _, path, _ in asked(sink)] == ["/file/start", "/file", "/variable/start", "/variable"]
 
 
 def test_without_an_address_nothing_is_started() -> None:
-    pings = Told()
+    pings = RecordedPings()
     pings.poll(HealthSettings())
-    assert pings._thread is None
+    assert PING not in [thread.name for thread in threading.enumerate()]
     assert pings.lines == []
 
 
 @pytest.mark.parametrize("status", [404, 500, 301])
 def test_what_is_not_taken_is_told_once_until_it_is_taken(status: int, sink: Sink) -> None:
-    pings = Told()
+    pings = RecordedPings()
     sink.status = status
     pings.poll(health(sink))
     pings.poll(health(sink))
@@ -120,7 +121,7 @@ def test_what_is_not_taken_is_told_once_until_it_is_taken(status: int, sink: Sin
     ],
 )
 def test_a_monitor_that_cannot_be_asked_fails_no_poll_and_shows_no_secret(broken: HealthSettings, says: str) -> None:
-    pings = Told()
+    pings = RecordedPings()
     pings.poll(broken)
     assert pings.lines == [f"the health ping was not taken: {says}"]
     assert SECRET not in repr(broken) + str(pings.lines)
@@ -128,7 +129,7 @@ def test_a_monitor_that_cannot_be_asked_fails_no_poll_and_shows_no_secret(broken
 
 def test_a_monitor_that_hangs_up_or_hangs_holds_up_nothing(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     sink.status = 0
-    pings = Told()
+    pings = RecordedPings()
     pings.poll(health(sink))
     assert len(pings.lines) == 1
     sink.status = -1
@@ -137,11 +138,10 @@ def test_a_monitor_that_hangs_up_or_hangs_holds_up_nothing(sink: Sink, monkeypat
         with pings.around(health(sink)) as ping:
             ping(GOOD)
     pings.finish(0)
-    assert pings._thread is not None
-    assert pings._thread.is_alive()
+    assert [thread.name for thread in threading.enumerate()].count(PING) == 1
     assert threading.active_count() <= threads + 2, "one here, and one in the sink"
     monkeypatch.setattr(health_ping, "TIMEOUT", 0.1)
-    pings = Told()
+    pings = RecordedPings()
     pings.poll(health(sink))
     assert pings.lines == ["the health ping was not taken: there is no answer in time"]
 

@@ -6,18 +6,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.test_loop import Listing
-from tests.store.samples import body, document
-from watcher.config.secret import DatabaseURL
-from watcher.config.settings import Config, SourceSettings, StoreSettings
-from watcher.daemon.loop import Daemon
+from tests.daemon.world import A, World
+from watcher.daemon.clock import Clock
+from watcher.daemon.main import Daemon
 from watcher.daemon.systemd import Notify
-from watcher.daemon.wake import Wake
 
 SECONDS = 30
 
@@ -144,76 +140,46 @@ def test_the_watchdog_is_ours_alone(environ: dict[str, str], seconds: float | No
 # A whole daemon under it
 
 
-class Setting:
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def load(self) -> Config:
-        return self.config
-
-    def source(self, config: Config) -> "Setting":
-        return self
-
-    def models(self) -> Listing:
-        return Listing((body([document("a/a")]),))
-
-    def close(self) -> None:
-        pass
-
-    def sender(self, config: Config) -> object:
-        return None
-
-
-class Stoppable(Wake):
-    """A wait that can be made to stand, as a loop does that hangs."""
+class StandingClock(Clock):
+    """A clock by which the main part can be made to stand, as one that hangs does."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.stands = threading.Event()
         self.goes_on = threading.Event()
 
-    def wait(self, seconds: float) -> None:
-        if self.stands.is_set():
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        if self.stands.is_set() and threading.current_thread().name == "watcher-main":
             self.goes_on.wait(SECONDS)
-        super().wait(seconds)
+        super().wait(event, seconds)
 
 
 def test_systemd_sees_start_life_reload_hang_and_end(supervisor: Supervisor, tmp_path: Path) -> None:
-    config = Config(None, SourceSettings(rss=False), StoreSettings(DatabaseURL(f"sqlite:///{tmp_path / 'w.db'}")))
+    world = World(tmp_path, f"sqlite:///{tmp_path / 'w.db'}")
+    world.shown = [A]
+    clock = StandingClock()
     environ = {"NOTIFY_SOCKET": supervisor.address, "WATCHDOG_USEC": "300000"}
-    wake = Stoppable()
-    daemon = Daemon(
-        Setting(config),  # type: ignore[arg-type]
-        config,
-        wake,
-        Notify(environ),
-        clock=lambda: datetime.now(UTC),
-        elapsed=time.monotonic,
-    )
-    thread = threading.Thread(target=daemon.run, daemon=True)
+    daemon = Daemon(world.load, Notify(environ), world.pings, clock)
+    thread = threading.Thread(target=daemon.run, name="watcher-main", daemon=True)
     thread.start()
-    assert supervisor.hears() == {"READY": "1", "STATUS": "started"}
+    assert supervisor.hears_until("READY") == {"READY": "1", "STATUS": "started"}
     assert "1 model" in supervisor.hears_until("STATUS")["STATUS"]
     for _ in range(3):
         supervisor.hears_until("WATCHDOG")
 
     daemon.reload()
-    wake.poke()
     supervisor.hears_until("RELOADING")
     assert supervisor.hears_until("READY")["STATUS"] == "the configuration was reloaded"
     supervisor.hears_until("WATCHDOG")
 
-    wake.stands.set()
+    clock.stands.set()
     while not supervisor.hears_nothing_for(0.4, "WATCHDOG"):  # what was under way
         pass
     assert supervisor.hears_nothing_for(0.6, "WATCHDOG"), "systemd would end it now"
-    wake.stands.clear()
-    wake.goes_on.set()
+    clock.stands.clear()
+    clock.goes_on.set()
     supervisor.hears_until("WATCHDOG")
 
     daemon.stop()
-    wake.poke()
     supervisor.hears_until("STOPPING")
     thread.join(SECONDS)
     assert not thread.is_alive()
-    wake.close()

@@ -5,15 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.daemon.test_loop import IN_A_FILE, World, lines, world
+from tests.daemon.world import IN_A_FILE, World, lines
 from tests.databases import Server
 from tests.store.samples import document
 from watcher.errors import StoreError
 from watcher.store.records import Poll
 from watcher.store.store import Store
 from watcher.upstream.errors import StatusError
-
-__all__ = ["world"]
 
 ON_A_SERVER = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
@@ -35,7 +33,7 @@ def polled(store: Store, world: World, outcome: str = "good", not_before: float 
 @ON_A_SERVER
 def test_a_start_waits_for_the_turn_that_follows_from_the_last_poll(world: World, other: Store) -> None:
     polled(other, world)
-    world.seconds = 100
+    world.clock.seconds = 100
     world.start()
     assert (world.polled_at, world.asked) == ([], 60), "it looks for alerts every minute"
     world.passes(199)
@@ -46,9 +44,9 @@ def test_a_start_waits_for_the_turn_that_follows_from_the_last_poll(world: World
 
 @pytest.mark.parametrize("outcome", ["good", "failed"])
 def test_a_poll_that_lies_in_the_future_is_not_waited_for(world: World, other: Store, outcome: str) -> None:
-    world.wrong = timedelta(days=4 * 365)
+    world.clock.wrong = timedelta(days=4 * 365)
     polled(other, world, outcome, 1800)
-    world.wrong = timedelta()
+    world.clock.wrong = timedelta()
     world.start().passes(301)
     assert world.polled_at == [0, 300]
 
@@ -60,7 +58,7 @@ def test_a_poll_of_another_machine_moves_ones_own(world: World, other: Store) ->
     polled(other, world)
     world.passes(299)
     assert world.polled_at == [0]
-    assert world.told.last_status == "healthy: last checked 2026-01-04 12:03 UTC, by another machine"
+    assert world.supervisor.last_status == "healthy: last checked 2026-01-04 12:03 UTC, by another machine"
     world.passes(1)
     assert world.polled_at == [0, 500]
 
@@ -77,10 +75,9 @@ def test_while_another_machine_polls_it_looks_again_soon(world: World, other: St
 @ON_A_SERVER
 def test_a_poll_that_is_asked_for_comes_at_once(world: World, other: Store) -> None:
     polled(other, world)
-    world.seconds = 10
+    world.clock.seconds = 10
     world.start()
-    world.daemon.poll_now()
-    world.leaps()
+    world.polls()
     assert world.polled_at == [10]
 
 
@@ -107,9 +104,9 @@ def test_a_machine_that_cannot_read_the_source_lets_others_go_first(world: World
 
 @ON_A_SERVER
 def test_a_clock_that_was_wrong_stops_nobody(world: World, other: Store) -> None:
-    world.seconds = 30 * 86_400
+    world.clock.seconds = 30 * 86_400
     polled(other, world)
-    world.seconds = 0
+    world.clock.seconds = 0
     world.start()
     assert world.polled_at == [0]
 
@@ -124,7 +121,7 @@ def test_a_file_is_polled_at_the_start_whoever_polled_last(world: World, other: 
 @pytest.mark.parametrize("asked", [100, 1800])
 def test_a_start_keeps_to_what_the_source_asked_for_before(world: World, other: Store, asked: int) -> None:
     polled(other, world, "failed", asked)
-    world.seconds = 50
+    world.clock.seconds = 50
     world.start().passes(max(asked, 300) - 51 if world.database.startswith("postgresql") else asked - 51)
     assert world.polled_at == []
     world.passes(1)
@@ -137,13 +134,9 @@ def test_a_database_that_a_newer_version_migrated_ends_it(
     world.start().shows(document("a/a"))
     with other.writing() as session:
         session.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    world.daemon.poll_now()
     world.shown = [document("a/b")]
-    for _ in range(300):
-        if world.thread.is_alive():
-            world.wake.go.put(None)
-            world.thread.join(0.1)
-    assert not world.thread.is_alive()
+    world.daemon.poll_now()
+    world.ends()
     assert isinstance(world.failed, StoreError)
     assert "was written by a newer version" in str(world.failed)
     assert world.failed.exit_code == 74, "it is started anew"
@@ -155,16 +148,17 @@ def test_a_database_that_a_newer_version_migrated_ends_it(
 def test_a_server_that_is_away_is_logged_when_it_goes_and_not_each_time(
     world: World, postgresql: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.told.watchdog = 120
+    world.supervisor.watchdog = 120
     world.start().passes(60)
     lines(caplog)
     postgresql.stop()
-    fed = world.told.count("WATCHDOG=1")
-    world.passes(900)
+    world.passes(75)
+    fed = world.supervisor.fed
+    world.passes(825)
     said = [line for line in lines(caplog) if "The database" in line]
     assert 1 <= len(said) <= 5, said
-    assert world.told.count("WATCHDOG=1") == fed
+    assert world.supervisor.fed == fed
     postgresql.start()
     world.passes(330)
     assert "polls succeed again" in lines(caplog)
-    assert world.told.count("WATCHDOG=1") > fed
+    assert world.supervisor.fed > fed

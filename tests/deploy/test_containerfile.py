@@ -48,6 +48,10 @@ def test_it_writes_to_its_volume_alone() -> None:
     assert environment()["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+def test_its_threads_share_one_heap_as_in_the_unit() -> None:
+    assert environment()["MALLOC_ARENA_MAX"] == "1"
+
+
 def test_its_commands_are_ours() -> None:
     (entry,), (command,), (health,) = the("ENTRYPOINT"), the("CMD"), the("HEALTHCHECK")
     assert (entry, command) == ('["watcher"]', '["run"]')

@@ -51,7 +51,7 @@ def test_every_file_of_ours_is_there() -> None:
 
 
 def test_its_numbers_are_those_of_the_program_and_of_the_units() -> None:
-    from watcher.daemon.loop import GRACE
+    from watcher.daemon.main import GRACE
 
     assert f"within {GRACE.total_seconds():g} seconds" in GUIDE
     containerfile = (ROOT / "Containerfile").read_text()

@@ -79,28 +79,30 @@ def test_a_service_starts_a_command_that_there_is(unit: Path, expected: list[str
         assert context.params["config_path"] == Path("config.toml")
 
 
-def test_the_daemons_protocol_is_that_of_its_unit() -> None:
+def test_the_daemons_protocol_and_its_memory_are_those_of_its_unit() -> None:
     has = settings(DAEMON)
     assert has["Type"] == ["notify"], "notify-reload needs systemd 253"
     assert has["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert has["RestartPreventExitStatus"] == ["78 64"]
     assert has["Restart"] == ["on-failure"]
+    assert has["Environment"] == ["MALLOC_ARENA_MAX=1"]
 
 
 def test_its_times_leave_it_those_that_it_takes() -> None:
-    from watcher.daemon.loop import GRACE, LEAST_INTERVAL
-    from watcher.daemon.wake import MOST
+    from watcher.daemon.clock import LONGEST_SLEEP
+    from watcher.daemon.main import GRACE
+    from watcher.daemon.polling import LEAST_INTERVAL
 
     has = settings(DAEMON)
     assert int(has["TimeoutStopSec"][0]) >= 2 * GRACE.total_seconds()
     assert int(has["RestartSec"][0]) >= LEAST_INTERVAL.total_seconds(), "each start polls"
     assert has["WatchdogSec"] == ["2min"]
-    assert MOST * 3 <= 120
+    assert LONGEST_SLEEP * 3 <= 120
 
 
 def test_both_services_have_the_same_sandbox_and_the_same_folders() -> None:
     own = {"Description", "Type", "ExecStart", "ExecReload", "SuccessExitStatus", "TimeoutStopSec", "WatchdogSec"}
-    own |= {"Restart", "RestartPreventExitStatus", "RestartSec", "WantedBy"}
+    own |= {"Restart", "RestartPreventExitStatus", "RestartSec", "WantedBy", "Environment"}
     daemon, check = ({k: v for k, v in settings(unit).items() if k not in own} for unit in (DAEMON, CHECK))
     assert daemon == check
 

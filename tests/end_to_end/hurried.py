@@ -5,31 +5,33 @@ Only what waits for other machines keeps its own pace, and a database that is sh
 """
 
 import sys
+import threading
 import time
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parent.parent.parent)
 
-from watcher.cli import main, run  # noqa: E402
-from watcher.daemon import wake  # noqa: E402
+from watcher.cli import main  # noqa: E402
+from watcher.daemon import clock  # noqa: E402
 from watcher.store import turn  # noqa: E402
 
 FACTOR, START = float(sys.argv[1]), float(sys.argv[2])
 
-wait = wake.Wake.wait
 
-
-class Hurried(datetime):
+class HurriedClock(clock.Clock):
     """What `run` takes the time from."""
 
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        return datetime.fromtimestamp(START + (time.time() - START) * FACTOR, tz or UTC)
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(START + (time.time() - START) * FACTOR, UTC)
+
+    def elapsed(self) -> float:
+        return time.monotonic() * FACTOR
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        super().wait(event, seconds / FACTOR)
 
 
-run.datetime = Hurried  # type: ignore[attr-defined]
-wake.seconds_awake_or_not = lambda: time.monotonic() * FACTOR  # type: ignore[assignment]
-wake.Wake.wait = lambda self, seconds: wait(self, seconds / FACTOR)  # type: ignore[method-assign]
+clock.Clock = HurriedClock  # type: ignore[misc]
 turn.BEAT, turn.SILENCE = 0.2, 1
 main(sys.argv[3:])

@@ -8,7 +8,6 @@ import os
 import re
 import select
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -194,6 +193,35 @@ def test_log_lines_are_of_the_kind_that_is_asked_for(
     assert run.stops() == 0
 
 
+def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
+    watcher: Watcher, simulator: Simulator
+) -> None:
+    configure(watcher, simulator)
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "watcher", "run"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "JOURNAL_STREAM": "8:1"}
+    process = subprocess.Popen(command, cwd=watcher.folder, env=env, stdout=its, stderr=its)
+    os.close(its)
+    said = b""
+    while b"taken in" not in said:
+        said += os.read(ours, 65536)
+    process.terminate()
+    assert process.wait(SECONDS) == 0
+    os.close(ours)
+    assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
+
+
+def test_json_lines_are_json_to_the_end(watcher: Watcher, simulator: Simulator, start: Start) -> None:
+    configure(watcher, simulator)
+    run = start("--log", "json")
+    run.says("polled")
+    watcher.configure("nonsense")
+    run.gets(signal.SIGHUP)
+    run.says("not reloaded")
+    assert run.stops() == 0
+    assert {json.loads(line)["level"] for line in run.lines} == {"debug", "info", "error"}
+
+
 # What goes wrong
 
 
@@ -260,6 +288,7 @@ def test_a_slow_poll_does_not_pile_up(watcher: Watcher, simulator: Simulator, st
         ('[[channels]]\nname = "a"\nurl = "nonsense://x"\n', 78, 'channel "a"'),
         ('[source]\napi_key_file = "nowhere"\n', 78, "api_key_file"),
         ('[store]\nurl = "sqlite:////dev/null/w.db"\n', 74, "/dev/null"),
+        ('[store]\nurl = "sqlite:////dev"\n', 74, "is a folder"),
     ],
 )
 def test_what_is_wrong_at_the_start_ends_it_with_a_line_in_the_journal(
@@ -271,284 +300,3 @@ def test_what_is_wrong_at_the_start_ends_it_with_a_line_in_the_journal(
     (line,) = ran.err.splitlines()
     assert line.startswith("<3>")
     assert says in line
-
-
-# The end
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_at_a_signal_with_what_is_in_hand_done(
-    watcher: Watcher, simulator: Simulator, start: Start, number: signal.Signals
-) -> None:
-    configure(watcher, simulator)
-    run = start()
-    run.says("polled: good")
-    before = len(simulator.requests)
-    simulator.set_fault(Fault(path="/api/v1/models?output*", delay=0.5, times=1))
-    run.gets(signal.SIGUSR1)
-    until(lambda: len(simulator.requests) > before)
-    assert run.stops(number) == 0
-    assert any("stopping" in line for line in run.lines)
-    assert len(rows(watcher, "SELECT 1 FROM polls")) == 2, "the poll that was in hand is stored"
-    assert_clean(watcher)
-
-
-def test_it_ends_within_its_bound_though_a_channel_hangs(
-    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
-) -> None:
-    configure(watcher, simulator, 'timeout = "2s"\n' + channel(sink))
-    run = start()
-    run.says("polled: good")
-    simulator.advance()
-    sink.status = -1
-    run.polls()
-    until(lambda: sink.requests)
-    assert run.stops() == 0
-    assert_clean(watcher)
-    noted = rows(watcher, "SELECT state, attempts, last_error FROM deliveries")
-    assert [(state, attempts) for state, attempts, _ in noted] == [("pending", 1)] * 2, "what became of it is noted"
-    assert all("within 2 s" in error or "timed out" in error for _, _, error in noted)
-
-
-def test_a_second_signal_ends_it_at_once(watcher: Watcher, simulator: Simulator, sink: Sink, start: Start) -> None:
-    configure(watcher, simulator, 'timeout = "10m"\n' + channel(sink))
-    run = start()
-    run.says("polled: good")
-    simulator.advance()
-    sink.status = -1
-    run.polls()
-    until(lambda: sink.requests)
-    run.gets(signal.SIGTERM)
-    run.says("stopping")
-    began = time.monotonic()
-    assert run.stops(signal.SIGINT) == 130
-    assert time.monotonic() - began < 10, "it would wait for 25 s"
-    assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
-
-
-HANGS = """
-import os, signal, sys
-from watcher.cli import main
-from watcher.cli.run import _Setting
-load = _Setting.load
-def loads(setting):
-    config = load(setting)
-    for number in sys.argv[1:]:
-        os.kill(os.getpid(), int(number))
-    return config
-_Setting.load = loads
-main(["--verbose", "run"])
-"""
-
-
-def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
-    watcher: Watcher, simulator: Simulator
-) -> None:
-    configure(watcher, simulator)
-    ours, its = os.openpty()
-    command = [sys.executable, "-m", "watcher", "run"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "JOURNAL_STREAM": "8:1"}
-    process = subprocess.Popen(command, cwd=watcher.folder, env=env, stdout=its, stderr=its)
-    os.close(its)
-    said = b""
-    while b"taken in" not in said:
-        said += os.read(ours, 65536)
-    process.terminate()
-    assert process.wait(SECONDS) == 0
-    os.close(ours)
-    assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_before_it_has_begun_ends_it_too(
-    watcher: Watcher, simulator: Simulator, number: signal.Signals
-) -> None:
-    configure(watcher, simulator)
-    done = subprocess.run(
-        [sys.executable, "-c", HANGS, str(int(number))],
-        cwd=watcher.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert not (watcher.folder / "w.db").exists()
-
-
-def test_other_signals_before_it_has_begun_do_not_end_it(watcher: Watcher, simulator: Simulator) -> None:
-    configure(watcher, simulator)
-    numbers = [str(int(number)) for number in (signal.SIGHUP, signal.SIGUSR1)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", HANGS, *numbers],
-        cwd=watcher.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"the configuration was reloaded" in line:
-            break
-    process.terminate()
-    process.communicate(timeout=SECONDS)
-    assert process.returncode == 0
-
-
-@pytest.mark.slow
-def test_it_ends_within_its_bound_though_the_source_hangs(
-    watcher: Watcher, simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the connection, and says nothing
-        host, port = silent.getsockname()
-        configure(watcher, simulator)
-        config = watcher.folder / "config.toml"
-        config.write_text(config.read_text().replace(simulator.url, f"http://{host}:{port}/api/v1"))
-        run = start()
-        silent.settimeout(SECONDS)
-        connection, _ = silent.accept()
-        with connection:
-            assert run.stops() == 0
-    assert any("polling was not done within 25s" in line for line in run.lines)
-    assert_clean(watcher)
-
-
-# SIGHUP
-
-
-def test_sighup_takes_a_new_configuration(watcher: Watcher, simulator: Simulator, sink: Sink, start: Start) -> None:
-    configure(watcher, simulator)
-    run = start()
-    run.says("polled: good")
-    configure(watcher, simulator, channel(sink))
-    run.gets(signal.SIGHUP)
-    run.says("the configuration was reloaded")
-    simulator.advance()
-    run.polls()
-    run.says("channel hook: 2 alerts: sent")
-    assert run.stops() == 0
-    assert_clean(watcher)
-
-
-BROKEN = {
-    "no TOML": ("nonsense", "not TOML"),
-    "a misspelt key": ('[source]\nintervall = "5m"\n', 'did you mean "interval"'),
-    "a channel that no service has": ('[[channels]]\nname = "b"\nurl = "nonsense://x"\n', 'channel "b"'),
-    "a missing url_file": ('[[channels]]\nname = "b"\nurl_file = "gone"\n', "cannot read"),
-    "an unset url_env": ('[[channels]]\nname = "b"\nurl_env = "GONE"\n', "GONE is not set"),
-    "a missing key": ('[source]\napi_key_file = "gone"\n', "api_key_file"),
-    "a key that is none": ('[source]\napi_key_file = "spaces"\n', "holds a space"),
-    "a source that is none": ('[source]\nurl = "https://me:pw@127.0.0.1/api"\n', "user name or password"),
-    "a database that is none": ('[store]\nurl = "sqlite:///spaces"\n', "is not an SQLite database"),
-    "a database that cannot be": ('[store]\nurl = "sqlite:////dev/null/w.db"\n', "/dev/null"),
-}
-
-
-@pytest.mark.parametrize("broken", BROKEN)
-def test_sighup_with_a_broken_configuration_keeps_the_old_one_and_says_so(
-    watcher: Watcher, simulator: Simulator, sink: Sink, start: Start, broken: str
-) -> None:
-    text, says = BROKEN[broken]
-    (watcher.folder / "spaces").write_text("no key and no database " * 40)
-    configure(watcher, simulator, channel(sink))
-    run = start()
-    run.says("polled: good")
-    watcher.configure(text)
-    run.gets(signal.SIGHUP)
-    line = run.says("the configuration was not reloaded")
-    assert " error: " in line
-    assert says in line
-    simulator.advance()
-    run.polls()
-    run.says("channel hook: 2 alerts: sent")
-    assert run.stops() == 0
-
-
-def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
-    watcher: Watcher, simulator: Simulator, start: Start
-) -> None:
-    configure(watcher, simulator)
-    run = start(env={"HOME": str(watcher.folder / "home")})
-    run.says("polled: good")
-    (watcher.folder / "config.toml").rename(watcher.folder / "away.toml")
-    run.gets(signal.SIGHUP)
-    line = run.says("the configuration was")
-    assert line.endswith(f"not reloaded: {watcher.folder / 'config.toml'}: cannot be read: No such file or directory")
-    run.polls()
-    assert not (watcher.folder / "home").exists()
-    assert run.stops() == 0
-
-
-def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Simulator, start: Start) -> None:
-    configure(watcher, simulator)
-    run = start()
-    run.says("polled: good")
-
-    def reload() -> set[str]:
-        run.gets(signal.SIGHUP)
-        run.says("the configuration was reloaded")
-        run.polls()
-        return set(os.listdir(f"/proc/{run.pid}/fd"))  # noqa: PTH208
-
-    before = len(reload())
-    for _ in range(100):
-        run.gets(signal.SIGHUP)
-    assert len(reload()) <= before + 2
-    assert run.stops() == 0
-    assert_clean(watcher)
-
-
-def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(
-    watcher: Watcher, simulator: Simulator, start: Start
-) -> None:
-    configure(watcher, simulator)
-    run = start()
-    run.says("polled: good")
-    configure(watcher, simulator, database="other.db")
-    run.gets(signal.SIGHUP)
-    run.says("the configuration was reloaded")
-    run.says("polled: good")
-    assert (watcher.folder / "other.db").exists()
-    until(lambda: {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending"})
-    assert_clean(watcher)
-    assert run.stops() == 0
-
-
-# systemd
-
-
-def test_systemd_hears_of_start_reload_and_end(
-    watcher: Watcher, simulator: Simulator, start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    configure(watcher, simulator)
-    path = tmp_path_factory.mktemp("n") / "s"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-        supervisor.bind(str(path))
-        supervisor.settimeout(SECONDS)
-
-        def hears(start: str) -> str:
-            while not (heard := supervisor.recv(65536).decode()).startswith(start):
-                pass
-            return heard
-
-        run = start(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"})
-        assert hears("READY") == "READY=1\nSTATUS=started"
-        assert re.fullmatch(r"STATUS=healthy: last checked \d{4}-\d\d-\d\d \d\d:\d\d UTC, 87 models", hears("STATUS"))
-        hears("WATCHDOG=1")
-        watcher.configure("nonsense")
-        run.gets(signal.SIGHUP)
-        hears("RELOADING=1\nMONOTONIC_USEC=")
-        assert hears("READY") == "READY=1\nSTATUS=the configuration was not reloaded, the old one stays"
-        run.gets(signal.SIGTERM)
-        hears("STOPPING=1")
-        assert run.ends() == 0
-
-
-def test_json_lines_are_json_to_the_end(watcher: Watcher, simulator: Simulator, start: Start) -> None:
-    configure(watcher, simulator)
-    run = start("--log", "json")
-    run.says("polled")
-    watcher.configure("nonsense")
-    run.gets(signal.SIGHUP)
-    run.says("not reloaded")
-    assert run.stops() == 0
-    assert {json.loads(line)["level"] for line in run.lines} == {"debug", "info", "error"}

@@ -1,9 +1,9 @@
-"""Pings: a monitor elsewhere hears how polls go, and raises the alarm when it hears nothing any more.
+"""Pings: tell a monitor elsewhere how polls go, so that it raises the alarm when it hears nothing any more.
 
     poll begins → URL/start      it was good → URL      it was not → URL/fail
 
-That is as healthchecks.io has it (https://healthchecks.io/docs/http_api/) and what is compatible with it. The calls are
-made in a thread of their own: no poll waits for one, and none fails with one.
+Monitors such as healthchecks.io expect these calls (https://healthchecks.io/docs/http_api/). A thread of their own
+makes them, so no poll waits for a call or fails with one.
 """
 
 import threading
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT = 5.0
-"""Seconds for each step of a call: to connect, to send, to hear the answer."""
+"""Seconds for each step of a call: connecting, sending, the answer."""
 PATIENCE = 5.0
-"""Seconds for which the end of a program waits for the calls still to be made."""
+"""Seconds for which the program's end waits for calls in hand."""
 _LONGEST = 1000
-"""Characters of a reason that are sent along."""
+"""Characters of a reason that are sent."""
 
 
 class _Call(NamedTuple):
@@ -39,7 +39,7 @@ class Pings:
 
     Args:
         environ: the environment, for `ping_url_env`.
-        tell: is given a line for people when a call was not taken; not again while nothing else is wrong.
+        tell: is called with a line for people when a call fails, and not again while it fails for the same reason.
     """
 
     def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:
@@ -51,7 +51,7 @@ class Pings:
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
-        """Tell that a poll begins, and how it went: give the poll to what this gives. An error is told as a failure."""
+        """Report that a poll begins and how it went: the block hands the poll to what this yields, or raises."""
         calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._start(health, calls)
         try:
@@ -68,7 +68,7 @@ class Pings:
             calls.put(None)
 
     def finish(self, seconds: float = PATIENCE) -> None:
-        """Wait until what is to be told is told, but no longer than this."""
+        """Wait for the calls in hand, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -84,7 +84,7 @@ class Pings:
         except ConfigError as error:
             self._note(str(error))
             return
-        if url is None or (self._thread is not None and self._thread.is_alive()):  # one that hangs is enough
+        if url is None or (self._thread is not None and self._thread.is_alive()):  # at most one hangs
             return
         calls.put(_Call("/start", ""))
         self._thread = threading.Thread(target=self._run, args=(url, calls), name="watcher-ping", daemon=True)
@@ -100,7 +100,7 @@ class Pings:
         self._trouble = trouble
 
     def _make(self, url: str, call: _Call) -> str | None:
-        """Make a call, and return what was wrong, without the URL: that is a secret."""
+        """Make a call, and return what went wrong without the URL, which is a secret."""
         from watcher.upstream.transport import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
 
         import httpx

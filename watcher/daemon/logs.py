@@ -17,12 +17,12 @@ _LONGEST = 2000
 
 
 def set_up(style: Style, environ: Mapping[str, str], *, verbose: bool, stream: TextIO | None = None) -> None:
-    """Send what the watcher logs to stderr, a line each; nothing of a stranger's text can break out of its line.
+    """Have the watcher log to stderr. A stranger's text in a message cannot break out of its line.
 
     Args:
         style: `auto` is `journal` under systemd (which sets $JOURNAL_STREAM), and `human` elsewhere and on a terminal.
         environ: the environment.
-        verbose: tell of polls that changed nothing, too, and add tracebacks.
+        verbose: log polls that changed nothing, too, and tracebacks.
         stream: instead of stderr.
     """
     stream = stream or sys.stderr
@@ -50,7 +50,7 @@ class _Line(logging.Formatter):
         return text
 
     def trace(self, record: logging.LogRecord) -> list[str]:
-        """Return the lines of the traceback, if there is one to show; it may quote a stranger's text, too."""
+        """Return the lines of the traceback to show, made harmless: they may quote a stranger's text."""
         if not record.exc_info or not self._verbose:
             return []
         lines = self.formatException(record.exc_info).splitlines()
@@ -84,5 +84,5 @@ class _Json(_Line):
 
 
 def _indent(line: str) -> str:
-    """Return spaces: two, by which no line of a traceback looks like one of the log, and what it has itself."""
+    """Return the line's own indent and two spaces, so that no line of a traceback looks like one of the log."""
     return " " * (2 + min(len(line) - len(line.lstrip(" ")), 40))

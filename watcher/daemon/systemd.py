@@ -11,7 +11,7 @@ _LONGEST = 500
 
 
 class Notify:
-    """Tells systemd what the service does; does nothing where nobody listens.
+    """Tells systemd what the service does, or nobody where systemd does not listen.
 
     Args:
         environ: where `NOTIFY_SOCKET` (a path, or an abstract name after `@`), `WATCHDOG_USEC` and `WATCHDOG_PID` are.
@@ -21,26 +21,26 @@ class Notify:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog = _watchdog(environ)
-        """Seconds within which `alive` must be told again and again; None: nobody waits for it."""
+        """Seconds within which systemd expects each next `alive`; None: it expects none."""
 
     def ready(self, status: str) -> None:
-        """It is up, or done with reloading."""
+        """Say that the service is up, or has finished reloading."""
         self._send("READY=1", _status(status))
 
     def reloading(self) -> None:
-        """It is about to read its configuration anew."""
+        """Say that it begins to reload."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, text: str) -> None:
-        """What it does, in words."""
+        """Say in words what it does."""
         self._send(_status(text))
 
     def alive(self) -> None:
-        """The loop and the database answer."""
+        """Say that the main part and the database answer."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """It is about to end."""
+        """Say that it begins to end."""
         self._send("STOPPING=1", _status("finishing what is in hand"))
 
     def _send(self, *lines: str) -> None:

@@ -1,0 +1,74 @@
+"""What the daemon works with, as one value, so that a reload replaces all of it at once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from msgspec import Struct
+
+from watcher.config.settings import Config
+from watcher.cycle import Upstream
+from watcher.delivery.outbox import Send
+from watcher.store.store import Store
+
+
+class ClosableUpstream(Upstream, Protocol):
+    """An upstream with connections of its own."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Setup(Struct, frozen=True, eq=False):
+    """A configuration, and the source, the database and the channels that it names."""
+
+    config: Config
+    upstream: ClosableUpstream
+    store: Store
+    send: Send
+
+
+class Setups:
+    """The current setup. A setup that was replaced is closed when nobody uses it any more."""
+
+    def __init__(self) -> None:
+        self.current: Setup | None = None
+        self._uses: dict[Setup, int] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def use(self) -> Iterator[Setup]:
+        """Have the current setup, which stays open to the end of the block whatever replaces it meanwhile."""
+        with self._lock:
+            setup = self.current
+            assert setup is not None
+            self._uses[setup] += 1
+        try:
+            yield setup
+        finally:
+            with self._lock:
+                self._uses[setup] -= 1
+                self._close_unused()
+
+    def replace(self, setup: Setup) -> None:
+        """Make this the current setup."""
+        with self._lock:
+            self.current = setup
+            self._uses[setup] = 0
+            self._close_unused()
+
+    def close(self) -> None:
+        """Close everything at the end, but for the sources that still hang."""
+        with self._lock:
+            for setup, uses in self._uses.items():
+                setup.store.close()
+                if not uses:
+                    setup.upstream.close()
+
+    def _close_unused(self) -> None:
+        for setup in [setup for setup, uses in self._uses.items() if not uses and setup is not self.current]:
+            del self._uses[setup]
+            setup.upstream.close()
+            if all(setup.store is not other.store for other in self._uses):
+                setup.store.close()
