@@ -54,6 +54,8 @@ url = "{source}"
 url = "sqlite:///{folder}/watcher.db"
 [delivery]
 timeout = "2s"
+[announce]
+damping = 1
 [[channels]]
 name = "hook"
 url = "json://{hook}/hook"
