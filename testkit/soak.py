@@ -36,8 +36,8 @@ START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
 NEWS = 0.3
 """Part of the steps at which something happens."""
-QUIET = 200
-"""Polls at the end in which nothing new happens and nothing fails, so that all that is due is told."""
+QUIET = 450
+"""Polls at the end in which nothing new happens and nothing fails: over a day, so that the last digest comes, too."""
 REST = 120
 """Polls for which a model is left alone after what happened to it: longer than a price takes to settle."""
 EVERY = 100

@@ -174,7 +174,9 @@ def test_killed_in_the_very_first_check(start: int, world: World, library: Path,
         ran = ended(case.start("first", env=environment(library, record, at)))
         assert ran.code == -signal.SIGKILL, ran
         ran = case.run("again")
-        assert (ran.code, ran.out, ran.err) == (0, "", "")
+        assert (ran.code, ran.out) == (0, "")
+        # A file that the kill left empty may as well be one that was emptied: that is said.
+        assert ran.err == "" or (" was empty: 87 models were taken in" in ran.err and ran.err.count("\n") == 1)
         assert case.rows("SELECT count(*) FROM models") == [(87,)]
         assert case.rows("SELECT count(*) FROM events") == [(0,)]
         assert case.rows("PRAGMA integrity_check") == [("ok",)]
