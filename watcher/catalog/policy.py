@@ -9,16 +9,10 @@ from typing import Annotated
 from msgspec import Struct
 
 from watcher.catalog.option import Option
+from watcher.catalog.pricing import PRICE_KEYS, TOKEN_PRICES
 
-HEADLINE_PRICES = ("prompt", "completion")
+HEADLINE_PRICES = TOKEN_PRICES
 """As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
-
-PRICE_KEYS = (
-    *(*HEADLINE_PRICES, "request", "image", "image_output", "image_token", "audio", "audio_output"),
-    *("input_audio_cache", "web_search", "internal_reasoning"),
-    *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
-)
-"""Seen in the API so far."""
 
 FORGOTTEN = 6
 """After so many half-lives, an announcement counts for nothing."""

@@ -89,7 +89,7 @@ def join(pieces: Iterable[tuple[int, str]]) -> str:
 
 def _changes(pieces: Pieces[T]) -> Pieces[T]:
     """Return only the pieces that differ from the one before, the first one's being the last."""
-    changes = [next(same) for _, same in groupby(pieces, key=lambda piece: piece[1])]
+    changes = _merged(pieces)
     if len(changes) > 1 and changes[0][1] == changes[-1][1]:  # over the end of the week
         del changes[0]
     return changes

@@ -27,14 +27,12 @@ ADD_ONS = frozenset(
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CONDITIONS = frozenset({"min_prompt_tokens", "utc_start", "utc_end", "utc_days"})
-_PRICE_KEYS = frozenset(
-    {
-        *("prompt", "completion", "request", "image", "image_output", "image_token", "audio", "audio_output"),
-        *("input_audio_cache", "web_search", "internal_reasoning"),
-        *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
-    }
+PRICE_KEYS = (
+    *(*TOKEN_PRICES, "request", "image", "image_output", "image_token", "audio", "audio_output"),
+    *("input_audio_cache", "web_search", "internal_reasoning"),
+    *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
 )
-"""The price keys seen so far; another key beside them in `pricing` is read as a price too."""
+"""The price keys seen in the API so far; another key beside them that holds a price is read as one too."""
 
 
 class PriceList(Struct, frozen=True):
@@ -93,7 +91,7 @@ def read_pricing(pricing: Mapping[str, Any]) -> PriceList:
     }
     known = {key: _price(base.get(key)) for key in [*TOKEN_PRICES, *base]}
     # A key that we do not know and that holds no price (a currency, say) is none.
-    strange = [key for key, value in known.items() if value == price.UNKNOWN and key not in _PRICE_KEYS]
+    strange = [key for key, value in known.items() if value == price.UNKNOWN and key not in PRICE_KEYS]
     known = {key: value for key, value in known.items() if key not in strange}
     lost = [PRICING + key for key in strange]
     unreadable = [PRICING + key for key, value in known.items() if value == price.UNKNOWN]
@@ -128,7 +126,7 @@ def _override(entry: object, known: Iterable[str]) -> _Override:
     if not isinstance(entry, dict):
         return _Override({}, condition="an entry that is no object")
     given = {key: value for key, value in entry.items() if value is not None}
-    prices = {key: _price(value) for key, value in given.items() if key in _PRICE_KEYS or key in known}
+    prices = {key: _price(value) for key, value in given.items() if key in PRICE_KEYS or key in known}
     strange = sorted(str(key) for key in given.keys() - prices.keys() - _CONDITIONS)
     tokens = whole(given.get("min_prompt_tokens", 0))
     start, end = (_minute(given[key]) if key in given else None for key in ("utc_start", "utc_end"))

@@ -34,7 +34,7 @@ def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 def price_keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the price keys that begin so."""
-    from watcher.catalog.policy import PRICE_KEYS
+    from watcher.catalog.pricing import PRICE_KEYS
 
     return [key for key in PRICE_KEYS if key.startswith(incomplete)]
 
