@@ -1,32 +1,28 @@
-"""`watcher db`: whether the database is whole, a copy of it, its size, its schema."""
+"""`watcher db`: check, copy, shrink and upgrade the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from watcher.cli.context import Context
-from watcher.cli.setup import open_store
-from watcher.cli.table import counted, sized
+from watcher.cli.output import format_count, format_size
+from watcher.cli.setup import Context, open_store
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
-
-if TYPE_CHECKING:
-    from watcher.store.store import Store
+from watcher.messages.text import visible
+from watcher.store.backup import copy_database
+from watcher.store.store import Store
 
 DAMAGED = StoreError.exit_code
 
 
 class StoreUrl(click.ParamType[str]):
-    """A database, as `[store] url` has it."""
+    """The URL of a database, as in `[store] url`."""
 
     name = "url"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL, or end with what was expected."""
+        """Return the URL, or fail with what was expected."""
         try:
             return STORE_URL.parse(value).reveal()
         except WrongValueError as error:
@@ -45,13 +41,12 @@ def check(ctx: click.Context) -> None:
 
     Exits with 0 only if it is.
     """
-    from watcher.messages.text import visible
     from watcher.store.examine import examine
-    from watcher.store.store import Store
 
-    url = ctx.obj.load().store.url.reveal()
-    found = examine(url)
-    click.echo(f"{Store(url).name}: {sized(found.bytes)}, schema {visible(found.revision)}")
+    context: Context = ctx.obj
+    config = context.load()
+    found = examine(config.store.url.reveal())
+    click.echo(f"{open_store(config).name}: {format_size(found.bytes)}, schema {visible(found.revision)}")
     for part in found.parts:
         size = f"{part.size} " if part.size else ""
         click.echo(f"{part.name}: {size}{'damaged' if part.problems else 'ok'}")
@@ -68,18 +63,16 @@ def check(ctx: click.Context) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
-def backup(state: Context, file: Path | None, force: bool) -> None:
+def backup(context: Context, file: Path | None, force: bool) -> None:
     """Copy the database to FILE, while others use it.
 
     Without FILE the copy lies beside the database and is named by the time; its name is printed.
 
     The copy is one file, shows one moment, and is checked.
     """
-    from watcher.store.backup import copy_database
     from watcher.store.examine import check_ours
-    from watcher.store.store import Store
 
-    path = Store(state.load().store.url.reveal()).file
+    path = open_store(context.load()).file
     if path is None:
         raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)
@@ -94,20 +87,20 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
 
 @db.command()
 @click.pass_obj
-def vacuum(state: Context) -> None:
+def vacuum(context: Context) -> None:
     """Shrink the database by what was deleted. Nobody else can write meanwhile."""
-    with _existing(state) as store:
+    with _existing_store(context) as store:
         store.upgrade()
         before = store.size or 0
         store.vacuum()
-        click.echo(f"{sized(before)} → {sized(store.size or 0)}")
+        click.echo(f"{format_size(before)} → {format_size(store.size or 0)}")
 
 
 @db.command()
 @click.pass_obj
-def upgrade(state: Context) -> None:
+def upgrade(context: Context) -> None:
     """Bring the database to this version's schema. It is copied before; any other command does so, too."""
-    with _existing(state) as store:
+    with _existing_store(context) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
         click.echo(f"schema {opened.after} is this version's")
@@ -128,14 +121,13 @@ def copy(source: str, target: str) -> None:
     from watcher.store.copying import copy_store
 
     for name, rows in copy_store(source, target).items():
-        click.echo(f"{name}: {counted(rows, 'row')}")
+        click.echo(f"{name}: {format_count(rows, 'row')}")
     click.echo("All rows were read back and are the same. Now set [store] url, and start the watcher.")
 
 
-@contextmanager
-def _existing(state: Context) -> "Iterator[Store]":
-    """Open the database of the configuration. Raises StoreError if there is none."""
-    with open_store(state.load()) as store:
-        if not store.exists:
-            raise StoreError(f"The database {store.name} does not exist.")
-        yield store
+def _existing_store(context: Context) -> Store:
+    """Return the database of the configuration. Raises StoreError if there is none."""
+    store = open_store(context.load())
+    if not store.exists:
+        raise StoreError(f"The database {store.name} does not exist.")
+    return store
