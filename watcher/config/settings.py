@@ -15,7 +15,7 @@ from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS, Kind
 from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
-from watcher.config.parse import CHANNEL_URL, NAME, PING_URL, PRICE, SPAN, TEMPLATE, VARIABLE, choices
+from watcher.config.parse import CHANNEL_URL, NAME, PING_URL, PRICE, RETENTION, TEMPLATE, VARIABLE, kinds_among
 from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
 
@@ -86,7 +86,7 @@ class StoreSettings(Struct, frozen=True):
     ]
     keep: Annotated[
         timedelta,
-        SPAN,
+        RETENTION,
         (
             'How long polls and finished deliveries stay, at least "1d"; "none": for ever. '
             "Prices and events always stay."
@@ -140,7 +140,7 @@ class Rules(Struct, frozen=True):
     """Which events a channel gets: those for which every rule here holds."""
 
     events: Annotated[
-        tuple[Kind, ...], choices(CHOSEN_KINDS), f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
+        tuple[Kind, ...], kinds_among(CHOSEN_KINDS), f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
     ] = DEFAULT_KINDS
     models: Annotated[
         tuple[str, ...],
@@ -194,7 +194,7 @@ class Timing(Struct, frozen=True):
     ] = None
     urgent: Annotated[
         tuple[Kind, ...],
-        choices(KINDS, least=0),
+        kinds_among(KINDS, least=0),
         'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
     ] = ()
     alive: Annotated[
