@@ -1,7 +1,7 @@
 """`watcher completion`, and what shells offer for commands, options, channels, models and prices.
 
-click does most of the work. This module adds what it lacks: in bash a word with a colon is several words, and a value
-after `--option=` has to be offered together with the option.
+click does most of the work. This module adds what it lacks: bash splits a word at each `:` and `=`, and a value after
+`--option=` has to be offered together with the option.
 """
 
 import os
@@ -19,7 +19,6 @@ from click.shell_completion import (
     ZshComplete,
     add_completion_class,
     get_completion_class,
-    split_arg_string,
 )
 
 from watcher.catalog.pricing import PRICE_KEYS
@@ -33,6 +32,7 @@ MOST_IDS = 500
 PATIENCE = 0.2
 """Seconds to wait for a database that another process holds."""
 
+_BREAKS = (":", "=")
 _PLAIN = re.compile(r"[~\w][\w.:/@+-]*", re.ASCII)
 
 
@@ -77,41 +77,19 @@ class _WholeWords(ShellComplete):
 
 @add_completion_class
 class _Bash(_WholeWords, BashComplete):
-    # $COMP_LINE is the line as typed; ${COMP_WORDS[*]} is broken at each of $COMP_WORDBREAKS, and bash replaces only
-    # the text after the last break.
-    source_template = """\
-%(complete_func)s() {
-    local line=${COMP_LINE:0:COMP_POINT} type value typed before
-    COMPREPLY=()
-    while IFS=, read -r type value; do
-        case $type in
-            typed) typed=$value ;;
-            plain) COMPREPLY+=("$value") ;;
-            dir) compopt -o dirnames ;;
-            file) compopt -o default ;;
-        esac
-    done < <(%(complete_var)s=bash_complete COMP_LINE=$line "$1" 2>/dev/null)
-    for value in : =; do
-        if [[ $COMP_WORDBREAKS == *$value* && $typed == *$value* ]]; then
-            before=${typed%%"${typed##*$value}"}
-            COMPREPLY=("${COMPREPLY[@]#"$before"}")
-            typed=${typed#"$before"}
-        fi
-    done
-}
-complete -o nosort -F %(complete_func)s %(prog_name)s
-"""
-
     def source(self) -> str:
         return ShellComplete.source(self)  # click's own runs bash to learn its version
 
-    def get_completion_args(self) -> tuple[list[str], str]:
-        line = os.environ.get("COMP_LINE", "")
-        words = split_arg_string(line)[1:]
-        return (words, "") if not words or line[-1:].isspace() else (words[:-1], words[-1])
-
-    def complete(self) -> str:
-        return f"typed,{self.get_completion_args()[1]}\n{super().complete()}"
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        """Join the parts of the word at the cursor, and offer only the text after the last part."""
+        whole = incomplete
+        while args and (whole.startswith(_BREAKS) or args[-1] in _BREAKS):
+            whole = args.pop() + whole
+        typed = whole if incomplete in _BREAKS else whole.removesuffix(incomplete)
+        items = super().get_completions(args, whole)
+        for item in items:
+            item.value = item.value.removeprefix(typed)
+        return items
 
 
 @add_completion_class
