@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -55,8 +56,6 @@ class _Verbs(click.Group):
 
     def _hint(self, ctx: click.Context, name: str) -> str:
         """Suggest an option or a command of a group with this name, else verbs with a similar one."""
-        from difflib import get_close_matches
-
         meant = [f"--{name}"] if any(f"--{name}" in param.opts for param in self.get_params(ctx)) else []
         for verb in self.list_commands(ctx):
             group = self.get_command(ctx, verb)

@@ -8,13 +8,13 @@ from watcher.catalog.model import KINDS, Event
 from watcher.cli.completion import model_ids
 from watcher.cli.output import format_time, print_json, print_table, warn
 from watcher.cli.setup import Context, describe_future, open_store
-from watcher.cli.time_arguments import When
+from watcher.cli.time_arguments import when
 from watcher.messages.headline import headline
 from watcher.messages.text import visible
 
 
 @click.command()
-@click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
+@click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
 @click.option(
     "--kind",
     "kinds",

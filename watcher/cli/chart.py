@@ -11,7 +11,7 @@ from watcher.catalog.timeline import Period, price_series
 from watcher.cli.completion import model_ids, price_keys
 from watcher.cli.output import did_you_mean, format_time, print_json, print_table
 from watcher.cli.setup import Context, open_store
-from watcher.cli.time_arguments import When
+from watcher.cli.time_arguments import when
 from watcher.errors import UsageError
 from watcher.messages.prices import label, price_text, scale, unit
 from watcher.messages.text import visible
@@ -30,7 +30,7 @@ Points = list[tuple[datetime, str | None]]
     shell_complete=price_keys,
     help="Price key; repeatable. Default: prompt, completion.",
 )
-@click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
+@click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
 @click.pass_obj
 def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:

@@ -16,17 +16,12 @@ from watcher.store.store import Store
 DAMAGED = StoreError.exit_code
 
 
-class StoreUrl(click.ParamType[str]):
-    """The URL of a database, as in `[store] url`."""
-
-    name = "url"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL, or fail with what was expected."""
-        try:
-            return STORE_URL.parse(value).reveal()
-        except WrongValueError as error:
-            self.fail(str(error), param, ctx)
+def database_url(value: str) -> str:
+    """Return the URL of a database, as in `[store] url`. Raises click.BadParameter."""
+    try:
+        return STORE_URL.parse(value).reveal()
+    except WrongValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -110,8 +105,8 @@ def upgrade(context: Context) -> None:
 
 
 @db.command()
-@click.argument("source", type=StoreUrl(), metavar="FROM")
-@click.argument("target", type=StoreUrl(), metavar="TO")
+@click.argument("source", type=database_url, metavar="FROM")
+@click.argument("target", type=database_url, metavar="TO")
 def copy(source: str, target: str) -> None:
     """Copy a database into another one, and compare the two.
 

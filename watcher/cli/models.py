@@ -9,14 +9,14 @@ from watcher.catalog.event import offer
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.cli.output import print_json, print_table
 from watcher.cli.setup import Context, open_store
-from watcher.cli.time_arguments import When
+from watcher.cli.time_arguments import when
 from watcher.messages.prices import count, price_text, unit
 from watcher.messages.text import visible
 
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("--as-of", type=When(), metavar="DATE", help="As it was then: 2026-01-04, 2026-01-04T19:13Z or 7d ago.")
+@click.option("--as-of", type=when, metavar="DATE", help="As it was then: 2026-01-04, 2026-01-04T19:13Z or 7d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_obj
 def models(context: Context, text: str | None, as_of: datetime | None, as_json: bool) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import TypeVar
 
 import click
@@ -81,8 +82,6 @@ def format_size(number: int) -> str:
 
 def did_you_mean(wanted: str, known: Sequence[str]) -> str:
     """Return `; did you mean …?` with the ids that contain the text, else the most similar ones; or nothing."""
-    from difflib import get_close_matches
-
     word = wanted.casefold()
     similar = [name for name in known if word in name.casefold()] or get_close_matches(word, known, n=HINTS)
     return f"; did you mean {', '.join(visible(name) for name in similar[:HINTS])}?" if similar else ""

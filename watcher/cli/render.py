@@ -11,7 +11,7 @@ from watcher.catalog.model import Event
 from watcher.cli.completion import channel_names
 from watcher.cli.output import print_json
 from watcher.cli.setup import CONSOLE, Context, choose_channels, open_store, with_console
-from watcher.cli.time_arguments import When
+from watcher.cli.time_arguments import when
 from watcher.config import Channel, Config
 from watcher.delivery.channel import DEFAULT_TIMEOUT, check_url
 from watcher.delivery.services import open_service
@@ -35,7 +35,7 @@ _UNLIMITED = 1_000_000_000
     type=click.Choice([format.value for format in Format]),
     help="In this format, whatever the service.",
 )
-@click.option("--since", type=When(), metavar="WHEN", help="What was announced from then on: 2026-01-04, or 7d ago.")
+@click.option("--since", type=when, metavar="WHEN", help="What was announced from then on: 2026-01-04, or 7d ago.")
 @click.option("--event", "ids", metavar="ID", multiple=True, help="This event, by the start of its id; repeatable.")
 @click.option("--sample", is_flag=True, help="A made-up event of every kind, which is the default.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of messages.")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from watcher.catalog.gaps import lines
 from watcher.catalog.health import Health
 from watcher.cli.output import format_count, format_size, format_time, print_json
 from watcher.cli.setup import Context, describe_future, open_store, with_console
-from watcher.cli.time_arguments import When
+from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.messages.text import visible
@@ -47,7 +48,7 @@ class _Status(Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @click.option(
     "--max-age",
-    type=When(),
+    type=when,
     metavar="WHEN",
     help="Not healthy if the last good poll is older, such as 30m. Default: 2d, or three intervals if that is more.",
 )
@@ -81,16 +82,7 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
             "source": found.health,
             "models": found.models,
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
-            "channels": [
-                {
-                    "name": name,
-                    "pending": one.pending,
-                    "last_success": one.last_success,
-                    "last_failure": one.last_failure,
-                    "error": one.error,
-                }
-                for name, one in channels.items()
-            ],
+            "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
             "database": {"path": found.database, "bytes": found.size},
         }
         print_json(document)

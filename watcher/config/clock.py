@@ -2,7 +2,9 @@
 
 import re
 from datetime import time
+from difflib import get_close_matches
 from typing import Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec import Struct
 
@@ -87,8 +89,6 @@ def _parse_time_zone(value: object) -> str:
 
 
 def _is_time_zone(name: str) -> bool:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # it does not exist, is no zone, or is a folder of zones
@@ -98,9 +98,6 @@ def _is_time_zone(name: str) -> bool:
 
 def _similar_zone(written: str) -> str:
     """Return `; did you mean "America/New_York"?`, for `New York` too; or nothing."""
-    from difflib import get_close_matches
-    from zoneinfo import available_timezones
-
     # Without "EST" and the like, which "CEST" resembles but does not mean. Of two cities with one name, the first.
     names = sorted((name for name in available_timezones() if "/" in name), reverse=True)
     cities = {name.rpartition("/")[2].lower(): name for name in names}

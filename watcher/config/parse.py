@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -69,8 +70,6 @@ def describe(value: object) -> str:
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean "…"?`, or nothing if no known word is similar."""
-    from difflib import get_close_matches
-
     similar = get_close_matches(word.lower(), known, n=1)
     return f'; did you mean "{similar[0]}"?' if similar else ""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -18,9 +19,6 @@ from watcher.config.clock import TIME_ZONE, Digest, QuietHours
 from watcher.config.parse import CHANNEL_URL, NAME, PING_URL, PRICE, RETENTION, TEMPLATE, VARIABLE, kinds_among
 from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
 _PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
@@ -204,10 +202,8 @@ class Timing(Struct, frozen=True):
     ] = None
 
     @property
-    def zone(self) -> "ZoneInfo":
+    def zone(self) -> ZoneInfo:
         """The time zone itself."""
-        from zoneinfo import ZoneInfo
-
         return ZoneInfo(self.timezone)
 
 
