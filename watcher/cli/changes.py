@@ -24,7 +24,7 @@ from watcher.messages.text import visible
     help="Only this kind, such as new or repriced; can be repeated.",
 )
 @click.option("--model", metavar="ID", shell_complete=model_ids, help="Only events about this model.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000_000), metavar="N", help="Only the newest so many.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000_000), metavar="N", help="Only the newest N.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of events.")
 @click.pass_obj
 def changes(

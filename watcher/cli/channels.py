@@ -15,7 +15,7 @@ FAILED = 75
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def channels(ctx: click.Context, as_json: bool) -> None:
-    """List the channels, or test them. The list has what each wants, and what waits for it."""
+    """List the channels, or test them. The list shows what each gets, and how many alerts wait for it."""
     if ctx.invoked_subcommand is not None:
         return
     config = with_console(ctx.obj.load())
@@ -42,7 +42,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_context
 def test(ctx: click.Context, name: str | None) -> None:
-    """Send a marked sample to the channel NAME, or to all. Each one's line says how it fared."""
+    """Send a sample, marked as a test, to the channel NAME, or to all, and print the result of each."""
     context: Context = ctx.obj
     config = with_console(context.load())
     send, failed = sender(config), False

@@ -33,7 +33,7 @@ def config_group() -> None:
 @config_group.command()
 @click.pass_obj
 def check(context: Context) -> None:
-    """Name every mistake in the configuration."""
+    """Print every mistake in the configuration."""
     config = check_config(context.find_config(), os.environ, check_url, check_channel)
     for warning in (*config.warnings, *_unused_patterns(config)):
         click.echo(f"warning: {warning}", err=True)
@@ -48,7 +48,7 @@ def check(context: Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON; what is not set is null.")
 @click.pass_obj
 def show(context: Context, as_json: bool) -> None:
-    """Show the settings in force, defaults included, without secrets."""
+    """Show the settings in use, defaults included, without secrets."""
     config = context.load()
     click.echo(write.show_json(config) if as_json else write.show(config), nl=False)
 

@@ -32,9 +32,9 @@ def db() -> None:
 @db.command()
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Say whether the database is whole; nothing is written to it.
+    """Check whether the database is intact. Nothing is written to it.
 
-    Exits with 0 only if it is.
+    Exits with 0 only if it is intact.
     """
     from watcher.store.examine import examine
 
@@ -59,11 +59,9 @@ def check(ctx: click.Context) -> None:
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
 def backup(context: Context, file: Path | None, force: bool) -> None:
-    """Copy the database to FILE, while others use it.
+    """Copy the database to FILE, while others use it, and check the copy.
 
-    Without FILE the copy lies beside the database and is named by the time; its name is printed.
-
-    The copy is one file, shows one moment, and is checked.
+    Without FILE the copy is made beside the database and named by the time; its name is printed.
     """
     from watcher.store.examine import check_ours
 
@@ -83,7 +81,7 @@ def backup(context: Context, file: Path | None, force: bool) -> None:
 @db.command()
 @click.pass_obj
 def vacuum(context: Context) -> None:
-    """Shrink the database by what was deleted. Nobody else can write meanwhile."""
+    """Release the space of deleted rows. Nothing else can write meanwhile."""
     with _existing_store(context) as store:
         store.upgrade()
         before = store.size or 0
@@ -94,7 +92,7 @@ def vacuum(context: Context) -> None:
 @db.command()
 @click.pass_obj
 def upgrade(context: Context) -> None:
-    """Bring the database to this version's schema. It is copied before; any other command does so, too."""
+    """Bring the database to this version's schema, after a copy of it. Any other command does so, too."""
     with _existing_store(context) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
@@ -110,8 +108,8 @@ def upgrade(context: Context) -> None:
 def copy(source: str, target: str) -> None:
     """Copy a database into another one, and compare the two.
 
-    FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores in the old
-    database afterwards is not in the new one.
+    FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores later is not
+    copied.
     """
     from watcher.store.copying import copy_store
 

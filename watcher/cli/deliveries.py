@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None, as_json: bool) -> None:
-    """List deliveries, or have them sent again or dropped. There is one for each event and channel."""
+    """List deliveries, retry them or drop them. There is one for each event and channel."""
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
@@ -59,7 +59,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def retry(context: Context, ids: tuple[int, ...]) -> None:
-    """Have deliveries sent at the next check. Whatever became of them, they are sent anew."""
+    """Send deliveries again at the next check, whatever their state."""
     with open_store(context.load()) as store, store.writing() as session:
         chosen = _choose(session, ids)
         session.outbox.retry(chosen, datetime.now(UTC))
@@ -70,7 +70,7 @@ def retry(context: Context, ids: tuple[int, ...]) -> None:
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def drop(context: Context, ids: tuple[int, ...]) -> None:
-    """Give deliveries up: they are not tried again."""
+    """Give deliveries up: they are not sent."""
     with open_store(context.load()) as store, store.writing() as session:
         pending = [delivery for delivery in _choose(session, ids) if delivery.state == "pending"]
         session.outbox.give_up(pending, "dropped by hand")

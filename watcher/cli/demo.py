@@ -44,4 +44,4 @@ def demo() -> None:
                 if sent:
                     console.print()
                 scene = simulator.advance()
-    console.print(Text(f"\n{announcements} announcements, each once. The glitches were none.", style="bold green"))
+    console.print(Text(f"\n{announcements} announcements, each once. No glitch was announced.", style="bold green"))

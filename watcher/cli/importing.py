@@ -9,13 +9,13 @@ from watcher.rebuild import in_order, rebuild_history
 
 @click.command("import")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print what is there afterwards as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.pass_obj
 def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
-    """Fill the database with recorded snapshots. Prices, presence and past events are taken in; nothing is sent.
+    """Add recorded snapshots to the database: prices, presence and past events. Nothing is sent.
 
-    It can be run again, and in pieces in any order: a snapshot that is there already is not taken twice. What the
-    watcher itself saw stays as it is; snapshots from then on are left out.
+    Archives can be imported in any order and more than once: no snapshot is added twice. Polls by the watcher itself
+    stay as they are, and snapshots from later than the first of them are left out.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """

@@ -27,13 +27,13 @@ _UNLIMITED = 1_000_000_000
 
 @click.command()
 @click.option(
-    "--channel", "name", metavar="NAME", shell_complete=channel_names, help="Only for this channel; otherwise for each."
+    "--channel", "name", metavar="NAME", shell_complete=channel_names, help="Only for this channel; default: for each."
 )
 @click.option(
     "--format",
     "forced",
     type=click.Choice([format.value for format in Format]),
-    help="In this format, whatever the service.",
+    help="Use this format, whatever the service.",
 )
 @click.option("--since", type=when, metavar="WHEN", help="What was announced from then on: 2026-01-04, or 7d ago.")
 @click.option("--event", "ids", metavar="ID", multiple=True, help="This event, by the start of its id; repeatable.")

@@ -32,7 +32,7 @@ from watcher.messages.template import check_channel
 def run(ctx: click.Context, style: str) -> None:
     """Watch until SIGTERM or SIGINT. The source is polled at its interval, and what is due is sent.
 
-    SIGHUP reads the configuration anew: a wrong one is told of, and the old one stays. SIGUSR1 polls now.
+    SIGHUP reloads the configuration; if it is wrong, the mistakes are logged and the old one stays. SIGUSR1 polls now.
     """
     context: Context = ctx.obj
     logs.set_up(style, os.environ, verbose=context.verbose)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ _SHOWN_FACETS = (
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, with every known value.")
 @click.pass_obj
 def show(context: Context, model: str, as_json: bool) -> None:
-    """Show what MODEL (an id) is now, and what it went through."""
+    """Show MODEL (an id) as it is now, and its history."""
     with open_store(context.load()) as store, store.reading() as session:
         found = session.history.known(model)
         versions = session.history.versions(model)

@@ -17,12 +17,12 @@ from watcher.upstream.archive import read_archive
 @click.option("--archive", metavar="ARCHIVE", help="Serve recorded snapshots, a step at a time.")
 @click.option("--story", metavar="NAME", help="Serve a built-in story: demo (default), quiet.")
 @click.option(
-    "--every", type=click.FloatRange(0.05, 86_400), metavar="SECONDS", help="Go on to the next step by itself."
+    "--every", type=click.FloatRange(0.05, 86_400), metavar="SECONDS", help="Go to the next step after so many seconds."
 )
 def simulate(port: int, archive: str | None, story: str | None, every: float | None) -> None:
     """Serve a pretend OpenRouter on 127.0.0.1 until stopped.
 
-    POST /simulator/advance goes one step on; PUT /simulator/fault switches a fault on, DELETE off.
+    POST /simulator/advance goes to the next step; PUT /simulator/fault switches a fault on, DELETE off.
     """
     if archive is not None and story is not None:
         raise click.UsageError("--archive and --story exclude each other.")

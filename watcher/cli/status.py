@@ -54,9 +54,9 @@ class _Status(Struct, frozen=True):
 )
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
-    """Say how the source, the channels and the database do.
+    """Show whether the source, the channels and the database work.
 
-    Exits with 0 only if the last poll was good (and not too old) and every channel took what it was sent last.
+    Exits with 0 only if the last poll was good and recent, and the last message to every channel was delivered.
     """
     from watcher.store.outbox import Condition
 
