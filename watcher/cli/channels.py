@@ -42,7 +42,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_context
 def test(ctx: click.Context, name: str | None) -> None:
-    """Send a sample, marked as a test, to the channel NAME, or to all, and print the result of each."""
+    """Send a sample to the channel NAME, or to all. It is marked as a test, and the result of each is printed."""
     context: Context = ctx.obj
     config = with_console(context.load())
     send, failed = sender(config), False

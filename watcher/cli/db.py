@@ -59,7 +59,7 @@ def check(ctx: click.Context) -> None:
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
 def backup(context: Context, file: Path | None, force: bool) -> None:
-    """Copy the database to FILE, while others use it, and check the copy.
+    """Copy the database to FILE, while others use it. The copy is checked.
 
     Without FILE the copy is made beside the database and named by the time; its name is printed.
     """

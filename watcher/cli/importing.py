@@ -12,7 +12,7 @@ from watcher.rebuild import in_order, rebuild_history
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.pass_obj
 def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
-    """Add recorded snapshots to the database: prices, presence and past events. Nothing is sent.
+    """Add recorded snapshots to the database. This adds prices, presence and past events; nothing is sent.
 
     Archives can be imported in any order and more than once: no snapshot is added twice. Polls by the watcher itself
     stay as they are, and snapshots from later than the first of them are left out.

@@ -21,7 +21,7 @@ from watcher.replay import Replay
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
 @click.pass_obj
 def replay(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
-    """Show what would be announced on recorded snapshots, by their own clock. Nothing is sent or stored.
+    """Show what would be announced on recorded snapshots. Their times are the clock. Nothing is sent or stored.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
