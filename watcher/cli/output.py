@@ -26,23 +26,8 @@ _INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print rows of harmless strings below the names of their columns; those in `right` are aligned right.
 
-    On a pipe the columns are aligned with spaces, and no cell is cut or folded.
+    On a pipe nothing is coloured, and each row is one line, however long.
     """
-    rows = list(rows)
-    if sys.stdout.isatty():
-        _print_rich(columns, rows, right)
-        return
-    table = [columns, *rows]
-    widths = [max(len(row[index]) for row in table) for index in range(len(columns))]
-    for row in table:
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for name, cell, width in zip(columns, row, widths, strict=True)
-        ]
-        click.echo("  ".join(cells).rstrip())
-
-
-def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -51,8 +36,12 @@ def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    console = Console() if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def print_json(value: object) -> None:
