@@ -1,6 +1,6 @@
 """`watcher status`: whether the watching works."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ HEALTHY, SOURCE, CHANNEL = 0, 69, 75
 _MOST_GAPS = 10
 """Lines at most about fields that cannot be read."""
 _OLDEST = timedelta(days=2)
-"""Assume at least one check a day unless `--max-age` says otherwise."""
+"""The last good poll may be this old unless `--max-age` says otherwise: assume at least one check a day."""
 
 
 class _Status(Struct, frozen=True):
@@ -67,10 +67,7 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
     names = [channel.name for channel in config.channels]
     unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
     channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
-    oldest = max_age or now - max(_OLDEST, 3 * config.source.interval)
-    stale = found.last_good is None or not oldest <= found.last_good <= now + SLACK
-    good = found.last is not None and found.last.outcome == "good" and not stale and not found.health.gaps.suspect
-    code = SOURCE if not good else CHANNEL if any(channels[name].fails for name in names) else HEALTHY
+    code = _exit_code(found, names, now=now, oldest=max_age or now - max(_OLDEST, 3 * config.source.interval))
     last = found.last
     next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
     if as_json:
@@ -100,6 +97,15 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
     ctx.exit(code)
 
 
+def _exit_code(found: _Status, names: Sequence[str], *, now: datetime, oldest: datetime) -> int:
+    """Return the exit code, given the names of the configured channels and the oldest healthy poll."""
+    if found.last is None or found.last.outcome != "good" or found.health.gaps.suspect:
+        return SOURCE
+    if found.last_good is None or not oldest <= found.last_good <= now + SLACK:
+        return SOURCE
+    return CHANNEL if any(found.channels[name].fails for name in names if name in found.channels) else HEALTHY
+
+
 def _read(config: Config, now: datetime) -> _Status:
     with open_store(config, read_only=True) as store:
         if not store.exists:
@@ -118,7 +124,7 @@ def _read(config: Config, now: datetime) -> _Status:
 
 
 def _source_lines(found: _Status, code: int, config: Config) -> Iterator[str]:
-    """Yield how the source does, then what of it cannot be read."""
+    """Yield whether the source works, then which fields cannot be read."""
     last, health = found.last, found.health
     if last is None:
         yield "never checked; run watcher --check"

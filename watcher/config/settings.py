@@ -169,7 +169,7 @@ class Rules(Struct, frozen=True):
 
 
 class Timing(Struct, frozen=True):
-    """When a channel is told what it wants to know; `rules.timing` says what follows."""
+    """When a channel gets its events; `rules.timing` applies it."""
 
     digest: Annotated[
         Digest | None,
