@@ -87,9 +87,8 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
     target = path.with_name(f"{path.name}.new") if replace else path
     if replace:
         target.unlink(missing_ok=True)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor has no Path
-        file.write(text)
+    target.touch(0o600, exist_ok=False)
+    target.write_text(text, encoding="utf-8")
     target.replace(path)
 
 

@@ -1,7 +1,4 @@
-"""The configuration as the rest of the program takes it: frozen, typed, and each option declared by its field.
-
-What is set, read, shown and documented follows from the fields that have an `Option`; see `options`.
-"""
+"""The configuration as frozen, typed structs. Each annotated field declares an option; see `options`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -58,17 +55,17 @@ class SourceSettings(Struct, frozen=True):
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters that choose the models; two settings that mean the same set give the same query."""
-        query = {"output_modalities": _as_set(self.output_modalities)}
+        """The query parameters that select the models. Lists with the same words give the same query."""
+        query = {"output_modalities": _sorted_words(self.output_modalities)}
         if self.category is not None:
             query["category"] = self.category
         if self.supported_parameters:
-            query["supported_parameters"] = _as_set(self.supported_parameters)
+            query["supported_parameters"] = _sorted_words(self.supported_parameters)
         return query
 
 
 class StoreSettings(Struct, frozen=True):
-    """`[store]`; a file stands in the URL with its absolute path."""
+    """`[store]`. The path of a file in the URL is absolute."""
 
     url: Annotated[
         DatabaseURL,
@@ -108,7 +105,7 @@ class HealthSettings(Struct, frozen=True):
     ] = None
 
     def secret_url(self, environ: Mapping[str, str]) -> str | None:
-        """Return the URL to ping, which is a secret; None if there is none. Raises ConfigError, as `read_url`."""
+        """Return the URL to ping, a secret; None if there is none. Raises ConfigError, as `read_url`."""
         return read_url("health", self, "ping_url", environ)
 
 
@@ -132,7 +129,7 @@ class DeliverySettings(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """Which events a channel gets: those for which every rule here holds."""
+    """Which events a channel gets: those that match every rule."""
 
     events: Annotated[
         tuple[Kind, ...], kinds_among(CHOSEN_KINDS), f'Events to send, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
@@ -200,12 +197,12 @@ class Timing(Struct, frozen=True):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone itself."""
+        """The `timezone`."""
         return ZoneInfo(self.timezone)
 
 
 class Template(Struct, frozen=True):
-    """A channel's own words, as Jinja2 templates; None: the built-in ones."""
+    """A channel's own Jinja2 templates; None: the built-in text."""
 
     title_template: Annotated[
         str | None,
@@ -252,7 +249,7 @@ class Channel(Struct, frozen=True):
     template: Template = Template()
 
     def secret_url(self, environ: Mapping[str, str]) -> str:
-        """Return the Apprise URL, which is a secret, when something is sent. Raises ConfigError, as `read_url`."""
+        """Return the Apprise URL, a secret, from wherever it is set. Raises ConfigError, as `read_url`."""
         owner = f'channel "{self.name}"'
         url = read_url(owner, self, "url", environ)
         if url is None:
@@ -261,10 +258,10 @@ class Channel(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """Everything that `config.toml` says, with defaults for what it does not."""
+    """All settings of `config.toml`, with defaults for those that are not set."""
 
     path: Path | None
-    """The file it came from; None: defaults alone."""
+    """The file; None: there is none, and the defaults apply."""
     source: Annotated[SourceSettings, "What to watch, and how often."]
     store: Annotated[StoreSettings, "Where to store the history and the alerts that wait."]
     announce: Annotated[Policy, "What counts as news, and from when."] = Policy()
@@ -280,8 +277,8 @@ class Config(Struct, frozen=True):
         "Where alerts go. Repeat this section for each channel; with none, alerts go to the console.",
     ] = ()
     warnings: tuple[str, ...] = ()
-    """Lines for stderr about what is allowed but hardly meant."""
+    """Lines for stderr about settings that are allowed but probably wrong."""
 
 
-def _as_set(words: Iterable[str]) -> str:
+def _sorted_words(words: Iterable[str]) -> str:
     return ",".join(sorted(set(words)))
