@@ -78,22 +78,16 @@ QUIET_HOURS = text(
 
 
 def _parse_time_zone(value: object) -> str:
-    expected = 'expected a time zone such as "Europe/Berlin" or "UTC"'
+    expected = 'a time zone such as "Europe/Berlin" or "UTC"'
     if not isinstance(value, str):
-        raise WrongValueError(f"{expected}, got {describe(value)}")
+        raise wrong(expected, value)
     if not re.fullmatch(_ZONE_NAME, value):
-        raise WrongValueError(f"{expected}, got {describe(value)}{_similar_zone(value)}")
-    if not _is_time_zone(value):
-        raise WrongValueError(f"{expected}; there is no {describe(value)}{_similar_zone(value)}")
-    return value
-
-
-def _is_time_zone(name: str) -> bool:
+        raise WrongValueError(f"expected {expected}, got {describe(value)}{_similar_zone(value)}")
     try:
-        ZoneInfo(name)
+        return ZoneInfo(value).key
     except (ZoneInfoNotFoundError, ValueError, OSError):  # it does not exist, is no zone, or is a folder of zones
-        return False
-    return True
+        hint = _similar_zone(value)
+        raise WrongValueError(f"expected {expected}; there is no {describe(value)}{hint}") from None
 
 
 def _similar_zone(written: str) -> str:

@@ -6,6 +6,7 @@ Loading, `config check|show|init|schema`, `config.example.toml` and the manual p
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -90,11 +91,9 @@ OPTIONS = tuple(option for options in BY_SECTION.values() for option in options.
 
 
 def alternatives(section: str) -> Iterator[list[FieldOption]]:
-    """Yield each option of a section with those that can be set instead of it."""
+    """Yield each option of a section with those that can be set instead of it, which follow it in its struct."""
     options = BY_SECTION[section].values()
-    for option in options:
-        if option.instead_of is None:
-            yield [option, *(other for other in options if other.instead_of == option.key)]
+    return (list(group) for _, group in groupby(options, lambda option: option.instead_of or option.key))
 
 
 def header(section: str) -> str:

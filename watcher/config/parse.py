@@ -5,7 +5,7 @@ An error says what was expected and, where it is short and cannot be a secret, w
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -253,7 +253,9 @@ RETENTION = Type(
 # Lists
 
 
-def listing(item: Type[T], expected: str, least: int = 0) -> Type[tuple[T, ...]]:
+def listing(
+    item: Type[T], expected: str, least: int = 0, make: Callable[[Iterable[T]], tuple[T, ...]] = tuple
+) -> Type[tuple[T, ...]]:
     """Return the type of lists of `item`s; repetitions are dropped. `expected` describes the list."""
 
     def parse(value: object) -> tuple[T, ...]:
@@ -268,7 +270,7 @@ def listing(item: Type[T], expected: str, least: int = 0) -> Type[tuple[T, ...]]
                 mistakes += (f"entry {number}: {sentence}" for sentence in error.sentences)
         if mistakes:
             raise WrongValueError(*mistakes)
-        return tuple(parsed)
+        return make(parsed)
 
     schema = {"type": "array", "items": dict(item.schema), "minItems": least}
     return Type(parse, lambda values: [item.render(value) for value in values], schema)
@@ -277,17 +279,12 @@ def listing(item: Type[T], expected: str, least: int = 0) -> Type[tuple[T, ...]]
 def kinds_among(words: Sequence[str], least: int = 1) -> Type[tuple[str, ...]]:
     """Return the type of lists of some kinds of events; `*` stands for all of `words`."""
 
-    def parse_one(value: object) -> str:
+    def parse(value: object) -> str:
         if value == "*" or value in words:
             return str(value)
         hint = suggestion(value, words) if isinstance(value, str) else ""
         raise WrongValueError(f"expected one of {', '.join(words)} or *, got {describe(value)}{hint}")
 
-    kind = Type(parse_one, str, {"enum": [*words, "*"]})
-    kinds = listing(kind, 'a list of events such as ["new", "expired"], or ["*"]', least)
-
-    def parse(value: object) -> tuple[str, ...]:
-        chosen = kinds.parse(value)
-        return tuple(words) if "*" in chosen else chosen
-
-    return Type(parse, kinds.render, kinds.schema)
+    kind = Type(parse, str, {"enum": [*words, "*"]})
+    expected = 'a list of events such as ["new", "expired"], or ["*"]'
+    return listing(kind, expected, least, lambda chosen: tuple(words if "*" in chosen else chosen))
