@@ -21,7 +21,7 @@ from watcher.store.store import Store
 ASK = {
     "bash": """
         eval "$(watcher completion bash)"
-        COMP_LINE=$*; COMP_POINT=${#COMP_LINE}
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
         _watcher_completion watcher
         printf '%s\\n' "${COMPREPLY[@]}"
     """,
