@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import UsageError
-from watcher.upstream import ArchiveError, Capture, read_archive
 from watcher.upstream import archive as archive_module
+from watcher.upstream.archive import Capture, read_archive
+from watcher.upstream.errors import ArchiveError
 
 START = datetime(2026, 1, 4, 19, 13, 29, tzinfo=UTC)
 Members = Iterable[tuple[str, bytes]]

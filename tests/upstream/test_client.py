@@ -18,9 +18,8 @@ import pytest
 
 from tests.upstream.server import Request, answer, serve
 from watcher.errors import ConfigError, SourceError
-from watcher.upstream import (
-    Client,
-    Limits,
+from watcher.upstream.client import Client
+from watcher.upstream.errors import (
     NotPromisedError,
     RedirectError,
     StatusError,
@@ -28,7 +27,7 @@ from watcher.upstream import (
     TooSlowError,
     UnreachableError,
 )
-from watcher.upstream.transport import Clock, follow
+from watcher.upstream.transport import Clock, Limits, follow
 
 KEY = "sk-or-v1-0123456789abcdef"
 NOW = datetime(2026, 9, 25, 19, 0, 0, tzinfo=UTC)
@@ -751,6 +750,9 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
 
 
 def test_importing_the_package_loads_neither_httpx_nor_feedparser() -> None:
-    code = "import sys, watcher.upstream; print([m for m in ('httpx', 'feedparser', 'tarfile') if m in sys.modules])"
+    code = (
+        "import sys, watcher.upstream.client, watcher.upstream.feed, watcher.upstream.archive\n"
+        "print([m for m in ('httpx', 'feedparser', 'tarfile') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

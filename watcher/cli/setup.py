@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from watcher.catalog.model import Event
     from watcher.delivery.channel import Result
     from watcher.store.store import Store
-    from watcher.upstream import Client
     from watcher.upstream.archive import Capture
+    from watcher.upstream.client import Client
 
 CONSOLE = "console"
 """The channel that stands in where none is configured: it prints."""
