@@ -1,7 +1,7 @@
-"""Recorded snapshots of the list, in the order of time: from a folder, a tar, or the history of a file in git.
+"""Recorded snapshots of the list, oldest first: from a folder, a tar, or the history of a file in git.
 
-An archive is planned before it is read. The plan (when, where, how large) comes from names alone, so it is small,
-and once it is sorted the bodies stream past one at a time.
+An archive is planned before it is read. The plan (time, place and size of each member) is small and can be sorted; then
+the bodies are read one at a time.
 """
 
 import logging
@@ -17,27 +17,26 @@ from watcher.upstream.errors import ArchiveError, excerpt
 __all__ = ["MAX_CAPTURE", "Capture", "read_archive"]
 
 MAX_CAPTURE = 64 * 1024 * 1024
-"""Bytes of the largest capture that is read: what the client takes from the live API, too."""
+"""Bytes of the largest capture that is read; the limit for the live API is the same."""
 
 _log = logging.getLogger(__name__)
 
 
 def read_archive(name: str, *, on_problem: Problem = _log.warning) -> Iterator[Capture]:
-    """The captures of an archive, oldest first, each time once.
+    """Return the captures of an archive, oldest first. Of several with the same time, the first counts.
 
     Args:
-        name: a folder or a tar (plain or compressed with xz, gzip or zstd, whatever it is called) with members named
-            by their UTC time, such as `2026-01-04T19-13-29Z.json`, in any folders (hidden ones are not looked into); or
-            `git+PATH#FILE`, the history of FILE, a path from the top of the git repository at PATH.
-        on_problem: gets a line for each member that is skipped, and why; one line where there are many of a kind. Of
-            members with the same time the first counts.
+        name: a folder or a tar (plain, xz, gzip or zstd), with members named by their UTC time, such as
+            `2026-01-04T19-13-29Z.json`, in any folders that are not hidden; or `git+PATH#FILE`, the history of FILE in
+            the git repository at PATH.
+        on_problem: gets a line for each member that is skipped, or one line for many of a kind.
 
     Raises:
-        ArchiveError: there is no such archive, nothing in it is a capture, or it is damaged as a whole. All but
-            damage that only shows while reading is raised at once, before the first capture is asked for.
+        ArchiveError: there is no such archive, it has no captures, or it is damaged. This is raised at once, except
+            for damage that only shows while reading.
     """
     if not name:
-        raise ArchiveError("an archive without a name is none; name a folder, a tar file or git+PATH#FILE")
+        raise ArchiveError("the name of the archive is empty; give a folder, a tar file or git+PATH#FILE")
     skipped = Skipped(on_problem, MAX_CAPTURE)
     if name.startswith("git+"):
         return read_history(name, skipped)

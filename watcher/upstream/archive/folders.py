@@ -8,19 +8,17 @@ from watcher.upstream.archive.members import EXAMPLE, Capture, Planned, Skipped,
 
 
 def read_folder(folder: Path, skipped: Skipped) -> Iterator[Capture]:
-    """Return the captures of a folder, in order. Raises ArchiveError if there is none."""
+    """Return the captures of a folder, in order. Raises ArchiveError if it has none."""
     plan = in_order(str(folder), _plan(folder, skipped), skipped, f"member named like {EXAMPLE}")
 
     def captures() -> Iterator[Capture]:
         with skipped:
             for member in plan:
                 try:
-                    with (folder / member.name).open("rb") as file:
-                        body = file.read(skipped.most + 1)
+                    body = (folder / member.name).read_bytes()
                 except OSError as error:
                     skipped.add(member.name, "cannot be read: {}", error.strerror)
-                    continue
-                if skipped.takes(member.name, len(body)):
+                else:
                     yield Capture(member.at, body, member.name)
 
     return captures()
@@ -35,15 +33,14 @@ def _plan(folder: Path, skipped: Skipped) -> Iterator[Planned]:
         for file in sorted(files):
             path = Path(parent, file)
             name = str(path.relative_to(folder))
-            at = skipped.time(name)
-            if at is None:
+            if (at := skipped.time(name)) is None:
                 continue
             try:
-                regular, size = path.is_file(), path.stat().st_size  # opening a pipe would wait for a writer
+                regular, size = path.is_file(), path.stat().st_size
             except OSError as error:
                 skipped.add(name, "cannot be read: {}", error.strerror)
                 continue
-            if not regular:
+            if not regular:  # opening a pipe would wait for a writer
                 skipped.add(name, "is no regular file")
             elif skipped.takes(name, size):
                 yield Planned(at, name, size)
