@@ -7,7 +7,6 @@ from typing import Any
 
 from watcher.api.categories import CATEGORIES, belongs
 from watcher.simulator import built_in
-from watcher.simulator.catalogue import variant
 
 MODELS = built_in()
 BY_ID = {model["id"]: model for model in MODELS}
@@ -117,9 +116,3 @@ def test_a_copy_may_be_changed_without_changing_the_next_or_a_sibling():
         break
     assert built_in() == MODELS
     assert all(model["pricing"] for model in mine[1:])
-
-
-def test_a_variant_scales_every_price():
-    doubled = variant(BY_ID["openai/gpt-5.2"], "extended", factor=2)
-    assert doubled["id"] == "openai/gpt-5.2:extended"
-    assert doubled["pricing"]["input_cache_read"] == "0.00000035"

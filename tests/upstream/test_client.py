@@ -27,7 +27,7 @@ from watcher.upstream.errors import (
     TooSlowError,
     UnreachableError,
 )
-from watcher.upstream.transport import Clock, Limits, follow
+from watcher.upstream.transport import Limits, RetryClock, follow
 
 KEY = "sk-or-v1-0123456789abcdef"
 NOW = datetime(2026, 9, 25, 19, 0, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def client(
     random: Callable[[], float] = lambda: 0.5,
     **settings: Any,
 ) -> Client:
-    return Client(url, query or {}, clock=Clock(sleep, random, lambda: NOW), **settings)
+    return Client(url, query or {}, clock=RetryClock(sleep, random, lambda: NOW), **settings)
 
 
 def page(number: int, next_link: str | None) -> bytes:

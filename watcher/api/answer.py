@@ -5,7 +5,7 @@ It knows nothing of stories and faults, and whoever has models in the API's shap
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -33,12 +33,17 @@ class Response:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: the path as it came (percent-encoded), the query string, and whether a bearer key was given."""
+    """A request as it came: the path is percent-encoded, names of headers are in lower case."""
 
     path: str
     query: str = ""
     method: str = "GET"
-    has_key: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a bearer key was given, whatever it is."""
+        return self.headers.get("authorization", "").lower().startswith("bearer ")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,12 @@ from watcher.simulator.faults import FAULTS, Fault
 from watcher.simulator.server import Simulator
 from watcher.simulator.source import ArchiveSource, Scene, SceneSource, StorySource
 from watcher.simulator.story import STORIES, Story, StoryStep, story_by_name
-from watcher.simulator.wire import ReceivedRequest
 
 __all__ = [
     "FAULTS",
     "STORIES",
     "ArchiveSource",
     "Fault",
-    "ReceivedRequest",
     "Scene",
     "SceneSource",
     "Simulator",

@@ -1,15 +1,15 @@
 """The pretend OpenRouter as an HTTP server, for tests, demonstrations and trying things by hand.
 
-`GET /api/v1/…` is answered as the API answers, spoiled by the fault that is switched on. `/simulator/…` controls it
-from another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DELETE fault`, `GET state`.
+`GET /api/v1/…` is answered as the API would, with the fault that is switched on. `/simulator/…` controls it from
+another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DELETE fault`, `GET state`.
 """
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -18,19 +18,16 @@ from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
 from watcher.simulator.source import Scene, SceneSource
-from watcher.simulator.wire import ReceivedRequest, Server
+from watcher.simulator.wire import Server
 
 CONTROL = "/simulator/"
 
-_KEPT_ANSWERS = 64
-_KEPT_REQUESTS = 10_000
+_MAX_ANSWERS = 64
+_MAX_REQUESTS = 10_000
 
 
 class Simulator:
-    """Serves a source until it is closed; a context manager.
-
-    Every method may be called from any thread.
-    """
+    """Serves a source until it is closed; a context manager. Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -40,21 +37,19 @@ class Simulator:
         clock: Callable[[], datetime] | None = None,
         gzip: bool = False,
     ) -> None:
-        """Binds to `host` and `port` (0: any free one) and starts to serve.
+        """Start to serve at `host` and `port` (0: any free one).
 
-        `clock` gives the moment by which time-of-day prices and ages are told, with its time zone; without it that is
-        the source's own time. With `gzip` large bodies are compressed for clients that accept it. Raises UsageError
-        when the address cannot be had.
+        `clock` gives the moment for time-of-day prices and ages; by default that is the source's own time. With `gzip`,
+        large bodies are compressed for clients that accept it. Raises UsageError if the address cannot be used.
         """
         self._source = source
         self._clock = clock
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[Any, ...], Response] = OrderedDict()
-        self._requests: deque[ReceivedRequest] = deque(maxlen=_KEPT_REQUESTS)
-        self._fault = source.current().fault
-        self._left = self._fault.times if self._fault else None
+        self._answers: dict[tuple[Any, ...], Response] = {}
+        self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
+        self._switch(source.current().fault)
         try:
-            self._server = Server(host, port, self, gzip)
+            self._server = Server(host, port, self._reply, gzip)
         except (OSError, OverflowError) as problem:
             raise UsageError(f"the simulator cannot listen on {host}:{port}: {problem}") from problem
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -69,25 +64,25 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The base of the API, as the configuration's `source.url` takes it."""
+        """The base of the API, for `source.url` in the configuration."""
         return f"{self.origin}{api.BASE}"
 
     @property
     def scene(self) -> Scene:
-        """What is served now."""
+        """The scene that is served now."""
         with self._lock:
             return self._source.current()
 
     @property
-    def requests(self) -> list[ReceivedRequest]:
+    def requests(self) -> list[Request]:
         """The requests to the API so far, oldest first; the last 10,000 are kept."""
         with self._lock:
             return list(self._requests)
 
     def advance(self) -> Scene | None:
-        """Goes one step on in the source; None at its end, when all stays as it is.
+        """Go one step on. At the end nothing changes, and None is returned.
 
-        The fault of the step that is left ends; a step with its own fault replaces one that was set.
+        The fault of the step before ends. A step with its own fault replaces one that was set by hand.
         """
         with self._lock:
             leaving = self._source.current().fault
@@ -97,21 +92,21 @@ class Simulator:
             return scene
 
     def set_fault(self, fault: Fault) -> None:
-        """From now on requests that match meet this fault, in place of any other."""
+        """Switch a fault on, in place of any other."""
         with self._lock:
             self._switch(fault)
 
     def clear_fault(self) -> None:
-        """From now on all is well."""
+        """Switch the fault off."""
         with self._lock:
             self._switch(None)
 
     def close(self) -> None:
-        """Stops serving, ends open connections, frees the port. Doing it twice does no harm."""
+        """End open connections and free the port. It may be called twice."""
         self._server.stop()
         self._thread.join()
 
-    def __enter__(self) -> "Simulator":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -120,7 +115,7 @@ class Simulator:
         self.close()
 
     def state(self) -> dict[str, Any]:
-        """What is going on, as `GET /simulator/state` tells it."""
+        """Return what `GET /simulator/state` answers."""
         with self._lock:
             scene = self._source.current()
             fault = None if self._fault is None else {**msgspec.to_builtins(self._fault), "times": self._left}
@@ -133,22 +128,21 @@ class Simulator:
                 "requests": len(self._requests),
             }
 
-    def reply(self, request: ReceivedRequest, body: bytes) -> tuple[Response, Fault | None]:
-        """The answer to a request, and the fault whose effects on the wire are still to be carried out."""
+    def _reply(self, request: Request, body: bytes) -> tuple[Response, Fault]:
+        """Return the answer to a request, and the fault to apply while it is sent."""
         if request.path.startswith(CONTROL):
-            return self._control(request, body), None
+            return self._control(request, body), Fault()
         with self._lock:
             self._requests.append(request)
             scene = self._source.current()
             fault = self._take_fault(request)
-        answer = self._answer(request, scene)
-        return (answer, None) if fault is None else (fault.spoil(answer), fault)
+        return fault.spoil(self._answer(request, scene)), fault
 
-    def _control(self, request: ReceivedRequest, body: bytes) -> Response:
+    def _control(self, request: Request, body: bytes) -> Response:
         match request.method, request.path.removeprefix(CONTROL):
             case "POST", "advance":
                 moved = self.advance() is not None
-                return _told({"advanced": moved, **self.state()})
+                return _state_response({"advanced": moved, **self.state()})
             case "PUT", "fault":
                 try:
                     self.set_fault(Fault.from_json(body))
@@ -162,44 +156,40 @@ class Simulator:
                 return api.error(405)
             case _:
                 return api.error(404)
-        return _told(self.state())
+        return _state_response(self.state())
 
     def _switch(self, fault: Fault | None) -> None:
         self._fault = fault
         self._left = fault.times if fault else None
 
-    def _take_fault(self, request: ReceivedRequest) -> Fault | None:
+    def _take_fault(self, request: Request) -> Fault:
+        """Return the fault for a request, and count it. A `Fault()` changes nothing."""
         fault = self._fault
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        if fault is None or not fault.matches(target):
-            return None
+        if fault is None or not fault.matches(f"{request.path}?{request.query}" if request.query else request.path):
+            return Fault()
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
                 self._switch(None)
         return fault
 
-    def _answer(self, request: ReceivedRequest, scene: Scene) -> Response:
+    def _answer(self, request: Request, scene: Scene) -> Response:
         if scene.models is None:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is no list of models")
         now = self._clock() if self._clock else scene.at
-        has_key = request.headers.get("authorization", "").lower().startswith("bearer ")
-        # Prices of the day go by the minute, so within one the same question has the same answer.
+        # Time-of-day prices change by the minute. Within one, the same question has the same answer.
         minute = int(now.timestamp()) // 60
-        key = (scene.number, minute, request.method, request.path, request.query, has_key)
-        with self._lock:
-            known = self._answers.get(key)
-        if known is None:
-            asked = Request(request.path, request.query, request.method, has_key)
-            known = api.answer(asked, Catalogue(scene.models, now, self.origin, self._source.default_output))
-            with self._lock:
-                self._answers[key] = known
-                while len(self._answers) > _KEPT_ANSWERS:
-                    self._answers.popitem(last=False)
-        return known
+        key = (scene.number, minute, request.method, request.path, request.query, request.has_key)
+        found = self._answers.get(key)
+        if found is None:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+            catalogue = Catalogue(scene.models, now, self.origin, self._source.default_output)
+            found = self._answers[key] = api.answer(request, catalogue)
+        return found
 
 
-def _told(document: dict[str, Any]) -> Response:
+def _state_response(document: dict[str, Any]) -> Response:
     return Response(200, {"content-type": "application/json", "cache-control": "no-store"}, api.to_json(document))

@@ -1,7 +1,7 @@
-"""Stories: catalogues that change step by step, told as tables.
+"""Stories: catalogues that change step by step.
 
-A step's change holds for all later steps, unless the step is `passing`: then it holds for that step alone, like its
-fault. Steps are an hour apart, as polls are, so that what must hold still for three hours can be seen to.
+The change of a step holds for all later steps, unless the step is `passing`: then it holds for that step alone, as its
+fault does. Steps are an hour apart, so that a story has room for the three hours in which a price must hold still.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from watcher.errors import UsageError
-from watcher.simulator.catalogue import Document, alias, built_in
+from watcher.simulator.catalogue import Document, built_in
 from watcher.simulator.faults import Fault
 
 Models = list[Document]
@@ -21,7 +21,7 @@ Change = Callable[[Models], Models]
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One moment of a story: a line to print, when (since the start), and what happens."""
+    """One step of a story: a line to print, the time since the start, and what happens."""
 
     title: str
     at: timedelta
@@ -32,7 +32,7 @@ class StoryStep:
 
 @dataclass(frozen=True)
 class Story:
-    """A catalogue, and what becomes of it. `start` is in UTC; the first step is the state at the start."""
+    """A catalogue and its steps. `start` is in UTC; the first step is the state at the start."""
 
     name: str
     start: datetime
@@ -41,40 +41,46 @@ class Story:
 
 
 def story_by_name(name: str) -> Story:
-    """The story of that name. Raises UsageError when there is none."""
+    """Return the story of that name. Raises UsageError if there is none."""
     if name not in STORIES:
         raise UsageError(f'there is no story "{name}"; there are {", ".join(STORIES)}')
     return STORIES[name]
 
 
-# What can happen. Each takes a catalogue and gives another; `partial` fills in what it happens to.
+# Changes. Each returns another catalogue; `partial` fills in the model it is about.
 
 
 def appears(id_: str, models: Models) -> Models:
-    """The built-in model `id_` joins the list, at its place by age."""
+    """Add the built-in model `id_` to the list, at its place by age."""
     newcomer = next(model for model in built_in() if model["id"] == id_)
     return sorted([newcomer, *models], key=lambda model: -int(model["created"]))
 
 
 def vanishes(chosen: Callable[[str], bool], models: Models) -> Models:
-    """The models whose id is chosen leave the list."""
+    """Remove the models whose id is chosen."""
     return [model for model in models if not chosen(model["id"])]
 
 
 def repriced(id_: str, prices: Mapping[str, str], models: Models) -> Models:
-    """Model `id_` costs something else: USD per million tokens by price key, others as they were."""
+    """Change prices of model `id_`, in USD per million tokens by price key."""
     per_token = {key: format(Decimal(price).scaleb(-6).normalize(), "f") for key, price in prices.items()}
     return _edited(id_, lambda model: {**model, "pricing": {**model["pricing"], **per_token}}, models)
 
 
 def moves(id_: str, target: str, models: Models) -> Models:
-    """Alias `id_` points to model `target`, with all that model's facts."""
-    pointed_to = next(model for model in models if model["id"] == target)
-    return _edited(id_, lambda model: alias(id_, model["name"], pointed_to), models)
+    """Let alias `id_` point to model `target`. It takes over all but the name of that model."""
+    new = next(model for model in models if model["id"] == target)
+    facts = {
+        "id": id_,
+        "canonical_slug": id_,
+        "description": f"Always the newest of its line; today {new['name']}.",
+        "alias_target": {"slug": target, "name": new["name"]},
+    }
+    return _edited(id_, lambda model: new | facts | {key: model[key] for key in ("name", "links")}, models)
 
 
 def ends_on(id_: str, date: str, models: Models) -> Models:
-    """Model `id_` gets an expiration date, `YYYY-MM-DD`."""
+    """Give model `id_` an expiration date, `YYYY-MM-DD`."""
     return _edited(id_, lambda model: {**model, "expiration_date": date}, models)
 
 

@@ -1,6 +1,6 @@
 """Reading OpenRouter's models API over HTTP.
 
-    Client.models() → page → links.next → page → … → Listing(pages)      each page by `Transport.get`
+    Client.models() → page → links.next → page → … → ModelList(pages)      each page by `Transport.get`
 
 Bodies are passed on as bytes, so that an unchanged one is not parsed. `catalog.reading` parses the others.
 """
@@ -18,13 +18,13 @@ from msgspec import Struct
 from watcher.errors import ConfigError
 from watcher.upstream.errors import NotPromisedError, TooLargeError, excerpt
 from watcher.upstream.key import checked_key
-from watcher.upstream.transport import ERROR_BODY, Answer, Clock, Limits, Transport, api_error, follow, shown
+from watcher.upstream.transport import ERROR_BODY, Answer, Limits, RetryClock, Transport, api_error, follow, shown
 
 if TYPE_CHECKING:
     import httpx
 
 
-class Listing(Struct, frozen=True):
+class ModelList(Struct, frozen=True):
     """The list of models: the body of each page, in order.
 
     `max_age` is how many seconds the list may be cached, according to the upstream. `age` is how many seconds ago a
@@ -40,7 +40,7 @@ class _Links(Struct):
     next: str | None = None
 
 
-class _Page(Struct):
+class _LinkedPage(Struct):
     links: _Links | None = None
 
 
@@ -74,7 +74,7 @@ class Client:
         *,
         api_key: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
-        clock: Clock = Clock(),  # noqa: B008
+        clock: RetryClock = RetryClock(),  # noqa: B008
     ) -> None:
         self._base = _checked_base(url)
         self._query = dict(query)
@@ -94,7 +94,7 @@ class Client:
         """Close the connections that are kept open between calls."""
         self._transport.close()
 
-    def models(self) -> Listing:
+    def models(self) -> ModelList:
         """Return the whole list. `links.next` is followed on the same host. If one page fails, the list fails."""
         limits = self._limits
         url = self._url("/models", self._query)
@@ -108,7 +108,7 @@ class Client:
             link = _next_link(answer, pages[-1])
             if link is None:
                 max_age = _seconds(r"(?:^|[\s,])max-age=(\d{1,9})(?!\d)", first.headers.get("cache-control", ""))
-                return Listing(tuple(pages), max_age, _seconds(r"^\s*(\d{1,9})\s*$", first.headers.get("age", "")))
+                return ModelList(tuple(pages), max_age, _seconds(r"^\s*(\d{1,9})\s*$", first.headers.get("age", "")))
             if len(pages) >= limits.pages:
                 raise TooLargeError(
                     f"{shown(answer.url)}: the list goes on after {limits.pages} pages, which is more than is read; "
@@ -207,7 +207,7 @@ def _next_link(answer: Answer, body: bytes) -> str | None:
     if body.endswith(b'"links":{"next":null}}'):
         return None
     try:
-        page = msgspec.convert(json.loads(body), type=_Page)  # unlike msgspec, json accepts a lone surrogate
+        page = msgspec.convert(json.loads(body), type=_LinkedPage)  # unlike msgspec, json accepts a lone surrogate
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise NotPromisedError(
             f"{shown(answer.url)}: the list of models is no JSON, or its links.next is no text "

@@ -74,8 +74,8 @@ class Limits(Struct, frozen=True):
     """The longest `Retry-After` to wait for. A longer one ends the call; the error carries it."""
 
 
-class Clock(Struct, frozen=True):
-    """Time and chance, replaced by tests. `now` is in UTC."""
+class RetryClock(Struct, frozen=True):
+    """The clock and the random numbers of retries. `now` is in UTC."""
 
     sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = random.random
@@ -98,7 +98,7 @@ class Transport:
         key: a checked API key. It is sent to that host as a bearer token, and to no other.
     """
 
-    def __init__(self, home: str, key: str | None, limits: Limits, clock: Clock) -> None:
+    def __init__(self, home: str, key: str | None, limits: Limits, clock: RetryClock) -> None:
         self._home = home
         self._key = key
         self._limits = limits
