@@ -220,8 +220,11 @@ def test_hostile_bytes_get_a_refusal_and_do_no_harm(simulator, client, caplog, c
 
 
 def test_a_bug_of_ours_is_500_and_logged(caplog):
-    source = StorySource(story_by_name("quiet"))
-    with Simulator(source, clock=lambda: 1 / 0) as simulator, httpx.Client(base_url=simulator.origin) as client:
+    class Failing(StorySource):
+        default_output = property(lambda self: 1 / 0)
+
+    source = Failing(story_by_name("quiet"))
+    with Simulator(source) as simulator, httpx.Client(base_url=simulator.origin) as client:
         response = client.get("/api/v1/models")
     assert response.status_code == 500 and response.json()["error"]["code"] == 500
     assert "ZeroDivisionError" in caplog.text

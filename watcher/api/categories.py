@@ -1,7 +1,6 @@
 """Use-case categories of a model.
 
-The API filters by category but its documents do not name them, so here they are told from the words of the name and
-the description: enough to filter by, not the upstream's own ranking.
+The API filters by category, but its documents do not name any. So they are guessed from words in name and description.
 """
 
 import re
@@ -25,7 +24,7 @@ _WORDS = {
 _PATTERNS = {name: re.compile(rf"\b(?:{words})", re.IGNORECASE) for name, words in _WORDS.items()}
 
 CATEGORIES = frozenset(_WORDS)
-"""Every value the API takes for `category`."""
+"""The values that the API accepts for `category`."""
 
 
 def belongs(model: Mapping[str, Any], category: str) -> bool:

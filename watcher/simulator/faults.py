@@ -8,9 +8,10 @@ import json
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from watcher.api.answer import Response, error, to_json
 from watcher.errors import UsageError
@@ -21,49 +22,40 @@ _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body
 _ITEM = re.compile(rb"<item>.*?</item>\n?", re.DOTALL)
 
 
+_Header = Annotated[str, Meta(pattern=r"\A[^\r\n]*\Z")]
+
+
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes wrong, and for which requests. All effects can be combined."""
 
     name: str = "custom"
     path: str = "*"
     """Glob over the path with its query string; a leading `!` means all others. `*use_rss=true*` is the feed alone."""
-    times: int | None = None
+    times: Annotated[int, Meta(ge=1)] | None = None
     """The number of matching requests it is for; None: until it is switched off."""
-    status: int | None = None
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
     """The status; from 400 on with the API's error body."""
-    retry_after: str | None = None
+    retry_after: _Header | None = None
     """`Retry-After`: seconds, or an HTTP date."""
-    location: str | None = None
+    location: _Header | None = None
     """`Location` of a redirect, for a 3xx status."""
-    delay: float = 0
+    delay: Annotated[float, Meta(ge=0)] = 0
     """Seconds before the first byte."""
-    drip: int = 0
+    drip: Annotated[int, Meta(ge=0)] = 0
     """Bytes sent at a time, every `interval` seconds; 0: all at once."""
-    interval: float = 0.05
-    cut: float | None = None
+    interval: Annotated[float, Meta(ge=0)] = 0.05
+    cut: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """The fraction of the body after which the connection closes. Content-Length is that of the whole body."""
-    content_type: str | None = None
+    content_type: _Header | None = None
     html: bool = False
     """An HTML page with 200, as from a proxy."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
     """What is wrong with the list. `short`: half of the models, but `total_count` counts all. `duplicates`: a quarter
     comes twice, with differences. `broken`: some have wrong types or no prices, and one is `null`."""
-    size: int = 0
+    size: Annotated[int, Meta(ge=0)] = 0
     """Bytes to which the body is padded with white space."""
     bomb: bool = False
     """Send the padded body compressed, even if the client did not ask for it."""
-
-    def __post_init__(self) -> None:
-        if self.status is not None and not 200 <= self.status <= 599:
-            raise ValueError(f"status must be from 200 to 599, not {self.status}")
-        if min(self.delay, self.drip, self.interval, self.size) < 0:
-            raise ValueError("delay, drip, interval and size must be at least 0")
-        if self.cut is not None and not 0 <= self.cut < 1:
-            raise ValueError(f"cut must be at least 0 and below 1, not {self.cut}")
-        if self.times is not None and self.times < 1:
-            raise ValueError(f"times must be at least 1, not {self.times}")
-        if any(set(text or "") & {"\r", "\n"} for text in (self.retry_after, self.location, self.content_type)):
-            raise ValueError("a header must be one line")
 
     @classmethod
     def named(cls, name: str, /, **changes: Any) -> "Fault":

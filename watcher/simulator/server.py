@@ -6,9 +6,6 @@ another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DEL
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -18,7 +15,7 @@ from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
 from watcher.simulator.source import Scene, SceneSource
-from watcher.simulator.wire import Server
+from watcher.simulator.wire import HOST, Server
 
 CONTROL = "/simulator/"
 
@@ -29,38 +26,27 @@ _MAX_REQUESTS = 10_000
 class Simulator:
     """Serves a source until it is closed; a context manager. Every method may be called from any thread."""
 
-    def __init__(
-        self,
-        source: SceneSource,
-        port: int = 0,
-        host: str = "127.0.0.1",
-        clock: Callable[[], datetime] | None = None,
-        gzip: bool = False,
-    ) -> None:
-        """Start to serve at `host` and `port` (0: any free one).
+    def __init__(self, source: SceneSource, port: int = 0, gzip: bool = False) -> None:
+        """Start to serve on 127.0.0.1 at `port` (0: any free one). Raises UsageError if the port cannot be used.
 
-        `clock` gives the moment for time-of-day prices and ages; by default that is the source's own time. With `gzip`,
-        large bodies are compressed for clients that accept it. Raises UsageError if the address cannot be used.
+        With `gzip`, large bodies are compressed for clients that accept it.
         """
         self._source = source
-        self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[tuple[Any, ...], Response] = {}
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
         self._switch(source.current().fault)
         try:
-            self._server = Server(host, port, self._reply, gzip)
+            self._server = Server(port, self._reply, gzip)
         except (OSError, OverflowError) as problem:
-            raise UsageError(f"the simulator cannot listen on {host}:{port}: {problem}") from problem
+            raise UsageError(f"the simulator cannot listen on {HOST}:{port}: {problem}") from problem
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def origin(self) -> str:
         """`http://HOST:PORT`."""
-        host, port = self._server.server_address[:2]
-        name = f"[{host!s}]" if ":" in str(host) else str(host)
-        return f"http://{name}:{port}"
+        return f"http://{HOST}:{self._server.server_address[1]}"
 
     @property
     def url(self) -> str:
@@ -109,9 +95,7 @@ class Simulator:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def state(self) -> dict[str, Any]:
@@ -178,15 +162,12 @@ class Simulator:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is no list of models")
-        now = self._clock() if self._clock else scene.at
-        # Time-of-day prices change by the minute. Within one, the same question has the same answer.
-        minute = int(now.timestamp()) // 60
-        key = (scene.number, minute, request.method, request.path, request.query, request.has_key)
+        key = (scene.number, request.method, request.path, request.query, request.has_key)
         found = self._answers.get(key)
         if found is None:
             if len(self._answers) >= _MAX_ANSWERS:
                 self._answers.clear()
-            catalogue = Catalogue(scene.models, now, self.origin, self._source.default_output)
+            catalogue = Catalogue(scene.models, scene.at, self.origin, self._source.default_output)
             found = self._answers[key] = api.answer(request, catalogue)
         return found
 

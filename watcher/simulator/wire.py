@@ -15,6 +15,8 @@ from weakref import WeakSet
 from watcher.api.answer import Request, Response, error
 from watcher.simulator.faults import Fault
 
+HOST = "127.0.0.1"
+
 _MAX_BODY = 1024 * 1024
 _WORTH_COMPRESSING = 1024  # bytes
 _NO_FAULT = Fault()
@@ -33,13 +35,12 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, reply: Reply, compress: bool) -> None:
+    def __init__(self, port: int, reply: Reply, compress: bool) -> None:
         self.reply = reply
         self.compress = compress
         self.stopping = threading.Event()
         self._connections: WeakSet[socket.socket] = WeakSet()
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), _Handler)
+        super().__init__((HOST, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection for `stop`."""

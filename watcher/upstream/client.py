@@ -8,11 +8,9 @@ Bodies are passed on as bytes, so that an unchanged one is not parsed. `catalog.
 import json
 import re
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Struct
 
 from watcher.errors import ConfigError
@@ -34,22 +32,6 @@ class ModelList(Struct, frozen=True):
     pages: tuple[bytes, ...]
     max_age: int | None = None
     age: int | None = None
-
-
-class _Links(Struct):
-    next: str | None = None
-
-
-class _LinkedPage(Struct):
-    links: _Links | None = None
-
-
-class _Count(Struct):
-    count: int
-
-
-class _CountAnswer(Struct):
-    data: _Count
 
 
 class Client:
@@ -85,9 +67,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -137,10 +117,10 @@ class Client:
         query = {key: value for key, value in self._query.items() if key == "output_modalities"}
         answer = self._transport.get(self._url("/models/count", query), "application/json", self._limits.body)
         try:
-            count = msgspec.json.decode(answer.body, type=_CountAnswer).data.count
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            count = -1
-        if count < 0:
+            count = json.loads(answer.body)["data"]["count"]
+        except (ValueError, RecursionError, LookupError, TypeError):
+            count = None
+        if not isinstance(count, int) or count < 0:
             raise self._not_promised(answer, '{"data": {"count": N}}')
         return count
 
@@ -207,13 +187,15 @@ def _next_link(answer: Answer, body: bytes) -> str | None:
     if body.endswith(b'"links":{"next":null}}'):
         return None
     try:
-        page = msgspec.convert(json.loads(body), type=_LinkedPage)  # unlike msgspec, json accepts a lone surrogate
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        link = (json.loads(body).get("links") or {}).get("next")
+        if not isinstance(link, str | None):
+            raise TypeError(f"it is {link!r}")
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise NotPromisedError(
             f"{shown(answer.url)}: the list of models is no JSON, or its links.next is no text "
             f"({excerpt(str(error))}); it is tried again at the next check"
         ) from None
-    return (page.links.next or None) if page.links else None
+    return link or None
 
 
 def _seconds(pattern: str, header: str) -> int | None:

@@ -5,12 +5,12 @@ the bodies are read one at a time.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from watcher.upstream.archive.folders import read_folder
 from watcher.upstream.archive.git import read_history
-from watcher.upstream.archive.members import Capture, Problem, Skipped
+from watcher.upstream.archive.members import EXAMPLE, Capture, Planned, Problem, Skipped, in_order
 from watcher.upstream.archive.tars import read_tar
 from watcher.upstream.errors import ArchiveError, excerpt
 
@@ -43,7 +43,7 @@ def read_archive(name: str, *, on_problem: Problem = _log.warning) -> Iterator[C
     path = Path(name)
     try:
         if path.is_dir():
-            return read_folder(path, skipped)
+            return _read_folder(path, skipped)
         if path.is_file():
             return read_tar(path, skipped, on_problem)
         reason = "is neither a folder nor a file" if path.exists() else "does not exist"
@@ -52,3 +52,42 @@ def read_archive(name: str, *, on_problem: Problem = _log.warning) -> Iterator[C
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     raise ArchiveError(f"{excerpt(name, 200)}: {reason}; give a folder, a tar, or git+PATH#FILE")
+
+
+def _read_folder(folder: Path, skipped: Skipped) -> Iterator[Capture]:
+    """Return the captures of a folder, in order. Raises ArchiveError if it has none."""
+    plan = in_order(str(folder), _plan_folder(folder, skipped), skipped, f"member named like {EXAMPLE}")
+
+    def captures() -> Iterator[Capture]:
+        with skipped:
+            for member in plan:
+                try:
+                    body = (folder / member.name).read_bytes()
+                except OSError as error:
+                    skipped.add(member.name, "cannot be read: {}", error.strerror)
+                else:
+                    yield Capture(member.at, body, member.name)
+
+    return captures()
+
+
+def _plan_folder(folder: Path, skipped: Skipped) -> Iterator[Planned]:
+    def unreadable(error: OSError) -> None:
+        skipped.add(str(error.filename), "cannot be read: {}", error.strerror)
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(files):
+            path = Path(parent, file)
+            name = str(path.relative_to(folder))
+            if (at := skipped.time(name)) is None:
+                continue
+            try:
+                regular, size = path.is_file(), path.stat().st_size
+            except OSError as error:
+                skipped.add(name, "cannot be read: {}", error.strerror)
+                continue
+            if not regular:  # opening a pipe would wait for a writer
+                skipped.add(name, "is no regular file")
+            elif skipped.takes(name, size):
+                yield Planned(at, name, size)

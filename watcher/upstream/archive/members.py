@@ -4,7 +4,6 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import NoReturn, Self
 
 from msgspec import Struct
@@ -52,7 +51,7 @@ class Skipped:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for why, lines in self._lines.items():
             more = self._counts[why] - 1
             for line in lines if more < NAMED_EACH else [f"{lines[0]}; {more:,} more are like it"]:
