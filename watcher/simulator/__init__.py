@@ -4,11 +4,10 @@ with Simulator(StorySource(story_by_name("demo"))) as simulator:
     httpx.get(f"{simulator.url}/models")
 """
 
-from watcher.simulator.catalogue import built_in
 from watcher.simulator.faults import FAULTS, Fault
 from watcher.simulator.server import Simulator
 from watcher.simulator.source import ArchiveSource, Scene, SceneSource, StorySource
-from watcher.simulator.story import STORIES, Story, StoryStep, story_by_name
+from watcher.simulator.story import STORIES, Story, StoryStep, built_in, story_by_name
 
 __all__ = [
     "FAULTS",

@@ -19,7 +19,6 @@ from watcher.simulator.wire import HOST, Server
 
 CONTROL = "/simulator/"
 
-_MAX_ANSWERS = 64
 _MAX_REQUESTS = 10_000
 
 
@@ -33,7 +32,6 @@ class Simulator:
         """
         self._source = source
         self._lock = threading.Lock()
-        self._answers: dict[tuple[Any, ...], Response] = {}
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
         self._switch(source.current().fault)
         try:
@@ -162,14 +160,7 @@ class Simulator:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is no list of models")
-        key = (scene.number, request.method, request.path, request.query, request.has_key)
-        found = self._answers.get(key)
-        if found is None:
-            if len(self._answers) >= _MAX_ANSWERS:
-                self._answers.clear()
-            catalogue = Catalogue(scene.models, scene.at, self.origin, self._source.default_output)
-            found = self._answers[key] = api.answer(request, catalogue)
-        return found
+        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, self._source.default_output))
 
 
 def _state_response(document: dict[str, Any]) -> Response:

@@ -1,20 +1,27 @@
 """Stories: catalogues that change step by step.
 
+They begin with `catalogue.json` beside this file: one model a line, as `GET /api/v1/models` would list it. Ids, prices
+and dates are those of early 2026; the descriptions are our own. It has examples of all that is hard to read: variants,
+aliases, conditional prices, odd spellings.
+
 The change of a step holds for all later steps, unless the step is `passing`: then it holds for that step alone, as its
 fault does. Steps are an hour apart, so that a story has room for the three hours in which a price must hold still.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 from watcher.errors import UsageError
-from watcher.simulator.catalogue import Document, built_in
 from watcher.simulator.faults import Fault
 
+Document = dict[str, Any]
+"""One model as the API writes it: a JSON object."""
 Models = list[Document]
 Change = Callable[[Models], Models]
 
@@ -38,6 +45,12 @@ class Story:
     start: datetime
     catalogue: Callable[[], Models]
     steps: tuple[StoryStep, ...]
+
+
+def built_in() -> Models:
+    """Return the built-in catalogue, newest first: a fresh copy that the caller may change."""
+    models: Models = json.loads((files("watcher.simulator") / "catalogue.json").read_text("utf-8"))
+    return models
 
 
 def story_by_name(name: str) -> Story:

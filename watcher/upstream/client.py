@@ -131,9 +131,7 @@ class Client:
 
     def _as_object(self, answer: Answer) -> bytes:
         """Return the body if it looks like a JSON object, without the white space around it."""
-        body = answer.body.removeprefix(b"\xef\xbb\xbf")
-        if body[:1].isspace() or body[-1:].isspace():
-            body = body.strip()
+        body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
         if not body.startswith(b"{") or (len(body) <= ERROR_BODY and api_error(body)):
             raise self._not_promised(answer, "a list of models (JSON)")
         if not body.endswith(b"}"):
@@ -170,10 +168,10 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises ValueError if it is no number
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # a port that is no number raises
     except ValueError:
-        raise ConfigError("source.url is no URL; write it like https://openrouter.ai/api/v1") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
+        valid = False
+    if not valid or not url.isprintable() or " " in url:
         raise ConfigError("source.url is no http or https URL; write it like https://openrouter.ai/api/v1")
     if "@" in parts.netloc:
         raise ConfigError("source.url holds a user name or password; keys belong in source.api_key_file")

@@ -19,6 +19,8 @@ from watcher.upstream.errors import excerpt
 if TYPE_CHECKING:
     import subprocess
 
+_CHUNK = 1024 * 1024  # bytes
+
 
 class _Repository(Struct, frozen=True):
     name: str
@@ -101,16 +103,16 @@ def _captures(found: _Repository, file: str, plan: list[Planned], skipped: Skipp
                 kind, size, content = _ask(git, f"{member.name}:{file}")
                 if kind == "missing":
                     skipped.add(name, "is missing from this repository")
-                elif kind != "blob":
-                    skipped.add(name, "is no file")
-                    _pass_over(content, size)
-                elif not skipped.takes(name, size):
-                    _pass_over(content, size)
-                else:
+                elif kind == "blob" and skipped.takes(name, size):
                     body = content.read(size + 1)  # a newline follows
                     if len(body) <= size:
                         raise EOFError
                     yield Capture(member.at, body[:size], name)
+                else:
+                    if kind != "blob":
+                        skipped.add(name, "is no file")
+                    for start in range(0, size + 1, _CHUNK):
+                        content.read(min(_CHUNK, size + 1 - start))
         except (OSError, ValueError, EOFError):
             git.kill()
             complaint = git.stderr.read() if git.stderr else b""
@@ -131,12 +133,6 @@ def _ask(git: "subprocess.Popen[bytes]", name: str) -> tuple[str, int, IO[bytes]
         return "missing", 0, git.stdout
     _, kind, size = answer.split()
     return kind.decode("ascii"), int(size), git.stdout
-
-
-def _pass_over(content: IO[bytes], size: int) -> None:
-    left = size + 1
-    while left > 0 and (chunk := content.read(min(left, 1024 * 1024))):
-        left -= len(chunk)
 
 
 def _output(name: str, arguments: list[str], folder: Path, places: dict[str, str]) -> str:

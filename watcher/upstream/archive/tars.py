@@ -8,13 +8,15 @@ can be read in any order.
 import contextlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, cast
 
 from watcher.upstream.archive.members import EXAMPLE, Capture, Planned, Problem, Skipped, in_order, refuse
-from watcher.upstream.errors import excerpt
+from watcher.upstream.errors import ArchiveError, excerpt
 
 
 def read_tar(path: Path, skipped: Skipped, on_problem: Problem) -> Iterator[Capture]:
@@ -27,7 +29,10 @@ def read_tar(path: Path, skipped: Skipped, on_problem: Problem) -> Iterator[Capt
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(_decompressed(path))
             if any_order:
-                file = stack.enter_context(_spooled(path, file))
+                spool = stack.enter_context(tempfile.TemporaryFile(prefix="openrouter-watcher-"))
+                with _refuse_damage(path):
+                    shutil.copyfileobj(file, spool, 1024 * 1024)
+                file = spool
             for member in plan:
                 with _refuse_damage(path):
                     file.seek(member.offset)
@@ -67,11 +72,11 @@ def _plan(path: Path, file: IO[bytes], skipped: Skipped, on_problem: Problem) ->
 
 _PADDING = 1024 * 1024  # bytes; tars end in about 10 KiB of zeros
 
-_MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC = {b"\xfd7zXZ\x00": "lzma", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 def _compression(path: Path) -> str | None:
-    """Return how a file is compressed, by its first bytes; None if it is not."""
+    """Return the module that decompresses a file, by its first bytes; None if it is not compressed."""
     with path.open("rb") as file:
         start = file.read(6)
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
@@ -83,16 +88,10 @@ def _decompressed(path: Path) -> Iterator[IO[bytes]]:
     with _refuse_damage(path), contextlib.ExitStack() as stack:
         kind = _compression(path)
         raw: Any = stack.enter_context(path.open("rb"))
-        if kind == "xz":
-            import lzma
-
-            raw = stack.enter_context(lzma.open(raw))
-        elif kind == "gzip":
-            import gzip
-
-            raw = stack.enter_context(gzip.open(raw))
-        elif kind == "zstd":
+        if kind == "zstd":
             raw = stack.enter_context(_zstd(raw))
+        elif kind is not None:
+            raw = stack.enter_context(import_module(kind).open(raw))
         yield raw
 
 
@@ -107,32 +106,11 @@ def _zstd(raw: IO[bytes]) -> IO[Any]:
 
 
 @contextlib.contextmanager
-def _spooled(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
-    import tempfile
-
-    with tempfile.TemporaryFile(prefix="openrouter-watcher-") as spool:
-        with _refuse_damage(path):
-            shutil.copyfileobj(file, spool, 1024 * 1024)
-        yield spool
-
-
-@contextlib.contextmanager
 def _refuse_damage(path: Path) -> Iterator[None]:
     try:
         yield
-    except _damage() as error:
+    except ArchiveError:
+        raise
+    except Exception as error:  # the libraries raise many types on damaged files
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
         refuse(str(path), f"is no tar that can be read: {excerpt(reason)}; if it is one, fetch it again")
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """Return what reading a damaged tar raises. These imports are only needed after an error."""
-    import lzma
-    import tarfile
-    import zlib
-
-    if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdError
-    else:
-        from zstandard import ZstdError
-    return (OSError, EOFError, ValueError, tarfile.TarError, lzma.LZMAError, zlib.error, ZstdError)
