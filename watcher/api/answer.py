@@ -14,8 +14,6 @@ from watcher.api.schedule import in_force
 BASE = "/api/v1"
 """The path of the API."""
 
-_JSON = "application/json"
-_PUBLIC = "public, max-age=120"
 _MESSAGES = {401: "No auth credentials found", 404: "Not Found", 405: "Method Not Allowed"}
 
 
@@ -75,10 +73,17 @@ def answer(request: Request, catalogue: Catalogue) -> Response:
         return error(400, str(problem))
 
 
+def ok(body: bytes, content_type: str = "application/json", cache: str = "public, max-age=120") -> Response:
+    """Return a body with status 200."""
+    return Response(200, {"content-type": content_type, "cache-control": cache}, body)
+
+
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as the API does, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
+    return Response(
+        status, {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}, to_json(body)
+    )
 
 
 def to_json(document: object) -> bytes:
@@ -110,14 +115,14 @@ def _models(request: Request, catalogue: Catalogue) -> Response:
     as_rss, chat_links = query.flag("use_rss"), query.flag("use_rss_chat_links")
     page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/models")
     if as_rss:
-        return _ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
-    return _list(page, len(chosen), following)
+        return ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
+    return ok(_list(page, len(chosen), following))
 
 
 def _count(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query, names=("output_modalities",))
     chosen = select(query, catalogue.models, catalogue.now, catalogue.default_output)
-    return _ok(to_json({"data": {"count": len(chosen)}}))
+    return ok(to_json({"data": {"count": len(chosen)}}))
 
 
 def _user(request: Request, catalogue: Catalogue) -> Response:
@@ -127,12 +132,12 @@ def _user(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query, names=("offset", "limit"))
     everything = _priced(catalogue)
     page, following = query.page(everything, f"{catalogue.base_url}{BASE}/models/user")
-    return _list(page, len(everything), following, cache="private, no-store")
+    return ok(_list(page, len(everything), following), cache="private, no-store")
 
 
 def _model(id_: str, catalogue: Catalogue, show: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     model = _find(id_, catalogue)
-    return error(404, f"Model {id_} not found") if model is None else _ok(to_json({"data": show(model)}))
+    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": show(model)}))
 
 
 def _with_endpoint(model: dict[str, Any]) -> dict[str, Any]:
@@ -180,9 +185,5 @@ def _priced(catalogue: Catalogue) -> list[Any]:
     ]
 
 
-def _list(page: Sequence[Any], total: int, following: str | None, cache: str = _PUBLIC) -> Response:
-    return _ok(to_json({"data": page, "total_count": total, "links": {"next": following}}), cache=cache)
-
-
-def _ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
-    return Response(200, {"content-type": content_type, "cache-control": cache}, body)
+def _list(page: Sequence[Any], total: int, following: str | None) -> bytes:
+    return to_json({"data": page, "total_count": total, "links": {"next": following}})

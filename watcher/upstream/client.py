@@ -168,8 +168,8 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # a port that is no number raises
-    except ValueError:
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, for example
         valid = False
     if not valid or not url.isprintable() or " " in url:
         raise ConfigError("source.url is no http or https URL; write it like https://openrouter.ai/api/v1")

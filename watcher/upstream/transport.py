@@ -262,11 +262,9 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
 
     try:
         there = here.join(link)
-        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
         # Another port is another server. httpx gives the default ports of http and https as None.
-        safer = (here.scheme, there.scheme) == ("http", "https")
-        safer = safer and (here.host, here.port) == (there.host, there.port)
-        allowed = (same or safer) and not there.userinfo
+        same_server = (there.host, there.port) == (here.host, here.port)
+        allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
         raise RedirectError(f"{shown(here)}: {what} leads to something that is no URL") from None
     if not allowed:
