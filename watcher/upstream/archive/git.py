@@ -6,6 +6,7 @@ is asked once for the place of the objects. Then it works in a repository of our
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,10 +83,8 @@ def _plan(found: _Repository, file: str, skipped: Skipped) -> Iterator[Planned]:
     arguments = [*settings, "log", "--format=%ct %H", *choice, "HEAD", "--", f":(top,literal){file}"]
     with _borrowed(found) as (own, places):
         output = _output(found.name, arguments, own, places)
-    for line in output.split("\n"):
-        if not line or line.startswith(":"):  # of the raw difference, which only --diff-filter needs
-            continue
-        seconds, _, commit = line.partition(" ")
+    # The lines of the raw difference, which only --diff-filter needs, begin with a colon.
+    for seconds, commit in re.findall(r"^(-?\d+) (\w+)$", output, re.MULTILINE | re.ASCII):
         try:
             at = datetime.fromtimestamp(int(seconds), UTC)
         except (ValueError, OverflowError, OSError):
