@@ -21,12 +21,6 @@ DEFAULT_LIMIT = 500
 
 MAX_LIMIT = 1000
 
-_SORTS = frozenset(
-    {"newest", "pricing-low-to-high", "pricing-high-to-low", "context-high-to-low"}
-    # The documents do not hold the figures for these, so they keep the order.
-    | {"throughput-high-to-low", "latency-low-to-high", "most-popular", "top-weekly"}
-    | {"intelligence-high-to-low", "coding-high-to-low", "agentic-high-to-low"}
-)
 _WORDS = {
     "programming": r"cod(?:e|er|ex|ing)|devstral|programming|repositor|software",
     "roleplay": r"roleplay|story|storyteller|adventure",
@@ -133,7 +127,9 @@ def select(query: Query, catalogue: Iterable[Any], now: datetime, default_output
     """
     tests = list(_tests(query, now, default_output))
     chosen = [model for model in catalogue if all(test(model) for test in tests)]
-    return _sorted(chosen, query.choice("sort", _SORTS))
+    sort = query.choice("sort", _SORTS)
+    key = _SORTS[sort] if sort else None
+    return sorted(chosen, key=key) if key else chosen
 
 
 def value(model: Any, *path: str) -> Any:
@@ -146,7 +142,7 @@ def value(model: Any, *path: str) -> Any:
 
 
 def per_million(model: Any, key: str) -> Decimal | None:
-    """Return a price in USD per million tokens; None if it varies (`-1`) or is no price."""
+    """Return a price in USD per million tokens; None if it varies (`-1`) or is not a price."""
     price = to_decimal(value(model, "pricing", key))
     return price * _MILLION if price is not None and price >= 0 else None
 
@@ -227,17 +223,6 @@ def _age_within(now: datetime, low: int | None, high: int | None, model: Any) ->
     return (low is None or low <= days) and (high is None or days <= high)
 
 
-def _sorted(models: list[Any], by: str | None) -> list[Any]:
-    if by == "newest":
-        return newest_first(models)
-    if by == "context-high-to-low":
-        return sorted(models, key=lambda model: -_number(value(model, "context_length")))
-    if by in ("pricing-low-to-high", "pricing-high-to-low"):
-        sign = 1 if by == "pricing-low-to-high" else -1
-        return sorted(models, key=lambda model: _price_rank(model, sign))
-    return models
-
-
 def newest_first(models: Iterable[Any]) -> list[Any]:
     """Return the models sorted by `created`, those without one last."""
     return sorted(models, key=lambda model: -_number(value(model, "created")))
@@ -251,3 +236,14 @@ def _price_rank(model: Any, sign: int) -> tuple[bool, Decimal, Decimal]:
 
 def _number(found: object) -> float:
     return found if isinstance(found, int | float) else 0
+
+
+_SORTS: Mapping[str, Callable[[Any], Any] | None] = {
+    "newest": lambda model: -_number(value(model, "created")),
+    "context-high-to-low": lambda model: -_number(value(model, "context_length")),
+    "pricing-low-to-high": partial(_price_rank, sign=1),
+    "pricing-high-to-low": partial(_price_rank, sign=-1),
+    # The documents do not hold the figures for these, so they keep the order.
+    **dict.fromkeys(("throughput-high-to-low", "latency-low-to-high", "most-popular", "top-weekly")),
+    **dict.fromkeys(("intelligence-high-to-low", "coding-high-to-low", "agentic-high-to-low")),
+}

@@ -42,7 +42,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 USER_AGENT = f"openrouter-watcher/{__version__} (+https://openrouter.ai/docs/api-reference/list-available-models)"
 
 ERROR_BODY = 64 * 1024
-"""Bytes of an error body that are read. A longer body is no error."""
+"""Bytes of an error body that are read. A longer body is not an error."""
 
 _LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a larger `Retry-After` could not be added to a time
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -180,7 +180,7 @@ class Transport:
                 ) from error
             # httpx parses Location even when it is not to follow it.
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-                raise RedirectError(f"{shown(url)}: redirects to something that is no URL") from error
+                raise RedirectError(f"{shown(url)}: redirects to something that is not a URL") from error
             if isinstance(error, httpx.ConnectTimeout):
                 reason = f"no connection within {self._limits.connect:g} s"
             else:
@@ -266,7 +266,7 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
         same_server = (there.host, there.port) == (here.host, here.port)
         allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
-        raise RedirectError(f"{shown(here)}: {what} leads to something that is no URL") from None
+        raise RedirectError(f"{shown(here)}: {what} leads to something that is not a URL") from None
     if not allowed:
         raise RedirectError(
             f"{shown(here)}: {what} leads to {shown(there)}, which is not the same host (or not as safe), so it "
@@ -281,7 +281,7 @@ def shown(url: "httpx.URL") -> str:
 
 
 def api_error(body: bytes) -> str | None:
-    """Return the message of an API error, `{"error": {"message": …}}`. None if it is no error or has `data` too."""
+    """Return the message of an API error, `{"error": {"message": …}}`. None if it is not an error or has `data` too."""
     try:
         document = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
         error = None if document.get("data") else document.get("error")

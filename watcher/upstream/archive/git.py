@@ -44,7 +44,7 @@ def read_history(name: str, skipped: Skipped) -> Iterator[Capture]:
     if repository.startswith("~/"):  # the shell does not expand it after `git+`
         repository = str(Path(repository).expanduser())
     if not Path(repository).is_dir():
-        refuse(name, f"{repository!r} is no folder; give the path of a local clone")
+        refuse(name, f"{repository!r} is not a folder; give the path of a local clone")
     found = _find(name, Path(repository))
     plan = in_order(name, _plan(found, file, skipped), skipped, "version of that file")
     return _captures(found, file, plan, skipped)
@@ -109,7 +109,7 @@ def _captures(found: _Repository, file: str, plan: list[Planned], skipped: Skipp
                     yield Capture(member.at, body[:size], name)
                 else:
                     if kind != "blob":
-                        skipped.add(name, "is no file")
+                        skipped.add(name, "is not a file")
                     for start in range(0, size + 1, _CHUNK):
                         content.read(min(_CHUNK, size + 1 - start))
         except (OSError, ValueError, EOFError):

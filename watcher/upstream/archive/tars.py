@@ -57,7 +57,7 @@ def _plan(path: Path, file: IO[bytes], skipped: Skipped, on_problem: Problem) ->
             if member.isdir() or (at := skipped.time(member.name)) is None:
                 continue
             if not member.isreg() or member.issparse():
-                skipped.add(member.name, "is no regular file")
+                skipped.add(member.name, "is not a regular file")
             elif skipped.takes(member.name, member.size):
                 yield Planned(at, member.name, member.size, member.offset_data)
         # tarfile takes a damaged header for the end of the tar, so check what follows.
@@ -107,4 +107,4 @@ def _refuse_damage(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # the libraries raise many types on damaged files
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-        refuse(str(path), f"is no tar that can be read: {excerpt(reason)}; if it is one, fetch it again")
+        refuse(str(path), f"cannot be read as a tar: {excerpt(reason)}; if it is one, fetch it again")
