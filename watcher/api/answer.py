@@ -91,10 +91,7 @@ def to_json(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-Handler = Callable[[Request, Catalogue], Response]
-
-
-def _route(segments: list[str]) -> Handler | None:
+def _route(segments: list[str]) -> Callable[[Request, Catalogue], Response] | None:
     match segments:
         case ["models"]:
             return _models

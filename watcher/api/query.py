@@ -16,10 +16,9 @@ from urllib.parse import parse_qsl, urlencode
 OUTPUTS = frozenset(["text", "image", "audio", "embeddings", "video", "rerank", "speech", "transcription"])
 """The values of `output_modalities`, besides `all`."""
 
+MAX_LIMIT = 1000
 DEFAULT_LIMIT = 500
 """Models on a page if `offset` comes without `limit`."""
-
-MAX_LIMIT = 1000
 
 _WORDS = {
     "programming": r"cod(?:e|er|ex|ing)|devstral|programming|repositor|software",
@@ -164,10 +163,7 @@ def _words_of(model: Any, *path: str) -> frozenset[str]:
     return frozenset(str(word).lower() for word in words) if isinstance(words, list) else frozenset()
 
 
-Test = Callable[[Any], bool]
-
-
-def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
+def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Callable[[Any], bool]]:
     outputs = query.words("output_modalities") or {default_output}
     if unknown := outputs - OUTPUTS - {"all"}:
         raise BadQueryError(f'"output_modalities" does not know {", ".join(sorted(unknown))}')
