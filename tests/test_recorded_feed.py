@@ -16,7 +16,8 @@ from watcher.config.secret import DatabaseURL
 from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.cycle import check
 from watcher.store.store import Store
-from watcher.upstream import Capture, read_archive, read_feed
+from watcher.upstream.archive import Capture, read_archive
+from watcher.upstream.feed import read_feed
 
 DATA = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parents[2] / "shared" / "data")
 FEEDS = sorted(DATA.glob("openrouter-rss-*.xml.xz"))
