@@ -107,7 +107,8 @@ def _place(channel: Channel, forced: str | None) -> "tuple[Format, int]":
     if forced is not None or channel == Channel(CONSOLE):
         return Format(forced or "text"), _ENDLESS
     from watcher.delivery.channel import check_url
-    from watcher.delivery.services import UnusableURLError, open_service
+    from watcher.delivery.plugins import UnusableURLError
+    from watcher.delivery.services import open_service
 
     url = channel.secret_url(os.environ)
     problem = check_url(url)

@@ -10,6 +10,7 @@ from jinja2.filters import FILTERS as JINJA
 from markupsafe import Markup
 
 from watcher.messages import prices
+from watcher.messages.variables import View
 from watcher.messages.wording import day_text, moment_text
 
 _UNCHANGED = (
@@ -20,12 +21,6 @@ _UNCHANGED = (
 """Filters of Jinja2's as they are: they neither escape nor join texts."""
 _ON_TEXT = ("capitalize", "lower", "string", "title", "trim", "upper", "wordcount")
 """Filters of Jinja2's for a text. They get every value as a text, so that None is empty."""
-
-
-def noun_of(value: object) -> str:
-    """Return what messages call such a value: `an event`, `a tuple`."""
-    name = type(value).__name__.removesuffix("View").lower()
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def text_of(value: object) -> str:
@@ -44,7 +39,8 @@ def text_of(value: object) -> str:
         case list() | tuple() if not any(isinstance(item, list | tuple | dict) for item in value):
             return ", ".join(map(text_of, value))
         case _:
-            raise TypeError(f"{noun_of(value)} is no text; name a part of it")
+            noun = value if isinstance(value, View) else f"a {type(value).__name__.lower()}"
+            raise TypeError(f"{noun} is no text; name a part of it")
 
 
 def _text_or_markup(value: Any) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from watcher.catalog.model import KINDS, Event, Kind
+from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
 from watcher.messages import prices
 from watcher.messages.sample import is_sample
 from watcher.messages.text import clean
@@ -28,15 +28,6 @@ HEADINGS: dict[Kind, str] = {
     "alive": "Still alive",
 }
 
-_COUNTED: dict[Kind, str] = {
-    "expired": "expired",
-    "expiring": "expiring",
-    "repriced": "repriced",
-    "retargeted": "retargeted",
-    "new": "new",
-    "returned": "back",
-    "changed": "changed",
-}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
 _SHOWN_SINGLY = 2
@@ -45,7 +36,7 @@ _SHOWN_SINGLY = 2
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
-    test = TEST if events and all(is_sample(event) for event in events) else ""
+    test = TEST if all(map(is_sample, events)) else ""
     if len(events) == 1:
         return _cut(test + _sentence(events[0]), limit)
     full = test + ", ".join(_parts(events, _SHOWN_SINGLY))
@@ -59,10 +50,10 @@ def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
             continue
         if kind == "repriced" and len(group) <= singly:
             yield from (f"{short_name(event)} {_price_news(event)}" for event in group)
-        elif kind in _COUNTED:
-            yield f"{len(group)} {_COUNTED[kind]}"
+        elif kind == "retargeted":
+            yield f"{len(group)} retargeted"
         else:
-            yield HEADINGS[kind].lower()
+            yield f"{f'{len(group)} ' if kind in CHANGE_KINDS else ''}{HEADINGS[kind].lower()}"
 
 
 def counts(events: Sequence[Event]) -> list[str]:
@@ -72,15 +63,16 @@ def counts(events: Sequence[Event]) -> list[str]:
 
 def brief(event: Event) -> str:
     """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
-    if event.model is None:
-        return clean(event.name, 60)
+    name = short_name(event)
     match event.kind:
+        case _ if event.model is None:
+            return clean(event.name, 60)
         case "repriced":
-            return f"{short_name(event)} {_price_news(event)}"
+            return f"{name} {_price_news(event)}"
         case "expiring":
-            return f"{short_name(event)} {deadline(event)}"
+            return f"{name} {deadline(event)}"
         case _:
-            return short_name(event)
+            return name
 
 
 def shorten(title: str, limit: int) -> str:
@@ -102,10 +94,8 @@ def _sentence(event: Event) -> str:
             return f"{name} expired"
         case "returned":
             return f"{name} is back"
-        case "expiring":
-            return f"{name} {deadline(event)}"
-        case "repriced":
-            return f"{name} {_price_news(event)}"
+        case "expiring" | "repriced":
+            return brief(event)
         case "retargeted":
             goal = target(event)
             return f"{name} now points to {clean(goal.new, 60)}" if goal else f"{name} now points elsewhere"
@@ -122,8 +112,8 @@ def _sentence(event: Event) -> str:
         case "source_recovered":
             return "OpenRouter's catalogue can be read again"
         case "alive":
-            said = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
-            return f"Still alive: {said}" if said else "Still alive"
+            first = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
+            return f"Still alive: {first}" if first else "Still alive"
 
 
 def short_name(event: Event) -> str:

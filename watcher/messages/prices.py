@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
 from watcher.catalog.model import PriceChange
-from watcher.catalog.price import FREE, UNKNOWN, VARIES, usual, windows
+from watcher.catalog.price import UNKNOWN, VARIES, usual, windows
 
 PER_MILLION = "per 1M tokens"
 
@@ -100,9 +100,13 @@ def in_order(prices: Mapping[str, object]) -> list[str]:
     return sorted(prices, key=rank)
 
 
-def is_shown_by_window(key: str, changes: Mapping[str, PriceChange]) -> bool:
-    """Whether one of the key's windows shows the change of its usual price as well, in the same figures."""
-    return any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
+def shown(changes: Mapping[str, PriceChange]) -> list[str]:
+    """Return the keys to show, in order: without those whose window shows the same change in the same figures."""
+    return [
+        key
+        for key in in_order(changes)
+        if not any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
+    ]
 
 
 def count(number: int) -> str:
@@ -122,8 +126,3 @@ def percentage(change: str, digits: int = 2) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return f"{text.replace('-', '−')} %"
-
-
-def is_free(price: str | None) -> bool:
-    """Whether the price is known to be zero."""
-    return price == FREE

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Mark, Offer, PriceChange
+from watcher.catalog.price import FREE
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.messages import prices
-from watcher.messages.document import Line, Span, Style
+from watcher.messages.document import Item, Line, Span, Style
 from watcher.messages.text import clean, own_link, page
 
 _MINOR_PRICES = 6
@@ -18,8 +19,18 @@ _SET_ITEMS = 12
 """Items of a set that are shown as added or removed."""
 
 
-def head(event: Event) -> Line:
-    """Return the head of an event: the model's name with its link, and its id."""
+def item_of(event: Event, max_lines: int | None = None, *, with_prices: bool = True) -> Item:
+    """Return an event in words, most important line first, and of more than `max_lines` lines the first.
+
+    Without `with_prices` it leaves out price changes, for a caller that shows those in another way.
+    """
+    lines = tuple(_lines(event, with_prices))
+    if max_lines is not None and len(lines) > max_lines:
+        lines = (*lines[:max_lines], (Span("… more on the model's page", "muted"),))
+    return Item(_head(event), lines)
+
+
+def _head(event: Event) -> Line:
     name = clean(event.name)
     if event.model is None:
         return (Span(name, "strong"),)
@@ -29,8 +40,7 @@ def head(event: Event) -> Line:
     return (linked, Span("  "), Span(clean(event.model), "code"))
 
 
-def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
-    """Yield the lines of an event, most important first; price changes only `with_prices`."""
+def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
     for mark in event.marks:
         if mark in _MARKS:
             yield (Span(_MARKS[mark][0], _MARKS[mark][1]),)
@@ -40,9 +50,8 @@ def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
         yield (Span("No longer in the catalogue"),)
     if event.kind == "retargeted":
         yield from _target_lines(event)
-    for key in prices.in_order(event.prices) if with_prices else ():
-        if not prices.is_shown_by_window(key, event.prices):
-            yield _price_line(key, event.prices[key])
+    for key in prices.shown(event.prices) if with_prices else ():
+        yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
         shown_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
@@ -70,7 +79,7 @@ _OFFER_SHOWN: frozenset[Kind] = frozenset({"new", "expired", "expiring", "return
 
 def _price_line(key: str, change: PriceChange) -> Line:
     old, new = prices.price_text(key, change.old), prices.price_text(key, change.new)
-    unit = "" if change.new is not None and prices.is_free(change.new) else f" {prices.unit(key)}"
+    unit = "" if change.new == FREE else f" {prices.unit(key)}"
     spans = [
         Span(f"{clean(prices.label(key))}: ", "muted"),
         Span(f"{old} → "),
@@ -96,7 +105,7 @@ def _offer_lines(event: Event) -> Iterator[Line]:
             key
             for key in keys
             if key not in main
-            and not prices.is_free(offer.prices[key])
+            and offer.prices[key] != FREE
             and not ("@" in key and offer.prices[key] == offer.prices.get(key.partition("@")[0]))
         ]
         last = "last price: " if event.kind == "expired" else "price: "
@@ -122,7 +131,7 @@ def _offer_lines(event: Event) -> Iterator[Line]:
 
 def _price_list(keys: Sequence[str], offer: Offer) -> str:
     """Return `$3 prompt, $15 completion per 1M tokens`, with each unit once, after its prices."""
-    if is_free(offer.prices) and all(prices.is_free(offer.prices[key]) for key in keys):
+    if is_free(offer.prices) and all(offer.prices[key] == FREE for key in keys):
         return "free"
     parts = []
     for at, key in enumerate(keys):
