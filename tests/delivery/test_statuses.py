@@ -17,7 +17,7 @@ from testkit.receivers import MailServer, Sink, send_events
 from tests.delivery.conftest import divert, urls_of
 from tests.events import CHEAPER
 from watcher.delivery.channel import Result
-from watcher.delivery.retry_after import LONGEST_PAUSE, asked_pause
+from watcher.delivery.retry_after import LONGEST_PAUSE, requested_pause
 from watcher.delivery.statuses import SLOW_PAUSE, after_reply, after_status
 
 DOC = Path(__file__).parent.parent.parent / "docs" / "delivery.md"
@@ -179,14 +179,14 @@ def test_what_was_asked_for_is_known_even_if_the_plugin_goes_on_waiting(
     ],
 )
 def test_the_pause_that_an_answer_asks_for(header: str | None, body: Any, seconds: float | None) -> None:
-    assert asked_pause({"Retry-After": header} if header is not None else {}, body, NOW) == seconds
+    assert requested_pause({"Retry-After": header} if header is not None else {}, body, NOW) == seconds
 
 
 @given(
     st.text(), st.dictionaries(st.sampled_from(["retry_after", "parameters"]), st.integers() | st.text() | st.none())
 )
 def test_no_answer_is_too_strange(header: str, body: Any) -> None:
-    seconds = asked_pause({"Retry-After": header}, body, NOW)
+    seconds = requested_pause({"Retry-After": header}, body, NOW)
     assert seconds is None or 0 <= seconds <= LONGEST_PAUSE
 
 

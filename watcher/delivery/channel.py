@@ -119,7 +119,7 @@ class _Sending:
             failure = self._failure or f"no answer within {self._timeout:g} s; it may still arrive"
             if self._sent:
                 failure = f"{failure} ({self._sent} of {self._parts} parts were sent)"
-            pause = self._log.asked
+            pause = self._log.retry_after
             if self._treatment == "slowly":
                 pause = max(SLOW_PAUSE, pause or 0.0)
             return Result(False, failure, delivered, self._log.status, pause, self._treatment == "never")

@@ -1,4 +1,4 @@
-"""How long a service asks to be left alone."""
+"""How long a service wants us to wait."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ LONGEST_PAUSE = 86_400.0
 """Seconds that a service can ask for: more would outlast the alert."""
 
 
-def asked_pause(headers: Mapping[str, str], body: Any, now: datetime) -> float | None:
+def requested_pause(headers: Mapping[str, str], body: Any, now: datetime) -> float | None:
     """Return the seconds that an answer asks for, between 0 and `LONGEST_PAUSE`, or None.
 
     The header is RFC 9110's, a number of seconds or a date; `body` is the answer's JSON, in which Telegram
@@ -19,20 +19,19 @@ def asked_pause(headers: Mapping[str, str], body: Any, now: datetime) -> float |
     fields = body if isinstance(body, dict) else {}
     parameters = fields.get("parameters")
     milliseconds = _seconds(fields.get("retry_after_ms"))
-    asked = (
+    requests = (
         _from_header(headers.get("Retry-After"), now),
         _seconds(parameters.get("retry_after")) if isinstance(parameters, dict) else None,
         _seconds(fields.get("retry_after")),
         None if milliseconds is None else milliseconds / 1000,
     )
-    known = [seconds for seconds in asked if seconds is not None]
+    known = [seconds for seconds in requests if seconds is not None]
     return min(max(0.0, *known), LONGEST_PAUSE) if known else None
 
 
 def _from_header(value: str | None, now: datetime) -> float | None:
-    if value is None:
-        return None
-    if (seconds := _seconds(value)) is not None:
+    seconds = _seconds(value)
+    if value is None or seconds is not None:
         return seconds
     try:
         moment = parsedate_to_datetime(value)
