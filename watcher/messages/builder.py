@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
-from itertools import groupby, islice
+from itertools import accumulate, groupby, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,10 +24,6 @@ MOST_MESSAGES = 5
 _SHORT_ID = 8
 _SHOWN_IDS = 12
 _NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
-_TITLE_ROOM = 140
-"""Bytes reserved for the title while events are collected; most titles are shorter."""
-_LONGEST_NOTE = Note("x" * 150)
-"""As long as the line of references can become."""
 _TERSE_LIMIT = 600
 """Below this many bytes (a text message, a pager) a message is one line an event."""
 
@@ -105,15 +101,12 @@ class _Split:
         self._format = format
         self._limit = limit
         self._items = [item_of(event) for event in events]
-        self._sizes = [self._size(item) for item in self._items]
+        self._sizes = [_bytes(write(item, format)) for item in self._items]
 
     def messages(self) -> list[Message]:
-        if len(self._events) == 1:
-            return [self._part(0, 1, self._limit, TITLE_LENGTH)]
-        if self._end(0, self._limit) == len(self._events):
-            whole = self._message(0, len(self._events), TITLE_LENGTH)
-            if whole.size <= self._limit:
-                return [whole]
+        whole = self._part(0, self._limit, TITLE_LENGTH)
+        if len(whole.events) == len(self._events):
+            return [whole]
         parts = self._parts(MOST_MESSAGES)
         if sum(len(part.events) for part in parts) < len(self._events):
             parts = self._parts(MOST_MESSAGES - 1, self._summary())
@@ -125,35 +118,21 @@ class _Split:
 
         With a `summary`, which the first begins with, at least one event is left out.
         """
-        limit = self._limit - _NUMBER_LENGTH
-        count = len(self._events)
+        limit, title = self._limit - _NUMBER_LENGTH, TITLE_LENGTH - _NUMBER_LENGTH
         parts: list[Message] = []
         start = 0
-        while len(parts) < most and start < count:
-            before = () if parts else summary
-            end = self._end(start, limit - sum(map(self._size, before)))
-            if summary:
-                end = min(end, count - (most - len(parts)))
-            parts.append(self._part(start, end, limit, TITLE_LENGTH - _NUMBER_LENGTH, before))
+        while len(parts) < most and start < len(self._events):
+            end = len(self._events) - (most - len(parts) if summary else 0)
+            parts.append(self._part(start, limit, title, () if parts else summary, end))
             start += len(parts[-1].events)
         return parts
 
-    def _end(self, start: int, limit: int) -> int:
-        """Return the end of the events from `start` on that should fit into one message: at least one."""
-        room = limit - _bytes(frame("", self._format)) - _TITLE_ROOM - self._size(_LONGEST_NOTE)
-        kind = None
-        for at in range(start, len(self._events)):
-            if self._events[at].kind != kind:
-                kind = self._events[at].kind
-                room -= self._size(Heading(f"{HEADINGS[kind]} (1000)"))
-            room -= self._sizes[at]
-            if room < 0 and at > start:
-                return at
-        return len(self._events)
-
-    def _part(self, start: int, end: int, limit: int, title: int, before: Sequence[Block] = ()) -> Message:
-        """Return the message of as many of the events as fit; a single one that does not fit is cut short."""
-        for last in range(end, start, -1):
+    def _part(
+        self, start: int, limit: int, title: int, before: Sequence[Block] = (), end: int | None = None
+    ) -> Message:
+        """Return the message of as many events from `start` on as fit; a single one that does not fit is cut short."""
+        most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
+        for last in range(start + max(most, 1), start, -1):
             message = self._message(start, last, title, before)
             if message.size <= limit:
                 return message
@@ -197,9 +176,6 @@ class _Split:
 
         limit = self._limit - _NUMBER_LENGTH
         return message(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: message(named).size))
-
-    def _size(self, block: Block) -> int:
-        return _bytes(write(block, self._format)) + 2
 
 
 def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
