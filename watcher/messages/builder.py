@@ -70,7 +70,7 @@ Composer = Callable[[Format, int], Sequence[Message]]
 def compose(events: Sequence[Event], format: Format) -> Message:
     """Return one message for all the events, of any length: grouped by kind, most important first."""
     ordered = in_order(events)
-    return _message(headline(ordered), _blocks(ordered, map(item_of, ordered)), ordered, format)
+    return message(headline(ordered), _blocks(ordered, map(item_of, ordered)), ordered, format)
 
 
 def compose_within(events: Sequence[Event], format: Format, limit: int) -> list[Message]:
@@ -133,22 +133,22 @@ class _Split:
         """Return the message of as many events from `start` on as fit; a single one that does not fit is cut short."""
         most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
         for last in range(start + max(most, 1), start, -1):
-            message = self._message(start, last, title, before)
-            if message.size <= limit:
-                return message
+            part = self._message(start, last, title, before)
+            if part.size <= limit:
+                return part
         event = self._events[start]
         for item in (*(item_of(event, lines) for lines in (8, 4, 2, 1, 0)), Item((Span(brief(event), "strong"),))):
-            message = self._message(start, start + 1, title, before, item)
-            if message.size <= limit:
+            part = self._message(start, start + 1, title, before, item)
+            if part.size <= limit:
                 break
-        return message
+        return part
 
     def _message(
         self, start: int, end: int, title: int, before: Sequence[Block] = (), only: Item | None = None
     ) -> Message:
         """Return the message of these events; `only` is what to say instead of the first in full."""
         events, items = self._events[start:end], [only] if only else self._items[start:end]
-        return _message(headline(self._events, title), (*before, *_blocks(events, items)), events, self._format)
+        return message(headline(self._events, title), (*before, *_blocks(events, items)), events, self._format)
 
     def _summary(self) -> tuple[Block, ...]:
         return (
@@ -166,16 +166,16 @@ class _Split:
         first = min(event.at for event in self._events).astimezone(UTC)
         command = Span(f"watcher changes --since {first:%Y-%m-%dT%H:%MZ}", "code")
 
-        def message(named: int) -> Message:
+        def naming(named: int) -> Message:
             blocks: list[Block] = [
                 Item((Span(f"{HEADINGS[kind]} ({count[kind]:,})", "strong"),), ((Span(", ".join(map(brief, same))),),))
                 for kind, same in by_kind(rest[:named])
             ]
             more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
-            return _message(title, [*blocks, Item((Span(more), command)), Note(reference(rest))], rest, self._format)
+            return message(title, [*blocks, Item((Span(more), command)), Note(reference(rest))], rest, self._format)
 
         limit = self._limit - _NUMBER_LENGTH
-        return message(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: message(named).size))
+        return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))
 
 
 def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
@@ -198,14 +198,10 @@ def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
     return Message(title, "\n".join(lines), format, events)
 
 
-def _message(title: str, blocks: Iterable[Block], events: tuple[Event, ...], format: Format) -> Message:
-    return with_blocks(Message(title, "", format, events), blocks)
-
-
-def with_blocks(message: Message, blocks: Iterable[Block]) -> Message:
-    """Return the message with these blocks as its body."""
+def message(title: str, blocks: Iterable[Block], events: tuple[Event, ...], format: Format) -> Message:
+    """Return the message that says these blocks."""
     blocks = tuple(blocks)
-    return replace(message, body=frame(write_all(blocks, message.format), message.format), blocks=blocks)
+    return Message(title, frame(write_all(blocks, format), format), format, events, blocks)
 
 
 def _bytes(text: str) -> int:
@@ -214,10 +210,7 @@ def _bytes(text: str) -> int:
 
 def numbered(messages: Sequence[Message]) -> list[Message]:
     """Return the messages with their numbers, `(1/3)`, at the end of their titles."""
-    return [
-        replace(message, title=f"{message.title} ({number}/{len(messages)})")
-        for number, message in enumerate(messages, 1)
-    ]
+    return [replace(part, title=f"{part.title} ({number}/{len(messages)})") for number, part in enumerate(messages, 1)]
 
 
 def in_order(events: Sequence[Event]) -> tuple[Event, ...]:

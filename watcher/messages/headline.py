@@ -28,6 +28,15 @@ HEADINGS: dict[Kind, str] = {
     "alive": "Still alive",
 }
 
+_SENTENCES: dict[Kind, str] = {
+    "new": "New: {}",
+    "expired": "{} expired",
+    "returned": "{} is back",
+    "undelivered": "Alerts for {} were lost",
+    "catalog_suspect": "OpenRouter's catalogue looks wrong and was not believed",
+    "source_failing": "OpenRouter's catalogue cannot be read",
+    "source_recovered": "OpenRouter's catalogue can be read again",
+}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
 _SHOWN_SINGLY = 2
@@ -88,32 +97,20 @@ def shorten(title: str, limit: int) -> str:
 def _sentence(event: Event) -> str:
     name = short_name(event)
     match event.kind:
-        case "new":
-            return f"New: {name}"
-        case "expired":
-            return f"{name} expired"
-        case "returned":
-            return f"{name} is back"
         case "expiring" | "repriced":
             return brief(event)
         case "retargeted":
-            goal = target(event)
-            return f"{name} now points to {clean(goal.new, 60)}" if goal else f"{name} now points elsewhere"
+            change = target(event)
+            return f"{name} now points to {clean(change.new, 60)}" if change else f"{name} now points elsewhere"
         case "changed":
             fields = [field_label(path) for path in event.fields]
             what = ", ".join(fields) if len(fields) <= _FIELDS_IN_TITLE else f"{len(fields)} fields"
             return f"{name}: {what} changed" if fields else f"{name} changed"
-        case "undelivered":
-            return f"Alerts for {name} were lost"
-        case "catalog_suspect":
-            return "OpenRouter's catalogue looks wrong and was not believed"
-        case "source_failing":
-            return "OpenRouter's catalogue cannot be read"
-        case "source_recovered":
-            return "OpenRouter's catalogue can be read again"
         case "alive":
             first = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
             return f"Still alive: {first}" if first else "Still alive"
+        case kind:
+            return _SENTENCES[kind].format(name)
 
 
 def short_name(event: Event) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
 from watcher.catalog.model import PriceChange
-from watcher.catalog.price import UNKNOWN, VARIES, usual, windows
+from watcher.catalog.price import UNKNOWN, VARIES, plain, usual, windows
 
 PER_MILLION = "per 1M tokens"
 
@@ -18,10 +18,6 @@ _LABELS = {
     "input_cache_write_1h": "cache write, 1 hour",
     "input_audio_cache": "audio cache",
     "internal_reasoning": "reasoning",
-    "image_output": "image output",
-    "image_token": "image token",
-    "audio_output": "audio output",
-    "web_search": "web search",
 }
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
@@ -58,10 +54,7 @@ def price_text(key: str, price: str | None) -> str:
 def money(amount: Decimal) -> str:
     """Return an amount of USD: whole dollars as `$15`, anything finer with at least two decimals."""
     rounded = _READABLE.plus(amount)
-    text = f"{rounded:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    whole, _, cents = text.partition(".")
+    whole, _, cents = plain(rounded).partition(".")
     return f"{'≈' if rounded != amount else ''}${whole}{f'.{cents:0<2}' if cents else ''}"
 
 
@@ -122,7 +115,5 @@ def percentage(change: str, digits: int = 2) -> str:
     """Return a change such as `-16.67%` as `−16.67 %`, without trailing zeros; it is never rounded to nothing."""
     number = Decimal(change.rstrip("%"))
     rounded = round(number, digits)
-    text = f"{rounded or number:+f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{text.replace('-', '−')} %"
+    shown = rounded or number
+    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))} %"

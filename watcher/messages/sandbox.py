@@ -55,9 +55,7 @@ def render(source: str, variables: Mapping[str, Any], format: Format, deadline: 
             pieces.append(piece)
             size += len(piece)
             if size > MAX_OUTPUT:
-                raise TemplateFailedError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
-    except TemplateFailedError:
-        raise
+                raise SecurityError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
     except Exception as error:  # whatever Python and Jinja2 raise at what a user may write
         raise _problem(error) from None
     return "".join(pieces).encode(errors="replace").decode()

@@ -8,8 +8,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from logging import getLogger
 from pathlib import Path
@@ -38,8 +37,6 @@ _READ_CHARACTERS = 64 * 1024 + 1
 """Characters of a file that are read: one more than a template may have."""
 
 _logger = getLogger("watcher")
-_logged: set[tuple[str, str]] = set()
-"""Channels and what was logged about their templates."""
 
 Key = Literal["title_template", "body_template", "body_template_file"]
 
@@ -60,12 +57,15 @@ def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECO
         try:
             return _Rendering(channel, format, limit, time.monotonic() + seconds).messages(events)
         except TemplateFailedError as error:
-            if (channel.name, str(error)) not in _logged:
-                _logged.add((channel.name, str(error)))
-                _logger.warning("channel %s: its template failed, the built-in text is sent: %s", channel.name, error)
+            _log_once(channel.name, str(error))
             return _with_note(events, format, limit, f"The template of this channel failed: {error}.")
 
     return messages
+
+
+@cache
+def _log_once(channel: str, error: str) -> None:
+    _logger.warning("channel %s: its template failed, the built-in text is sent: %s", channel, error)
 
 
 def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
@@ -120,18 +120,15 @@ class _Rendering:
     """One sending in a channel's own words, until a deadline. Whatever goes wrong is a TemplateFailedError."""
 
     def __init__(self, channel: Channel, format: Format, limit: int, deadline: float) -> None:
-        self._channel = channel
+        self._channel = channel.name
+        self._templates = dict(_given(channel.template))
         self._format = format
         self._limit = limit
         self._deadline = deadline
-        self._sources: dict[Key, str] = {}
-        for key, given in _given(channel.template):
-            with _naming(key):
-                self._sources[key] = _source(given)
 
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
-        if self._sources.keys() == {"title_template"}:
+        if self._templates.keys() == {"title_template"}:
             parts = self._titled(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM))
             if any(part.size > self._limit for part in parts):
                 raise TemplateFailedError(f"its title is longer than the {self._limit:,} that the service takes")
@@ -148,46 +145,39 @@ class _Rendering:
 
     def _titled(self, parts: Sequence[Message]) -> Sequence[Message]:
         """Return the messages with the channel's titles, numbered where there are several."""
-        titled = [replace(part, title=self._title(part.events)) for part in parts]
-        return builder.numbered(titled) if len(titled) > 1 else titled
-
-    def _title(self, events: Sequence[Event]) -> str:
-        built_in = compose(events, Format.TEXT)
-        title = ""
-        if source := self._sources.get("title_template"):
-            with _naming("title_template"):
-                title = clean(self._render(source, built_in), 2 * TITLE_LENGTH)
-        return shorten(title or built_in.title, TITLE_LENGTH - len(_NUMBER))
+        several = len(parts) > 1
+        titled = []
+        for part in parts:
+            built_in = compose(part.events, Format.TEXT)
+            title = self._render("title_template", built_in) if "title_template" in self._templates else ""
+            limit = TITLE_LENGTH - (len(_NUMBER) if several else 0)
+            titled.append(replace(part, title=shorten(title or built_in.title, limit)))
+        return builder.numbered(titled) if several else titled
 
     def _with_body(self, events: Sequence[Event]) -> Message:
         """Return one message of any length with the channel's body."""
-        built_in = compose(events, self._format)
-        for key, source in self._sources.items():
-            if key != "title_template":
-                with _naming(key):
-                    return replace(built_in, body=self._framed(self._render(source, built_in)))
-        return built_in
+        message = compose(events, self._format)
+        for key in self._templates.keys() - {"title_template"}:
+            message = replace(message, body=self._render(key, message))
+        return message
 
-    def _render(self, source: str, built_in: Message) -> str:
-        return _render(source, built_in, self._channel.name, self._deadline)
-
-    def _framed(self, body: str) -> str:
-        if not body.strip():
-            raise TemplateFailedError("it gives no text")
-        if self._format is Format.TELEGRAM and (problem := find_problem(body)):
-            raise TemplateFailedError(problem)
-        if body.lstrip()[:9].lower().startswith(("<!doctype", "<html")):
-            return body
-        return frame(body.strip() if self._format is Format.HTML else body.strip("\n"), self._format)
+    def _render(self, key: Key, built_in: Message) -> str:
+        """Return the title or the body for the events of a built-in message. A failure names the option."""
+        try:
+            text = _render(_source(self._templates[key]), built_in, self._channel, self._deadline)
+            return clean(text, 2 * TITLE_LENGTH) if key == "title_template" else _document(text, self._format)
+        except TemplateFailedError as error:
+            raise TemplateFailedError(f"{key}: {error}") from None
 
 
-@contextmanager
-def _naming(key: Key) -> Iterator[None]:
-    """Have a failure name the option that holds the template."""
-    try:
-        yield
-    except TemplateFailedError as error:
-        raise TemplateFailedError(f"{key}: {error}") from None
+def _document(body: str, format: Format) -> str:
+    if not body.strip():
+        raise TemplateFailedError("it gives no text")
+    if format is Format.TELEGRAM and (problem := find_problem(body)):
+        raise TemplateFailedError(problem)
+    if body.lstrip()[:9].lower().startswith(("<!doctype", "<html")):
+        return body
+    return frame(body.strip() if format is Format.HTML else body.strip("\n"), format)
 
 
 def _render(source: str, built_in: Message, channel: str, deadline: float) -> str:
@@ -214,4 +204,4 @@ def _with_note(events: Sequence[Event], format: Format, limit: int, sentence: st
     if builder.is_terse(format, limit - room):
         return compose_within(events, format, limit)
     *first, last = compose_within(events, format, limit - room)
-    return [*first, builder.with_blocks(last, (*last.blocks, note))]
+    return [*first, builder.message(last.title, (*last.blocks, note), last.events, format)]

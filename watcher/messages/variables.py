@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from watcher.catalog.model import Event, FieldChange, Offer, PriceChange
 from watcher.messages import prices
@@ -126,15 +127,6 @@ def _value(value: Any) -> Any:
 
 
 def _offer(offer: Offer) -> View:
-    return View(
-        "an offer",
-        context_length=offer.context_length,
-        max_completion_tokens=offer.max_completion_tokens,
-        input_modalities=tuple(map(clean, offer.input_modalities)),
-        output_modalities=tuple(map(clean, offer.output_modalities)),
-        supported_parameters=tuple(map(clean, offer.supported_parameters)),
-        prices=Facts(
-            {clean(key, 80): prices.price_text(key, offer.prices[key]) for key in prices.in_order(offer.prices)}
-        ),
-        expiration_date=_clean(offer.expiration_date, 40),
-    )
+    words = {clean(key, 80): prices.price_text(key, offer.prices[key]) for key in prices.in_order(offer.prices)}
+    others = {name: _value(value) for name, value in asdict(offer).items() if name != "prices"}
+    return View("an offer", **others, prices=Facts(words))
