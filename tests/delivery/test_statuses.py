@@ -17,8 +17,7 @@ from testkit.receivers import MailServer, Sink, send_events
 from tests.delivery.conftest import divert, urls_of
 from tests.events import CHEAPER
 from watcher.delivery.channel import Result
-from watcher.delivery.retry_after import LONGEST_PAUSE, requested_pause
-from watcher.delivery.statuses import SLOW_PAUSE, after_reply, after_status
+from watcher.delivery.statuses import LONGEST_PAUSE, SLOW_PAUSE, after_reply, after_status, requested_pause
 
 DOC = Path(__file__).parent.parent.parent / "docs" / "delivery.md"
 NOW = datetime(2026, 1, 4, 12, tzinfo=UTC)

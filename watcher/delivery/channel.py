@@ -42,7 +42,8 @@ def send(url: str, composer: Composer, *, timeout: float = DEFAULT_TIMEOUT) -> R
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
     thread.join(timeout)
-    return sending.result(timed_out=thread.is_alive())
+    sending.cut_off = True
+    return sending.result or sending.failure(f"no answer within {timeout:g} s; it may still arrive")
 
 
 def check_url(url: str) -> str | None:
@@ -57,72 +58,59 @@ def check_url(url: str) -> str | None:
 
 
 class _Sending:
-    """One run of `send` in its thread. Other threads can ask for the result at any time."""
+    """One run of `send` in its thread. The caller's thread asks for the result at any time."""
 
     def __init__(self, url: str, composer: Composer, timeout: float) -> None:
         self._url = url
         self._composer = composer
         self._timeout = timeout
-        self._lock = threading.Lock()
         self._log = LogCapture()
-        self._delivered: list[str] = []
-        self._remarks: list[str] = []
+        self._delivered: tuple[str, ...] = ()
         self._sent = 0
         self._parts = 0
-        self._failure: str | None = None
-        self._treatment: Treatment = "again"
-        self._cut_off = False
-        self._finished = False
+        self.cut_off = False
+        self.result: Result | None = None
 
     def run(self) -> None:
-        with self._log as log:
+        with self._log:
             try:
-                self._send_all(open_service(self._url, self._timeout), log)
+                self.result = self._send_all(open_service(self._url, self._timeout))
             except UnusableURLError as error:
-                self._fail(f"the channel's URL is unusable: {_unusable(error, log, self._url)}", "again")
+                self.result = self.failure(f"the channel's URL is unusable: {_unusable(error, self._log, self._url)}")
             except Exception as error:  # a bug in a plugin is a failure of this channel alone
                 # Only the kind of the error: its text may quote the URL.
-                self._fail(f"sending broke off ({type(error).__name__})", "again")
+                self.result = self.failure(f"sending broke off ({type(error).__name__})")
 
-    def _send_all(self, service: Service, log: LogCapture) -> None:
+    def _send_all(self, service: Service) -> Result | None:
         messages = self._composer(service.format, service.limit)
         self._parts = len(messages)
+        remarks: list[str] = []
         for message in messages:
-            if self._cut_off:
-                return
-            log.begin()
+            if self.cut_off:
+                return None
+            self._log.begin()
             accepted = service.post(message)
-            if not accepted or log.redirected:  # a plugin may take a redirect for a success
-                reasons = log.reasons(self._url)
-                status = f"HTTP {log.status}" if log.status else "the service did not accept it"
-                treatment = after_reply(service.plugin.reply) if service.is_mail else after_status(log.status)
-                self._fail(reasons or status, treatment)
-                return
-            with self._lock:
-                self._sent += 1
-                self._delivered += message.ids
-                if service.is_mail and (remark := log.reasons(self._url)):
-                    self._remarks.append(remark)
-        self._finished = True
+            reasons = self._log.reasons(self._url)
+            if not accepted or self._log.redirected:  # a plugin may take a redirect for a success
+                status = self._log.status
+                treatment = after_reply(service.plugin.reply) if service.is_mail else after_status(status)
+                other = f"HTTP {status}" if status else "the service did not accept it"
+                return self.failure(reasons or other, treatment)
+            self._delivered += message.ids
+            self._sent += 1
+            if service.is_mail and reasons:
+                remarks.append(reasons)
+        parts = f" in {self._parts} parts" if self._parts > 1 else ""
+        return Result(True, "; ".join([f"sent{parts}", *dict.fromkeys(remarks)]), self._delivered)
 
-    def _fail(self, detail: str, treatment: Treatment) -> None:
-        with self._lock:
-            self._failure, self._treatment = detail, treatment
-
-    def result(self, timed_out: bool) -> Result:
-        with self._lock:
-            self._cut_off = timed_out
-            delivered = tuple(self._delivered)
-            if self._finished:
-                parts = f" in {self._parts} parts" if self._parts > 1 else ""
-                return Result(True, "; ".join([f"sent{parts}", *dict.fromkeys(self._remarks)]), delivered)
-            failure = self._failure or f"no answer within {self._timeout:g} s; it may still arrive"
-            if self._sent:
-                failure = f"{failure} ({self._sent} of {self._parts} parts were sent)"
-            pause = self._log.retry_after
-            if self._treatment == "slowly":
-                pause = max(SLOW_PAUSE, pause or 0.0)
-            return Result(False, failure, delivered, self._log.status, pause, self._treatment == "never")
+    def failure(self, detail: str, treatment: Treatment = "again") -> Result:
+        """Return the result if nothing more is sent."""
+        if self._sent:
+            detail = f"{detail} ({self._sent} of {self._parts} parts were sent)"
+        pause = self._log.retry_after
+        if treatment == "slowly":
+            pause = max(SLOW_PAUSE, pause or 0.0)
+        return Result(False, detail, self._delivered, self._log.status, pause, treatment == "never")
 
 
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
-from watcher.delivery.retry_after import requested_pause
+from watcher.delivery.statuses import requested_pause
 from watcher.messages.text import visible
 
 

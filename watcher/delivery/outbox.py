@@ -1,4 +1,4 @@
-"""The sending of what is due: one message a channel, all channels side by side, each outcome stored at once.
+"""Sends what is due: one message to each channel, all channels side by side, each outcome stored at once.
 
     rows due → batch (stored) → send, within a deadline → sent | try again later | given up     one transaction each
 
@@ -19,7 +19,7 @@ from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, DeliverySettings
-from watcher.delivery.retry_after import LONGEST_PAUSE
+from watcher.delivery.statuses import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from watcher.store.turn import Claims
 
 MOST_AT_ONCE = 64
-"""Channels that are sent to side by side; their threads mostly wait for the network."""
+"""Channels that get their messages side by side; the threads mostly wait for the network."""
 
 Send = Callable[[Channel, Sequence[Event]], "Result"]
 """Sends events to a channel and returns the result; nothing that a service does makes it raise."""
@@ -77,7 +77,7 @@ def drain(
 
 
 class _Drain(Struct):
-    """One run of `drain`, whose arguments it has."""
+    """One call of `drain`, with its arguments."""
 
     store: "Store"
     claims: "Claims"
@@ -122,7 +122,7 @@ class _Drain(Struct):
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         batch = running.pop(future)
-                        start(batch.channel, self._settle(by_name[batch.channel], batch, future.result()))
+                        start(batch.channel, self._record(by_name[batch.channel], batch, future.result()))
             except BaseException:  # send nothing more that could not be recorded as sent
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -165,11 +165,11 @@ class _Drain(Struct):
             return min(row.next_attempt, now)
         if not row.attempts:  # never later than what would be queued now
             return min(row.next_attempt, due_at(channel.timing, row.kind, now))
-        asked = row.failed is not None and row.failed <= now + SLACK
-        longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if asked else 0))
+        by_request = row.failed is not None and row.failed <= now + SLACK
+        longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if by_request else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
 
-    def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
+    def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
         now = self.clock()
         delivered = {row.event.id for row in batch.deliveries} if result.ok else set(result.delivered)

@@ -104,33 +104,34 @@ class _Split:
         self._sizes = [_bytes(write(item, format)) for item in self._items]
 
     def messages(self) -> list[Message]:
-        whole = self._part(0, self._limit, TITLE_LENGTH)
+        whole = self._part(0, len(self._events), (), 0)
         if len(whole.events) == len(self._events):
             return [whole]
         parts = self._parts(MOST_MESSAGES)
         if sum(len(part.events) for part in parts) < len(self._events):
             parts = self._parts(MOST_MESSAGES - 1, self._summary())
             parts.append(self._names(sum(len(part.events) for part in parts)))
-        return numbered(parts)
+        return with_numbers(parts)
 
     def _parts(self, most: int, summary: Sequence[Block] = ()) -> list[Message]:
         """Return at most `most` messages of the events in their order; they may leave some out.
 
         With a `summary`, which the first begins with, at least one event is left out.
         """
-        limit, title = self._limit - _NUMBER_LENGTH, TITLE_LENGTH - _NUMBER_LENGTH
         parts: list[Message] = []
         start = 0
         while len(parts) < most and start < len(self._events):
             end = len(self._events) - (most - len(parts) if summary else 0)
-            parts.append(self._part(start, limit, title, () if parts else summary, end))
+            parts.append(self._part(start, end, () if parts else summary, _NUMBER_LENGTH))
             start += len(parts[-1].events)
         return parts
 
-    def _part(
-        self, start: int, limit: int, title: int, before: Sequence[Block] = (), end: int | None = None
-    ) -> Message:
-        """Return the message of as many events from `start` on as fit; a single one that does not fit is cut short."""
+    def _part(self, start: int, end: int, before: Sequence[Block], number: int) -> Message:
+        """Return the message of as many of the events as fit; a single one that does not fit is cut short.
+
+        `number` characters of the title and bytes of the message are kept free.
+        """
+        limit, title = self._limit - number, TITLE_LENGTH - number
         most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
         for last in range(start + max(most, 1), start, -1):
             part = self._message(start, last, title, before)
@@ -154,7 +155,7 @@ class _Split:
         return (
             Item(
                 (Span(f"{len(self._events):,} changes", "strong"), Span(f": {', '.join(counts(self._events))}")),
-                ((Span(f"The most important are told in full, the others by name in part {MOST_MESSAGES}."),),),
+                ((Span(f"The most important are shown in full, the others are named in part {MOST_MESSAGES}."),),),
             ),
         )
 
@@ -208,7 +209,7 @@ def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
-def numbered(messages: Sequence[Message]) -> list[Message]:
+def with_numbers(messages: Sequence[Message]) -> list[Message]:
     """Return the messages with their numbers, `(1/3)`, at the end of their titles."""
     return [replace(part, title=f"{part.title} ({number}/{len(messages)})") for number, part in enumerate(messages, 1)]
 

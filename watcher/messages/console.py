@@ -65,7 +65,7 @@ def _price_table(event: Event) -> "Table":
     for name in ("old", "new", "change"):
         table.add_column(name, justify="right")
     table.add_column("")
-    for key in prices.shown(event.prices):
+    for key in prices.keys_to_show(event.prices):
         change = event.prices[key]
         style = "" if change.change is None else "green" if change.change.startswith("-") else "red"
         if change.new == FREE:

@@ -18,13 +18,13 @@ _UNCHANGED = (
     *("list", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort", "sum"),
     "unique",
 )
-"""Filters of Jinja2's as they are: they neither escape nor join texts."""
+"""Jinja2's own filters that neither escape nor join texts."""
 _ON_TEXT = ("capitalize", "lower", "string", "title", "trim", "upper", "wordcount")
-"""Filters of Jinja2's for a text. They get every value as a text, so that None is empty."""
+"""Jinja2's own filters for a text. They get every value as a text, so that None is empty."""
 
 
 def text_of(value: object) -> str:
-    """Return a value as text. Raises TypeError for what has none, such as an event or lists within a list."""
+    """Return a value as text. Raises TypeError for an event, a list of lists and the like."""
     match value:
         case Undefined() | str():
             return str(value)  # raises, saying what is undefined
@@ -47,7 +47,7 @@ def _text_or_markup(value: Any) -> str:
     return value if isinstance(value, Markup) else text_of(value)
 
 
-def _unwritten(filter: str, value: Any) -> str:
+def _plain_text(filter: str, value: Any) -> str:
     if isinstance(value, Markup):
         raise TypeError(f"{filter} would break the markup of this text; use it on a part of an event")
     return text_of(value)
@@ -62,11 +62,11 @@ def _indent(value: Any, width: int = 4, first: bool = False) -> str:
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    return _unwritten("replace", value).replace(text_of(old), text_of(new))
+    return _plain_text("replace", value).replace(text_of(old), text_of(new))
 
 
 def _truncate(value: Any, length: int = 80, end: str = "…") -> str:
-    text, end = _unwritten("truncate", value), text_of(end)
+    text, end = _plain_text("truncate", value), text_of(end)
     return text if len(text) <= length else text[: max(length - len(end), 0)].rstrip() + end
 
 
@@ -116,4 +116,4 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "replace": _replace,
     "truncate": _truncate,
 }
-"""All but those that escape: `Environment` has them."""
+"""All filters but those that escape, which `Environment` adds."""

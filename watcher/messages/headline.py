@@ -48,40 +48,30 @@ def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     test = TEST if all(map(is_sample, events)) else ""
     if len(events) == 1:
         return _cut(test + _sentence(events[0]), limit)
-    full = test + ", ".join(_parts(events, _SHOWN_SINGLY))
-    return full if len(full) <= limit else _cut(test + ", ".join(_parts(events, 0)), limit)
+    full = test + ", ".join(counts(events, _SHOWN_SINGLY))
+    return full if len(full) <= limit else _cut(test + ", ".join(counts(events)), limit)
 
 
-def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
+def counts(events: Sequence[Event], singly: int = 0) -> Iterator[str]:
+    """Yield the number of events of each kind in words: `2 expired`, `14 new`; no more than `singly` prices by name."""
     for kind in KINDS:
         group = [event for event in events if event.kind == kind]
         if not group:
             continue
         if kind == "repriced" and len(group) <= singly:
-            yield from (f"{short_name(event)} {_price_news(event)}" for event in group)
+            yield from map(brief, group)
         elif kind == "retargeted":
             yield f"{len(group)} retargeted"
         else:
             yield f"{f'{len(group)} ' if kind in CHANGE_KINDS else ''}{HEADINGS[kind].lower()}"
 
 
-def counts(events: Sequence[Event]) -> list[str]:
-    """Return the number of events of each kind in words: `["2 expired", "14 new"]`."""
-    return list(_parts(events, 0))
-
-
 def brief(event: Event) -> str:
     """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
-    name = short_name(event)
-    match event.kind:
-        case _ if event.model is None:
-            return clean(event.name, 60)
-        case "repriced":
-            return f"{name} {_price_news(event)}"
-        case "expiring":
-            return f"{name} {deadline(event)}"
-        case _:
-            return name
+    if event.model is None:
+        return clean(event.name, 60)
+    news = {"repriced": _price_news, "expiring": deadline}.get(event.kind)
+    return f"{short_name(event)} {news(event)}" if news else short_name(event)
 
 
 def shorten(title: str, limit: int) -> str:

@@ -93,7 +93,7 @@ def in_order(prices: Mapping[str, object]) -> list[str]:
     return sorted(prices, key=rank)
 
 
-def shown(changes: Mapping[str, PriceChange]) -> list[str]:
+def keys_to_show(changes: Mapping[str, PriceChange]) -> list[str]:
     """Return the keys to show, in order: without those whose window shows the same change in the same figures."""
     return [
         key

@@ -1,7 +1,7 @@
 """Jinja2 for the templates of users: its sandbox, escaping for the channel's format, and bounds on length and time.
 
-Jinja2's own autoescaping knows HTML alone. So every value is escaped here, where it is put out or joined with markup;
-`Markup` is what is already written in the channel's format.
+Jinja2's own autoescaping knows HTML alone. So every value is escaped here, when it is printed or joined with markup;
+`Markup` marks a text that is already in the channel's format.
 
 Imported only when there is a template: Jinja2 takes 74 ms to import.
 """
@@ -34,11 +34,11 @@ MAX_OUTPUT = 512 * 1024
 """Characters of one rendering: more than all messages of one sending may hold."""
 
 _NAME = "<template>"
-"""What Jinja2 calls the file of a template that is in none."""
+"""Jinja2's name for the file of a template that is not in a file."""
 
 
 def render(source: str, variables: Mapping[str, Any], format: Format, deadline: float) -> str:
-    """Return the text that the template gives, escaped for `format`.
+    """Return the rendered template, with every value escaped for `format`.
 
     `deadline` is a moment of the monotonic clock. Every turn of a loop and every call check it.
 
@@ -56,7 +56,7 @@ def render(source: str, variables: Mapping[str, Any], format: Format, deadline: 
             size += len(piece)
             if size > MAX_OUTPUT:
                 raise SecurityError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
-    except Exception as error:  # whatever Python and Jinja2 raise at what a user may write
+    except Exception as error:  # a template can make Python and Jinja2 raise anything
         raise _problem(error) from None
     return "".join(pieces).encode(errors="replace").decode()
 
@@ -72,7 +72,7 @@ def _problem(error: Exception) -> TemplateFailedError:
 
 
 class _Missing(StrictUndefined):
-    """What is not there. Any use of it is an error, which names what the template could have meant."""
+    """A name that does not exist. Any use of it is an error that lists the names there are."""
 
     @property
     def _undefined_message(self) -> str:
@@ -156,12 +156,12 @@ class Environment(ImmutableSandboxedEnvironment):
             return self.concatenate((left, right))
         if operator == "%" and isinstance(left, str):
             raise SecurityError("'%' is for numbers; join texts with ~")
-        if operator == "**":  # 9**9**9 is one step of hours, in which no thread of the process can run
+        if operator == "**":  # 9**9**9 takes hours, and no other thread can run meanwhile
             raise SecurityError("'**' is not available")
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, parts: Iterable[Any]) -> str:
-        """Return the parts as one text; where one of them is markup, the others are escaped."""
+        """Return the parts as one text; if one of them is markup, the others are escaped."""
         parts = list(parts)
         if any(isinstance(part, Markup | Link) for part in parts):
             return _markup("".join(map(self.escape, parts)))

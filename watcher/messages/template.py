@@ -70,7 +70,7 @@ def _log_once(channel: str, error: str) -> None:
 
 def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
     """Yield the options of a channel that hold a wrong template, each with its problem."""
-    for key, given in _given(channel.template):
+    for key, given in _templates(channel.template):
         try:
             problem = check_template(_source(given), {*channel.rules.events, *UNASKED_KINDS})
         except TemplateFailedError as error:
@@ -96,7 +96,7 @@ def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
     return None
 
 
-def _given(template: Template) -> Iterator[tuple[Key, str | Path]]:
+def _templates(template: Template) -> Iterator[tuple[Key, str | Path]]:
     keys: tuple[Key, ...] = ("title_template", "body_template", "body_template_file")
     for key in keys:
         if (given := getattr(template, key)) is not None:
@@ -121,7 +121,7 @@ class _Rendering:
 
     def __init__(self, channel: Channel, format: Format, limit: int, deadline: float) -> None:
         self._channel = channel.name
-        self._templates = dict(_given(channel.template))
+        self._templates = dict(_templates(channel.template))
         self._format = format
         self._limit = limit
         self._deadline = deadline
@@ -129,21 +129,21 @@ class _Rendering:
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
         if self._templates.keys() == {"title_template"}:
-            parts = self._titled(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM))
+            parts = self._with_titles(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM))
             if any(part.size > self._limit for part in parts):
                 raise TemplateFailedError(f"its title is longer than the {self._limit:,} that the service takes")
             return parts
         events = builder.in_order(events)
         for count in range(1, min(len(events), MOST_MESSAGES) + 1):
             ends = [len(events) * number // count for number in range(count + 1)]
-            parts = self._titled([self._with_body(events[start:end]) for start, end in pairwise(ends)])
+            parts = self._with_titles([self._with_body(events[start:end]) for start, end in pairwise(ends)])
             if all(part.size <= self._limit for part in parts):
                 return parts
         if len(events) > MOST_MESSAGES:
             raise TemplateFailedError(f"so many events in it would be more than {MOST_MESSAGES} messages")
         raise TemplateFailedError(f"one event in it is longer than the {self._limit:,} that the service takes")
 
-    def _titled(self, parts: Sequence[Message]) -> Sequence[Message]:
+    def _with_titles(self, parts: Sequence[Message]) -> Sequence[Message]:
         """Return the messages with the channel's titles, numbered where there are several."""
         several = len(parts) > 1
         titled = []
@@ -152,7 +152,7 @@ class _Rendering:
             title = self._render("title_template", built_in) if "title_template" in self._templates else ""
             limit = TITLE_LENGTH - (len(_NUMBER) if several else 0)
             titled.append(replace(part, title=shorten(title or built_in.title, limit)))
-        return builder.numbered(titled) if several else titled
+        return builder.with_numbers(titled) if several else titled
 
     def _with_body(self, events: Sequence[Event]) -> Message:
         """Return one message of any length with the channel's body."""

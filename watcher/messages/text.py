@@ -51,7 +51,7 @@ def visible(text: object, limit: int = MAX_LENGTH) -> str:
 
 def _shown(raw: str) -> str:
     raw = _ANSI.sub("", raw)
-    kept: list[str] = []
+    shown: list[str] = []
     marks = 0
     for char in _SPACES.sub(" ", raw):
         category = unicodedata.category(char)
@@ -59,8 +59,8 @@ def _shown(raw: str) -> str:
             continue
         marks = marks + 1 if category.startswith("M") else 0
         if marks <= _MAX_MARKS:
-            kept.append(char)
-    return "".join(kept)
+            shown.append(char)
+    return "".join(shown)
 
 
 def page(model_id: str) -> str:

@@ -51,7 +51,7 @@ def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
     if moved is not None:
         old, new = (Span(value_text("", value), "code") for value in (moved.old, moved.new))
         yield (Span("was "), old, Span(", now "), new)
-    for key in prices.shown(event.prices) if with_prices else ():
+    for key in prices.keys_to_show(event.prices) if with_prices else ():
         yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
         shown_above = change is moved or (event.kind == "expiring" and path.endswith("expiration_date"))
