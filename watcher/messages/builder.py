@@ -181,22 +181,19 @@ class _Split:
 
 def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
     """Return one message with the news, a line for each event, and how many events it has no room for."""
-    length = TITLE_LENGTH
-    title = headline(events)
-    while (room := limit - _bytes(title_line(title, format)) - 2) < 0 and length >= 10:
-        length //= 2
+    for length in (TITLE_LENGTH, 60, 30, 15, 7):
         title = headline(events, length)
-    lines: list[str] = []
-    for event in events if len(events) > 1 else ():
-        line = title_line(headline((event,)), format)
-        left = len(events) - len(lines) - 1
-        more = [f"+{left:,} more"] if left else []
-        if _bytes("\n".join([*lines, line, *more])) > room:
-            more = [f"+{left + 1:,} more"]
-            lines += more if _bytes("\n".join([*lines, *more])) <= room else []
+        room = limit - _bytes(title_line(title, format)) - 2
+        if room >= 0:
             break
-        lines.append(line)
-    return Message(title, "\n".join(lines), format, events)
+    lines = [title_line(headline((event,)), format) for event in events] if len(events) > 1 else []
+
+    def body(shown: int) -> str:
+        more = [f"+{len(lines) - shown:,} more"] if shown < len(lines) else []
+        return "\n".join([*lines[:shown], *more])
+
+    text = body(bisect_right(range(1, len(lines) + 1), room, key=lambda shown: _bytes(body(shown))))
+    return Message(title, text if _bytes(text) <= room else "", format, events)
 
 
 def message(title: str, blocks: Iterable[Block], events: tuple[Event, ...], format: Format) -> Message:

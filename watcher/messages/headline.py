@@ -47,9 +47,9 @@ def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
     test = TEST if all(map(is_sample, events)) else ""
     if len(events) == 1:
-        return _cut(test + _sentence(events[0]), limit)
+        return shorten(test + _sentence(events[0]), limit)
     full = test + ", ".join(counts(events, _SHOWN_SINGLY))
-    return full if len(full) <= limit else _cut(test + ", ".join(counts(events)), limit)
+    return full if len(full) <= limit else shorten(test + ", ".join(counts(events)), limit)
 
 
 def counts(events: Sequence[Event], singly: int = 0) -> Iterator[str]:
@@ -75,13 +75,17 @@ def brief(event: Event) -> str:
 
 
 def shorten(title: str, limit: int) -> str:
-    """Return a title within the limit, cut between words; the number of a part stays."""
+    """Return a title within the limit, cut between words where there are any; the number of a part stays."""
     if len(title) <= limit:
         return title
-    number = _NUMBER.search(title)
-    if number is None:
-        return _cut(title, limit)
-    return _cut(title[: number.start()], limit - len(number[0])) + number[0]
+    match = _NUMBER.search(title)
+    number = match[0] if match else ""
+    text = title.removesuffix(number)
+    end = limit - len(number) - 1
+    head = text[:end]
+    if text[end] != " " and " " in head[end // 2 :]:
+        head = head.rsplit(" ", 1)[0]
+    return f"{head.rstrip(' ,:')}…{number}"
 
 
 def _sentence(event: Event) -> str:
@@ -121,13 +125,3 @@ def _price_news(event: Event) -> str:
         if change:
             return prices.percentage(change, 0)
     return "has a new price"
-
-
-def _cut(text: str, limit: int) -> str:
-    """Return the text within the limit, cut between words where there are any."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    if text[limit - 1] != " " and " " in head[limit // 2 :]:
-        head = head.rsplit(" ", 1)[0]
-    return head.rstrip(" ,:") + "…"

@@ -44,23 +44,18 @@ def visible(text: object, limit: int = MAX_LENGTH) -> str:
     """Return the visible characters of the text on one line, clipped; `clean` breaks up mentions and links as well."""
     raw = str(text)[: limit * 50]
     if not (raw.isascii() and raw.isprintable()):
-        raw = _shown(raw)
+        chars: list[str] = []
+        marks = 0
+        for char in _SPACES.sub(" ", _ANSI.sub("", raw)):
+            category = unicodedata.category(char)
+            if category in _UNSEEN:
+                continue
+            marks = marks + 1 if category.startswith("M") else 0
+            if marks <= _MAX_MARKS:
+                chars.append(char)
+        raw = "".join(chars)
     line = " ".join(raw.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def _shown(raw: str) -> str:
-    raw = _ANSI.sub("", raw)
-    shown: list[str] = []
-    marks = 0
-    for char in _SPACES.sub(" ", raw):
-        category = unicodedata.category(char)
-        if category in _UNSEEN:
-            continue
-        marks = marks + 1 if category.startswith("M") else 0
-        if marks <= _MAX_MARKS:
-            shown.append(char)
-    return "".join(shown)
 
 
 def page(model_id: str) -> str:
