@@ -46,7 +46,7 @@ def test_a_field_that_the_url_renames_or_sets_itself_stays_the_users(sink: Sink)
 def test_services_on_loopback_get_the_news(sink: Sink, scheme: str) -> None:
     path = {"ntfy": "topic", "gotify": "AbCdEf123", "mmost": "3ccdd113474722377935511fc85d3dd4"}.get(scheme, "hook")
     assert send_events(f"{scheme}://{sink.address}/{path}", [EXPIRED]).ok
-    assert b"deepseek-r1-0528" in sink.requests[-1][2]
+    assert b"deepseek-r1-0528" in sink.requests[-1].body
 
 
 @pytest.mark.parametrize(
