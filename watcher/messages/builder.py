@@ -23,7 +23,8 @@ MOST_MESSAGES = 5
 
 _SHORT_ID = 8
 _SHOWN_IDS = 12
-_NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
+NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
+"""Characters of the number at the end of a title."""
 _TERSE_LIMIT = 600
 """Below this many bytes (a text message, a pager) a message is one line an event."""
 
@@ -79,9 +80,9 @@ def compose_within(events: Sequence[Event], format: Format, limit: int) -> list[
     Bytes, since that is at least what any service counts: some count characters, some UTF-16, some bytes.
 
     They are split between events, never inside one, and numbered `(1/3)` in the title. An event that is too long
-    by itself is cut short at the end of a line, and says so. Where that would take more messages, the first begins
-    with a summary and the most important events in full, and the last message names the others, as far as
-    there is room, and says how to list them all. Every event belongs to one of the messages.
+    by itself is cut short at the end of a line, and says so. If more messages were needed, the first begins with a
+    summary and the most important events in full. The last one then names as many others as there is room for, and says
+    how to list them all. Every event belongs to one of the messages.
     """
     if is_terse(format, limit):
         return [_terse(in_order(events), format, limit)]
@@ -122,7 +123,7 @@ class _Split:
         start = 0
         while len(parts) < most and start < len(self._events):
             end = len(self._events) - (most - len(parts) if summary else 0)
-            parts.append(self._part(start, end, () if parts else summary, _NUMBER_LENGTH))
+            parts.append(self._part(start, end, () if parts else summary, NUMBER_LENGTH))
             start += len(parts[-1].events)
         return parts
 
@@ -162,7 +163,7 @@ class _Split:
     def _names(self, start: int) -> Message:
         """Return the message that names the events from `start` on, as many as there is room for."""
         rest = self._events[start:]
-        title = headline(rest, TITLE_LENGTH - _NUMBER_LENGTH)
+        title = headline(rest, TITLE_LENGTH - NUMBER_LENGTH)
         count = Counter(event.kind for event in rest)
         first = min(event.at for event in self._events).astimezone(UTC)
         command = Span(f"watcher changes --since {first:%Y-%m-%dT%H:%MZ}", "code")
@@ -175,7 +176,7 @@ class _Split:
             more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
             return message(title, [*blocks, Item((Span(more), command)), Note(reference(rest))], rest, self._format)
 
-        limit = self._limit - _NUMBER_LENGTH
+        limit = self._limit - NUMBER_LENGTH
         return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))
 
 

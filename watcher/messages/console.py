@@ -50,7 +50,7 @@ def print_events(events: Sequence[Event], output: IO[str]) -> None:
 
 
 def _rich(spans: Line) -> "Text":
-    """Return the spans as rich text: given so, nothing in them is read as rich's markup."""
+    """Return the spans as rich text, in which nothing is read as rich's markup."""
     from rich.text import Text
 
     return Text.assemble(*((span.text, _STYLES[span.style]) for span in spans))

@@ -143,7 +143,7 @@ def _telegram_span(span: Span) -> str:
     return f"<b>{text}</b>" if span.style in ("strong", "good", "bad") else text
 
 
-# Inline styles are for light mode, which every mail program shows; the classes are for dark mode, where it is known.
+# Inline styles are for light mode, which every mail program shows. The classes are for programs that know dark mode.
 _DARK = (
     ":root{color-scheme:light dark}"
     "@media (prefers-color-scheme:dark){"

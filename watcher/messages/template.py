@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from watcher.catalog.model import KINDS, UNASKED_KINDS, Event, Kind
 from watcher.config.settings import Channel, Template
 from watcher.messages import builder
-from watcher.messages.builder import MOST_MESSAGES, Composer, Message, compose, compose_within
+from watcher.messages.builder import MOST_MESSAGES, NUMBER_LENGTH, Composer, Message, compose, compose_within
 from watcher.messages.document import Format, Note, frame, write, write_all
 from watcher.messages.headline import TITLE_LENGTH, shorten
 from watcher.messages.sample import sample_events
@@ -30,13 +30,10 @@ from watcher.messages.variables import view
 SECONDS = 2.0
 """For all messages of one sending."""
 
-_NUMBER = f" ({MOST_MESSAGES}/{MOST_MESSAGES})"
 _OTHER_TITLE_ROOM = 2 * TITLE_LENGTH
 """Bytes that a title of the channel's own may need more than the built-in one."""
 _READ_CHARACTERS = 64 * 1024 + 1
 """Characters of a file that are read: one more than a template may have."""
-
-_logger = getLogger("watcher")
 
 Key = Literal["title_template", "body_template", "body_template_file"]
 
@@ -65,18 +62,18 @@ def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECO
 
 @cache
 def _log_once(channel: str, error: str) -> None:
-    _logger.warning("channel %s: its template failed, the built-in text is sent: %s", channel, error)
+    getLogger("watcher").warning("channel %s: its template failed, the built-in text is sent: %s", channel, error)
 
 
 def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
     """Yield the options of a channel that hold a wrong template, each with its problem."""
-    for key, given in _templates(channel.template):
+    for key, text_or_file in _templates(channel.template):
         try:
-            problem = check_template(_source(given), {*channel.rules.events, *UNASKED_KINDS})
+            problem = check_template(_source(text_or_file), {*channel.rules.events, *UNASKED_KINDS})
         except TemplateFailedError as error:
             problem = str(error)
         if problem is not None:
-            yield key, f"{given}: {problem}" if isinstance(given, Path) else problem
+            yield key, f"{text_or_file}: {problem}" if isinstance(text_or_file, Path) else problem
 
 
 def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
@@ -99,16 +96,16 @@ def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
 def _templates(template: Template) -> Iterator[tuple[Key, str | Path]]:
     keys: tuple[Key, ...] = ("title_template", "body_template", "body_template_file")
     for key in keys:
-        if (given := getattr(template, key)) is not None:
-            yield key, given
+        if (source := getattr(template, key)) is not None:
+            yield key, source
 
 
-def _source(given: str | Path) -> str:
+def _source(text_or_file: str | Path) -> str:
     """Return the text of a template. Raises TemplateFailedError if its file cannot be read."""
-    if isinstance(given, str):
-        return given
+    if isinstance(text_or_file, str):
+        return text_or_file
     try:
-        with given.open(encoding="utf-8-sig") as file:
+        with text_or_file.open(encoding="utf-8-sig") as file:
             return file.read(_READ_CHARACTERS)
     except UnicodeDecodeError:
         raise TemplateFailedError("not UTF-8 text") from None
@@ -150,7 +147,7 @@ class _Rendering:
         for part in parts:
             built_in = compose(part.events, Format.TEXT)
             title = self._render("title_template", built_in) if "title_template" in self._templates else ""
-            limit = TITLE_LENGTH - (len(_NUMBER) if several else 0)
+            limit = TITLE_LENGTH - (NUMBER_LENGTH if several else 0)
             titled.append(replace(part, title=shorten(title or built_in.title, limit)))
         return builder.with_numbers(titled) if several else titled
 

@@ -31,9 +31,9 @@ _MAX_MARKS = 2
 def clean(text: object, limit: int = MAX_LENGTH) -> str:
     """Return a stranger's text as one visible line without working mentions and links.
 
-    Controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates are removed, white space
-    is single spaces, what is longer than `limit` is clipped. `@everyone`, `<!channel>` and addresses get a zero-width
-    space where a service would have recognised them.
+    It removes controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates, and replaces
+    white space by single spaces. It clips the text to `limit` characters. `@everyone`, `<!channel>` and addresses get a
+    zero-width space, so that no service recognises them.
     """
     line = visible(text, limit)
     line = _MENTION.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, line)

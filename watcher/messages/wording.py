@@ -47,14 +47,14 @@ def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
         yield (Span(f"{_sentence_case(deadline(event))}{_on(event)}"),)
     if event.kind == "expired":
         yield (Span("No longer in the catalogue"),)
-    moved = target(event)
-    if moved is not None:
-        old, new = (Span(value_text("", value), "code") for value in (moved.old, moved.new))
+    goal = target(event)
+    if goal is not None:
+        old, new = (Span(value_text("", value), "code") for value in (goal.old, goal.new))
         yield (Span("was "), old, Span(", now "), new)
     for key in prices.keys_to_show(event.prices) if with_prices else ():
         yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
-        shown_above = change is moved or (event.kind == "expiring" and path.endswith("expiration_date"))
+        shown_above = change is goal or (event.kind == "expiring" and path.endswith("expiration_date"))
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
         if not shown_above and change.old != change.new:
             yield _field_line(path, change)
