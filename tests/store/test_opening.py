@@ -16,7 +16,7 @@ from watcher.store.store import Store
 
 OPEN_TOGETHER = """
 import json, sys
-import alembic.command
+
 from watcher.store.store import Store
 print("ready", flush=True)
 sys.stdin.readline()

@@ -27,7 +27,7 @@ def channel_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the ids of models that begin so, if the database is a file: no server is waited for."""
-    from watcher.store.glance import model_ids as known
+    from watcher.store.file import model_ids as known
 
     return _safe(known(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST))
 

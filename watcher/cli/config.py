@@ -97,7 +97,7 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
 def _names_nothing(config: Config) -> Iterator[str]:
     """Yield a sentence for each pattern that names none of the models in the database: nothing would be told of it."""
     from watcher.rules.rules import named
-    from watcher.store.glance import model_ids
+    from watcher.store.file import model_ids
 
     try:
         known = model_ids(config.store.url.reveal(), PATIENCE, "", MOST)

@@ -14,8 +14,7 @@ from watcher.cli.setup import open_store, with_console
 from watcher.cli.table import counted, print_json, sized
 from watcher.cli.time_arguments import When, ahead, format_time
 from watcher.config import Config
-from watcher.store.glance import SLACK
-from watcher.store.records import Poll
+from watcher.store.records import SLACK, Poll
 
 if TYPE_CHECKING:
     from watcher.store.outbox import Condition

@@ -40,7 +40,7 @@ def format_time(moment: datetime) -> str:
 
 def ahead(session: "Session", now: datetime) -> str | None:
     """Return a line about records that lie in the future; None if there are none."""
-    from watcher.store.glance import SLACK
+    from watcher.store.records import SLACK
 
     number, last = session.history.after(now + SLACK)
     if last is None:
