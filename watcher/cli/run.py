@@ -34,7 +34,7 @@ def run(ctx: click.Context, style: str) -> None:
     from watcher.daemon import logs
     from watcher.daemon.clock import Clock
     from watcher.daemon.health_ping import Pings
-    from watcher.daemon.main import Daemon, hear_signals, leave
+    from watcher.daemon.main import Daemon, handle_signals, leave
     from watcher.daemon.systemd import Notify
 
     state: Context = ctx.obj
@@ -48,7 +48,7 @@ def run(ctx: click.Context, style: str) -> None:
         return _load(path)
 
     daemon = Daemon(load, Notify(os.environ), Pings(os.environ, log.warning), Clock())
-    hear_signals(daemon)
+    handle_signals(daemon)
     try:
         finished = daemon.run()
     except WatcherError as error:
