@@ -75,8 +75,8 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
 
     The copy is one file, shows one moment, and is checked.
     """
-    from watcher.store.backup import copy_database
     from watcher.store.examine import check_ours
+    from watcher.store.file import copy_database
     from watcher.store.store import Store
 
     path = Store(state.load().store.url.reveal()).file
@@ -107,7 +107,7 @@ def vacuum(state: Context) -> None:
 @click.pass_obj
 def upgrade(state: Context) -> None:
     """Bring the database to this version's schema. It is copied before; any other command does so, too."""
-    with _existing(state) as store:
+    with open_store(state.load()) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
         click.echo(f"schema {opened.after} is this version's")
