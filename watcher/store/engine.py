@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
 from watcher.store.backend import WRITES, Backend, translate_errors
 from watcher.store.documents import DamagedError
+from watcher.store.file import file_of
 from watcher.store.maintenance import Maintenance
 from watcher.store.postgresql import Postgresql
 from watcher.store.revisions import REVISIONS
@@ -46,7 +47,7 @@ def backend_of(url: str) -> Backend:
     except ArgumentError:
         raise ConfigError("store.url is not a database URL such as sqlite:////var/lib/watcher.db") from None
     if parsed.drivername == "sqlite":
-        return Sqlite(parsed)
+        return Sqlite(parsed, file_of(url))
     if parsed.drivername == "postgresql":
         return Postgresql(parsed)
     known = "sqlite:////path/to/file.db or postgresql://user@host/database"

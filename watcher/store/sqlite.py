@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
-from watcher.store.file import copy_database, file_of, read_only
+from watcher.store.file import copy_database, read_only
 from watcher.store.maintenance import check_pages
 
 _LEAST_ROOM = 64 * 1024
@@ -37,10 +37,10 @@ _ADVICE = {
 class Sqlite(Backend):
     """A file, or a database in memory."""
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
-        self._file = file_of(f"sqlite:///{url.database or ''}")
-        self.name = url.database or ":memory:"
+    def __init__(self, url: URL, file: Path | None) -> None:
+        self._url = url if file is None else URL.create("sqlite", database=str(file))  # a % in a path is just that
+        self._file = file
+        self.name = self._url.database or ":memory:"
 
     def engine(self, busy_seconds: float) -> Engine:
         # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
