@@ -106,6 +106,6 @@ def test_with_and_without_it_all_is_the_same(seed: int, empty: Path, tmp_path: P
             shown = changed_somehow(shown, dice)
         if dice.random() < 0.05:
             fed = [*fed, f"fed/f{dice.randrange(10**9)}"]
-    assert worlds[0].store.taken > 10
+    assert worlds[0].store.taken >= 3, "the shortcut was taken"
     for world in worlds:
         world.store.close()
