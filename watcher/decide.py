@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from watcher.catalog import guard
 from watcher.catalog.decision import Decision, Fetched, Known, SourceState
-from watcher.catalog.feed import judge_feed, unknown_to
+from watcher.catalog.feed import decide_feed, unknown_to
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
 from watcher.config.settings import Config, SourceSettings
@@ -70,7 +70,7 @@ def _with_feed(decision: Decision, known: Known, fetched: Fetched, config: Confi
     refusal = None if baseline else guard.check_feed(len(unknown), len(states), config.announce)
     if refusal is not None:
         return replace(decision, feed_error=refusal.reason)
-    changed, events = judge_feed(unknown, now=now, baseline=baseline)
+    changed, events = decide_feed(unknown, now=now, baseline=baseline)
     return replace(
         decision,
         feed=SourceState(feed_query(config.source), "", fetched.feed_digest, len(fetched.feed)),

@@ -1,4 +1,4 @@
-"""The whole decision over recorded snapshots, with their own clock: what would have been announced, and when."""
+"""Deciding about recorded snapshots, each at its own time: what would have been announced, and when."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -15,22 +15,22 @@ class Recorded(Protocol):
 
     @property
     def at(self) -> datetime:
-        """When."""
+        """The time."""
 
     @property
     def body(self) -> bytes:
-        """What."""
+        """The body."""
 
 
 class Replay:
-    """Decides about captures one after the other, keeping in memory what a store would keep."""
+    """Decides about one capture after the other, with a memory in place of a store."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.known = Known()
 
     def run(self, captures: Iterable[Recorded]) -> Iterator[tuple[datetime, Decision]]:
-        """Yield the time of each capture and what follows from it; the first that is believed is the baseline."""
+        """Yield the time of each capture and its decision; the first that is believed is the baseline."""
         for capture in captures:
             try:
                 fetched = Fetched(read([capture.body]))
@@ -39,7 +39,7 @@ class Replay:
             yield capture.at, self._decide(capture.at, fetched)
 
     def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Decision:
-        """Decide about what was shown at a time. `trusted`: it was believed before, so it is believed now."""
+        """Decide about one snapshot. A `trusted` one was believed before, so it is believed again."""
         return self._decide(at, Fetched(snapshot, count=snapshot.total if trusted else None))
 
     def _decide(self, at: datetime, fetched: Fetched) -> Decision:

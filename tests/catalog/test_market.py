@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.catalog.history import DAY, HOUR, UNDAMPED, Document, World, many, model
 from tests.catalog.test_traps import ALL_PRICES, news_of
 from watcher.catalog.event import offer
+from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_free, prices_of
 from watcher.catalog.reading import normalise
+from watcher.catalog.settle import Moment
+from watcher.catalog.state import ModelState
 
 # Weekdays
 
@@ -392,16 +396,22 @@ def test_a_price_that_jumps_and_comes_back_within_the_stillness_that_it_needs_is
 
 
 def test_restlessness_halves_in_fourteen_days() -> None:
-    policy = Policy()
     at = DAY + timedelta(days=14)
-    assert policy.stillness(3 * HOUR, [], at) == 3 * HOUR
-    assert policy.stillness(3 * HOUR, [at], at) == 9 * HOUR
-    assert policy.stillness(3 * HOUR, [DAY], at) == 3 * HOUR * 3**0.5
-    assert policy.stillness(3 * HOUR, [DAY, DAY], at) == 9 * HOUR
-    assert policy.stillness(timedelta(), [at], at) == 6 * HOUR
-    assert policy.stillness(3 * HOUR, [at] * 9, at) == 48 * HOUR
-    assert policy.stillness(72 * HOUR, [at], at) == 72 * HOUR
-    assert Policy(settle=timedelta()).stillness(timedelta(), [at] * 9, at) == timedelta()
+
+    def needed(
+        announced: list[datetime], key: str = "pricing", path: str = "pricing.prompt", **policy: Any
+    ) -> timedelta:
+        state = ModelState(Model("a/b", {}), DAY, recent={key: tuple(announced)})
+        return Moment(at, None, replace(Policy(), **policy)).stillness(state, path)
+
+    assert needed([]) == 3 * HOUR
+    assert needed([at]) == 9 * HOUR
+    assert needed([DAY]) == 3 * HOUR * 3**0.5
+    assert needed([DAY, DAY]) == 9 * HOUR
+    assert needed([at], "expiration_date", "expiration_date") == 6 * HOUR
+    assert needed([at] * 9) == 48 * HOUR
+    assert needed([at], settle=72 * HOUR) == 72 * HOUR
+    assert needed([at] * 9, settle=timedelta()) == timedelta()
 
 
 def test_what_was_announced_long_ago_is_forgotten() -> None:

@@ -19,7 +19,7 @@ from watcher.catalog.event import offer
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_price, price_of
 from watcher.catalog.reading import normalise
-from watcher.catalog.settle import next_due
+from watcher.catalog.settle import Moment, next_due
 
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
 ALWAYS = model("always/there")
@@ -116,7 +116,7 @@ def test_announcing_twice_without_a_change_announces_nothing(history: list[Shown
     for shown in history:
         world = shown.onto(world)
         if world.last.outcome == "good":
-            assert announce(world.states, world.now, world.now, policy) == ({}, ())
+            assert announce(world.states, Moment(world.now, world.now, policy)) == ({}, ())
 
 
 @many_examples

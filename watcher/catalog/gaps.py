@@ -1,4 +1,4 @@
-"""What of the list cannot be read: kept between polls, named once, and suspect where it concerns many models."""
+"""The unreadable parts of the list: remembered between polls, reported once, suspect if on many models."""
 
 from collections.abc import Mapping
 
@@ -13,20 +13,20 @@ from watcher.catalog.reading import WHOLE_DOCUMENT, Reading, Snapshot, is_under
 from watcher.catalog.state import ModelStates
 
 _NAMED = 3
-"""Models that are named where more are meant."""
+"""The most models to name in a sentence."""
 
 
 class Gaps(Struct, frozen=True, omit_defaults=True):
     """What could not be read at the last good poll."""
 
     fields: dict[str, tuple[str, ...]] = {}
-    """Path of the API's document → ids of the models whose value cannot be read, so that the last one is kept."""
+    """Path of the API's document → ids of the models whose value is unreadable; their last value is kept."""
     conditions: dict[str, tuple[str, ...]] = {}
-    """Condition in `pricing.overrides` that is not understood → ids of the models that have it."""
+    """Unknown condition in `pricing.overrides` → ids of the models that have it."""
     unnamed: tuple[str, ...] = ()
     """Names, or else digests, of entries without a readable id."""
     suspect: tuple[str, ...] = ()
-    """Fields that cannot be read on many models."""
+    """Fields that are unreadable on many models."""
     announced: dict[str, int] = {}
     """Fields that were announced as suspect → good polls since then in which they were not."""
 
@@ -36,8 +36,8 @@ def after(gaps: Gaps, snapshot: Snapshot, readings: Mapping[str, Reading]) -> Ga
 
     Args:
         gaps: those before.
-        snapshot: what the list showed.
-        readings: the documents that are not as they were before, by id.
+        snapshot: the list of this poll.
+        readings: the new documents in it, by id.
     """
     fields = {model_id: reading.unreadable for model_id, reading in readings.items()}
     conditions = {model_id: reading.conditions for model_id, reading in readings.items()}
@@ -52,12 +52,7 @@ def after(gaps: Gaps, snapshot: Snapshot, readings: Mapping[str, Reading]) -> Ga
 def _updated(
     known: Mapping[str, tuple[str, ...]], snapshot: Snapshot, read: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    if not known and not any(read.values()):
-        return {}
-    result = {
-        name: {model_id for model_id in ids if model_id in snapshot.entries and model_id not in read}
-        for name, ids in known.items()
-    }
+    result = {name: {key for key in ids if key in snapshot.entries and key not in read} for name, ids in known.items()}
     for model_id, names in read.items():
         for name in names:
             result.setdefault(name, set()).add(model_id)
@@ -65,17 +60,17 @@ def _updated(
 
 
 def suspect_fields(gaps: Gaps, states: ModelStates, policy: Policy) -> tuple[str, ...]:
-    """Return the fields that cannot be read on too many of the models that have them, by the limits of `max_gone`."""
+    """Return the fields that are unreadable on too many of the models that have them, by the limits of `max_gone`."""
     present = {model_id: state.model.facets for model_id, state in states.items() if state.present}
     return tuple(
         field
-        for field, ids in _blind(gaps).items()
+        for field, ids in _unreadable(gaps).items()
         if guard.too_many(len(ids), sum(_has(facets, field) or key in ids for key, facets in present.items()), policy)
     )
 
 
-def _blind(gaps: Gaps) -> dict[str, tuple[str, ...]]:
-    """Return the models of which a field says nothing; prices under an unknown condition are such, too."""
+def _unreadable(gaps: Gaps) -> dict[str, tuple[str, ...]]:
+    """Return the models on which each field is unreadable; prices under an unknown condition count as such."""
     doubtful = {model_id for ids in gaps.conditions.values() for model_id in ids}
     both = tuple(sorted(doubtful.union(gaps.fields.get(OVERRIDES, ()))))
     return {**gaps.fields, OVERRIDES: both} if both else gaps.fields
@@ -88,26 +83,26 @@ def _has(facets: Facets, field: str) -> bool:
 
 
 def lines(gaps: Gaps) -> dict[str, str]:
-    """Return a sentence about each gap, by what tells it from another one: a gap that stays is told once."""
-    told = {
+    """Return a sentence about each gap, by a key that stays the same while the gap stays, so it is reported once."""
+    found = {
         f"field {field}": f"{_field(field)} cannot be read of {_models(ids)}; what was known before is kept"
         for field, ids in gaps.fields.items()
     }
     for condition, ids in gaps.conditions.items():
         end = f"prices have a condition that is not understood ({condition}); a price named with it is no news"
         if len(ids) > _NAMED:
-            told[f"condition {condition}"] = f"{_models(ids)}: their {end}"
+            found[f"condition {condition}"] = f"{_models(ids)}: their {end}"
         else:
-            told |= {f"condition {condition} {model_id}": f"{model_id}: its {end}" for model_id in ids}
+            found |= {f"condition {condition} {model_id}": f"{model_id}: its {end}" for model_id in ids}
     if gaps.unnamed:
         entries = "an entry" if len(gaps.unnamed) == 1 else f"{len(gaps.unnamed)} entries"
-        told[f"unnamed {len(gaps.unnamed)}"] = f"{entries} of the list without a readable id: {_listed(gaps.unnamed)}"
-    return told
+        found[f"unnamed {len(gaps.unnamed)}"] = f"{entries} of the list without a readable id: {_listed(gaps.unnamed)}"
+    return found
 
 
 def describe(gaps: Gaps, fields: tuple[str, ...]) -> str:
-    """Return what is announced of fields that cannot be read any more."""
-    return "; ".join(f"{_field(field)} cannot be read of {_models(_blind(gaps)[field])}" for field in fields)
+    """Return the text of the announcement that these fields have become unreadable."""
+    return "; ".join(f"{_field(field)} cannot be read of {_models(_unreadable(gaps)[field])}" for field in fields)
 
 
 def _field(field: str) -> str:

@@ -1,8 +1,6 @@
 """What counts as news, and from when: the settings of `[announce]`, as the pure core takes them."""
 
-import math
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -12,17 +10,11 @@ from watcher.catalog.option import Option
 from watcher.catalog.pricing import PRICE_KEYS, TOKEN_PRICES
 
 HEADLINE_PRICES = TOKEN_PRICES
-"""As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
-
-FORGOTTEN = 6
-"""After so many half-lives, an announcement counts for nothing."""
+"""As a setting: these two or, where tokens cost nothing, the model's other charges."""
 
 
 class Policy(Struct, frozen=True):
-    """Settings of `[announce]`; the defaults are the design's, measured on a recorded archive.
-
-    Damping is the idea of route flap damping, RFC 2439. A Decimal is a fraction.
-    """
+    """Settings of `[announce]`, with defaults measured on a recorded archive. A Decimal is a fraction."""
 
     settle: Annotated[
         timedelta,
@@ -88,14 +80,3 @@ class Policy(Struct, frozen=True):
     fold_share: Annotated[Decimal, "… and on this share of the catalogue, is announced as one event, not many."] = (
         Decimal("0.10")
     )
-
-    def stillness(self, wait: timedelta, announced: Sequence[datetime], now: datetime) -> timedelta:
-        """Return how long a difference must hold still, if ones of its kind were announced at those times.
-
-        That is `wait` × `damping` ^ restlessness, where each announcement adds one to the restlessness. What is
-        announced at once as a rule (`wait` is zero) grows by what a price's stillness grows by.
-        """
-        ages = [(now - at) / self.damping_half_life for at in announced if at <= now]
-        restlessness = sum(math.pow(0.5, age) for age in ages if age < FORGOTTEN)
-        more = (wait or self.settle) * (math.pow(self.damping, restlessness) - 1)
-        return max(wait, min(wait + more, self.damping_most))
