@@ -1,10 +1,10 @@
-"""The past from recorded snapshots: what a store would hold had it watched all along.
+"""Rebuilding the past from recorded snapshots: what a store would hold had the watcher run all along.
 
-The judgement depends on what came before, so a new piece of history is never patched in: all captures, those stored
-and those new, are gone through once more in the order of their times. That is why pieces can come in any order, and
-twice, with the same result.
+Each decision depends on those before it, so new captures cannot simply be added. All captures, stored and new, are
+judged once more in the order of their times. So they can be imported in any order, and twice, with the same result.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
@@ -21,7 +21,7 @@ from watcher.replay import Recorded, Replay
 
 
 class CaptureSeen(NamedTuple):
-    """What one capture showed. `trusted`: it was believed before."""
+    """The list of one capture. `trusted`: it was believed before."""
 
     at: datetime
     snapshot: Snapshot
@@ -39,7 +39,7 @@ class Span(Struct):
 
 
 class RebuiltHistory(Struct):
-    """What the captures tell."""
+    """The history that follows from captures."""
 
     polls: list[tuple[datetime, int]]
     """Time and number of models of each capture that was believed."""
@@ -51,12 +51,12 @@ class RebuiltHistory(Struct):
 
 
 def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: list[str]) -> RebuiltHistory:
-    """Return the history that captures, in the order of their times, tell.
+    """Return the history that follows from captures in the order of their times.
 
-    A capture that is not believed is left out; why goes to `problems`.
+    A capture that is not believed is left out; the reason is added to `problems`.
     """
     run = Replay(replace(config, channels=()))
-    past = RebuiltHistory([], [], [], {}, {})
+    history = RebuiltHistory([], [], [], {}, {})
     open_spans: dict[str, Span] = {}
     for capture in captures:
         decision = run.judge(capture.at, capture.snapshot, trusted=capture.trusted)
@@ -64,22 +64,22 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
             problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {decision.reason}")
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in decision.problems]
-        past.polls.append((capture.at, capture.snapshot.total))
-        past.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
+        history.polls.append((capture.at, capture.snapshot.total))
+        history.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
         for model_id, state in decision.states.items():
-            past.first_seen.setdefault(model_id, capture.at)
+            history.first_seen.setdefault(model_id, capture.at)
             span = open_spans.get(model_id)
-            if span is not None and not (state.present and span.facets == state.model.facets):
+            if span is not None and state.present and span.facets == state.model.facets:
+                continue
+            if span is not None:
                 span.end = capture.at
                 del open_spans[model_id]
-                span = None
-            if state.present and span is None:
+            if state.present:
                 raw = capture.snapshot.entries[model_id].raw
-                span = Span(model_id, capture.at, None, state.model.facets, raw)
-                open_spans[model_id] = span
-                past.spans.append(span)
-    past.states = dict(run.known.states)
-    return past
+                open_spans[model_id] = Span(model_id, capture.at, None, state.model.facets, raw)
+                history.spans.append(open_spans[model_id])
+    history.states = dict(run.known.states)
+    return history
 
 
 def in_order(
@@ -111,17 +111,14 @@ def snapshots(spans: Iterable[Span], times: Iterable[tuple[datetime, int]]) -> I
     """Yield the snapshot at each of the times, put together again from the spans.
 
     Args:
-        spans: what was stored, by their start.
+        spans: what was stored.
         times: time and number of models of each stored capture, in order.
     """
-    waiting = sorted(spans, key=lambda span: span.start)
-    there: dict[str, tuple[Span, Entry]] = {}
-    position = 0
+    waiting = deque(sorted(spans, key=lambda span: span.start))
+    present: dict[str, tuple[Span, Entry]] = {}
     for at, total in times:
-        while position < len(waiting) and waiting[position].start <= at:
-            span = waiting[position]
-            there[span.model] = span, Entry(span.raw, repr((span.model, position)).encode())
-            position += 1
-        for model_id in [key for key, (span, _) in there.items() if span.end is not None and span.end <= at]:
-            del there[model_id]
-        yield CaptureSeen(at, Snapshot({key: entry for key, (_, entry) in there.items()}, total), trusted=True)
+        while waiting and waiting[0].start <= at:
+            span = waiting.popleft()
+            present[span.model] = span, Entry(span.raw, repr((span.model, len(waiting))).encode())
+        present = {key: (span, entry) for key, (span, entry) in present.items() if span.end is None or span.end > at}
+        yield CaptureSeen(at, Snapshot({key: entry for key, (_, entry) in present.items()}, total), trusted=True)
