@@ -19,14 +19,7 @@ from watcher.rules.routing import route
 
 
 def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
-    """Decide what a poll announces, to whom and when.
-
-    Args:
-        known: what is remembered of the polls before.
-        fetched: the answer of the source.
-        config: what counts as news, and who wants it.
-        now: the time of the poll (UTC), when the source was asked.
-    """
+    """Decide what a poll announces, to whom and when; `now` (UTC) is when the source was asked."""
     if known.overtaken:
         return Decision("overtaken", known.list, known.feed)
     decision = Decision("good", known.list, known.feed)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +17,10 @@ from watcher.catalog.model import Event, Facets
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.state import ModelState
 from watcher.config.settings import Config
-from watcher.replay import Recorded, Replay
+from watcher.replay import Replay
+
+if TYPE_CHECKING:
+    from watcher.upstream.archive.members import Capture
 
 
 class CaptureSeen(NamedTuple):
@@ -83,7 +86,7 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
 
 
 def in_order(
-    stored: Iterator[CaptureSeen], recorded: Iterable[Recorded], before: datetime | None, problems: list[str]
+    stored: Iterator[CaptureSeen], recorded: Iterable["Capture"], before: datetime | None, problems: list[str]
 ) -> Iterator[CaptureSeen]:
     """Yield stored and new captures by time; a new one at a stored time, or not before `before`, is left out."""
     last: datetime | None = None
@@ -93,7 +96,7 @@ def in_order(
         last = seen.at
 
 
-def _readable(recorded: Iterable[Recorded], before: datetime | None, problems: list[str]) -> Iterator[CaptureSeen]:
+def _readable(recorded: Iterable["Capture"], before: datetime | None, problems: list[str]) -> Iterator[CaptureSeen]:
     late = 0
     for capture in recorded:
         if before is not None and capture.at >= before:
@@ -108,12 +111,7 @@ def _readable(recorded: Iterable[Recorded], before: datetime | None, problems: l
 
 
 def snapshots(spans: Iterable[Span], times: Iterable[tuple[datetime, int]]) -> Iterator[CaptureSeen]:
-    """Yield the snapshot at each of the times, put together again from the spans.
-
-    Args:
-        spans: what was stored.
-        times: time and number of models of each stored capture, in order.
-    """
+    """Yield the stored snapshots again; `times` has time and number of models of each, in order."""
     waiting = deque(sorted(spans, key=lambda span: span.start))
     present: dict[str, tuple[Span, Entry]] = {}
     for at, total in times:

@@ -2,24 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.catalog.reading import Snapshot, UnreadableError, read
 from watcher.config.settings import Config
 from watcher.decide import after, decide
 
-
-class Recorded(Protocol):
-    """A response body and the time (UTC) it was captured at."""
-
-    @property
-    def at(self) -> datetime:
-        """The time."""
-
-    @property
-    def body(self) -> bytes:
-        """The body."""
+if TYPE_CHECKING:
+    from watcher.upstream.archive.members import Capture
 
 
 class Replay:
@@ -29,7 +20,7 @@ class Replay:
         self.config = config
         self.known = Known()
 
-    def run(self, captures: Iterable[Recorded]) -> Iterator[tuple[datetime, Decision]]:
+    def run(self, captures: Iterable["Capture"]) -> Iterator[tuple[datetime, Decision]]:
         """Yield the time of each capture and its decision; the first that is believed is the baseline."""
         for capture in captures:
             try:

@@ -11,16 +11,7 @@ from msgspec.structs import replace
 from watcher.catalog import price
 from watcher.catalog.model import Facets
 from watcher.catalog.policy import HEADLINE_PRICES
-from watcher.catalog.pricing import (
-    base_path,
-    headline_keys,
-    is_price,
-    is_tier,
-    price_key,
-    price_of,
-    prices_of,
-    tier_tokens,
-)
+from watcher.catalog.pricing import headline_keys, is_price, is_tier, price_key, price_of, prices_of, tier_tokens
 from watcher.catalog.reading import UNREAD, is_under
 
 EXPIRATION = "expiration_date"
@@ -160,7 +151,7 @@ def announce_facets(pending: Mapping[str, Pending], facets: Facets, paths: Itera
     before = announced_facets(facets, pending)
     result = {path: held for path, held in pending.items() if path not in done}
     tiers = [path for path in result if is_tier(path) and is_price(path)]
-    for path in sorted(tiers, key=lambda path: (base_path(path), tier_tokens(path))):
+    for path in sorted(tiers, key=lambda path: (price_key(path), tier_tokens(path))):
         announced = price_of(before, path)
         without = announced_facets(facets, {key: held for key, held in result.items() if key != path})
         if price_of(without, path) == announced:

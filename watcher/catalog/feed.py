@@ -47,12 +47,9 @@ def unknown_to(states: ModelStates, feed: Collection[FeedModel]) -> list[FeedMod
 def decide_feed(
     unknown: Iterable[FeedModel], *, now: datetime, baseline: bool = False
 ) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
-    """Announce models that only the feed knows, marked as not yet listed.
+    """Announce models that only the feed knows (see `unknown_to`), marked as not yet listed.
 
-    Args:
-        unknown: from `unknown_to`.
-        now: the time of the poll (UTC).
-        baseline: this is the first feed that was read, so it is not news. Its models are new once the list has them.
+    A `baseline` is the first feed that was read, so it is not news. Its models are new once the list has them.
     """
     states: dict[str, ModelState] = {}
     events: list[Event] = []

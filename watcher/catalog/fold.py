@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from watcher.catalog import diff, event, price
 from watcher.catalog.model import Event, Facets, FieldChange
-from watcher.catalog.pricing import OVERRIDES, base_path, headline_keys, is_price, is_tier, price_key, prices_of
+from watcher.catalog.pricing import OVERRIDES, headline_keys, is_price, is_tier, price_key, prices_of
 from watcher.catalog.settle import Moment
 from watcher.catalog.state import ModelState, ModelStates
 
@@ -92,7 +92,7 @@ def _publication(path: str, before: Facets, after: Facets) -> _Change | None:
     old, new = before.get(path), after.get(path)
     if is_tier(path):
         without = before if old is None else after
-        stated = any(is_tier(other) and base_path(other) == base_path(path) for other in without)
+        stated = any(is_tier(other) and price_key(other) == price_key(path) for other in without)
         return None if stated or None not in (old, new) else _Change(OVERRIDES, _appeared(old))
     if old is not None and new is not None:
         schedule, plain = (new, old) if price.is_schedule(new) else (old, new)

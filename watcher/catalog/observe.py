@@ -24,12 +24,8 @@ def observe(
     A model is present while an entry without a readable id has its name. If such an entry came when a model went, it
     may be that model, so this poll does not count as one without it.
 
-    Args:
-        states: every model known so far, by id.
-        snapshot: a believable list.
-        moment: the time of the poll.
-        unnamed: `Snapshot.unnamed` of the last good poll.
-        fresh: whether the snapshot is younger than the poll before; otherwise it confirms no absence.
+    `unnamed` is `Snapshot.unnamed` of the last good poll. A snapshot that is not `fresh` is older than the poll before,
+    and confirms no absence.
     """
     changed: dict[str, ModelState] = {}
     readings: dict[str, Reading] = {}

@@ -12,6 +12,8 @@ from watcher.catalog.pricing import PRICE_KEYS, TOKEN_PRICES
 HEADLINE_PRICES = TOKEN_PRICES
 """As a setting: these two or, where tokens cost nothing, the model's other charges."""
 
+AT_ONCE = timedelta()
+
 
 class Policy(Struct, frozen=True):
     """Settings of `[announce]`, with defaults measured on a recorded archive. A Decimal is a fraction."""
@@ -26,14 +28,10 @@ class Policy(Struct, frozen=True):
         "The same for other fields: context length, modalities, parameters, name, …",
         Option(follows="settle", default_doc="as settle"),
     ] = timedelta(hours=3)
-    settle_new: Annotated[timedelta, "The same for a new model."] = timedelta()
-    settle_returned: Annotated[timedelta, "The same for an expired model that is back."] = timedelta()
-    settle_expiring: Annotated[timedelta, "The same for an expiration date that was set, moved or withdrawn."] = (
-        timedelta()
-    )
-    settle_retargeted: Annotated[timedelta, "The same for an alias, or an id, that leads to another model."] = (
-        timedelta()
-    )
+    settle_new: Annotated[timedelta, "The same for a new model."] = AT_ONCE
+    settle_returned: Annotated[timedelta, "The same for an expired model that is back."] = AT_ONCE
+    settle_expiring: Annotated[timedelta, "The same for an expiration date that was set, moved or withdrawn."] = AT_ONCE
+    settle_retargeted: Annotated[timedelta, "The same for an alias, or an id, that leads to another model."] = AT_ONCE
     damping: Annotated[
         int,
         "By how much each recent announcement of its kind lengthens what a model's next one must hold still; 1: off.",

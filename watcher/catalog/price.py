@@ -191,13 +191,11 @@ def is_material(old: str, new: str, threshold: Decimal) -> bool:
 
     A move to or from free or `varies` always is. Any other must reach `threshold`, a fraction of `old`.
     """
-    return any(_is_material(step.old, step.new, threshold) for step in steps(old, new))
-
-
-def _is_material(old: str, new: str, threshold: Decimal) -> bool:
-    if VARIES in (old, new) or FREE in (old, new):
-        return True
-    return abs(Decimal(new) - Decimal(old)) >= threshold * Decimal(old)
+    return any(
+        not {VARIES, FREE}.isdisjoint((step.old, step.new))
+        or abs(Decimal(step.new) - Decimal(step.old)) >= threshold * Decimal(step.old)
+        for step in steps(old, new)
+    )
 
 
 def percent(old: str | None, new: str | None) -> str | None:

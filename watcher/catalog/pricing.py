@@ -192,14 +192,9 @@ def is_tier(path: str) -> bool:
     return "@" in path
 
 
-def base_path(path: str) -> str:
-    """Return the path of the key's plain price."""
-    return path.partition("@")[0]
-
-
 def price_key(path: str) -> str:
-    """Return the key that a price's path belongs to: `prompt` for `pricing.prompt@200000+`."""
-    return base_path(path).removeprefix(PRICING)
+    """Return the key that a price belongs to: `prompt` for `pricing.prompt@200000+`."""
+    return path.partition("@")[0].removeprefix(PRICING)
 
 
 def tier_tokens(path: str) -> int:
@@ -215,7 +210,7 @@ def price_of(facets: Facets, path: str) -> str:
     """
     value = facets.get(path)
     if value is None and is_tier(path):
-        base, tokens = base_path(path), tier_tokens(path)
+        base, tokens = PRICING + price_key(path), tier_tokens(path)
         lower = [tier for tier in facets if tier.startswith(f"{base}@") and tier_tokens(tier) < tokens]
         value = facets.get(max(lower, key=tier_tokens, default=base))
     if value is None:
@@ -234,13 +229,13 @@ def is_free(prices: Mapping[str, str]) -> bool:
     Args:
         prices: by key, as in `prices_of` and `Offer.prices`.
     """
-    charged = {key: value for key, value in prices.items() if key.partition("@")[0] not in ADD_ONS}
+    charged = {key: value for key, value in prices.items() if price_key(key) not in ADD_ONS}
     return all(key in charged for key in TOKEN_PRICES) and set(charged.values()) == {price.FREE}
 
 
 def headline_keys(prices: Mapping[str, str]) -> tuple[str, ...]:
     """Return the keys that a model is priced by: tokens or, where they cost nothing, its other charges."""
-    charged = {key.partition("@")[0] for key, value in prices.items() if value not in (price.FREE, price.UNKNOWN)}
+    charged = {price_key(key) for key, value in prices.items() if value not in (price.FREE, price.UNKNOWN)}
     if not charged.isdisjoint(TOKEN_PRICES):
         return TOKEN_PRICES
     return (*TOKEN_PRICES, *sorted(charged - ADD_ONS))

@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from watcher.catalog import price
 from watcher.catalog.model import Model
-from watcher.catalog.pricing import OVERRIDES, PRICING, TOKEN_PRICES, is_price, is_tier, read_pricing
+from watcher.catalog.pricing import OVERRIDES, PRICING, is_price, is_tier, read_pricing
 from watcher.catalog.values import READERS, clean, whole
 
 UNREAD = "?"
@@ -202,7 +201,7 @@ def normalise(raw: bytes, now: datetime) -> Reading:
     document = _decode(raw)
     facets: dict[str, Any] = {}
     unread: set[str] = set()
-    for path, value in _flatten("", {key: value for key, value in document.items() if key not in UNWATCHED}):
+    for path, value in _flatten("", document):
         try:
             facet = _facet(path, value, now)
         except ValueError:
@@ -222,8 +221,8 @@ def normalise(raw: bytes, now: datetime) -> Reading:
 
 def not_understood(model_id: str) -> Reading:
     """Return the reading of a document that tells nothing but the id."""
-    prices = {PRICING + key: price.UNKNOWN for key in TOKEN_PRICES}
-    return Reading(Model(model_id, {"name": model_id, **prices, UNREAD: [WHOLE_DOCUMENT]}), (WHOLE_DOCUMENT,))
+    facets = {"name": model_id, **read_pricing(None).facets, UNREAD: [WHOLE_DOCUMENT]}
+    return Reading(Model(model_id, facets), unreadable=(WHOLE_DOCUMENT,))
 
 
 def is_under(path: str, parents: Iterable[str]) -> bool:
@@ -241,7 +240,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if path == "pricing":
             if isinstance(value, dict) and "discount" in value:
                 yield "discount", value["discount"]
-        elif value is None or value in ([], {}) or path == UNREAD or path.startswith(PRICING):
+        elif value is None or value in ([], {}) or path in (*UNWATCHED, UNREAD) or path.startswith(PRICING):
             continue
         elif isinstance(value, dict) and path not in READERS and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from watcher.catalog.gaps import lines
 from watcher.catalog.health import Health
 from watcher.cli.context import Context
 from watcher.cli.setup import open_store, with_console
@@ -146,7 +145,7 @@ def _lines(found: _Found, config: Config) -> Iterator[str]:
 
     last = found.last
     yield from _of_source(found, config)
-    gaps = list(lines(found.health.gaps).values())
+    gaps = list(found.health.gaps.lines().values())
     yield from (visible(line, 500) for line in gaps[:_GAPS])
     if len(gaps) > _GAPS:
         yield f"and {len(gaps) - _GAPS} more that cannot be read; watcher status --json has them all"

@@ -43,12 +43,6 @@ def decide_heartbeats(
     """Return how far the heartbeats of the channels that are due have come, and those to send.
 
     A channel gets its first one at the first time after it asked. While one waits to be sent, no other is queued.
-
-    Args:
-        channels: all of them.
-        known: what is remembered; its `changes` do not count those of this poll.
-        decision: that about this poll.
-        now: the time of the poll (UTC).
     """
     heartbeats: dict[str, Heartbeat] = {}
     queued: list[Queued] = []

@@ -13,14 +13,7 @@ from watcher.rules.timing import due_at
 def route(
     channels: Sequence[Channel], events: Sequence[Event], prices: ChannelPrices, now: datetime
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
-    """Return what is queued for the channels, and the changed entries of `prices`.
-
-    Args:
-        channels: all of them.
-        events: what was announced.
-        prices: the last prices sent to channels with a `min_change` of their own.
-        now: the time of the poll (UTC).
-    """
+    """Return what is queued for the channels, and the changed entries of `prices`."""
     queued: list[Queued] = []
     changed: dict[tuple[str, str], dict[str, str]] = {}
     for channel in channels:
