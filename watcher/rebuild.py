@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from watcher.catalog.decision import Fetched
 from watcher.catalog.model import Event, Facets
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.state import ModelState
@@ -62,7 +63,8 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
     history = RebuiltHistory([], [], [], {}, {})
     open_spans: dict[str, Span] = {}
     for capture in captures:
-        decision = run.judge(capture.at, capture.snapshot, trusted=capture.trusted)
+        count = capture.snapshot.total if capture.trusted else None  # confirms it
+        decision = run.decide(capture.at, Fetched(capture.snapshot, count=count))
         if decision.outcome != "good":
             problems.append(f"{capture.at:%Y-%m-%d %H:%M:%S}: not believed: {decision.reason}")
             continue

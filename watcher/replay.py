@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from watcher.catalog.decision import Decision, Fetched, Known
-from watcher.catalog.reading import Snapshot, UnreadableError, read
+from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config
 from watcher.decide import after, decide
 
@@ -27,13 +27,10 @@ class Replay:
                 fetched = Fetched(read([capture.body]))
             except UnreadableError as error:
                 fetched = Fetched(error=str(error))
-            yield capture.at, self._decide(capture.at, fetched)
+            yield capture.at, self.decide(capture.at, fetched)
 
-    def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Decision:
-        """Decide about one snapshot. A `trusted` one was believed before, so it is believed again."""
-        return self._decide(at, Fetched(snapshot, count=snapshot.total if trusted else None))
-
-    def _decide(self, at: datetime, fetched: Fetched) -> Decision:
+    def decide(self, at: datetime, fetched: Fetched) -> Decision:
+        """Return the decision about one answer, and remember it."""
         decision = decide(self.known, fetched, self.config, at)
         self.known = after(self.known, decision, at)
         return decision

@@ -240,7 +240,7 @@ def _is_move(old: str, new: str) -> bool:
 
 @many_examples
 @given(histories(), policies)
-def test_every_reprice_starts_from_what_was_told_before(history: list[Shown], policy: Policy) -> None:
+def test_every_reprice_starts_from_what_was_announced_before(history: list[Shown], policy: Policy) -> None:
     """Somebody who reads every event knows at any time what was announced."""
     history = [
         replace(shown, documents=shown.documents and tuple(map(_without_overrides, shown.documents)))

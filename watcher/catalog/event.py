@@ -172,5 +172,5 @@ def _shared(reason: Reason, model: Model) -> object:
             return model.facets.get(CANONICAL_SLUG)
         case "same_weights":
             return model.facets.get("hugging_face_id")
-        case "same_name":  # without the author before it, and without a remark behind it: `(free)`, a date
-            return _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip()
+    # "same_name": without the author before it, and without a remark behind it: `(free)`, a date
+    return _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip()

@@ -21,7 +21,7 @@ from watcher.catalog.values import READERS, clean, whole
 UNREAD = "?"
 """The facet that lists the paths of a model that could never be read so far."""
 
-UNWATCHED = frozenset({"id", "benchmarks"})
+_UNWATCHED = frozenset({"id", "benchmarks", UNREAD})
 """Not part of the normal form: `benchmarks` changes all the time and is not part of the offer."""
 
 WHOLE_DOCUMENT = ""
@@ -240,7 +240,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if path == "pricing":
             if isinstance(value, dict) and "discount" in value:
                 yield "discount", value["discount"]
-        elif value is None or value in ([], {}) or path in (*UNWATCHED, UNREAD) or path.startswith(PRICING):
+        elif value is None or value in ([], {}) or path in _UNWATCHED or path.startswith(PRICING):
             continue
         elif isinstance(value, dict) and path not in READERS and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)
