@@ -97,15 +97,9 @@ def check(
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
 ) -> Report:
-    """Run one cycle up to the queued deliveries; `delivery.outbox.drain` sends them.
+    """Run one cycle at `now` (UTC), up to the queued deliveries; `delivery.outbox.drain` sends them.
 
-    Args:
-        store: the memory between cycles.
-        upstream: the source.
-        config: what to watch, what counts as news, who wants it.
-        now: the time of the poll (UTC).
-        monotonic: a clock in seconds for the duration.
-        dry_run: store nothing.
+    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing.
     """
     cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run)
     try:
@@ -221,9 +215,9 @@ class _Cycle(Struct, frozen=True):
     def _with_count(self, known: Known, answer: _Answer) -> _Answer:
         """Ask for the API's own count of models if that decides whether the list is believed."""
         source = self.config.source
-        if source.category or source.supported_parameters or known.list.query != list_query(source):
-            return answer  # the API counts by output modality alone, so it would count more than was asked for
-        if not needs_count(known, answer, self.config.announce):
+        # The API counts by output modality alone, so it would count more than was asked for.
+        narrowed = source.category or source.supported_parameters or known.list.query != list_query(source)
+        if narrowed or not needs_count(known, answer, self.config.announce):
             return answer
         try:
             return replace(answer, count=self.upstream.count())
@@ -241,13 +235,13 @@ class _Cycle(Struct, frozen=True):
             return True
 
     def _poll(self, answer: _Answer, decision: Decision) -> Poll:
-        models = decision.list.models if decision.outcome == "good" else None
+        known_models = decision.list.models if decision.outcome == "good" else None
         wait = answer.not_before
         return Poll(
             at=self.now,
             outcome=decision.outcome,
             milliseconds=round((self.monotonic() - self.start) * 1000),
-            models=answer.snapshot.total if answer.snapshot else models,
+            models=answer.snapshot.total if answer.snapshot else known_models,
             events=len(decision.events),
             reason=decision.reason,
             feed=decision.feed_error,

@@ -42,11 +42,6 @@ def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
     return None
 
 
-def confirms(count: int, snapshot: Snapshot, policy: Policy) -> bool:
-    """Whether the API's own `count` of models, which may be some minutes older or younger, agrees with the list."""
-    return abs(count - snapshot.total) <= policy.max_gone_models
-
-
 def too_many(models: int, of: int, policy: Policy) -> bool:
     """Whether so many models are more than `max_gone` and `max_gone_models` allow."""
     return models > policy.max_gone_models and models > policy.max_gone * of

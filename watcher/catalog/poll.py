@@ -33,7 +33,8 @@ def decide_list(known: Known, fetched: Fetched, policy: Policy, now: datetime, *
         return Decision("failed", replace(known.list, health=after), known.feed, reason, events=events)
     refusal = guard.check(snapshot, frozenset() if baseline else _present(known.states), policy)
     if refusal is not None:
-        confirmed = fetched.count is not None and guard.confirms(fetched.count, snapshot, policy)
+        # The API's own count may be some minutes older or younger than the list.
+        confirmed = fetched.count is not None and abs(fetched.count - snapshot.total) <= policy.max_gone_models
         if not refusal.gone or not (confirmed or _is_repeated(refusal, known, fetched, policy)):
             after, events = health.suspected(now, refusal, policy, fresh=fetched.fresh)
             return Decision("refused", replace(known.list, health=after), known.feed, refusal.reason, events=events)

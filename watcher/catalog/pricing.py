@@ -76,12 +76,11 @@ class _Override(Struct, frozen=True):
 def read_pricing(pricing: object) -> PriceList:
     """Return the prices in a model's `pricing`, and what of it cannot be read.
 
-    - Prices are canonical (see `price`). An unreadable price is unknown, never zero, which would announce it as free.
+    - An unreadable price is unknown, never zero, which would announce it as free.
     - An optional price of zero is left out, because absent means the same.
-    - A price for long prompts becomes a facet of its own (`pricing.prompt@200000+`). Prices for times of the day and
-      days of the week become one schedule, whichever window is in force now.
-    - Where a condition is not understood, a top-level price equal to a price under that condition is unknown: it may
-      be the conditional one, in force just now.
+    - A price for long prompts becomes a facet of its own (`pricing.prompt@200000+`).
+    - Prices for times of the day and days of the week become one schedule, whichever window is in force now.
+    - A top-level price that may be the price of an unknown condition, in force just now, is unknown.
     """
     if not isinstance(pricing, dict) or not pricing:
         unknown = {PRICING + key: price.UNKNOWN for key in TOKEN_PRICES}
@@ -159,14 +158,7 @@ def _weekdays(names: object) -> tuple[int, ...]:
 
 
 def _tier_price(key: str, tier: int, top_level: str, overrides: Sequence[_Override]) -> str:
-    """Return the price of prompts of more than `tier` tokens. The last override that applies wins.
-
-    Args:
-        key: the price key.
-        tier: 0 for the plain price.
-        top_level: the price beside the overrides.
-        overrides: those with a price for the key.
-    """
+    """Return the price of prompts of more than `tier` tokens. The last override with the key that applies wins."""
     doubtful = [override for override in overrides if override.condition]
     if tier and any(override.min_tokens == tier for override in doubtful):
         return price.UNKNOWN
@@ -224,11 +216,7 @@ def prices_of(facets: Facets) -> dict[str, str]:
 
 
 def is_free(prices: Mapping[str, str]) -> bool:
-    """Whether every price that cannot be avoided is known to be zero.
-
-    Args:
-        prices: by key, as in `prices_of` and `Offer.prices`.
-    """
+    """Whether every price that cannot be avoided is known to be zero; prices by key, as in `Offer.prices`."""
     charged = {key: value for key, value in prices.items() if price_key(key) not in ADD_ONS}
     return all(key in charged for key in TOKEN_PRICES) and set(charged.values()) == {price.FREE}
 

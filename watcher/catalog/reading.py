@@ -188,15 +188,10 @@ def normalise(raw: bytes, now: datetime) -> Reading:
 
     - Nested values are flattened to dotted paths; unknown ones are kept as they came.
     - `null`, empty lists and objects mean the same as absent and are left out, as is `""` where a text is optional.
-    - Lists that are sets are sorted. Whole floats become integers, as do digits in a text where a number is promised.
-    - Prices are canonical, see `read_pricing`.
-    - An expiration date over ten years ahead means none.
-    - The description is kept as a digest only, enough to see that it changed.
+    - Values with a promised type are read by `values.READERS`, prices by `read_pricing`.
     - An unreadable value is unknown. Only that part of the document is lost, and its path is in `facets["?"]`.
 
-    Args:
-        raw: the document.
-        now: the time of the poll (UTC).
+    `now` is the time of the poll (UTC).
     """
     document = _decode(raw)
     facets: dict[str, Any] = {}

@@ -43,6 +43,7 @@ def _optional_text(value: object, now: datetime) -> str | None:
 
 
 def _description(value: object, _now: datetime) -> str | None:
+    """Read a text as a digest, enough to see that it changed."""
     text = clean(str(value))
     return blake2b(text.encode(), digest_size=8).hexdigest() if text else None
 
@@ -60,6 +61,7 @@ def _flag(value: object, _now: datetime) -> bool:
 
 
 def _names(value: object, now: datetime) -> list[str]:
+    """Read a list that is a set."""
     if isinstance(value, list):
         return sorted({_text(name, now) for name in value})
     raise ValueError("not a list")

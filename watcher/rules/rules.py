@@ -47,16 +47,11 @@ def wants(rules: Rules, event: Event) -> bool:
 
 
 def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure a price change against the last price sent to this channel, and against the channel's `min_change`.
+    """Measure a `repriced` event against the last prices sent to this channel, and against its `min_change`.
 
-    Args:
-        rules: the channel's.
-        event: any event; only a `repriced` one is measured.
-        hidden: price key → the last price sent to the channel, for keys with changes that were too small for it.
-
-    Returns:
-        The event with the old prices that the channel knows, or None if no price moved far enough. To and from free or
-        `varies` is always far enough. And the next `hidden` for this channel and model.
+    `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
+    the event with the old prices that the channel knows, or None if no price moved far enough, and the next `hidden`.
+    To and from free or `varies` is always far enough.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind != "repriced":

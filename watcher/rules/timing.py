@@ -52,13 +52,8 @@ def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime
 
     It is asked just before sending. A message that became due before quiet hours may still wait in them (for
     `max_per_hour`, for another try, for the machine to start), so the result is outside of them as well. A message with
-    nothing but urgent kinds does not ask, but counts like any other.
-
-    Args:
-        timing: the channel's.
-        sent: when messages were sent to this channel, in any order. Times after `now` come from a clock that was set
-            back, and do not count.
-        now: the time (UTC).
+    nothing but urgent kinds does not ask, but counts like any other. `sent` are the times of earlier messages to the
+    channel, in any order; those after `now` come from a clock that was set back, and do not count.
     """
     most = timing.max_per_hour
     counted = sorted(moment for moment in sent if now - HOUR < moment <= now)
