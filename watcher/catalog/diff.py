@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from watcher.catalog import price
 from watcher.catalog.model import Facets
-from watcher.catalog.policy import HEADLINE_PRICES
-from watcher.catalog.pricing import headline_keys, is_price, is_tier, price_key, price_of, prices_of, tier_tokens
+from watcher.catalog.pricing import TOKEN_PRICES, is_headline, is_price, is_tier, price_key, price_of, tier_tokens
 from watcher.catalog.reading import UNREAD, is_under
 
 EXPIRATION = "expiration_date"
@@ -65,9 +64,9 @@ def is_price_watched(path: str, prices: tuple[str, ...], before: Facets, after: 
 
     Prompt and completion, the default, stand for whatever the model is priced by, before or after the change.
     """
-    key = price_key(path)
-    headlines = {name for facets in (before, after) for name in headline_keys(prices_of(facets))}
-    return "*" in prices or key in prices or (set(HEADLINE_PRICES) <= set(prices) and key in headlines)
+    if "*" in prices or price_key(path) in prices:
+        return True
+    return set(TOKEN_PRICES) <= set(prices) and is_headline(path, before, after)
 
 
 def differing(old: Facets, new: Facets) -> set[str]:
@@ -117,7 +116,7 @@ def update_pending(
     for path in {*differing(old, new), *(path for path in inherited if price_of(old, path) != price_of(new, path))}:
         value, before, held = new.get(path), announced.get(path), pending.get(path)
         # Nobody knows what a new tier cost before where the price below it is unknown.
-        new_tier = is_price(path) and is_tier(path) and price_of(announced, path) == price.UNKNOWN
+        new_tier = is_tier(path) and price_of(announced, path) == price.UNKNOWN
         if held is None and (new_tier or is_under(path, never)):
             before = value
         if is_price(path) and before is not None and price.UNKNOWN in before:
@@ -150,7 +149,7 @@ def announce_facets(pending: Mapping[str, Pending], facets: Facets, paths: Itera
     done = set(paths)
     before = announced_facets(facets, pending)
     result = {path: held for path, held in pending.items() if path not in done}
-    tiers = [path for path in result if is_tier(path) and is_price(path)]
+    tiers = [path for path in result if is_tier(path)]
     for path in sorted(tiers, key=lambda path: (price_key(path), tier_tokens(path))):
         announced = price_of(before, path)
         without = announced_facets(facets, {key: held for key, held in result.items() if key != path})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -12,19 +12,7 @@ from msgspec.structs import replace
 
 from watcher.catalog import price
 from watcher.catalog.diff import CANONICAL_SLUG, Pending
-from watcher.catalog.model import (
-    Alternative,
-    Event,
-    Facets,
-    FieldChange,
-    Kind,
-    Mark,
-    Model,
-    Offer,
-    PriceChange,
-    Reason,
-    base_id,
-)
+from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange, Reason
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
 SITE = "https://openrouter.ai/"
@@ -153,24 +141,21 @@ def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple
     That is a variant of the same id, or another id with the same `canonical_slug`, the same weights on Hugging Face
     or the same name.
     """
-    candidates = sorted((other for other in others if other.id != model.id), key=lambda other: other.id)
+    candidates = [(other, _traits(other)) for other in sorted(others, key=lambda other: other.id)]
     best: dict[str, Alternative] = {}
-    for reason in get_args(Reason):
-        shared = _shared(reason, model)
-        for other in candidates:
-            if shared is not None and _shared(reason, other) == shared:
+    for reason, shared in _traits(model).items():
+        for other, traits in candidates:
+            if other.id != model.id and shared is not None and traits[reason] == shared:
                 best.setdefault(other.id, Alternative(other.id, other.name, reason))
     return tuple(best.values())[:limit]
 
 
-def _shared(reason: Reason, model: Model) -> object:
-    """Return what an alternative for this reason has in common with the model."""
-    match reason:
-        case "variant":
-            return base_id(model.id)
-        case "same_model":
-            return model.facets.get(CANONICAL_SLUG)
-        case "same_weights":
-            return model.facets.get("hugging_face_id")
-    # "same_name": without the author before it, and without a remark behind it: `(free)`, a date
-    return _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip()
+def _traits(model: Model) -> dict[Reason, object]:
+    """Return what an alternative has in common with the model, by reason, the best one first."""
+    return {
+        "variant": model.base_id,
+        "same_model": model.facets.get(CANONICAL_SLUG),
+        "same_weights": model.facets.get("hugging_face_id"),
+        # Without the author before it, and without a remark behind it: `(free)`, a date.
+        "same_name": _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip(),
+    }

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from watcher.catalog import event
 from watcher.catalog.diff import CANONICAL_SLUG, Pending
-from watcher.catalog.model import Event, Model, base_id
+from watcher.catalog.model import Event, Model
 from watcher.catalog.state import ModelState, ModelStates
 
 
@@ -34,7 +34,7 @@ def unknown_to(states: ModelStates, feed: Collection[FeedModel]) -> list[FeedMod
     The list has shown a model if it has, or had, its id, its canonical slug, or a variant of its id.
     """
     known = {name for state in states.values() for name in _names(state)}
-    variants = {base_id(model_id) for model_id, state in states.items() if state.listed}
+    variants = {state.model.base_id for state in states.values() if state.listed}
     taken = {item.id for item in feed if item.id in variants or not known.isdisjoint(item.names)}
     unknown = []
     for item in feed:
@@ -72,7 +72,7 @@ def announced_unlisted(states: ModelStates, listed: Collection[str]) -> dict[str
 
 def names_of(model: Model) -> tuple[str, str]:
     """Return the names under which the feed may have a listed model, the more certain one first."""
-    return str(model.facets.get(CANONICAL_SLUG)), base_id(model.id)
+    return str(model.facets.get(CANONICAL_SLUG)), model.base_id
 
 
 def _names(state: ModelState) -> set[str]:

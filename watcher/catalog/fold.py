@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from watcher.catalog import diff, event, price
 from watcher.catalog.model import Event, Facets, FieldChange
-from watcher.catalog.pricing import OVERRIDES, headline_keys, is_price, is_tier, price_key, prices_of
+from watcher.catalog.pricing import OVERRIDES, is_headline, is_price, is_tier, price_key
 from watcher.catalog.settle import Moment
 from watcher.catalog.state import ModelState, ModelStates
 
@@ -99,9 +99,7 @@ def _publication(path: str, before: Facets, after: Facets) -> _Change | None:
         if schedule == plain or price.is_schedule(plain) or plain not in {value for _, value in price.pieces(schedule)}:
             return None
         return _Change(OVERRIDES, "appeared" if schedule == new else "disappeared")
-    if any(price_key(path) in headline_keys(prices_of(facets)) for facets in (before, after)):
-        return None
-    return _Change(path, _appeared(old))
+    return None if is_headline(path, before, after) else _Change(path, _appeared(old))
 
 
 def _appeared(announced: Any) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from watcher.catalog import guard
 from watcher.catalog.model import Facets
 from watcher.catalog.policy import Policy
+from watcher.catalog.price import is_schedule
 from watcher.catalog.pricing import OVERRIDES, is_price, is_tier
 from watcher.catalog.reading import WHOLE_DOCUMENT, Reading, Snapshot, is_under
 from watcher.catalog.state import ModelStates
@@ -91,7 +92,7 @@ def _merged(
 
 def _has(facets: Facets, field: str) -> bool:
     if field == OVERRIDES:
-        return any(is_price(path) and (is_tier(path) or "=" in value) for path, value in facets.items())
+        return any(is_tier(path) or (is_price(path) and is_schedule(value)) for path, value in facets.items())
     return field == WHOLE_DOCUMENT or any(is_under(path, [field]) for path in facets)
 
 

@@ -64,10 +64,10 @@ class Model(Struct, frozen=True):
         """The name people know it by: untrusted text, to be escaped for where it goes."""
         return str(self.facets.get("name", self.id))
 
-
-def base_id(model_id: str) -> str:
-    """Return the id without its variant: `a/b` of `a/b:free`."""
-    return model_id.partition(":")[0]
+    @property
+    def base_id(self) -> str:
+        """The id without its variant: `a/b` of `a/b:free`."""
+        return self.id.partition(":")[0]
 
 
 class PriceChange(Struct, frozen=True):

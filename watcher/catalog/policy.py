@@ -9,9 +9,6 @@ from msgspec import Struct
 from watcher.catalog.option import Option
 from watcher.catalog.pricing import PRICE_KEYS, TOKEN_PRICES
 
-HEADLINE_PRICES = TOKEN_PRICES
-"""As a setting: these two or, where tokens cost nothing, the model's other charges."""
-
 AT_ONCE = timedelta()
 
 
@@ -56,7 +53,7 @@ class Policy(Struct, frozen=True):
         tuple[str, ...],
         f'Prices that are announced: {", ".join(PRICE_KEYS)}; ["*"] is all.',
         Option(expected='a list of price keys such as ["prompt", "completion"], or ["*"]', known=("*", *PRICE_KEYS)),
-    ] = HEADLINE_PRICES
+    ] = TOKEN_PRICES
     remind_days: Annotated[
         tuple[int, ...],
         "Days before the expiration date on which to remind; [] never does.",

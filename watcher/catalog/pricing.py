@@ -180,8 +180,8 @@ def is_price(path: str) -> bool:
 
 
 def is_tier(path: str) -> bool:
-    """Whether the price is that of long prompts."""
-    return "@" in path
+    """Whether the facet is a price of long prompts."""
+    return is_price(path) and "@" in path
 
 
 def price_key(path: str) -> str:
@@ -227,3 +227,8 @@ def headline_keys(prices: Mapping[str, str]) -> tuple[str, ...]:
     if not charged.isdisjoint(TOKEN_PRICES):
         return TOKEN_PRICES
     return (*TOKEN_PRICES, *sorted(charged - ADD_ONS))
+
+
+def is_headline(path: str, before: Facets, after: Facets) -> bool:
+    """Whether the model is, or was, priced by the key of this price."""
+    return any(price_key(path) in headline_keys(prices_of(facets)) for facets in (before, after))

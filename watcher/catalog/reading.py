@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from watcher.catalog.model import Model
-from watcher.catalog.pricing import OVERRIDES, PRICING, is_price, is_tier, read_pricing
+from watcher.catalog.pricing import OVERRIDES, PRICING, is_tier, read_pricing
 from watcher.catalog.values import READERS, clean, whole
 
 UNREAD = "?"
@@ -130,18 +130,17 @@ def _name(entry: Entry) -> str:
 def _decode_page(body: bytes) -> _Page:
     try:
         try:
-            page = _page_decoder.decode(body)
             body.decode()  # the decoder does not look into raw documents
+            return _page_decoder.decode(body)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
             # A lone surrogate or a stray byte somewhere must not cost us the other models.
-            page = _page_decoder.decode(_repair(body))
+            return _page_decoder.decode(_repair(body))
     except msgspec.ValidationError as error:
         raise UnreadableError(f"not the promised list: {error}") from None
     except RecursionError:
         raise UnreadableError("not the promised list: it is nested too deeply") from None
-    return page
 
 
 def _repair(body: bytes) -> bytes:
@@ -222,9 +221,8 @@ def not_understood(model_id: str) -> Reading:
 
 def is_under(path: str, parents: Iterable[str]) -> bool:
     """Whether the path is one of the parents or inside one; tiers are inside `pricing.overrides`."""
-    tier = is_price(path) and is_tier(path)
     return any(
-        parent in (WHOLE_DOCUMENT, path) or path.startswith(f"{parent}.") or (tier and parent == OVERRIDES)
+        parent in (WHOLE_DOCUMENT, path) or path.startswith(f"{parent}.") or (parent == OVERRIDES and is_tier(path))
         for parent in parents
     )
 
