@@ -16,6 +16,7 @@ from statistics import median
 from testkit import lasting
 from testkit.archive import model_archives
 from testkit.lasting import HOUR
+from watcher.catalog.decision import Fetched
 from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES
@@ -113,10 +114,10 @@ def differences_by_cadence(archive: Path) -> list[str]:
     for (at, body), following in zip(recorded, [*recorded[1:], None], strict=True):
         captures.append(lasting.capture(at, body))
         snapshot = read([body])
-        told_once += once.judge(at, snapshot).events
+        told_once += once.decide(at, Fetched(snapshot)).events
         for number in range(REPEATS + 1):
             if following is None or at + number * POLL < following.at:
-                told_often += often.judge(at + number * POLL, snapshot).events
+                told_often += often.decide(at + number * POLL, Fetched(snapshot)).events
     brief = {absence.model for absence in lasting.absences(captures) if absence.captures == 1}
     times_once, times_often = _times(told_once, brief), _times(told_often, brief)
     gap = dict(pairwise(shot.at for shot in captures))

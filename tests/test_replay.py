@@ -75,7 +75,7 @@ def test_a_step_holds_the_models_that_changed_in_it() -> None:
     assert [sorted(step.states) for step in steps] == [["a/one", "b/two"], [], ["b/two"]]
 
 
-def test_resumed_where_it_stopped_it_tells_the_same() -> None:
+def test_resumed_where_it_stopped_it_announces_the_same() -> None:
     run = Replay(config(Policy(settle=timedelta(0))))
     shown = ([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")])
     history = captures(*shown)

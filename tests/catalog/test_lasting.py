@@ -193,7 +193,7 @@ def test_presence_is_new_once_expired_and_returned_for_two_captures_and_nothing_
     assert measure_presence(history, [*right, right[1]]) == ["expired a/b: 2, should be 1"]
 
 
-def test_an_absence_of_one_capture_must_be_told_after_more_than_six_hours_without_one() -> None:
+def test_an_absence_of_one_capture_must_be_announced_after_more_than_six_hours_without_one() -> None:
     there, away = {"a/b": (Decimal(3),) * 2}, {}
     for gap, wanted in ((6, []), (7, ["expired a/b: 0, should be 1", "returned a/b: 0, should be 1"])):
         history = [Capture(at(0), there), Capture(at(gap), away), Capture(at(gap + 1), there)]

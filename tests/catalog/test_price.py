@@ -101,7 +101,7 @@ def test_what_holds_over_midnight_is_one_piece() -> None:
 WEEKDAYS = " ".join(f"{day} 01:00=2 {day} 04:00=1" for day in price.DAYS[:5])
 
 
-def test_windows_of_a_week_are_told_by_days_and_only_where_the_price_is_not_the_usual_one() -> None:
+def test_windows_of_a_week_are_named_by_days_and_only_where_the_price_is_not_the_usual_one() -> None:
     assert price.pieces(WEEKDAYS)[:3] == [(0, "1"), (60, "2"), (240, "1")]
     assert list(price.windows(WEEKDAYS)) == [("mon-fri 01:00-04:00", "2")]
     assert list(price.windows("mon 00:00=1 sat 00:00=0.5")) == [("sat-sun", "0.5")]
@@ -132,7 +132,7 @@ def test_each_minute_has_the_price_of_its_window_or_else_the_usual_one(schedule:
 
 @settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
-def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
+def test_fill_unknown_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
     carried = price.at_minute(price.fill_unknown(old, new), minute)
     said = price.at_minute(new, minute)
     assert carried == (price.at_minute(old, minute) if said == price.UNKNOWN else said)
@@ -140,7 +140,7 @@ def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, m
 
 @settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices))
-def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
+def test_filling_in_twice_changes_nothing(old: str, new: str) -> None:
     carried = price.fill_unknown(old, new)
     assert price.fill_unknown(old, carried) == carried
     assert price.fill_unknown(carried, new) == carried
