@@ -50,7 +50,7 @@ def in_turn(
 
 def report(results: Mapping[str, list[Run]], base: str) -> None:
     """Print medians, and ratios to `base` taken pair by pair."""
-    print(f"{'':<14}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{'wall ×':>9}{'cpu ×':>9}")
+    print(f"{'':<18}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{'wall ×':>9}{'cpu ×':>9}")
     for name, runs in results.items():
         pairs = list(zip(runs, results[base], strict=True))
         figures = (
@@ -60,7 +60,7 @@ def report(results: Mapping[str, list[Run]], base: str) -> None:
             statistics.median(a.wall / b.wall for a, b in pairs),
             statistics.median(a.cpu / b.cpu for a, b in pairs),
         )
-        print(f"{name:<14}{figures[0]:>9.3f}{figures[1]:>9.3f}{figures[2]:>10.1f}{figures[3]:>9.2f}{figures[4]:>9.2f}")
+        print(f"{name:<18}{figures[0]:>9.3f}{figures[1]:>9.3f}{figures[2]:>10.1f}{figures[3]:>9.2f}{figures[4]:>9.2f}")
 
 
 def python_with(package: str, folder: Path) -> Path:

@@ -1,7 +1,7 @@
-"""What a check costs when nothing has changed, beside a floor and two other watchers.
+"""Measure a check of an unchanged catalogue against two minimal scripts and two other watchers.
 
-The floor does one GET with httpx, hashes the body and compares it with a row read by SQLAlchemy Core. urlwatch and
-webchanges watch the same address, each installed in an environment of its own.
+Both scripts fetch the list with httpx, hash it and compare the hash with a row in SQLite. One reads the row with
+sqlite3, the other with SQLAlchemy Core. urlwatch and webchanges watch the same address, each in its own environment.
 """
 
 import sys
@@ -12,13 +12,23 @@ from bench.measure import in_turn, python_with, report
 from testkit.archive import one_body
 from watcher.simulator import ArchiveSource, Simulator
 
-FLOOR = """
+SQLITE3_SCRIPT = """
+import hashlib, sqlite3, sys, httpx
+body = httpx.get(sys.argv[1]).content
+digest = hashlib.blake2b(body).hexdigest()
+with sqlite3.connect("sqlite3-script.db") as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS seen (digest TEXT)")
+    if connection.execute("SELECT digest FROM seen").fetchone() != (digest,):
+        connection.execute("INSERT INTO seen VALUES (?)", (digest,))
+"""
+
+SQLALCHEMY_SCRIPT = """
 import hashlib, sys, httpx
 from sqlalchemy import Column, MetaData, Table, Text, create_engine, select
 body = httpx.get(sys.argv[1]).content
 digest = hashlib.blake2b(body).hexdigest()
 seen = Table("seen", MetaData(), Column("digest", Text))
-with create_engine("sqlite:///floor.db").begin() as connection:
+with create_engine("sqlite:///sqlalchemy-script.db").begin() as connection:
     seen.metadata.create_all(connection)
     if connection.execute(select(seen.c.digest)).scalar() != digest:
         connection.execute(seen.insert().values(digest=digest))
@@ -28,13 +38,16 @@ CONFIG = '[source]\nurl = "{url}"\nrss = {rss}\n[store]\nurl = "sqlite:///{name}
 
 
 def main(rounds: int = 15, peers: bool = True) -> None:
-    """Print medians and ratios to the floor."""
+    """Print medians, and ratios to each script."""
     moment = one_body()
     with TemporaryDirectory() as name, Simulator(ArchiveSource([moment])) as simulator:
         folder = Path(name)
         url = f"{simulator.url}/models"
-        (folder / "floor.py").write_text(FLOOR)
-        commands = {"floor": [sys.executable, "floor.py", url]}
+        commands = {}
+        for label, script in (("sqlite3 script", SQLITE3_SCRIPT), ("SQLAlchemy script", SQLALCHEMY_SCRIPT)):
+            file = folder / f"{label.replace(' ', '-')}.py"
+            file.write_text(script)
+            commands[label] = [sys.executable, str(file), url]
         for label, rss in (("watcher", "true"), ("without RSS", "false")):
             config = folder / f"{label.replace(' ', '-')}.toml"
             config.write_text(CONFIG.format(url=simulator.url, rss=rss, name=config.stem))
@@ -42,7 +55,10 @@ def main(rounds: int = 15, peers: bool = True) -> None:
         if peers:
             commands |= _peers(folder, url)
         print(f"An unchanged check of {len(moment[1]):,} bytes on loopback, median of {rounds} runs each, in turn")
-        report(in_turn(commands, folder, rounds), "floor")
+        results = in_turn(commands, folder, rounds)
+        for base in ("sqlite3 script", "SQLAlchemy script"):
+            print(f"ratios (×) to the {base}:")
+            report(results, base)
 
 
 def _peers(folder: Path, url: str) -> dict[str, list[str]]:
