@@ -49,7 +49,7 @@ url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7/#general"
 
 
 class Changing:
-    """A source with models that the benchmark sets."""
+    """A source whose models are whatever they were set to last."""
 
     default_output = "all"
 
@@ -57,11 +57,11 @@ class Changing:
         self._scene = Scene(0, "", datetime.now(UTC), models)
 
     def current(self) -> Scene:
-        """Return the current scene."""
+        """What is served now."""
         return self._scene
 
     def advance(self) -> Scene | None:
-        """Return None: the scene changes only by `show`."""
+        """Nothing follows by itself."""
         return None
 
     def show(self, models: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Real receivers on loopback: an HTTP server with a chosen answer, and a mail server."""
+"""Real receivers on loopback: an HTTP server that answers as told, and a mail server."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 
 
 class Sink:
-    """An HTTP server that keeps its requests and answers with `status`; 0 closes the connection, -1 never answers."""
+    """An HTTP server that keeps what it is sent and answers with `status`; 0 hangs up, -1 never answers."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -64,7 +64,7 @@ class Sink:
 
 
 class MailServer:
-    """An SMTP server that keeps its mails and refuses recipients with `nobody` in the address."""
+    """An SMTP server that keeps its mails and refuses recipients with `nobody` in their address."""
 
     def __init__(self) -> None:
         self.envelopes: list[Any] = []
@@ -91,7 +91,7 @@ class MailServer:
         return mail
 
     def text(self, at: int = -1) -> str:
-        """Return the plain-text part of a mail."""
+        """The plain-text part of a mail."""
         part = self.mail(at).get_body(("plain",))
         assert part is not None
         return str(part.get_content())

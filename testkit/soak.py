@@ -89,7 +89,7 @@ class Expected(NamedTuple):
 
 
 class Story:
-    """A source for the simulator that changes one model every few steps."""
+    """A `Source` for the simulator in which something happens every few steps, to one model at a time."""
 
     default_output = "all"
 
@@ -116,11 +116,11 @@ class Story:
         return self.number > self._steps - QUIET
 
     def current(self) -> Scene:
-        """Return the current step."""
+        """The step that is served now."""
         return self._scene
 
     def advance(self) -> Scene:
-        """Take and return the next step; there is always one."""
+        """The next step; there is always one."""
         self.number += 1
         for model_id, document in self._later.pop(self.number, []):
             if document is None:
