@@ -28,7 +28,7 @@ REPEATS = 12
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Judged:
     """One archive: its captures, and the events that the default settings announce."""
 
     captures: list[lasting.Capture]
@@ -36,24 +36,24 @@ class Evaluation:
     outcomes: Counter[str]
 
     @cached_property
-    def announcements(self) -> list[lasting.Announcement]:
+    def said(self) -> list[lasting.Announcement]:
         """The events about models."""
         return [_announcement(event) for event in self.events if event.model is not None]
 
     @cached_property
     def held_12_hours(self) -> lasting.Figures:
         """Figures for states that last half a day."""
-        return lasting.measure_prices(self.captures, self.announcements)
+        return lasting.measure_prices(self.captures, self.said)
 
     @cached_property
     def held_24_hours(self) -> lasting.Figures:
         """Figures for states that last a day."""
-        return lasting.measure_prices(self.captures, self.announcements, lasts=24 * HOUR)
+        return lasting.measure_prices(self.captures, self.said, lasts=24 * HOUR)
 
     @cached_property
     def held_72_hours(self) -> lasting.Figures:
         """Figures for states that last three days and differ by at least 10%."""
-        return lasting.measure_prices(self.captures, self.announcements, lasts=72 * HOUR, share=Decimal("0.1"))
+        return lasting.measure_prices(self.captures, self.said, lasts=72 * HOUR, share=Decimal("0.1"))
 
     @property
     def is_hourly(self) -> bool:
@@ -76,7 +76,7 @@ class Evaluation:
         return counts.most_common(1)[0]
 
 
-def judge(archive: Path) -> Evaluation:
+def judge(archive: Path) -> Judged:
     """Replay an archive."""
     captures: list[lasting.Capture] = []
 
@@ -89,7 +89,7 @@ def judge(archive: Path) -> Evaluation:
         decision for _, decision in Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())).run(noting())
     ]
     events = [event for decision in decisions for event in decision.events]
-    return Evaluation(captures, events, Counter(decision.outcome for decision in decisions))
+    return Judged(captures, events, Counter(decision.outcome for decision in decisions))
 
 
 def _announcement(event: Event) -> lasting.Announcement:
@@ -107,18 +107,18 @@ def differences_by_cadence(archive: Path) -> list[str]:
         Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
         Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
     )
-    events_once, events_often = [], []
+    told_once, told_often = [], []
     captures: list[lasting.Capture] = []
     recorded = list(lasting.captures(archive))
     for (at, body), following in zip(recorded, [*recorded[1:], None], strict=True):
         captures.append(lasting.capture(at, body))
         snapshot = read([body])
-        events_once += once.judge(at, snapshot).events
+        told_once += once.judge(at, snapshot).events
         for number in range(REPEATS + 1):
             if following is None or at + number * POLL < following.at:
-                events_often += often.judge(at + number * POLL, snapshot).events
+                told_often += often.judge(at + number * POLL, snapshot).events
     brief = {absence.model for absence in lasting.absences(captures) if absence.captures == 1}
-    times_once, times_often = _times(events_once, brief), _times(events_often, brief)
+    times_once, times_often = _times(told_once, brief), _times(told_often, brief)
     gap = dict(pairwise(shot.at for shot in captures))
     before = {later: earlier for earlier, later in gap.items()}
     found = []
@@ -170,12 +170,12 @@ def _report(archive: Path) -> None:
         ),
         ("of 72 hours and 10% announced", f"{three_days.announced:.1%} of {three_days.changes}", "100%"),
         ("announced twice", len(half_day.twice), "0"),
-        ("errors in new, expired, returned", len(lasting.measure_presence(judged.captures, judged.announcements)), "0"),
+        ("errors in new, expired, returned", len(lasting.measure_presence(judged.captures, judged.said)), "0"),
         ("events of the default kinds", judged.default_events, "111" if hourly else ""),
         ("events of all kinds", len(judged.events), ""),
         ("most reprices of one model", f"{moves} ({model})", "12"),
         ("most reprices in one capture", f"{at_once} ({moment})", ""),
-        ("reprices of newly stated tiers", len(lasting.measure_rollouts(judged.captures, judged.announcements)), "0"),
+        ("reprices of newly stated tiers", len(lasting.measure_rollouts(judged.captures, judged.said)), "0"),
         ("median delay", f"{judged.median_delay / HOUR:.1f} h", "9 h"),
         ("differences if polled every 5 min", len(differences_by_cadence(archive)), "0" if hourly else ""),
     )
