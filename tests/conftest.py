@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from testkit.archive import model_archives
 from testkit.lasting import RecordedResponse, captures
@@ -37,6 +38,9 @@ def keep_files_in_memory() -> None:
 
 
 keep_files_in_memory()
+# How long an example takes says only how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ from watcher.catalog.settle import Moment, next_due
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
 ALWAYS = model("always/there")
 
-many_examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many_examples = settings(max_examples=80)
 
 
 class Shown(Struct, frozen=True):

@@ -108,7 +108,7 @@ def test_a_writer_killed_in_the_middle_leaves_the_state_before(filled: Path) -> 
 _OFFSETS = st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.timezones() | _OFFSETS))  # noqa: DTZ001
 def test_a_moment_is_the_same_in_any_time_zone(store: Store, moment: datetime) -> None:
     with suppress(LookupError), store.writing() as session:
