@@ -1,6 +1,7 @@
 """`watcher config check|show|init|schema`."""
 
 import json
+import re
 import stat
 import tomllib
 from collections.abc import Callable
@@ -89,6 +90,42 @@ def test_init_prints_a_file_that_checks(run: Run) -> None:
     text = run("init").stdout
     assert text == write.init()
     assert run("check", config=text).exit_code == 0
+
+
+def test_init_writes_a_short_file_with_the_channel_first_for_the_models_that_are_named(run: Run) -> None:
+    text = run("init", "--models", "a/b, c/*", "--channel", "json://localhost").stdout
+    assert len(text.splitlines()) <= 30
+    assert list(tomllib.loads(text)) == ["channels", "source", "announce"]
+    assert tomllib.loads(text)["channels"] == [
+        {"name": "alerts", "url": "json://localhost", "models": ["a/b", "c/*"]},
+    ]
+    assert run("check", config=text).exit_code == 0
+
+
+def test_what_init_offers_can_be_set_by_taking_the_mark_away(run: Run) -> None:
+    text = re.sub(r"(?m)^#(?=[\[a-z])", "", run("init").stdout)
+    assert run("check", config=text.replace("mailtos://", "json://")).exit_code == 0
+
+
+def test_init_writes_every_option_if_asked(run: Run) -> None:
+    assert run("init", "--all").stdout == write.full()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--models", "a/b"), "--models belongs to a channel; name its URL with --channel"),
+        (("--models", "a/b,,c", "--channel", "json://x"), "--models: expected ids with a comma between them"),
+        (("--channel", "slack.com/secret"), "--channel: expected an Apprise URL"),
+        (("--channel", "nobody://secret"), "--channel: no service has this URL"),
+        (("--all", "--channel", "json://x"), "--all writes the defaults"),
+    ],
+)
+def test_init_refuses_what_it_cannot_write_down(run: Run, arguments: tuple[str, ...], reason: str) -> None:
+    result = run("init", *arguments)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(reason)
+    assert "secret" not in str(result.exception)
 
 
 def test_init_writes_a_private_file_and_replaces_none_unless_told(run: Run, tmp_path: Path) -> None:
