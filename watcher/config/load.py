@@ -107,6 +107,8 @@ class _Reader:
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
         self.holds_secret = False
+        self.commented = ""
+        """A hint for keys of a channel whose header still is a comment."""
 
     def wrong(self, sentence: str) -> None:
         self.mistakes.append(f"{self.path or 'defaults'}: {sentence}")
@@ -123,6 +125,9 @@ class _Reader:
     def read(self) -> Config:
         """Return the configuration with all values that are right."""
         text, shared = _read_text(self.path) if self.path is not None else ("", False)
+        if header := re.search(r"^[ \t]*#[ \t]*\[\[channels\]\]", text, re.MULTILINE):
+            line = text.count("\n", 0, header.end()) + 1
+            self.commented = f"; it belongs under [[channels]], which is a comment in line {line}: remove its #"
         config = self.config(_parse_toml(self.path, text) if self.path is not None else {})
         if shared and self.holds_secret:
             self.warn(
@@ -162,7 +167,8 @@ class _Reader:
         values: dict[str, Any] = {}
         for key, value in table.items():
             if key not in options:
-                self.wrong(f"{where}{_key(key)}: unknown key{_hint(key, options)}")
+                commented = self.commented if key in BY_SECTION["channels"] else ""
+                self.wrong(f"{where}{_key(key)}: unknown key{commented or _hint(key, options)}")
                 continue
             try:
                 values[key] = self.value(options[key], value, where)
