@@ -119,7 +119,7 @@ def test_messages_go_when_the_daemon_sends_them(timing: Timing, tmp_path: Path) 
         return Result(True, "sent")
 
     with Store.open(f"sqlite:///{tmp_path}/w.db") as store:
-        for tick in range(80):
+        for tick in range(100):
             now = START + tick * timedelta(minutes=30)
             sent += outbox.send_before(now)
             if tick < 48 and chance.random() < 0.3:

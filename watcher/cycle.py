@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog.decision import Decision, Fetched, Known
+from watcher.catalog.decision import Decision, Fetched, Known, Outcome
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
@@ -61,6 +61,10 @@ class Report(Struct, frozen=True):
     """The outcome of one cycle."""
 
     poll: Poll
+    trouble_before: Outcome | None = None
+    """What the poll before was, if the source was in trouble then."""
+    feed_still_bad: bool = False
+    """Whether it was the same at the poll before: the list was good, and the feed could not be used."""
     events: tuple[Event, ...] = ()
     wanted: Mapping[str, Sequence[str]] = {}
     """Channel → ids of the events queued for it."""
@@ -160,12 +164,13 @@ class _Cycle(Struct, frozen=True):
             return replace(_report(recorded, Decision("good"), answer.not_before, self.config), idle=True)
         while True:
             with self.store.reading() as session:
-                known = self._load(session, answer)
+                known, previous = self._load(session, answer), session.state.last_poll()
             fetched = self._with_count(known, self._read(known, answer))
             decision = decide(known, fetched, self.config, self.now)
             poll = self._poll(fetched, decision)
             if self.dry_run or self._save(known, fetched, decision, poll):
-                return _report(poll, decision, answer.not_before, self.config)
+                report = _report(poll, decision, answer.not_before, self.config)
+                return report if previous is None else _since(previous, report)
 
     def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
         return (
@@ -266,6 +271,14 @@ def _report(poll: Poll, decision: Decision, not_before: float | None, config: Co
         not_before=not_before,
         baseline=decision.baseline,
         heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
+    )
+
+
+def _since(previous: Poll, report: Report) -> Report:
+    return replace(
+        report,
+        trouble_before=previous.outcome if previous.reason else None,
+        feed_still_bad=bool(report.poll.feed and previous.feed and not previous.reason),
     )
 
 

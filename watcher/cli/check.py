@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -49,10 +49,8 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             store.warn_if_found_empty(report.poll.models or 0)
         for line in report.problems:
             warn(line)
-        if report.poll.reason:
-            warn(report.poll.reason)
-        if report.poll.feed:
-            warn(f"the RSS feed was not used: {report.poll.feed}")
+        for line in _trouble_lines(report, repeat=terminal or dry_run):
+            warn(line)
         attempts: list[Attempt] = []
         if not dry_run and not report.idle:
             attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
@@ -69,6 +67,20 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         for channel, ids in report.wanted.items():
             click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")
     return _exit_code(report, attempts, exit_code)
+
+
+def _trouble_lines(report: Report, *, repeat: bool) -> Iterator[str]:
+    """Yield what is wrong with the source; unless `repeat`, only if it begins, because cron mails each line.
+
+    The end of a trouble is a line, too.
+    """
+    poll, before = report.poll, report.trouble_before
+    if poll.reason and (repeat or not before):
+        yield f"not believed, nothing was taken: {poll.reason}" if poll.outcome == "refused" else poll.reason
+    elif before and poll.outcome == "good":
+        yield "the source is believed again" if before == "refused" else "the source can be read again"
+    if poll.feed and not poll.reason and (repeat or not report.feed_still_bad):
+        yield f"the RSS feed was not used: {poll.feed}"
 
 
 def _exit_code(report: Report, attempts: Sequence[Attempt], exit_code: bool) -> int:
