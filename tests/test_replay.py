@@ -20,7 +20,7 @@ from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config, SourceSettings, StoreSettings, Timing
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import drain
-from watcher.rebuild import CaptureSeen, Span, rebuild_history, snapshots
+from watcher.rebuild import CaptureSeen, Presence, rebuild_history, snapshots
 from watcher.replay import Outbox, Replay
 from watcher.rules.timing import due_at
 from watcher.store.store import Store
@@ -200,7 +200,7 @@ def test_stored_captures_are_put_together_again_as_they_were() -> None:
 
 def test_captures_that_were_believed_are_believed_again_though_most_models_go() -> None:
     many = [document(f"many/m{n}") for n in range(50)]
-    span = [Span(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
+    span = [Presence(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
     for each, one in zip(span, many, strict=True):
         each.raw = read([body([one])]).entries[one["id"]].raw
     problems: list[str] = []

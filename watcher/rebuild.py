@@ -32,7 +32,7 @@ class CaptureSeen(NamedTuple):
     trusted: bool
 
 
-class Span(Struct):
+class Presence(Struct):
     """A model as it was from `start` until `end` (None: until the last capture)."""
 
     model: str
@@ -47,7 +47,7 @@ class RebuiltHistory(Struct):
 
     polls: list[tuple[datetime, int]]
     """Time and number of models of each capture that was believed."""
-    spans: list[Span]
+    spans: list[Presence]
     events: list[Event]
     states: dict[str, ModelState]
     """Every model as after the last capture."""
@@ -61,7 +61,7 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
     """
     run = Replay(replace(config, channels=()))
     history = RebuiltHistory([], [], [], {}, {})
-    open_spans: dict[str, Span] = {}
+    open_spans: dict[str, Presence] = {}
     for capture in captures:
         count = capture.snapshot.total if capture.trusted else None  # confirms it
         decision = run.decide(capture.at, Fetched(capture.snapshot, count=count))
@@ -81,7 +81,7 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
                 del open_spans[model_id]
             if state.present:
                 raw = capture.snapshot.entries[model_id].raw
-                open_spans[model_id] = Span(model_id, capture.at, None, state.model.facets, raw)
+                open_spans[model_id] = Presence(model_id, capture.at, None, state.model.facets, raw)
                 history.spans.append(open_spans[model_id])
     history.states = dict(run.known.states)
     return history
@@ -112,10 +112,10 @@ def _readable(recorded: Iterable["Capture"], before: datetime | None, problems: 
         problems.append(f"{late} captures left out: from {before:%Y-%m-%d %H:%M} on the watcher itself was watching")
 
 
-def snapshots(spans: Iterable[Span], times: Iterable[tuple[datetime, int]]) -> Iterator[CaptureSeen]:
+def snapshots(spans: Iterable[Presence], times: Iterable[tuple[datetime, int]]) -> Iterator[CaptureSeen]:
     """Yield the stored snapshots again; `times` has time and number of models of each, in order."""
     waiting = deque(sorted(spans, key=lambda span: span.start))
-    present: dict[str, tuple[Span, Entry]] = {}
+    present: dict[str, tuple[Presence, Entry]] = {}
     for at, total in times:
         while waiting and waiting[0].start <= at:
             span = waiting.popleft()
