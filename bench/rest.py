@@ -24,7 +24,7 @@ import certifi
 from testkit.archive import newest_models
 from testkit.command import Running, Watcher
 from testkit.receivers import MailServer, Sink
-from watcher.simulator import Scene, Simulator
+from watcher.simulator import Scene, SceneSource, Simulator
 from watcher.store.store import Store
 
 UNIT = Path(__file__).parents[1] / "deploy" / "systemd" / "openrouter-watcher.service"
@@ -50,21 +50,13 @@ url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7/#general"
 """
 
 
-class Changing:
+class Changing(SceneSource):
     """A source whose models are whatever they were set to last."""
 
     default_output = "all"
 
     def __init__(self, models: list[dict[str, Any]]) -> None:
-        self._scene = Scene(0, "", datetime.now(UTC), models)
-
-    def current(self) -> Scene:
-        """What is served now."""
-        return self._scene
-
-    def advance(self) -> Scene | None:
-        """Nothing follows by itself."""
-        return None
+        super().__init__([Scene(0, "", datetime.now(UTC), models)])
 
     def show(self, models: list[dict[str, Any]]) -> None:
         """From now on serve these."""

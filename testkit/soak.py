@@ -29,7 +29,7 @@ from aiosmtpd.controller import Controller
 
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.simulator import Fault, Simulator, built_in
-from watcher.simulator.source import Scene
+from watcher.simulator.source import Scene, SceneSource
 from watcher.store.store import Store
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
@@ -88,7 +88,7 @@ class Expected(NamedTuple):
     value: str | None = None
 
 
-class Story:
+class Story(SceneSource):
     """A `Source` for the simulator in which something happens every few steps, to one model at a time."""
 
     default_output = "all"
@@ -108,16 +108,12 @@ class Story:
         self._free_at = dict.fromkeys(self._restless, 0)
         self._later: dict[int, list[tuple[str, Mapping[str, Any] | None]]] = {}
         self._newcomers = 0
-        self._scene = Scene(0, "start", START, list(self._models.values()))
+        super().__init__([Scene(0, "start", START, list(self._models.values()))])
 
     @property
     def calm(self) -> bool:
         """Whether nothing happens any more."""
         return self.number > self._steps - QUIET
-
-    def current(self) -> Scene:
-        """The step that is served now."""
-        return self._scene
 
     def advance(self) -> Scene:
         """The next step; there is always one."""
@@ -431,6 +427,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
     from watcher.delivery.channel import send
     from watcher.messages.template import composer
     from watcher.upstream.client import Client
+    from watcher.upstream.transport import RetryClock
 
     dice = random.Random(seed)
 
@@ -446,9 +443,8 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
     def load() -> Setup:
         config = load_config(Path(config_path), {})
         timeout = config.delivery.timeout.total_seconds()
-        source = Source(
-            config.source.url.reveal(), config.source.query, sleep=lambda _seconds: None, random=dice.random
-        )
+        clock = RetryClock(sleep=lambda _seconds: None, random=dice.random)
+        source = Source(config.source.url.reveal(), config.source.query, clock=clock)
         return Setup(
             config,
             source,

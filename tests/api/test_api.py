@@ -1,6 +1,7 @@
 """The API's parameters and paths, asked over a real socket."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -234,15 +235,12 @@ def test_head_is_get_without_a_body(client):
     assert int(response.headers["content-length"]) == len(client.get("/api/v1/models").content)
 
 
-def test_the_time_of_day_price_is_that_of_the_simulator_s_clock():
-    now = datetime(2026, 1, 14, 12, tzinfo=UTC)
-    with Simulator(StorySource(story_by_name("quiet")), clock=lambda: now) as running, httpx.Client() as client:
-
-        def price():
-            return client.get(f"{running.url}/model/deepseek/deepseek-chat-v3.1").json()["data"]["pricing"]["prompt"]
-
-        assert price() == "0.00000015"
-        now = datetime(2026, 1, 14, 16, 29, 59, tzinfo=UTC)
-        assert price() == "0.00000015"
-        now = datetime(2026, 1, 14, 16, 30, tzinfo=UTC)
-        assert price() == "0.000000075"
+@pytest.mark.parametrize(
+    ("hour", "minute", "price"), [(12, 0, "0.00000015"), (16, 29, "0.00000015"), (16, 30, "0.000000075")]
+)
+def test_the_time_of_day_price_is_that_of_the_story_s_time(hour, minute, price):
+    start = datetime(2026, 1, 14, hour, minute, 59, tzinfo=UTC)
+    story = replace(story_by_name("quiet"), start=start)
+    with Simulator(StorySource(story)) as running, httpx.Client() as client:
+        model = client.get(f"{running.url}/model/deepseek/deepseek-chat-v3.1").json()["data"]
+    assert model["pricing"]["prompt"] == price

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import UsageError
-from watcher.upstream import ArchiveError, Capture, read_archive
 from watcher.upstream import archive as archive_module
+from watcher.upstream.archive import Capture, read_archive
+from watcher.upstream.errors import ArchiveError
 
 START = datetime(2026, 1, 4, 19, 13, 29, tzinfo=UTC)
 Members = Iterable[tuple[str, bytes]]
@@ -334,7 +335,7 @@ def test_deleted_versions_are_skipped_silently_and_odd_ones_named(
     assert [capture.body for capture in found] == [b"{1}", b"{2}\n\x00binary\n"]
     assert [
         "same time" in problems[0],
-        "no file" in problems[1],
+        "not a file" in problems[1],
         "5001 bytes" in problems[2],
         "empty" in problems[3],
     ] == [True] * 4

@@ -1,7 +1,6 @@
 """The client against a real socket that behaves, misbehaves and lies. No test sleeps: the clock is passed in."""
 
 import gzip
-import itertools
 import json
 import logging
 import socket
@@ -19,9 +18,8 @@ import pytest
 
 from tests.upstream.server import Request, answer, serve
 from watcher.errors import ConfigError, SourceError
-from watcher.upstream import (
-    Client,
-    Limits,
+from watcher.upstream.client import Client
+from watcher.upstream.errors import (
     NotPromisedError,
     RedirectError,
     StatusError,
@@ -29,7 +27,7 @@ from watcher.upstream import (
     TooSlowError,
     UnreachableError,
 )
-from watcher.upstream.transport import follow
+from watcher.upstream.transport import Limits, RetryClock, follow
 
 KEY = "sk-or-v1-0123456789abcdef"
 NOW = datetime(2026, 9, 25, 19, 0, 0, tzinfo=UTC)
@@ -43,9 +41,15 @@ class Pauses(list[float]):
         self.append(seconds)
 
 
-def client(url: str, query: dict[str, str] | None = None, **settings: Any) -> Client:
-    defaults: dict[str, Any] = {"sleep": Pauses(), "random": lambda: 0.5, "now": lambda: NOW}
-    return Client(url, query or {}, **(defaults | settings))
+def client(
+    url: str,
+    query: dict[str, str] | None = None,
+    *,
+    sleep: Callable[[float], object] = lambda _: None,
+    random: Callable[[], float] = lambda: 0.5,
+    **settings: Any,
+) -> Client:
+    return Client(url, query or {}, clock=RetryClock(sleep, random, lambda: NOW), **settings)
 
 
 def page(number: int, next_link: str | None) -> bytes:
@@ -66,7 +70,7 @@ def test_the_list_is_asked_for_with_the_query_and_our_name() -> None:
     (request,) = server.requests
     assert request.target == "/api/v1/models?output_modalities=all"
     assert request.headers["user-agent"].startswith("openrouter-watcher/")
-    assert request.headers["accept-encoding"] == "gzip, deflate"
+    assert request.headers["accept-encoding"] == "gzip"
     assert request.headers["accept"] == "application/json"
     assert "authorization" not in request.headers
 
@@ -157,13 +161,12 @@ def test_proxy_settings_that_make_no_sense_are_a_configuration_error(monkeypatch
     [
         ("gzip", gzip.compress),
         ("x-gzip", lambda body: gzip.compress(body[:10]) + gzip.compress(body[10:])),
-        ("deflate", zlib.compress),
-        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
         ("gzip", lambda body: gzip.compress(body) + bytes(700)),
         ("gzip", lambda body: gzip.compress(body[:10]) + bytes(9) + gzip.compress(body[10:]) + bytes(9)),
         ("identity, GZIP", gzip.compress),
         ("identity", bytes),
-        ("identity, identity", bytes),
+        ("gzip", bytes),
+        ("br", bytes),
         ("aws-chunked", bytes),
         ("utf-8", bytes),
         ("none", bytes),
@@ -179,12 +182,14 @@ def test_a_compressed_body_is_inflated(encoding: str, encode: Callable[[bytes], 
         assert upstream.models().pages == (LIST,)
 
 
-@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd"])
-def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("deflate", zlib.compress(LIST)), ("gzip, gzip", gzip.compress(gzip.compress(LIST)))]
+)
+def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str, body: bytes) -> None:
     with (
-        serve(answer(LIST, content_encoding=encoding)) as server,
+        serve(answer(body, content_encoding=encoding)) as server,
         client(server.url) as upstream,
-        pytest.raises(NotPromisedError, match="encoded as"),
+        pytest.raises(NotPromisedError, match=f"encoded as {encoding}"),
     ):
         upstream.models()
 
@@ -214,23 +219,18 @@ def test_what_follows_a_gzip_stream_and_is_none_is_refused() -> None:
         upstream.models()
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_body_that_cannot_be_inflated_is_refused(encoding: str) -> None:
+def test_a_body_that_cannot_be_decompressed_is_refused() -> None:
     with (
-        serve(answer(LIST, content_encoding=encoding)) as server,
+        serve(answer(gzip.compress(LIST)[:10] + LIST, content_encoding="gzip")) as server,
         client(server.url) as upstream,
         pytest.raises(NotPromisedError, match="cannot be decompressed"),
     ):
         upstream.models()
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_bomb_is_given_up_at_the_cap_in_little_memory(encoding: str) -> None:
-    bomb = bytes(200 * 1024 * 1024)
-    packed = gzip.compress(bomb, 1) if encoding == "gzip" else zlib.compress(bomb, 1)
-    del bomb
+def test_a_bomb_is_given_up_at_the_cap_in_little_memory() -> None:
     with (
-        serve(answer(packed, content_encoding=encoding)) as server,
+        serve(answer(gzip.compress(bytes(200 * 1024 * 1024), 1), content_encoding="gzip")) as server,
         client(server.url, limits=Limits(body=4 * 1024 * 1024)) as upstream,
     ):
         tracemalloc.start()
@@ -400,25 +400,6 @@ def test_how_long_a_cache_had_it_is_told(header: dict[str, str], seconds: int | 
 # Time
 
 
-def test_a_body_that_drips_is_cut_off_at_the_deadline() -> None:
-    """Every byte comes well within the read timeout; the clock that is passed in goes on 1 s with each look."""
-    clock = itertools.count(0.0, 1.0)
-
-    def drip(_: Request) -> Iterator[bytes]:
-        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-        while True:
-            yield b" "
-
-    with (
-        serve(drip) as server,
-        client(server.url, monotonic=lambda: next(clock)) as upstream,
-        pytest.raises(TooSlowError, match="60 s"),
-    ):
-        upstream.models()
-    assert len(server.requests) == 1, "a minute was spent already"
-    assert next(clock) < 70
-
-
 @pytest.mark.parametrize("headers_too", [True, False])
 def test_no_drip_holds_us_beyond_the_deadline_in_real_time(headers_too: bool) -> None:
     """Headers are read inside httpx, so that only the watchdog can end this; and the end must not pass for a body."""
@@ -448,7 +429,7 @@ def test_a_silent_server_is_given_up_after_the_read_timeout() -> None:
         yield b""
 
     with serve(silent) as server, client(server.url, limits=Limits(read=0.05, retries=1)) as upstream:
-        with pytest.raises(TooSlowError, match=r"0\.05 s"):
+        with pytest.raises(UnreachableError, match=r"nothing came for 0\.05 s"):
             upstream.models()
         release.set()
         assert len(server.requests) == 2
@@ -638,15 +619,6 @@ def test_the_scheme_never_gets_worse(here: str, there: str, followed: bool) -> N
             follow(httpx.URL(here), there, "a redirect")
 
 
-def test_redirects_in_circles_end() -> None:
-    def turn(request: Request) -> list[bytes]:
-        return [answer(status="302 x", location="/b" if request.target == "/a" else "/a")]
-
-    with serve(turn) as server, client(server.url) as upstream, pytest.raises(RedirectError, match="circles"):
-        upstream.models()
-    assert len(server.requests) == 3
-
-
 def test_redirects_without_end_end() -> None:
     with (
         serve(lambda request: [answer(status="302 x", location=request.target + "x")]) as server,
@@ -778,6 +750,9 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
 
 
 def test_importing_the_package_loads_neither_httpx_nor_feedparser() -> None:
-    code = "import sys, watcher.upstream; print([m for m in ('httpx', 'feedparser', 'tarfile') if m in sys.modules])"
+    code = (
+        "import sys, watcher.upstream.client, watcher.upstream.feed, watcher.upstream.archive\n"
+        "print([m for m in ('httpx', 'feedparser', 'tarfile') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

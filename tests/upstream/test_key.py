@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigError
-from watcher.upstream import find_api_key
+from watcher.upstream.key import find_api_key
 
 KEY = "sk-or-v1-0123456789abcdef"
 

@@ -1,11 +1,8 @@
-"""Answers queries of the models API over a catalogue: pure functions, no socket, no clock.
-
-It knows nothing of stories and faults, and whoever has models in the API's shape can serve them with it.
-"""
+"""Answers requests of the models API from a catalogue. Pure functions: any server can answer through them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -15,10 +12,8 @@ from watcher.api.query import BadQueryError, Query, provider, select, value
 from watcher.api.schedule import in_force
 
 BASE = "/api/v1"
-"""Where the API begins in the path of a URL."""
+"""The path of the API."""
 
-_JSON = "application/json"
-_PUBLIC = "public, max-age=120"
 _MESSAGES = {401: "No auth credentials found", 404: "Not Found", 405: "Method Not Allowed"}
 
 
@@ -33,21 +28,26 @@ class Response:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: the path as it came (percent-encoded), the query string, and whether a bearer key was given."""
+    """A request as it came: the path is percent-encoded, names of headers are in lower case."""
 
     path: str
     query: str = ""
     method: str = "GET"
-    has_key: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a bearer key was given, whatever it is."""
+        return self.headers.get("authorization", "").lower().startswith("bearer ")
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is answered from.
+    """The models to answer from.
 
-    `models` are raw model documents with their base prices, in the order of the list; `now` chooses among
-    time-of-day prices; `base_url` (`https://host`) begins the links; `default_output` is what the list is narrowed to
-    when `output_modalities` is not given, `all` for no narrowing.
+    `models` are raw documents with their base prices, in the order of the list. `now` chooses among time-of-day prices.
+    `base_url` (`https://host`) begins the links. `default_output` stands in for an `output_modalities` that is not
+    given; `all` means every model.
     """
 
     models: Sequence[Any]
@@ -57,7 +57,7 @@ class Catalogue:
 
 
 def answer(request: Request, catalogue: Catalogue) -> Response:
-    """The API's answer: 200, or 400, 401, 404 or 405 with the API's error body. It raises nothing."""
+    """Return the API's answer: status 200, or 400, 401, 404 or 405 with the API's error body. Raises nothing."""
     try:
         segments = [unquote(part, errors="strict") for part in request.path.removeprefix(BASE).split("/")[1:]]
     except UnicodeDecodeError:
@@ -73,21 +73,25 @@ def answer(request: Request, catalogue: Catalogue) -> Response:
         return error(400, str(problem))
 
 
+def ok(body: bytes, content_type: str = "application/json", cache: str = "public, max-age=120") -> Response:
+    """Return a body with status 200."""
+    return Response(200, {"content-type": content_type, "cache-control": cache}, body)
+
+
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """The API's error body, `{"error": {"code": …, "message": …}}`."""
+    """Return an error as the API does, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
+    return Response(
+        status, {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}, to_json(body)
+    )
 
 
 def to_json(document: object) -> bytes:
-    """Compact JSON in UTF-8; a lone surrogate, which UTF-8 cannot hold, stays an escape."""
+    """Return compact JSON in UTF-8. A lone surrogate, which UTF-8 cannot hold, stays an escape."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-Handler = Callable[[Request, Catalogue], Response]
-
-
-def _route(segments: list[str]) -> Handler | None:
+def _route(segments: list[str]) -> Callable[[Request, Catalogue], Response] | None:
     match segments:
         case ["models"]:
             return _models
@@ -96,9 +100,9 @@ def _route(segments: list[str]) -> Handler | None:
         case ["models", "user"]:
             return _user
         case ["model", author, slug]:
-            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue)
+            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue, dict)
         case ["models", author, slug, "endpoints"]:
-            return lambda request, catalogue: _endpoints(f"{author}/{slug}", catalogue)
+            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue, _with_endpoint)
     return None
 
 
@@ -108,43 +112,35 @@ def _models(request: Request, catalogue: Catalogue) -> Response:
     as_rss, chat_links = query.flag("use_rss"), query.flag("use_rss_chat_links")
     page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/models")
     if as_rss:
-        return _ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
-    return _list(page, len(chosen), following)
+        return ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
+    return ok(_list(page, len(chosen), following))
 
 
 def _count(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query, names=("output_modalities",))
     chosen = select(query, catalogue.models, catalogue.now, catalogue.default_output)
-    return _ok(to_json({"data": {"count": len(chosen)}}))
+    return ok(to_json({"data": {"count": len(chosen)}}))
 
 
 def _user(request: Request, catalogue: Catalogue) -> Response:
-    """No preference is known here that would narrow the list, so an account sees all of it."""
+    """An account sees the whole list, as its preferences are not known here."""
     if not request.has_key:
         return error(401)
     query = Query.parse(request.query, names=("offset", "limit"))
     everything = _priced(catalogue)
     page, following = query.page(everything, f"{catalogue.base_url}{BASE}/models/user")
-    return _list(page, len(everything), following, cache="private, no-store")
+    return ok(_list(page, len(everything), following), cache="private, no-store")
 
 
-def _model(id_: str, catalogue: Catalogue) -> Response:
+def _model(id_: str, catalogue: Catalogue, show: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     model = _find(id_, catalogue)
-    return error(404, f"Model {id_} not found") if model is None else _ok(to_json({"data": model}))
+    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": show(model)}))
 
 
-def _endpoints(id_: str, catalogue: Catalogue) -> Response:
-    model = _find(id_, catalogue)
-    if model is None:
-        return error(404, f"Model {id_} not found")
-    facts = {key: model.get(key) for key in ("id", "name", "created", "description", "architecture")}
-    return _ok(to_json({"data": {**facts, "endpoints": [_endpoint(model)]}}))
-
-
-def _endpoint(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The one endpoint that a list document tells of: that of today's top provider."""
+def _with_endpoint(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a model with the one endpoint that its document describes: that of today's top provider."""
     host = provider(model)
-    return {
+    endpoint = {
         "name": f"{host} | {model['id']}",
         "provider_name": host,
         "tag": host.lower().replace(" ", "-"),
@@ -157,16 +153,18 @@ def _endpoint(model: Mapping[str, Any]) -> dict[str, Any]:
         "supported_parameters": model.get("supported_parameters"),
         "uptime_last_30m": None,
     }
+    facts = {key: model.get(key) for key in ("id", "name", "created", "description", "architecture")}
+    return {**facts, "endpoints": [endpoint]}
 
 
 def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:
-    """The model with this id or canonical slug, an alias followed to where it points; None when there is none."""
+    """Return the model with this id or canonical slug, or the target of this alias; None if there is none."""
     models = [model for model in _priced(catalogue) if isinstance(model, dict)]
     by_id = {model["id"]: model for model in models if isinstance(model.get("id"), str)}
-    # Variants share a canonical slug with the model they vary, which is the one that is meant.
+    # A canonical slug means the model itself, not its variants, which share it.
     slugs = {str(model.get("canonical_slug")): model for model in reversed(by_id.values()) if ":" not in model["id"]}
     found = by_id.get(id_) or slugs.get(id_)
-    for _ in range(len(models)):  # aliases may point to aliases, even in a circle
+    for _ in range(len(models)):  # an alias may point to an alias, even in a circle
         target = value(found, "alias_target", "slug")
         if not isinstance(target, str):
             return found
@@ -175,21 +173,14 @@ def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:
 
 
 def _priced(catalogue: Catalogue) -> list[Any]:
-    """The catalogue with the prices in force now at the top level of `pricing`."""
-    return [_at(model, catalogue.now) for model in catalogue.models]
+    """Return the models with the prices in force now at the top level of `pricing`."""
+    return [
+        {**model, "pricing": in_force(pricing, catalogue.now)}
+        if isinstance(pricing := value(model, "pricing"), Mapping)
+        else model
+        for model in catalogue.models
+    ]
 
 
-def _at(model: Any, now: datetime) -> Any:
-    pricing = value(model, "pricing")
-    if not isinstance(pricing, Mapping):
-        return model
-    current = in_force(pricing, now)
-    return model if current is pricing else {**model, "pricing": current}
-
-
-def _list(page: Sequence[Any], total: int, following: str | None, cache: str = _PUBLIC) -> Response:
-    return _ok(to_json({"data": page, "total_count": total, "links": {"next": following}}), cache=cache)
-
-
-def _ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
-    return Response(200, {"content-type": content_type, "cache-control": cache}, body)
+def _list(page: Sequence[Any], total: int, following: str | None) -> bytes:
+    return to_json({"data": page, "total_count": total, "links": {"next": following}})

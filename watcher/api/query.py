@@ -1,59 +1,61 @@
 """The query parameters of `GET /models`: reading them, and choosing models by them.
 
-Models are raw documents and may be broken (an archive can hold anything): a broken one passes no filter but is kept
-where nothing is filtered. `distillable`, `zdr` and `region` are taken and not applied, as the documents say nothing of
-them; unknown parameters are ignored, as the API does.
+Models are raw documents, which may be broken. A broken one passes no filter. `distillable`, `zdr` and `region` are
+accepted and change nothing, as the documents do not hold them. Unknown parameters are ignored, as by the API.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from watcher.api.categories import CATEGORIES, belongs
-
 OUTPUTS = frozenset(["text", "image", "audio", "embeddings", "video", "rerank", "speech", "transcription"])
-"""What `output_modalities` may name, besides `all`."""
-
-DEFAULT_LIMIT = 500
-"""Models on a page when `offset` comes without `limit`."""
+"""The values of `output_modalities`, besides `all`."""
 
 MAX_LIMIT = 1000
+DEFAULT_LIMIT = 500
+"""Models on a page if `offset` comes without `limit`."""
 
-# The API sorts by these as well; the documents carry no such figures, so the list keeps its order.
-_UNRANKED = frozenset(
-    [
-        "throughput-high-to-low",
-        "latency-low-to-high",
-        "most-popular",
-        "top-weekly",
-        "intelligence-high-to-low",
-        "coding-high-to-low",
-        "agentic-high-to-low",
-    ]
-)
-_RANKED = frozenset(["newest", "pricing-low-to-high", "pricing-high-to-low", "context-high-to-low"])
+_WORDS = {
+    "programming": r"cod(?:e|er|ex|ing)|devstral|programming|repositor|software",
+    "roleplay": r"roleplay|story|storyteller|adventure",
+    "marketing": r"marketing|seo",
+    "marketing/seo": r"seo",
+    "technology": r"technology|agent|tool|software",
+    "science": r"science|mathematics|research",
+    "translation": r"translation|multilingual|languages",
+    "legal": r"legal|law",
+    "finance": r"financ",
+    "health": r"health|medic",
+    "trivia": r"trivia",
+    "academia": r"academia|academic|textbook",
+}
+CATEGORIES = {name: re.compile(rf"\b(?:{words})", re.IGNORECASE) for name, words in _WORDS.items()}
+"""The values of `category`. The API's documents do not name any, so they are guessed from name and description."""
+
 _BOOLEANS = {"": False, "false": False, "true": True}
 _MILLION = Decimal(1_000_000)
 
 
 class BadQueryError(ValueError):
-    """A parameter has a value that the API answers with 400; the message names both."""
+    """A parameter has a value that the API answers with 400. The message names it."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """The parameters of one request, one value a name: repeated ones are joined with commas, empty ones left out."""
+    """The parameters of one request by name. Repeated ones are joined with commas, empty ones left out."""
 
     values: Mapping[str, str]
 
     @classmethod
     def parse(cls, text: str, names: Collection[str] | None = None) -> "Query":
-        """Reads a raw query string, of which only `names` count when given.
+        """Read a raw query string; only `names` count if they are given.
 
-        Raises BadQueryError when it is not percent-encoded UTF-8 or has more than 100 fields.
+        Raises BadQueryError if it is not percent-encoded UTF-8 or has more than 100 fields.
         """
         try:
             pairs = parse_qsl(text, errors="strict", max_num_fields=100)
@@ -66,18 +68,18 @@ class Query:
         return cls(values)
 
     def words(self, name: str) -> frozenset[str]:
-        """A comma-separated value, in lower case."""
+        """Return the words of a comma-separated value, in lower case."""
         return frozenset(word.strip().lower() for word in self.values.get(name, "").split(",") if word.strip())
 
     def flag(self, name: str) -> bool:
-        """A `"true"` or `"false"`."""
+        """Return the value of `"true"` or `"false"`; false if it is not given."""
         value = self.values.get(name, "").lower()
         if value not in _BOOLEANS:
             raise BadQueryError(f'"{name}" must be "true" or "false"')
         return _BOOLEANS[value]
 
     def integer(self, name: str, low: int = 0, high: int = 10**12) -> int | None:
-        """A whole number within bounds, or None when it is not given."""
+        """Return a whole number within bounds; None if it is not given."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -86,7 +88,7 @@ class Query:
         return int(value)
 
     def decimal(self, name: str) -> Decimal | None:
-        """A number of at least 0, or None when it is not given."""
+        """Return a number of at least 0; None if it is not given."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -96,16 +98,16 @@ class Query:
         return number
 
     def choice(self, name: str, choices: Collection[str]) -> str | None:
-        """One of `choices`, or None when it is not given."""
+        """Return one of `choices`; None if it is not given."""
         value = self.values.get(name)
         if value is not None and value not in choices:
             raise BadQueryError(f'"{name}" must be one of: {", ".join(sorted(choices))}')
         return value
 
     def page(self, items: Sequence[Any], url: str) -> tuple[Sequence[Any], str | None]:
-        """The page of `items` that `offset` and `limit` ask for, and the address of the next one if there is one.
+        """Return the page of `items` for `offset` and `limit`, and the URL of the next one, if there is one.
 
-        With neither parameter that is everything, whatever its size.
+        Without both parameters the page is everything.
         """
         offset, limit = self.integer("offset"), self.integer("limit", 1, MAX_LIMIT)
         if offset is None and limit is None:
@@ -118,17 +120,19 @@ class Query:
 
 
 def select(query: Query, catalogue: Iterable[Any], now: datetime, default_output: str = "text") -> list[Any]:
-    """The models of `catalogue` that the query asks for, in the order it asks for, all pages.
+    """Return the models that the query asks for, in its order, all pages.
 
     `default_output` stands in for an `output_modalities` that is not given. Raises BadQueryError.
     """
     tests = list(_tests(query, now, default_output))
     chosen = [model for model in catalogue if all(test(model) for test in tests)]
-    return _sorted(chosen, query.choice("sort", _RANKED | _UNRANKED))
+    sort = query.choice("sort", _SORTS)
+    key = _SORTS[sort] if sort else None
+    return sorted(chosen, key=key) if key else chosen
 
 
 def value(model: Any, *path: str) -> Any:
-    """What stands at `path` in a document that may be broken; None when nothing does."""
+    """Return the value at `path` in a document that may be broken; None if there is none."""
     for key in path:
         if not isinstance(model, Mapping):
             return None
@@ -137,20 +141,20 @@ def value(model: Any, *path: str) -> Any:
 
 
 def per_million(model: Any, key: str) -> Decimal | None:
-    """A price in USD per million tokens; None when it varies (`-1`) or is no price."""
+    """Return a price in USD per million tokens; None if it varies (`-1`) or is not a price."""
     price = to_decimal(value(model, "pricing", key))
     return price * _MILLION if price is not None and price >= 0 else None
 
 
 def to_decimal(text: object) -> Decimal | None:
-    """A finite number from its decimal spelling, or None."""
+    """Return a finite number from its decimal spelling, or None."""
     if not isinstance(text, str):
         return None
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    # An absurd exponent is kept out: arithmetic on it can take all memory.
+    # Arithmetic on a huge exponent can take all memory.
     return number if number.is_finite() and abs(number.adjusted()) < 100 else None
 
 
@@ -159,10 +163,7 @@ def _words_of(model: Any, *path: str) -> frozenset[str]:
     return frozenset(str(word).lower() for word in words) if isinstance(words, list) else frozenset()
 
 
-Test = Callable[[Any], bool]
-
-
-def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
+def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Callable[[Any], bool]]:
     outputs = query.words("output_modalities") or {default_output}
     if unknown := outputs - OUTPUTS - {"all"}:
         raise BadQueryError(f'"output_modalities" does not know {", ".join(sorted(unknown))}')
@@ -173,7 +174,8 @@ def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
     if parameters := query.words("supported_parameters"):
         yield lambda model: parameters <= _words_of(model, "supported_parameters")
     if (category := query.choice("category", CATEGORIES)) is not None:
-        yield lambda model: isinstance(model, Mapping) and belongs(model, category)
+        pattern = CATEGORIES[category]
+        yield lambda model: pattern.search(f"{value(model, 'name')} {value(model, 'description')}") is not None
     if words := query.values.get("q", "").lower().split():
         yield lambda model: all(word in f"{value(model, 'id')} {value(model, 'name')}".lower() for word in words)
     if families := query.words("arch"):
@@ -184,67 +186,60 @@ def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
         yield lambda model: provider(model).lower() in providers
     if (context := query.integer("context")) is not None:
         yield lambda model: _number(value(model, "context_length")) >= context
-    for name, key, sign in (
-        ("min_price", "prompt", 1),
-        ("max_price", "prompt", -1),
-        ("min_output_price", "completion", 1),
-        ("max_output_price", "completion", -1),
-    ):
-        if (bound := query.decimal(name)) is not None:
-            yield _price_test(key, bound, sign)
-    for name, sign in (("min_age_days", 1), ("max_age_days", -1)):
-        if (days := query.integer(name, high=36500)) is not None:
-            yield _age_test(now.timestamp() - days * 86400, sign)
+    for prefix, key in (("", "prompt"), ("output_", "completion")):
+        low, high = query.decimal(f"min_{prefix}price"), query.decimal(f"max_{prefix}price")
+        if low is not None or high is not None:
+            yield partial(_price_within, key, low, high)
+    youngest, oldest = (query.integer(f"{end}_age_days", high=36500) for end in ("min", "max"))
+    if youngest is not None or oldest is not None:
+        yield partial(_age_within, now, youngest, oldest)
 
 
 def author(model: Any) -> str:
-    """The part of the id before the slash, without an alias's tilde."""
+    """Return the author in the id, without an alias's tilde."""
     return str(value(model, "id")).removeprefix("~").partition("/")[0]
 
 
 def provider(model: Any) -> str:
-    """The host of the model as far as its document tells: its author as people write it (`OpenAI: GPT-4`)."""
+    """Return the host of the model. The document only has the author's name (`OpenAI: GPT-4`)."""
     before, colon, _ = str(value(model, "name")).partition(":")
     return before if colon else author(model)
 
 
-def _price_test(key: str, bound: Decimal, sign: int) -> Test:
-    def test(model: Any) -> bool:
-        price = per_million(model, key)
-        return price is not None and (price - bound) * sign >= 0
-
-    return test
+def _price_within(key: str, low: Decimal | None, high: Decimal | None, model: Any) -> bool:
+    price = per_million(model, key)
+    return price is not None and (low is None or low <= price) and (high is None or price <= high)
 
 
-def _age_test(moment: float, sign: int) -> Test:
-    def test(model: Any) -> bool:
-        created = value(model, "created")
-        return isinstance(created, int | float) and (moment - created) * sign >= 0
-
-    return test
-
-
-def _sorted(models: list[Any], by: str | None) -> list[Any]:
-    if by == "newest":
-        return newest_first(models)
-    if by == "context-high-to-low":
-        return sorted(models, key=lambda model: -_number(value(model, "context_length")))
-    if by in ("pricing-low-to-high", "pricing-high-to-low"):
-        sign = 1 if by == "pricing-low-to-high" else -1
-        return sorted(models, key=lambda model: _price_rank(model, sign))
-    return models
+def _age_within(now: datetime, low: int | None, high: int | None, model: Any) -> bool:
+    created = value(model, "created")
+    if not isinstance(created, int | float):
+        return False
+    days = (now.timestamp() - created) / 86400
+    return (low is None or low <= days) and (high is None or days <= high)
 
 
 def newest_first(models: Iterable[Any]) -> list[Any]:
-    """By `created`, those without one last."""
+    """Return the models sorted by `created`, those without one last."""
     return sorted(models, key=lambda model: -_number(value(model, "created")))
 
 
 def _price_rank(model: Any, sign: int) -> tuple[bool, Decimal, Decimal]:
-    """By prompt, then completion price; models without a fixed price come last in both directions."""
+    """Return a key to sort by prompt, then completion price. Models without a fixed price come last both ways."""
     prompt, completion = per_million(model, "prompt"), per_million(model, "completion")
     return prompt is None, (prompt or Decimal(0)) * sign, (completion or Decimal(0)) * sign
 
 
 def _number(found: object) -> float:
     return found if isinstance(found, int | float) else 0
+
+
+_SORTS: Mapping[str, Callable[[Any], Any] | None] = {
+    "newest": lambda model: -_number(value(model, "created")),
+    "context-high-to-low": lambda model: -_number(value(model, "context_length")),
+    "pricing-low-to-high": partial(_price_rank, sign=1),
+    "pricing-high-to-low": partial(_price_rank, sign=-1),
+    # The documents do not hold the figures for these, so they keep the order.
+    **dict.fromkeys(("throughput-high-to-low", "latency-low-to-high", "most-popular", "top-weekly")),
+    **dict.fromkeys(("intelligence-high-to-low", "coding-high-to-low", "agentic-high-to-low")),
+}

@@ -1,4 +1,4 @@
-"""The models list as RSS 2.0, as `use_rss=true` asks for it."""
+"""The list of models as RSS 2.0, for `use_rss=true`."""
 
 import re
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ _HEAD = (
 )
 _FOOT = "</channel></rss>\n"
 
-# XML 1.0 has no way to write these, not even as references.
+# XML 1.0 cannot hold these, not even as references.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MARKDOWN_LINK = re.compile(r"\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,1000}|/[^)\s]{0,1000})\)")
 
 
 def render(models: Iterable[Any], chat_links: bool = False) -> bytes:
-    """The feed of `models`, newest first; those without an id are left out.
+    """Return the feed of `models`, newest first. Those without an id are left out.
 
-    As in the real one, titles and links name the base id, without a variant, and the guid is the canonical slug. With
-    `chat_links` an item links to the chat page with that model, not to the model's own page.
+    As in the real feed, title and link have the base id, without a variant, and the guid is the canonical slug. With
+    `chat_links` an item links to the chat page of the model.
     """
     items = [_item(model, chat_links) for model in newest_first(models) if isinstance(value(model, "id"), str)]
     return "".join([_HEAD, *items, _FOOT]).encode()
@@ -35,7 +35,7 @@ def render(models: Iterable[Any], chat_links: bool = False) -> bytes:
 def _item(model: dict[str, Any], chat_links: bool) -> str:
     id_ = model["id"].partition(":")[0]
     slug = model.get("canonical_slug")
-    # A title always ends with the id in parentheses: readers tell the model by it.
+    # Readers find the id in the parentheses at the end of the title.
     title = _cdata(f"{model.get('name') or id_} ({id_})")
     guid = escape(_clean(slug if slug and isinstance(slug, str) else id_))
     page = f"/chat?models={quote(id_, safe='')}" if chat_links else "/" + quote(id_, safe="/:~")
@@ -47,7 +47,7 @@ def _item(model: dict[str, Any], chat_links: bool) -> str:
 
 
 def _html(description: object) -> str:
-    """A description is Markdown; in the feed its links are HTML."""
+    """Return a description, which is Markdown, as text with its links as HTML."""
     text = escape(description, quote=True) if isinstance(description, str) else ""
     return _MARKDOWN_LINK.sub(r'<a href="\2">\1</a>', text)
 
@@ -60,7 +60,7 @@ def _date(created: object) -> str:
 
 
 def _cdata(text: str) -> str:
-    """`text` as CDATA; a `]]>` inside is split over two sections."""
+    """Return `text` as CDATA. A `]]>` inside is split over two sections."""
     return f"<![CDATA[{_clean(text).replace(']]>', ']]]]><![CDATA[>')}]]>"
 
 

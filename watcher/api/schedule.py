@@ -1,4 +1,4 @@
-"""Which price of a model that is priced by time of day or day of the week is in force at a moment."""
+"""The price in force at a moment, of a model that is priced by time of day or day of the week."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,36 +7,22 @@ from typing import Any
 _WINDOW = frozenset({"utc_start", "utc_end"})
 _TIME = _WINDOW | {"utc_days"}
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""As `utc_days` names them, in the order of `datetime.weekday()`."""
+"""The names in `utc_days`, in the order of `datetime.weekday()`."""
 
 _PRICES = frozenset(
-    [
-        "prompt",
-        "completion",
-        "request",
-        "image",
-        "image_output",
-        "image_token",
-        "audio",
-        "audio_output",
-        "input_audio_cache",
-        "web_search",
-        "internal_reasoning",
-        "input_cache_read",
-        "input_cache_write",
-        "input_cache_write_1h",
-    ]
+    {"prompt", "completion", "request", "image", "image_output", "image_token", "audio", "audio_output"}
+    | {"input_audio_cache", "web_search", "internal_reasoning"}
+    | {"input_cache_read", "input_cache_write", "input_cache_write_1h"}
 )
-"""What an override may set; any other key of it is a condition."""
+"""The keys that an override may set. Any other key is a condition."""
 
 
 def in_force(pricing: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
     """Return `pricing` with the prices that hold at `now` at the top level.
 
-    An entry of `overrides` may have a window (`utc_start` and `utc_end` in HHMM, the end exclusive, may wrap past
-    midnight), weekdays (`utc_days`), or both: then it holds in that window of those UTC days. Later entries win per
-    key; a key that no entry gives keeps the base price. An entry with another condition (`min_prompt_tokens`, an
-    unknown one) does not depend on time and is skipped. Without an entry that holds, `pricing` itself is returned.
+    An entry of `overrides` may have a window (`utc_start` and `utc_end` in HHMM, the end exclusive, past midnight if it
+    is the smaller one), UTC weekdays (`utc_days`), or both. Of several that hold, the last one wins for each key; a key
+    without one keeps the base price. An entry with any other condition, such as `min_prompt_tokens`, is skipped.
     """
     overrides = pricing.get("overrides")
     if not isinstance(overrides, list):
@@ -71,7 +57,7 @@ def _on_day(days: object, today: str) -> bool:
 
 
 def _minute(hhmm: object) -> int | None:
-    """Minutes since midnight UTC, or None for what is no time. 2400 is midnight at the end of the day."""
+    """Return the minutes since midnight, None if it is not a time. 2400 is midnight at the end of the day."""
     if not isinstance(hhmm, int) or not 0 <= hhmm <= 2400 or hhmm % 100 > 59:
         return None
     return hhmm // 100 * 60 + hhmm % 100

@@ -1,22 +1,15 @@
-"""A pretend OpenRouter: a real HTTP server with a story or recorded answers to serve, and faults to switch on.
+"""A pretend OpenRouter: an HTTP server with stories or recorded answers, and faults to switch on."""
 
-with Simulator(StorySource(story_by_name("demo"))) as simulator:
-    httpx.get(f"{simulator.url}/models")
-"""
-
-from watcher.simulator.catalogue import built_in
 from watcher.simulator.faults import FAULTS, Fault
 from watcher.simulator.server import Simulator
 from watcher.simulator.source import ArchiveSource, Scene, SceneSource, StorySource
-from watcher.simulator.story import STORIES, Story, StoryStep, story_by_name
-from watcher.simulator.wire import ReceivedRequest
+from watcher.simulator.story import STORIES, Story, StoryStep, built_in, story_by_name
 
 __all__ = [
     "FAULTS",
     "STORIES",
     "ArchiveSource",
     "Fault",
-    "ReceivedRequest",
     "Scene",
     "SceneSource",
     "Simulator",

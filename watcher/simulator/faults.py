@@ -1,80 +1,64 @@
-"""Ways in which the pretend OpenRouter can fail, each under a name for the command line and the control endpoint.
+"""Ways in which the pretend OpenRouter can fail, by name.
 
-A fault spoils an answer that is otherwise right. What it does to status, headers and body is decided here (`spoil`);
-what it does to time and to the connection (delay, drip, cut, size) is carried out by the server.
+A fault changes an answer that is otherwise right: its status, headers and content here (`spoil`), its size, time and
+connection when the server sends it.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from watcher.api.answer import Response, error, to_json
 from watcher.errors import UsageError
 
-MIB = 1024 * 1024
-
+_HUGE = 65 * 1024 * 1024
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><h1>One moment</h1></body></html>"
 _ITEM = re.compile(rb"<item>.*?</item>\n?", re.DOTALL)
+_Header = Annotated[str, Meta(pattern=r"\A[^\r\n]*\Z")]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes wrong, with which requests, and for how many of them. All effects can be combined."""
+    """What goes wrong, and for which requests. All effects can be combined."""
 
     name: str = "custom"
     path: str = "*"
     """Glob over the path with its query string; a leading `!` means all others. `*use_rss=true*` is the feed alone."""
-    times: int | None = None
-    """For the next so many requests that match, then no more; None: until cleared."""
-    status: int | None = None
-    """Response with this status and, from 400 on, the API's error body."""
-    retry_after: str | None = None
+    times: Annotated[int, Meta(ge=1)] | None = None
+    """The number of matching requests it is for; None: until it is switched off."""
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    """The status; from 400 on with the API's error body."""
+    retry_after: _Header | None = None
     """`Retry-After`: seconds, or an HTTP date."""
-    location: str | None = None
+    location: _Header | None = None
     """`Location` of a redirect, for a 3xx status."""
-    delay: float = 0
+    delay: Annotated[float, Meta(ge=0)] = 0
     """Seconds before the first byte."""
-    drip: int = 0
-    """Bytes sent at a time, each after `interval` seconds; 0: all at once."""
-    interval: float = 0.05
-    cut: float | None = None
-    """Close the connection after this fraction of the body, of which the whole length was promised."""
-    content_type: str | None = None
-    """Say this instead of the right type."""
+    drip: Annotated[int, Meta(ge=0)] = 0
+    """Bytes sent at a time, every `interval` seconds; 0: all at once."""
+    interval: Annotated[float, Meta(ge=0)] = 0.05
+    cut: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    """The fraction of the body after which the connection closes. Content-Length is that of the whole body."""
+    content_type: _Header | None = None
     html: bool = False
-    """An HTML page with 200, as a proxy in between answers."""
+    """An HTML page with 200, as from a proxy."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
-    """What is wrong with the list: no models at all, half of them while `total_count` counts all, a quarter of them
-    twice and not the same, or some with wrong types, `null` for a model, missing prices."""
-    size: int = 0
-    """Pad the body with white space to so many bytes: only its size is wrong."""
+    """What is wrong with the list. `short`: half of the models, but `total_count` counts all. `duplicates`: a quarter
+    comes twice, with differences. `broken`: some have wrong types or no prices, and one is `null`."""
+    size: Annotated[int, Meta(ge=0)] = 0
+    """Bytes to which the body is padded with white space."""
     bomb: bool = False
-    """Send the padded body compressed, asked for or not: small on the wire, huge when inflated."""
-
-    def __post_init__(self) -> None:
-        if self.status is not None and not 200 <= self.status <= 599:
-            raise ValueError(f"status must be from 200 to 599, not {self.status}")
-        if min(self.delay, self.drip, self.interval, self.size) < 0:
-            raise ValueError("delay, drip, interval and size must be at least 0")
-        if self.cut is not None and not 0 <= self.cut < 1:
-            raise ValueError(f"cut must be at least 0 and below 1, not {self.cut}")
-        if self.times is not None and self.times < 1:
-            raise ValueError(f"times must be at least 1, not {self.times}")
-        if any(
-            "\r" in text or "\n" in text
-            for text in (self.retry_after or "", self.location or "", self.content_type or "")
-        ):
-            raise ValueError("a header must be one line")
+    """Send the padded body compressed, even if the client did not ask for it."""
 
     @classmethod
     def named(cls, name: str, /, **changes: Any) -> "Fault":
-        """The fault of this name (see `FAULTS`; any status such as `502` is one too) with some fields changed.
+        """Return the fault of this name, with some fields changed. Names are those of `FAULTS` and error statuses.
 
-        Raises UsageError for a name or a field that is not known.
+        Raises UsageError for an unknown name or field.
         """
         if name in FAULTS:
             fields: Mapping[str, Any] = FAULTS[name]
@@ -83,36 +67,28 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             known = ", ".join([*FAULTS, "or an error status such as 502"])
             raise UsageError(f'there is no fault "{name}"; there are {known}')
-        return cls._from({"name": name, **fields, **changes})
+        try:
+            return msgspec.convert({"name": name, **fields, **changes}, cls)
+        except msgspec.ValidationError as problem:
+            raise UsageError(f"the fault {name} is not valid: {problem}") from problem
 
     @classmethod
     def from_json(cls, body: bytes) -> "Fault":
-        """A fault as the control endpoint takes it: `{"name": "429", "times": 2}`, any name with any fields.
-
-        Raises UsageError when it is no such thing.
-        """
+        """Return a fault from JSON such as `{"name": "429", "times": 2}`. Raises UsageError if it is not valid."""
         try:
             fields = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            raise UsageError(f"a fault is a JSON object: {problem}") from problem
-        name = fields.pop("name", None)
-        return cls._from(fields) if name is None else cls.named(str(name), **fields)
-
-    @classmethod
-    def _from(cls, fields: dict[str, Any]) -> "Fault":
-        try:
-            return msgspec.convert(fields, cls)
-        except msgspec.ValidationError as problem:
-            raise UsageError(f"the fault cannot be: {problem}") from problem
+            if "name" not in fields:
+                return msgspec.convert(fields, cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+            raise UsageError(f"the fault is not valid: {problem}") from problem
+        return cls.named(str(fields.pop("name")), **fields)
 
     def matches(self, target: str) -> bool:
-        """Whether it befalls a request for `target`, a path with its query string."""
-        if self.path.startswith("!"):
-            return not fnmatchcase(target, self.path[1:])
-        return fnmatchcase(target, self.path)
+        """Whether it is for a request for `target`, a path with its query string."""
+        return fnmatchcase(target, self.path.removeprefix("!")) != self.path.startswith("!")
 
     def spoil(self, answer: Response) -> Response:
-        """`answer` with its status, headers and content as the fault has them."""
+        """Return `answer` with the fault's status, headers and content."""
         headers, status, body = dict(answer.headers), answer.status, answer.body
         if self.models is not None and status == 200:
             feed = "xml" in headers.get("content-type", "")
@@ -125,40 +101,30 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if status >= 400:
                 answer = error(status, f"Simulated {status}")
                 headers, body = dict(answer.headers), answer.body
-        for name, text in (
-            ("content-type", self.content_type),
-            ("retry-after", self.retry_after),
-            ("location", self.location),
-        ):
-            if text is not None:
-                headers[name] = text
+        given = {"content-type": self.content_type, "retry-after": self.retry_after, "location": self.location}
+        headers |= {name: text for name, text in given.items() if text is not None}
         return Response(status, headers, body)
 
 
-FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "429": {"status": 429, "retry_after": "1"},
-        "500": {"status": 500},
-        "503": {"status": 503, "retry_after": "1"},
-        "slow": {"delay": 30},
-        "drip": {"drip": 16, "interval": 0.25},
-        "cut": {"cut": 0.5},
-        "wrong-type": {"content_type": "text/plain"},
-        "html": {"html": True},
-        "empty": {"models": "empty"},
-        "short": {"models": "short"},
-        "duplicates": {"models": "duplicates"},
-        "broken": {"models": "broken"},
-        "huge": {"size": 65 * MIB},
-        "bomb": {"size": 65 * MIB, "bomb": True},
-        "redirect": {"status": 302, "location": "http://elsewhere.invalid/api/v1/models"},
-    }
-)
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "429": {"status": 429, "retry_after": "1"},
+    "500": {"status": 500},
+    "503": {"status": 503, "retry_after": "1"},
+    "slow": {"delay": 30},
+    "drip": {"drip": 16, "interval": 0.25},
+    "cut": {"cut": 0.5},
+    "wrong-type": {"content_type": "text/plain"},
+    "html": {"html": True},
+    **{name: {"models": name} for name in ("empty", "short", "duplicates", "broken")},
+    "huge": {"size": _HUGE},
+    "bomb": {"size": _HUGE, "bomb": True},
+    "redirect": {"status": 302, "location": "http://elsewhere.invalid/api/v1/models"},
+}
 """The fields of each named fault."""
 
 
 def _spoiled_list(body: bytes, how: str) -> bytes:
-    """The JSON of a list with another `data`; anything else is left as it is."""
+    """Change the `data` of a list in JSON. Anything else stays as it is."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -171,36 +137,27 @@ def _spoiled_list(body: bytes, how: str) -> bytes:
         case "short":
             document = {**document, "data": models[: len(models) // 2]}
         case "duplicates":
-            # The total agrees with the list: only the ids give it away.
-            others = [
-                {**model, "context_length": 1}
-                for model in models[: max(3, len(models) // 4)]
-                if isinstance(model, dict)
-            ]
-            document = {**document, "data": models + others, "total_count": len(models) + len(others)}
+            # The total agrees with the list, so that only the ids show it.
+            first = models[: max(3, len(models) // 4)]
+            models = models + [{**model, "context_length": 1} for model in first if isinstance(model, dict)]
+            document = {**document, "data": models, "total_count": len(models)}
         case "broken":
             document = {**document, "data": [_broken(n, model) for n, model in enumerate(models)]}
     return to_json(document)
 
 
 def _broken(number: int, model: Any) -> Any:
-    """The first few models of a list, each broken in its own way."""
-    if not isinstance(model, dict):
+    """Break the first few models of a list, each in its own way."""
+    if not isinstance(model, dict) or number >= 6:
         return model
-    match number:
-        case 0:
-            return {key: value for key, value in model.items() if key != "pricing"}
-        case 1:
-            return {**model, "context_length": "plenty", "created": "yesterday", "architecture": []}
-        case 2:
-            return None
-        case 3:
-            return {**model, "id": 17}
-        case 4:
-            return {**model, "pricing": {"prompt": 1e-30, "completion": {"usd": "lots"}, "overrides": "none"}}
-        case 5:
-            return {**model, "pricing": {**model.get("pricing", {}), "prompt": "cheap"}}
-    return model
+    return (
+        {key: value for key, value in model.items() if key != "pricing"},
+        {**model, "context_length": "plenty", "created": "yesterday", "architecture": []},
+        None,
+        {**model, "id": 17},
+        {**model, "pricing": {"prompt": 1e-30, "completion": {"usd": "lots"}, "overrides": "none"}},
+        {**model, "pricing": {**(model.get("pricing") or {}), "prompt": "cheap"}},
+    )[number]
 
 
 def _spoiled_feed(body: bytes, how: str) -> bytes:
@@ -214,9 +171,6 @@ def _spoiled_feed(body: bytes, how: str) -> bytes:
         case "duplicates":
             items = items + items[:3]
         case "broken":
-            items[:3] = [
-                b"<item></item>\n",
-                b"<item><title>nameless</title><pubDate>soon</pubDate></item>\n",
-                b"<item/>\n",
-            ]
+            nameless = b"<item><title>nameless</title><pubDate>soon</pubDate></item>\n"
+            items[:3] = [b"<item></item>\n", nameless, b"<item/>\n"]
     return head + b"".join(items) + foot

@@ -1,154 +1,130 @@
 """The pretend OpenRouter as an HTTP server, for tests, demonstrations and trying things by hand.
 
-`GET /api/v1/…` is answered as the API answers, spoiled by the fault that is switched on. `/simulator/…` controls it
-from another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DELETE fault`, `GET state`.
+`GET /api/v1/…` is answered as the API would, with the fault that is switched on. `/simulator/…` controls it from
+another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DELETE fault`, `GET state`.
 """
 
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from datetime import datetime
-from types import TracebackType
-from typing import Any
+from collections import deque
+from typing import Any, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
 from watcher.simulator.source import Scene, SceneSource
-from watcher.simulator.wire import ReceivedRequest, Server
+from watcher.simulator.wire import HOST, Server
 
 CONTROL = "/simulator/"
 
-_KEPT_ANSWERS = 64
-_KEPT_REQUESTS = 10_000
+_MAX_REQUESTS = 10_000
 
 
 class Simulator:
-    """Serves a source until it is closed; a context manager.
+    """Serves a source until it is closed; a context manager. Every method may be called from any thread."""
 
-    Every method may be called from any thread.
-    """
+    def __init__(self, source: SceneSource, port: int = 0, gzip: bool = False) -> None:
+        """Start to serve on 127.0.0.1 at `port` (0: any free one). Raises UsageError if the port cannot be used.
 
-    def __init__(
-        self,
-        source: SceneSource,
-        port: int = 0,
-        host: str = "127.0.0.1",
-        clock: Callable[[], datetime] | None = None,
-        gzip: bool = False,
-    ) -> None:
-        """Binds to `host` and `port` (0: any free one) and starts to serve.
-
-        `clock` gives the moment by which time-of-day prices and ages are told, with its time zone; without it that is
-        the source's own time. With `gzip` large bodies are compressed for clients that accept it. Raises UsageError
-        when the address cannot be had.
+        With `gzip`, large bodies are compressed for clients that accept it.
         """
         self._source = source
-        self._clock = clock
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[Any, ...], Response] = OrderedDict()
-        self._requests: deque[ReceivedRequest] = deque(maxlen=_KEPT_REQUESTS)
+        self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
         self._fault = source.current().fault
-        self._left = self._fault.times if self._fault else None
+        self._by_hand = False
         try:
-            self._server = Server(host, port, self, gzip)
+            self._server = Server(port, self._reply, gzip)
         except (OSError, OverflowError) as problem:
-            raise UsageError(f"the simulator cannot listen on {host}:{port}: {problem}") from problem
+            raise UsageError(f"the simulator cannot listen on {HOST}:{port}: {problem}") from problem
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def origin(self) -> str:
         """`http://HOST:PORT`."""
-        host, port = self._server.server_address[:2]
-        name = f"[{host!s}]" if ":" in str(host) else str(host)
-        return f"http://{name}:{port}"
+        return f"http://{HOST}:{self._server.server_address[1]}"
 
     @property
     def url(self) -> str:
-        """The base of the API, as the configuration's `source.url` takes it."""
+        """The base of the API, for `source.url` in the configuration."""
         return f"{self.origin}{api.BASE}"
 
     @property
     def scene(self) -> Scene:
-        """What is served now."""
+        """The scene that is served now."""
         with self._lock:
             return self._source.current()
 
     @property
-    def requests(self) -> list[ReceivedRequest]:
+    def requests(self) -> list[Request]:
         """The requests to the API so far, oldest first; the last 10,000 are kept."""
         with self._lock:
             return list(self._requests)
 
     def advance(self) -> Scene | None:
-        """Goes one step on in the source; None at its end, when all stays as it is.
+        """Go one step on. At the end nothing changes, and None is returned.
 
-        The fault of the step that is left ends; a step with its own fault replaces one that was set.
+        The fault of the step before ends. A step with its own fault replaces one that was set by hand.
         """
         with self._lock:
-            leaving = self._source.current().fault
             scene = self._source.advance()
-            if scene is not None and (scene.fault is not None or self._fault is leaving):
-                self._switch(scene.fault)
+            if scene is not None and (scene.fault is not None or not self._by_hand):
+                self._fault, self._by_hand = scene.fault, False
             return scene
 
     def set_fault(self, fault: Fault) -> None:
-        """From now on requests that match meet this fault, in place of any other."""
+        """Switch a fault on, in place of any other."""
         with self._lock:
-            self._switch(fault)
+            self._fault, self._by_hand = fault, True
 
     def clear_fault(self) -> None:
-        """From now on all is well."""
+        """Switch the fault off."""
         with self._lock:
-            self._switch(None)
+            self._fault, self._by_hand = None, False
 
     def close(self) -> None:
-        """Stops serving, ends open connections, frees the port. Doing it twice does no harm."""
+        """End open connections and free the port. It may be called twice."""
         self._server.stop()
         self._thread.join()
 
-    def __enter__(self) -> "Simulator":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def state(self) -> dict[str, Any]:
-        """What is going on, as `GET /simulator/state` tells it."""
+        """Return what `GET /simulator/state` answers."""
         with self._lock:
             scene = self._source.current()
-            fault = None if self._fault is None else {**msgspec.to_builtins(self._fault), "times": self._left}
             return {
                 "step": scene.number,
                 "title": scene.title,
                 "at": scene.at.isoformat(),
                 "models": None if scene.models is None else len(scene.models),
-                "fault": fault,
+                "fault": msgspec.to_builtins(self._fault),
                 "requests": len(self._requests),
             }
 
-    def reply(self, request: ReceivedRequest, body: bytes) -> tuple[Response, Fault | None]:
-        """The answer to a request, and the fault whose effects on the wire are still to be carried out."""
+    def _reply(self, request: Request, body: bytes) -> tuple[Response, Fault]:
+        """Return the answer to a request, and the fault to apply while it is sent."""
         if request.path.startswith(CONTROL):
-            return self._control(request, body), None
+            return self._control(request, body), Fault()
         with self._lock:
             self._requests.append(request)
             scene = self._source.current()
             fault = self._take_fault(request)
-        answer = self._answer(request, scene)
-        return (answer, None) if fault is None else (fault.spoil(answer), fault)
+        return fault.spoil(self._answer(request, scene)), fault
 
-    def _control(self, request: ReceivedRequest, body: bytes) -> Response:
+    def _control(self, request: Request, body: bytes) -> Response:
         match request.method, request.path.removeprefix(CONTROL):
             case "POST", "advance":
                 moved = self.advance() is not None
-                return _told({"advanced": moved, **self.state()})
+                return api.ok(api.to_json({"advanced": moved, **self.state()}), cache="no-store")
             case "PUT", "fault":
                 try:
                     self.set_fault(Fault.from_json(body))
@@ -162,44 +138,20 @@ class Simulator:
                 return api.error(405)
             case _:
                 return api.error(404)
-        return _told(self.state())
+        return api.ok(api.to_json(self.state()), cache="no-store")
 
-    def _switch(self, fault: Fault | None) -> None:
-        self._fault = fault
-        self._left = fault.times if fault else None
-
-    def _take_fault(self, request: ReceivedRequest) -> Fault | None:
+    def _take_fault(self, request: Request) -> Fault:
+        """Return the fault for a request, and count it. A `Fault()` changes nothing."""
         fault = self._fault
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        if fault is None or not fault.matches(target):
-            return None
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                self._switch(None)
+        if fault is None or not fault.matches(f"{request.path}?{request.query}" if request.query else request.path):
+            return Fault()
+        if fault.times is not None:
+            self._fault = replace(fault, times=fault.times - 1) if fault.times > 1 else None
         return fault
 
-    def _answer(self, request: ReceivedRequest, scene: Scene) -> Response:
+    def _answer(self, request: Request, scene: Scene) -> Response:
         if scene.models is None:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
-            return api.error(500, "The recorded answer is no list of models")
-        now = self._clock() if self._clock else scene.at
-        has_key = request.headers.get("authorization", "").lower().startswith("bearer ")
-        # Prices of the day go by the minute, so within one the same question has the same answer.
-        minute = int(now.timestamp()) // 60
-        key = (scene.number, minute, request.method, request.path, request.query, has_key)
-        with self._lock:
-            known = self._answers.get(key)
-        if known is None:
-            asked = Request(request.path, request.query, request.method, has_key)
-            known = api.answer(asked, Catalogue(scene.models, now, self.origin, self._source.default_output))
-            with self._lock:
-                self._answers[key] = known
-                while len(self._answers) > _KEPT_ANSWERS:
-                    self._answers.popitem(last=False)
-        return known
-
-
-def _told(document: dict[str, Any]) -> Response:
-    return Response(200, {"content-type": "application/json", "cache-control": "no-store"}, api.to_json(document))
+            return api.error(500, "The recorded answer is not a list of models")
+        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, self._source.default_output))

@@ -1,10 +1,10 @@
-"""Where the pretend OpenRouter has its models from: a story, or recorded answers of the real one."""
+"""What the pretend OpenRouter serves: the scenes of a story, or recorded answers of the real one."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
@@ -13,9 +13,9 @@ from watcher.simulator.story import Story
 
 @dataclass(frozen=True)
 class Scene:
-    """One step of a source: its number from 0, a line that tells what happens, when it is (UTC), and what is there.
+    """One step of a source: its number from 0, a line that says what happens, its time (UTC) and the models.
 
-    `models` is None where a recorded body is no models list; `body` is then served as it is.
+    `models` is None if a recorded body is not a list of models. Then `body` is served as it is.
     """
 
     number: int
@@ -26,88 +26,63 @@ class Scene:
     body: bytes = b""
 
 
-class SceneSource(Protocol):
-    """What a simulator serves. Its methods are called under the simulator's lock."""
+class SceneSource:
+    """Scenes, one after the other. The next one is made when `advance` asks for it. Raises UsageError for no scene.
 
-    default_output: str
-    """What the list is narrowed to without `output_modalities`: `text` as upstream, or `all` for no narrowing."""
-
-    def current(self) -> Scene:
-        """The scene that is served now."""
-
-    def advance(self) -> Scene | None:
-        """Goes one step on; None, and no step, when the source is at its end."""
-
-
-class StorySource:
-    """The scenes of a story."""
-
-    default_output = "text"
-
-    def __init__(self, story: Story) -> None:
-        self._story = story
-        self._lasting = story.catalogue()
-        self._scene = self._at(0)
-
-    def current(self) -> Scene:
-        """The step that is told now."""
-        return self._scene
-
-    def advance(self) -> Scene | None:
-        """The next step, or None after the last."""
-        number = self._scene.number + 1
-        if number >= len(self._story.steps):
-            return None
-        self._scene = self._at(number)
-        return self._scene
-
-    def _at(self, number: int) -> Scene:
-        step = self._story.steps[number]
-        models = step.change(self._lasting) if step.change else self._lasting
-        if not step.passing:
-            self._lasting = models
-        return Scene(number, step.title, self._story.start + step.at, models, step.fault)
-
-
-class ArchiveSource:
-    """ReceivedRequest bodies of `GET /models`, one after the other, read only when their turn comes.
-
-    A recording shows the list as it was asked for then, so without `output_modalities` all of it is served.
+    A simulator calls the methods under its lock.
     """
 
-    default_output = "all"
+    default_output = "text"
+    """The `output_modalities` of a list without that parameter; `all`: every model."""
 
-    def __init__(self, members: Iterable[tuple[datetime, bytes]]) -> None:
-        """Reads the first member. Raises UsageError when there is none."""
-        self._members = enumerate(members)
-        first = self._next()
+    def __init__(self, scenes: Iterable[Scene]) -> None:
+        self._scenes = iter(scenes)
+        first = next(self._scenes, None)
         if first is None:
             raise UsageError("the archive holds no recorded answer to serve")
         self._scene = first
 
     def current(self) -> Scene:
-        """The recording that is served now."""
+        """Return the scene that is served now."""
         return self._scene
 
     def advance(self) -> Scene | None:
-        """The next recording, or None after the last."""
-        following = self._next()
-        if following is not None:
-            self._scene = following
+        """Go one step on. At the end nothing changes, and None is returned."""
+        following = next(self._scenes, None)
+        self._scene = following or self._scene
         return following
 
-    def _next(self) -> Scene | None:
-        for number, (at, body) in self._members:
-            models = _models(body)
-            title = f"As recorded on {at:%Y-%m-%d %H:%M} UTC"
-            return Scene(number, title, at, models, body=b"" if models is not None else body)
-        return None
+
+class StorySource(SceneSource):
+    """The scenes of a story."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(_scenes(story))
 
 
-def _models(body: bytes) -> list[Any] | None:
+class ArchiveSource(SceneSource):
+    """Recorded bodies of `GET /models`. They are served whole, as they show what was asked for at that time."""
+
+    default_output = "all"
+
+    def __init__(self, members: Iterable[tuple[datetime, bytes]]) -> None:
+        super().__init__(_recorded(number, at, body) for number, (at, body) in enumerate(members))
+
+
+def _scenes(story: Story) -> Iterator[Scene]:
+    lasting = story.catalogue()
+    for number, step in enumerate(story.steps):
+        models = step.change(lasting) if step.change else lasting
+        if not step.passing:
+            lasting = models
+        yield Scene(number, step.title, story.start + step.at, models, step.fault)
+
+
+def _recorded(number: int, at: datetime, body: bytes) -> Scene:
+    title = f"As recorded on {at:%Y-%m-%d %H:%M} UTC"
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        document = None
     models = document.get("data") if isinstance(document, dict) else None
-    return models if isinstance(models, list) else None
+    return Scene(number, title, at, models if isinstance(models, list) else None, body=body)

@@ -1,27 +1,34 @@
-"""Stories: catalogues that change step by step, told as tables.
+"""Stories: catalogues that change step by step.
 
-A step's change holds for all later steps, unless the step is `passing`: then it holds for that step alone, like its
-fault. Steps are an hour apart, as polls are, so that what must hold still for three hours can be seen to.
+They begin with `catalogue.json` beside this file: one model a line, as `GET /api/v1/models` would list it. Ids, prices
+and dates are those of early 2026; the descriptions are our own. It has examples of all that is hard to read: variants,
+aliases, conditional prices, odd spellings.
+
+The change of a step holds for all later steps, unless the step is `passing`: then it holds for that step alone, as its
+fault does. Steps are an hour apart, so that a story has room for the three hours in which a price must hold still.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from importlib.resources import files
 from typing import Any
 
 from watcher.errors import UsageError
-from watcher.simulator.catalogue import Document, alias, built_in
 from watcher.simulator.faults import Fault
 
+Document = dict[str, Any]
+"""One model as the API writes it: a JSON object."""
 Models = list[Document]
 Change = Callable[[Models], Models]
 
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One moment of a story: a line to print, when (since the start), and what happens."""
+    """One step of a story: a line to print, the time since the start, and what happens."""
 
     title: str
     at: timedelta
@@ -32,7 +39,7 @@ class StoryStep:
 
 @dataclass(frozen=True)
 class Story:
-    """A catalogue, and what becomes of it. `start` is in UTC; the first step is the state at the start."""
+    """A catalogue and its steps. `start` is in UTC; the first step is the state at the start."""
 
     name: str
     start: datetime
@@ -40,41 +47,53 @@ class Story:
     steps: tuple[StoryStep, ...]
 
 
+def built_in() -> Models:
+    """Return the built-in catalogue, newest first: a fresh copy that the caller may change."""
+    models: Models = json.loads((files("watcher.simulator") / "catalogue.json").read_text("utf-8"))
+    return models
+
+
 def story_by_name(name: str) -> Story:
-    """The story of that name. Raises UsageError when there is none."""
+    """Return the story of that name. Raises UsageError if there is none."""
     if name not in STORIES:
         raise UsageError(f'there is no story "{name}"; there are {", ".join(STORIES)}')
     return STORIES[name]
 
 
-# What can happen. Each takes a catalogue and gives another; `partial` fills in what it happens to.
+# Changes. Each returns another catalogue; `partial` fills in the model it is about.
 
 
 def appears(id_: str, models: Models) -> Models:
-    """The built-in model `id_` joins the list, at its place by age."""
+    """Add the built-in model `id_` to the list, at its place by age."""
     newcomer = next(model for model in built_in() if model["id"] == id_)
     return sorted([newcomer, *models], key=lambda model: -int(model["created"]))
 
 
 def vanishes(chosen: Callable[[str], bool], models: Models) -> Models:
-    """The models whose id is chosen leave the list."""
+    """Remove the models whose id is chosen."""
     return [model for model in models if not chosen(model["id"])]
 
 
 def repriced(id_: str, prices: Mapping[str, str], models: Models) -> Models:
-    """Model `id_` costs something else: USD per million tokens by price key, others as they were."""
+    """Change prices of model `id_`, in USD per million tokens by price key."""
     per_token = {key: format(Decimal(price).scaleb(-6).normalize(), "f") for key, price in prices.items()}
     return _edited(id_, lambda model: {**model, "pricing": {**model["pricing"], **per_token}}, models)
 
 
 def moves(id_: str, target: str, models: Models) -> Models:
-    """Alias `id_` points to model `target`, with all that model's facts."""
-    pointed_to = next(model for model in models if model["id"] == target)
-    return _edited(id_, lambda model: alias(id_, model["name"], pointed_to), models)
+    """Let alias `id_` point to model `target`. It takes over all but the name of that model."""
+    new = next(model for model in models if model["id"] == target)
+    facts = {
+        "id": id_,
+        "canonical_slug": id_,
+        "description": f"Always the newest of its line; today {new['name']}.",
+        "alias_target": {"slug": target, "name": new["name"]},
+    }
+    return _edited(id_, lambda model: new | facts | {key: model[key] for key in ("name", "links")}, models)
 
 
 def ends_on(id_: str, date: str, models: Models) -> Models:
-    """Model `id_` gets an expiration date, `YYYY-MM-DD`."""
+    """Give model `id_` an expiration date, `YYYY-MM-DD`."""
     return _edited(id_, lambda model: {**model, "expiration_date": date}, models)
 
 
@@ -85,7 +104,7 @@ def _edited(id_: str, edit: Callable[[Document], Document], models: Models) -> M
 def _demo() -> Story:
     newcomer, haiku = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5"
     table: tuple[tuple[str, Change | None, Mapping[str, Any]], ...] = (
-        ("The first look: all is taken in, none of it is news", None, {}),
+        ("The first check: everything is recorded, nothing is announced", None, {}),
         ("An hour later nothing has changed", None, {}),
         ("GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day", partial(appears, newcomer), {}),
         ("Claude Haiku 4.5 is a fifth cheaper", partial(repriced, haiku, {"prompt": "0.8", "completion": "4"}), {}),
@@ -101,7 +120,7 @@ def _demo() -> Story:
         ("A glitch: the list is empty", None, {"fault": Fault.named("empty", path="/api/v1/models*")}),
         ("All is there again; the alias has cost what its new target costs for three hours", None, {}),
         ("Another glitch: every Google model is missing", partial(vanishes, _is_google), {"passing": True}),
-        ("They are back: nobody was woken", None, {}),
+        ("They are back: nothing was announced", None, {}),
         (
             "GPT-4o costs double for an hour",
             partial(repriced, "openai/gpt-4o", {"prompt": "5", "completion": "20"}),
@@ -110,7 +129,7 @@ def _demo() -> Story:
         ("And is back at its price", None, {}),
         ("A quiet hour", None, {}),
         ("Another", None, {}),
-        ("Three quiet hours: nothing is left to tell", None, {}),
+        ("Three quiet hours: nothing is left to announce", None, {}),
     )
     steps = tuple(StoryStep(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
     # The afternoon on which that model really appeared, at 16:48 UTC.

@@ -1,29 +1,26 @@
-"""What can go wrong with the upstream and with recorded archives, each with its own type.
+"""Errors of the upstream and of archives.
 
-Every message names the URL or the file, without user names, passwords or keys, and says what to do next. What a
-stranger sent is quoted through `excerpt`, never raw.
+Every message names the URL or the file, without user names, passwords or keys, and says what to do next. Text from a
+stranger is quoted through `excerpt`.
 """
 
 from watcher.errors import SourceError, UsageError
 
 
 class UpstreamError(SourceError):
-    """The upstream could not be read. `retryable` says whether the same request may well succeed a moment later."""
+    """The upstream could not be read. `retryable`: the same request may succeed a moment later."""
 
     retryable = False
 
 
 class UnreachableError(UpstreamError):
-    """No connection, or one that broke before the answer was complete."""
+    """No connection, or it broke or stalled before the answer was complete."""
 
     retryable = True
 
 
 class StatusError(UpstreamError):
-    """The upstream answered with an HTTP status other than 200.
-
-    `retry_after` is the number of seconds after which it asked to be called again, or None if it did not ask.
-    """
+    """An HTTP status other than 200. `retry_after` is the wait it asked for, in seconds; None if it asked for none."""
 
     def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -33,31 +30,27 @@ class StatusError(UpstreamError):
 
 
 class TooSlowError(UpstreamError):
-    """The answer stalled, or was not complete within the deadline for a whole request."""
-
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+    """The answer was not complete in time."""
 
 
 class TooLargeError(UpstreamError):
-    """The answer is larger than we are willing to read, before or after decompression."""
+    """The answer is larger than the limit."""
 
 
 class NotPromisedError(UpstreamError):
-    """Something came with status 200, but not what the API promises: HTML, broken JSON, another shape."""
+    """The answer has status 200, but is not what the API promises: HTML, broken JSON, another shape."""
 
 
 class RedirectError(UpstreamError):
-    """The upstream points to another host, from https to http, or round in circles."""
+    """A redirect leads to another host, from https to http, or to no end."""
 
 
 class ArchiveError(UsageError):
-    """An archive of recorded snapshots does not exist or cannot be read as a whole."""
+    """An archive does not exist, or cannot be read as a whole."""
 
 
 def excerpt(raw: bytes | str, limit: int = 80) -> str:
-    """The beginning of what a stranger sent, on one line and safe to print: control characters are escaped."""
+    """Return the beginning of a stranger's text, on one line and safe to print: control characters are escaped."""
     text = raw[: limit * 4].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
     text = " ".join(text[: limit * 4].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])

@@ -1,11 +1,9 @@
-"""Reading OpenRouter's RSS feed: bytes in, the models that it names out.
+"""Reading OpenRouter's RSS feed: bytes in, the models it names out.
 
-Everything in it is a stranger's text, and one odd item must cost that item alone. So the document is cut into its items
-first, and each is parsed by feedparser on its own: whatever it makes of one, or raises, is no matter of the others, and
-a feed that was cut off is read as far as it goes.
+The feed is a stranger's text, and one odd item must cost that item alone. So the document is first cut into items, and
+feedparser gets them one by one. A feed that was cut off is read as far as it goes.
 """
 
-import codecs
 import re
 import time
 import unicodedata
@@ -23,9 +21,9 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 10_000
 """feedparser takes about 0.3 ms for each."""
 MAX_ITEM = 16 * 1024  # characters
-"""A real one has at most 3,000. feedparser is quadratic in places: what is longer is left out."""
+"""Longer items are left out, as feedparser is quadratic in places. A real one has at most 3,000."""
 MAX_SECONDS = 10.0
-"""For a feed that is made to keep feedparser busy; the real one takes 0.2 s."""
+"""For a feed that is made to keep feedparser busy. The real one takes 0.2 s."""
 MAX_NAME = 300  # characters
 
 _MAX_ID = 200
@@ -36,31 +34,26 @@ _PAGES = frozenset(
     | {"compare", "credits", "docs", "enterprise", "guides", "legal", "login", "models", "news", "press", "pricing"}
     | {"privacy", "providers", "rankings", "settings", "sign-in", "sign-up", "status", "support", "terms", "workspaces"}
 )
-"""First path segments on openrouter.ai that are pages of the site: no model is under them."""
+"""First path segments of the site's own pages. No author of models has such a name."""
 _SITES = frozenset({"openrouter.ai", "www.openrouter.ai"})
 
 _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
-_DECLARED = re.compile(rb"\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
-_CHARSETS = ("big5", "cp125", "euc", "gb", "iso8859", "koi8", "shift_jis")
-"""What the names of encodings begin with that people write feeds in. Python knows others that are no such thing."""
 _ROOT = re.compile(r"<rss(?:\s[^<>]{0,2000})?(?<!/)>")
-# CDATA sections, where a tag is no tag, and the tags of items.
+# The tags of items, and CDATA sections, in which tags do not count.
 _MARKS = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<(?P<end>/?)item(?:\s[^<>]*)?>", re.DOTALL)
 
-# What XML 1.0 does not allow and some feeds contain anyway.
-_FORBIDDEN = dict.fromkeys([*(c for c in range(0x20) if c not in b"\t\n\r"), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
-# Marks that turn the direction of the text around them, with which one name can be made to look like another.
+# XML 1.0 does not allow these; some feeds contain them.
+_FORBIDDEN = dict.fromkeys([*(c for c in range(0x20) if c not in b"\t\n\r"), 0xFFFE, 0xFFFF])
+# These change the direction of the text around them, and can make one name look like another.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-
 _BREAKS = frozenset({"Cc", "Zl", "Zp", "Cs"})  # Unicode categories: control characters, line and paragraph separators
 
 
 class FeedEntry(Struct, frozen=True):
-    """One model as the feed names it.
+    """One model of the feed.
 
-    `id` is that of the title or the link: the base id, without a variant. `slug` is the canonical slug (the guid);
-    where nothing else names the model, it is the id as well. `name` has no control characters and at most 300
-    characters; it is still a stranger's text.
+    `id` comes from the title or the link: the base id, without a variant. `slug` is the canonical slug (the guid), and
+    also the id if nothing else gives one. `name` is a stranger's text, without control characters.
     """
 
     id: str
@@ -69,31 +62,31 @@ class FeedEntry(Struct, frozen=True):
 
 
 class Feed(Struct, frozen=True):
-    """The entries in the feed's order (newest first). An id comes as often as the feed has it."""
+    """The entries in the feed's order, newest first. The same id may come several times."""
 
     entries: tuple[FeedEntry, ...]
     whole: bool = True
-    """Whether it goes on to its end; else there were more entries."""
+    """Whether it was read to its end."""
 
 
 def read_feed(body: bytes, *, monotonic: Callable[[], float] = time.monotonic) -> Feed:
-    """Return the models that an RSS 2.0 document names. Items that name none are left out.
+    """Return the models that an RSS 2.0 document in UTF-8 names. Items that name none are left out.
 
     Raises:
-        TooLargeError: it has more bytes or items than are read.
-        NotPromisedError: it is no feed, declares a document type, or names no model though it has items.
+        TooLargeError: it has too many bytes or items.
+        NotPromisedError: it is not a feed, declares a document type, or has items but names no model.
     """
     if len(body) > MAX_BYTES:
         raise TooLargeError(f"the RSS feed has {len(body)} bytes, more than the {MAX_BYTES} that are read")
-    root, content = _opened(_decoded(body))
-    items, whole = _items(content)
+    root, content = _split_root(body.decode("utf-8-sig", "replace").translate(_FORBIDDEN))
+    items, whole = _split_items(content)
     end = monotonic() + MAX_SECONDS
     entries = []
     for item in items:
         if monotonic() > end:
             whole = False
             break
-        if entry := _entry(_parsed(root, item)):
+        if entry := _entry(_parse(root, item)):
             entries.append(entry)
     if not entries and (items or not whole):
         what = f"names no model in its {len(items)} items" if items else "was cut off before its first item"
@@ -101,22 +94,8 @@ def read_feed(body: bytes, *, monotonic: Callable[[], float] = time.monotonic) -
     return Feed(tuple(entries), whole)
 
 
-def _decoded(body: bytes) -> str:
-    """Return the text. UTF-8 counts for more than what is declared, as servers declare all sorts of things."""
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return body.decode("utf-16", "replace").translate(_FORBIDDEN)
-    declared = _DECLARED.match(body)
-    for name in ("utf-8-sig", declared[1].decode() if declared else ""):
-        try:
-            if name == "utf-8-sig" or codecs.lookup(name).name.startswith(_CHARSETS):
-                return body.decode(name).translate(_FORBIDDEN)
-        except (LookupError, UnicodeDecodeError):
-            continue
-    return body.decode("utf-8-sig", "replace").translate(_FORBIDDEN)
-
-
-def _opened(text: str) -> tuple[str, str]:
-    """Return the root's opening tag and what follows it. Before it there is nothing that feedparser has to see."""
+def _split_root(text: str) -> tuple[str, str]:
+    """Return the root's opening tag and the text after it."""
     prolog = _PROLOG.match(text)
     start = prolog.end() if prolog else 0
     if root := _ROOT.match(text, start):
@@ -127,8 +106,8 @@ def _opened(text: str) -> tuple[str, str]:
     raise NotPromisedError(f"{what}: it begins {excerpt(text)!r}; check what source.url answers to use_rss=true")
 
 
-def _items(content: str) -> tuple[list[str], bool]:
-    """Return the items, each as it is written, and whether the feed goes on to its end."""
+def _split_items(content: str) -> tuple[list[str], bool]:
+    """Return the text of each item, and whether the feed has its end."""
     items: list[str] = []
     start = end = None
     for mark in _MARKS.finditer(content):
@@ -143,38 +122,33 @@ def _items(content: str) -> tuple[list[str], bool]:
     return items, "</rss" in content[end or 0 :]
 
 
-def _parsed(root: str, item: str) -> Mapping[str, Any]:
+def _parse(root: str, item: str) -> Mapping[str, Any]:
     import feedparser
 
     try:
-        # BytesIO, never bytes or a string: those may be taken for a URL or a path. Descriptions, which are all that
-        # sanitising and relative links are about, are not used.
-        document = BytesIO(f"{root}{item}</rss>".encode())
+        # feedparser could take bytes or a string for a URL or a path, so it gets BytesIO. Sanitising and relative links
+        # concern descriptions, which are not used.
         found = feedparser.parse(
-            document,
+            BytesIO(f"{root}{item}</rss>".encode()),
             sanitize_html=False,
             resolve_relative_uris=False,
             response_headers={"content-type": "application/rss+xml; charset=utf-8"},
         ).entries
-    except Exception:  # it lets re.error, ValueError, and more out on hostile input; whatever comes, it is the item's
+    except Exception:  # re.error, ValueError and more on hostile input
         return {}
     return found[0] if found else {}
 
 
 def _entry(item: Mapping[str, Any]) -> FeedEntry | None:
-    title, link, guid = (_text(item.get(key)) for key in ("title", "link", "id"))
-    is_page, in_link = _read_link(link)
-    name, in_title = _split_title(title)
-    slug = _valid(guid)
-    found = in_title or in_link or slug
+    title, link, guid = (str(item.get(key) or "") for key in ("title", "link", "id"))
+    is_page, id_in_link = _read_link(link)
+    name, id_in_title = _split_title(title)
+    slug = _valid_id(guid)
+    found = id_in_title or id_in_link or slug
     return None if found is None or is_page else FeedEntry(found, _clean(name) or found, slug)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _valid(candidate: str) -> str | None:
+def _valid_id(candidate: str) -> str | None:
     candidate = candidate.strip()
     if len(candidate) > _MAX_ID or not candidate.isprintable():
         return None
@@ -183,17 +157,17 @@ def _valid(candidate: str) -> str | None:
 
 
 def _split_title(title: str) -> tuple[str, str | None]:
-    """`Author: Name (author/slug)` in its two parts; the second is None where the last parentheses hold no id."""
+    """Return name and id of `Author: Name (author/slug)`. The id is None if the last parentheses hold none."""
     end = title.rfind(")")
     start = title.rfind("(", 0, max(end, 0))
-    found = _valid(title[start + 1 : end]) if start >= 0 else None
+    found = _valid_id(title[start + 1 : end]) if start >= 0 else None
     return (title, None) if found is None else (title[:start] + title[end + 1 :], found)
 
 
 def _read_link(link: str) -> tuple[bool, str | None]:
-    """Return whether the link leads to a page of the site, and else the id in it.
+    """Return whether the link leads to a page of the site, and the id in it.
 
-    That is `https://openrouter.ai/author/slug`, or `https://openrouter.ai/chat?models=author/slug`.
+    An id is in `https://openrouter.ai/author/slug` and `https://openrouter.ai/chat?models=author/slug`.
     """
     try:
         parts = urlsplit(link.strip())
@@ -204,12 +178,12 @@ def _read_link(link: str) -> tuple[bool, str | None]:
         return False, None
     path = unquote(parts.path).strip("/")
     if path == "chat":
-        return False, next(filter(None, map(_valid, query.get("models", ()))), None)
-    return path.partition("/")[0].lower() in _PAGES, _valid(path)
+        return False, next(filter(None, map(_valid_id, query.get("models", ()))), None)
+    return path.partition("/")[0].lower() in _PAGES, _valid_id(path)
 
 
 def _clean(name: str) -> str:
-    """One line of at most `MAX_NAME` characters that shows what it holds."""
+    """Return the name on one line, of at most `MAX_NAME` characters, without invisible ones."""
     shown = "".join(" " if unicodedata.category(c) in _BREAKS else c for c in name if c not in _BIDI)
     shown = " ".join(shown.split())
     return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1].rstrip() + "…"

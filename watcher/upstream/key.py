@@ -1,4 +1,4 @@
-"""Where the API key comes from. Nothing here ever puts the key, or a part of it, into a message."""
+"""Finding the API key. No message here ever holds the key or a part of it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,19 +7,19 @@ from watcher.errors import ConfigError
 
 ENVIRONMENT = "OPENROUTER_API_KEY"
 CREDENTIAL = "openrouter_api_key"
-"""Name of the credential in systemd's `LoadCredential=`; it is then a file in `$CREDENTIALS_DIRECTORY`."""
+"""The credential in systemd's `LoadCredential=`: a file in `$CREDENTIALS_DIRECTORY`."""
 
-_MOST = 4096  # bytes; a real key has about 75, and /dev/zero or a wrong file must not be read whole
+_LIMIT = 4096  # bytes; a real key has about 75, and /dev/zero or a wrong file must not be read whole
 
 
 def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> str | None:
-    """The API key, or None when none is configured: the public list is read without one.
+    """Return the API key; None if none is configured, as the public list needs none.
 
-    Looked for in `api_key_file`, then in `OPENROUTER_API_KEY` (an empty variable counts as not set, as container
-    tools pass it), then in the systemd credential `openrouter_api_key`. The first that is there decides.
+    The first of these that exists counts: `api_key_file`, `OPENROUTER_API_KEY` (unless empty, as container tools pass
+    a variable that is not set), the systemd credential `openrouter_api_key`.
 
     Raises:
-        ConfigError: the file cannot be read, or what is there cannot be a key.
+        ConfigError: the file cannot be read, or it holds no key.
     """
     if api_key_file is not None:
         return _read(api_key_file, "source.api_key_file")
@@ -33,10 +33,10 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> str |
 
 
 def checked_key(value: str, where: str) -> str:
-    """`value` without its trailing newline, if it can stand in an HTTP header; `where` names its origin.
+    """Return `value` without its trailing newline. `where` names its origin.
 
     Raises:
-        ConfigError: it is blank, or holds white space, control or non-ASCII characters.
+        ConfigError: it is blank, or holds a character that no HTTP header may hold.
     """
     key = value.rstrip("\r\n")
     if not key.strip():
@@ -52,14 +52,14 @@ def checked_key(value: str, where: str) -> str:
 def _read(path: Path, what: str) -> str:
     try:
         with path.open("rb") as file:
-            raw = file.read(_MOST + 1)
+            raw = file.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a possible path"
         raise ConfigError(
             f"{what}: cannot read the API key from {str(path)!r}: {reason}; "
             "check that the file exists and that this user may read it"
         ) from None
-    if len(raw) > _MOST:
-        raise ConfigError(f"{what}: {str(path)!r} is larger than {_MOST} bytes, so it holds no API key")
-    # Bytes that are no ASCII become characters that `checked_key` refuses.
+    if len(raw) > _LIMIT:
+        raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it does not hold an API key")
+    # Other bytes than ASCII become characters that `checked_key` refuses.
     return checked_key(raw.decode("latin-1"), f"{what} {str(path)!r}")

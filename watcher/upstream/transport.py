@@ -1,7 +1,7 @@
-"""One request to the API: retries, redirects, deadlines and bounds. What comes is handed on as bytes.
+"""One GET request: retries, redirects, a deadline and a size limit.
 
-url → attempt → redirects (same host) → raw bytes → bounded inflate → body
-      └─ again, twice, on 429, 5xx and network errors, after a pause
+url → attempt → redirects (same host) → raw bytes → inflate → Answer(url, body, headers)
+      └─ up to two retries after 429, 5xx and network errors, each after a pause
 """
 
 import contextlib
@@ -29,82 +29,79 @@ from watcher.upstream.errors import (
     UpstreamError,
     excerpt,
 )
-from watcher.upstream.inflate import ACCEPTED, Inflate
+from watcher.upstream.inflate import inflate
 from watcher.upstream.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import httpx
 
-# httpx loads its own command line, and with it rich and pygments, wherever click and rich are installed: 45 ms of every
-# check. It does without when that import fails.
+# httpx imports its own command line, and with it rich and pygments, where click and rich are installed. That takes
+# 45 ms of every check. httpx works without it when that import fails.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 USER_AGENT = f"openrouter-watcher/{__version__} (+https://openrouter.ai/docs/api-reference/list-available-models)"
 
-_LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; what a StatusError carries at most, so that callers can add it to a time
 ERROR_BODY = 64 * 1024
-"""Bytes: an answer that is an error is not larger, or is not read further."""
-_REDIRECTS = (301, 302, 303, 307, 308)
+"""Bytes of an error body that are read. A longer body is not an error."""
+
+_LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a larger `Retry-After` could not be added to a time
+_ADVICE = {
+    400: "check category, supported_parameters and output_modalities in [source]",
+    401: "check the API key",
+    403: "check the API key, and whether this network is allowed",
+    404: "check source.url",
+    429: "it asks for fewer calls; a longer source.interval helps",
+}
 
 
 class Limits(Struct, frozen=True):
-    """Bounds on one call. Times are seconds, sizes are bytes."""
+    """Limits of one call. Times are in seconds, sizes in bytes."""
 
     connect: float = 10.0
     read: float = 20.0
     """The longest silence within an answer."""
     total: float = 60.0
-    """The longest that one attempt may take from the first byte sent to the last byte read, redirects included."""
+    """The longest time for one attempt, redirects included."""
     body: int = 64 * 1024 * 1024
-    """For all pages of a listing together, counted before and after decompression."""
+    """For all pages of a listing together, after decompression."""
     pages: int = 100
     redirects: int = 5
     retries: int = 2
     backoff: float = 1.0
-    """The pause before the first retry, doubled for each further one, times a random factor of 0.5 to 1.5."""
+    """The pause before the first retry. It doubles for each further one, times a random factor of 0.5 to 1.5."""
     retry_after: float = 60.0
-    """The longest `Retry-After` that is waited for; a longer one ends the call and is told to the caller."""
+    """The longest `Retry-After` to wait for. A longer one ends the call; the error carries it."""
+
+
+class RetryClock(Struct, frozen=True):
+    """The clock and the random numbers of retries. `now` is in UTC."""
+
+    sleep: Callable[[float], object] = time.sleep
+    random: Callable[[], float] = random.random
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Answer(Struct, frozen=True):
-    """What came with status 200: the body, decompressed, and the headers that matter."""
+    """An answer with status 200; its body is decompressed."""
 
     url: "httpx.URL"
     body: bytes
-    content_type: str
-    content_encoding: str
-    cache_control: str
-    age: str
+    headers: "httpx.Headers"
 
 
 class Transport:
-    """Gets what URLs of one host lead to; not for several threads at once.
+    """Gets URLs of one host. Not for several threads at once.
 
     Args:
         home: a URL of the host that the key is for.
-        key: a checked API key, sent there as a bearer token, and to no other host.
-        limits: the bounds of each call.
-        sleep, random, monotonic, now: the clock and the dice. `now` is in UTC.
+        key: a checked API key. It is sent to that host as a bearer token, and to no other.
     """
 
-    def __init__(
-        self,
-        home: str,
-        key: str | None,
-        limits: Limits,
-        *,
-        sleep: Callable[[float], object] = time.sleep,
-        random: Callable[[], float] = random.random,
-        monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, home: str, key: str | None, limits: Limits, clock: RetryClock) -> None:
         self._home = home
         self._key = key
         self._limits = limits
-        self._sleep = sleep
-        self._random = random
-        self._monotonic = monotonic
-        self._now = now
+        self._clock = clock
         self._http: dict[str, httpx.Client] = {}
         self._watchdog = Watchdog()
 
@@ -114,167 +111,130 @@ class Transport:
             http.close()
         self._http.clear()
 
-    def get(self, url: "httpx.URL", accept: str, room: int) -> Answer:
-        """Return what `url` answers with status 200, of at most `room` bytes. Raises UpstreamError and ConfigError."""
+    def get(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
+        """Return the answer of `url`, of at most `limit` bytes. Raises UpstreamError and ConfigError."""
         limits = self._limits
         for attempt in range(limits.retries + 1):
             try:
-                return self._attempt(url, accept, room)
+                return self._attempt(url, accept, limit)
             except UpstreamError as error:
-                if not error.retryable or attempt == limits.retries:
+                wanted = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
+                if not error.retryable or attempt == limits.retries or wanted > limits.retry_after:
                     raise
-                asked = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
-                if asked > limits.retry_after:
-                    raise
-            self._sleep(max(asked, limits.backoff * 2**attempt * (0.5 + self._random())))
+            self._clock.sleep(max(wanted, limits.backoff * 2**attempt * (0.5 + self._clock.random())))
         raise AssertionError("the last attempt returns or raises")
 
-    def _attempt(self, url: "httpx.URL", accept: str, room: int) -> Answer:
-        deadline = self._monotonic() + self._limits.total
-        seen = {str(url)}
-        with self._watchdog.watching(self._limits.total):
-            for _ in range(self._limits.redirects + 1):
-                with self._translated(url, deadline), self._answering(url, accept) as response:
-                    self._check(deadline, url)
-                    if response.status_code == 200:
-                        return Answer(
-                            url,
-                            self._read(response, url, room, deadline),
-                            response.headers.get("content-type", ""),
-                            response.headers.get("content-encoding", ""),
-                            response.headers.get("cache-control", ""),
-                            response.headers.get("age", "").strip(),
-                        )
-                    target = response.headers.get("location")
-                    if response.status_code not in _REDIRECTS or target is None:
-                        raise self._status_error(response, url, deadline)
-                came_from, url = url, follow(url, target, "a redirect")
-                if str(url) in seen:
-                    raise RedirectError(
-                        f"{shown(came_from)}: its redirects go round in circles; check source.url in the configuration"
-                    )
-                seen.add(str(url))
+    def _attempt(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
+        total = self._limits.total
+        with self._watchdog.watching(total):
+            try:
+                answer = self._follow_redirects(url, accept, limit)
+            except UpstreamError:
+                if not self._watchdog.barked:
+                    raise
+            else:  # a connection that the watchdog cut can look like the end of the body
+                if not self._watchdog.barked:
+                    return answer
+        raise TooSlowError(
+            f"{shown(url)}: the answer was not complete within {total:g} s; it is tried again at the next check"
+        )
+
+    def _follow_redirects(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
+        for _ in range(self._limits.redirects + 1):
+            with self._translate_errors(url), self._send(url, accept) as response:
+                if response.status_code == 200:
+                    return Answer(url, self._read(response, url, limit), response.headers)
+                if not response.has_redirect_location:
+                    raise self._status_error(response, url)
+            url = follow(url, response.headers["location"], "a redirect")
         raise RedirectError(
             f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
         )
 
     @contextlib.contextmanager
-    def _answering(self, url: "httpx.URL", accept: str) -> "Iterator[httpx.Response]":
-        """The answer to one request, with its headers read and its body still to come; closed at the end."""
-        http = self._client_for(url.scheme)
-        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
-        if self._key is not None and url.host == self._home_host:
+    def _send(self, url: "httpx.URL", accept: str) -> "Iterator[httpx.Response]":
+        """Send one request. The response has its headers; its body is still to be read."""
+        import httpx
+
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
+        if self._key is not None and url.host == httpx.URL(self._home).host:
             headers["Authorization"] = f"Bearer {self._key}"
-        request = http.build_request("GET", url, headers=headers, extensions={"trace": self._watchdog.trace})
-        response = http.send(request, stream=True)
-        try:
+        http = self._client_for(url.scheme)
+        with http.stream("GET", url, headers=headers, extensions={"trace": self._watchdog.trace}) as response:
             yield response
-        finally:
-            response.close()
 
     @contextlib.contextmanager
-    def _translated(self, url: "httpx.URL", deadline: float) -> Iterator[None]:
-        """Turns httpx's errors into ours."""
+    def _translate_errors(self, url: "httpx.URL") -> Iterator[None]:
+        """Turn httpx's errors into ours."""
         import httpx
 
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            if self._watchdog.barked or self._monotonic() >= deadline:
-                raise self._too_slow(url) from error
-            if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-                raise TooSlowError(
-                    f"{shown(url)}: nothing came for {self._limits.read:g} s; it is tried again at the next check",
-                    retryable=True,
-                ) from error
-            # httpx looks at Location whether it is to follow it or not.
+            # httpx parses Location even when it is not to follow it.
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-                raise RedirectError(f"{shown(url)}: redirects to something that is no URL") from error
+                raise RedirectError(f"{shown(url)}: redirects to something that is not a URL") from error
             if isinstance(error, httpx.ConnectTimeout):
                 reason = f"no connection within {self._limits.connect:g} s"
+            elif isinstance(error, httpx.TimeoutException):
+                reason = f"nothing came for {self._limits.read:g} s"
             else:
-                reason = self.quoted(str(error)) or type(error).__name__
+                reason = self.quote(str(error)) or type(error).__name__
             raise UnreachableError(
                 f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
             ) from error
 
-    def _read(self, response: "httpx.Response", url: "httpx.URL", room: int, deadline: float) -> bytes:
-        """The decompressed body. The raw and the decompressed size are each held against `room`."""
-        encoding = response.headers.get("content-encoding", "").strip().lower()
+    def _read(self, response: "httpx.Response", url: "httpx.URL", limit: int) -> bytes:
+        """Return the decompressed body, of at most `limit` bytes."""
+        size = 0
+        pieces: list[bytes] = []
         try:
-            inflate = Inflate(encoding)
-        except ValueError:
-            raise NotPromisedError(
-                f"{shown(url)}: the body is encoded as {excerpt(encoding)!r}, which was not asked for; check whether "
-                "a proxy stands in between"
-            ) from None
-        declared = response.headers.get("content-length", "")
-        if declared.isdecimal() and len(declared) < 20 and int(declared) > room:
-            raise _too_large(url, room)
-        raw = size = 0
-        parts: list[bytes] = []
-        try:
-            for chunk in response.iter_raw():
-                self._check(deadline, url)
-                raw += len(chunk)
-                for piece in inflate.pieces(chunk):
-                    size += len(piece)
-                    if size > room:
-                        raise _too_large(url, room)
-                    parts.append(piece)
-                if raw > room:
-                    raise _too_large(url, room)
-            self._check(deadline, url)  # a connection that the watchdog cut may look like the end of the body
+            for piece in inflate(response.iter_raw()):
+                size += len(piece)
+                if size > limit:
+                    raise TooLargeError(
+                        f"{shown(url)}: the answer is larger than the {limit} bytes that are read at most; "
+                        "check source.url"
+                    )
+                pieces.append(piece)
         except zlib.error:
             raise NotPromisedError(
-                f"{shown(url)}: the body says that it is {encoding}, but cannot be decompressed; check whether a "
-                "proxy stands in between"
+                f"{shown(url)}: the body begins like gzip, but cannot be decompressed; check whether a proxy stands "
+                "in between"
             ) from None
-        if raw and not inflate.complete:
+        except EOFError:
             raise UnreachableError(
-                f"{shown(url)}: the answer broke off after {raw} bytes; it is tried again at the next check"
-            )
-        return b"".join(parts)
+                f"{shown(url)}: the answer broke off after {size} bytes; it is tried again at the next check"
+            ) from None
+        return b"".join(pieces)
 
-    def _status_error(self, response: "httpx.Response", url: "httpx.URL", deadline: float) -> StatusError:
+    def _status_error(self, response: "httpx.Response", url: "httpx.URL") -> StatusError:
         status = response.status_code
         try:
-            body = self._read(response, url, ERROR_BODY, deadline)
+            body = self._read(response, url, ERROR_BODY)
         except UpstreamError:
             body = b""
-        detail = self.quoted(api_error(body) or body[:1024].decode("utf-8", "backslashreplace"))
-        advice = {
-            400: "check category, supported_parameters and output_modalities in [source]",
-            401: "check the API key",
-            403: "check the API key, and whether this network is allowed",
-            404: "check source.url",
-            429: "it asks for fewer calls; a longer source.interval helps",
-        }.get(status, "it is tried again at the next check" if status >= 500 else "check source.url")
-        wait = _retry_after(response.headers.get("retry-after"), self._now())
+        detail = self.quote(api_error(body) or body[:1024].decode("utf-8", "backslashreplace"))
+        wait = _retry_after(response.headers.get("retry-after", ""), self._clock.now())
         return StatusError(
             f"{shown(url)}: answered {status} {excerpt(response.reason_phrase, 40)}".rstrip()
             + (f": {detail}" if detail else "")
             + (f" (Retry-After: {wait:g} s)" if wait is not None else "")
-            + f"; {advice}",
+            + "; "
+            + _ADVICE.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
             status,
             wait,
         )
 
-    @property
-    def _home_host(self) -> str:
-        import httpx
-
-        return httpx.URL(self._home).host
-
     def _client_for(self, scheme: str) -> "httpx.Client":
-        """The httpx client for a scheme, made once: certificates (20 to 50 ms to load) are loaded for https alone."""
+        """Return the httpx client of a scheme. Only that of https loads certificates, which takes 20 to 50 ms."""
         import httpx
 
         if scheme not in self._http:
             limits = self._limits
             timeout = httpx.Timeout(min(limits.read, limits.total), connect=min(limits.connect, limits.total))
             try:
-                self._http[scheme] = httpx.Client(timeout=timeout, follow_redirects=False, verify=scheme == "https")
+                self._http[scheme] = httpx.Client(timeout=timeout, verify=scheme == "https")
             except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
                 raise ConfigError(
                     "the proxy or certificate settings in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, "
@@ -282,39 +242,26 @@ class Transport:
                 ) from None
         return self._http[scheme]
 
-    # Small judgements
-
-    def _check(self, deadline: float, url: "httpx.URL") -> None:
-        if self._watchdog.barked or self._monotonic() >= deadline:
-            raise self._too_slow(url)
-
-    def _too_slow(self, url: "httpx.URL") -> TooSlowError:
-        return TooSlowError(
-            f"{shown(url)}: the answer was not complete within {self._limits.total:g} s; it is tried again at the "
-            "next check"
-        )
-
-    def quoted(self, text: str, limit: int = 200) -> str:
-        """A stranger's words for a message, without the key should they repeat it."""
+    def quote(self, text: str, limit: int = 200) -> str:
+        """Return an excerpt of a stranger's text for a message, without the key if the text repeats it."""
         return excerpt(text.replace(self._key, "[the key]") if self._key else text, limit)
 
 
 def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
-    """Return where `link` leads from `here`: the same host and port, by https if `here` is; http may become https.
+    """Return the URL that `link` leads to from `here`.
 
-    Raises RedirectError where it leads elsewhere; `what` names the link in its message.
+    It must have the same scheme, host and port; only http may become https.
+    Raises RedirectError if it leads elsewhere. `what` names the link in its message.
     """
     import httpx
 
     try:
         there = here.join(link)
-        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
-        better = (here.scheme, there.scheme) == ("http", "https") and there.host == here.host
-        # Another port is another server: only the well-known pair, or one port that speaks both, is the same.
-        better = better and (here.port == there.port or (here.port, there.port) == (None, None))
-        allowed = (same or better) and not there.userinfo
+        # Another port is another server. httpx gives the default ports of http and https as None.
+        same_server = (there.host, there.port) == (here.host, here.port)
+        allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
-        raise RedirectError(f"{shown(here)}: {what} leads to something that is no URL") from None
+        raise RedirectError(f"{shown(here)}: {what} leads to something that is not a URL") from None
     if not allowed:
         raise RedirectError(
             f"{shown(here)}: {what} leads to {shown(there)}, which is not the same host (or not as safe), so it "
@@ -324,18 +271,12 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
 
 
 def shown(url: "httpx.URL") -> str:
-    """A URL for a message: never its user name or password, and not without end."""
+    """Return a URL for a message: shortened, without user name and password."""
     return excerpt(str(url.copy_with(userinfo=b"") if url.userinfo else url), 300)
 
 
-def _too_large(url: "httpx.URL", room: int) -> TooLargeError:
-    return TooLargeError(
-        f"{shown(url)}: the answer is larger than the {room} bytes that are read at most; check source.url"
-    )
-
-
 def api_error(body: bytes) -> str | None:
-    """The message of an API error, `{"error": {"message": …}}`; None if the body is none, or has `data` as well."""
+    """Return the message of an API error, `{"error": {"message": …}}`. None if it is not an error or has `data` too."""
     try:
         document = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
         error = None if document.get("data") else document.get("error")
@@ -347,16 +288,14 @@ def api_error(body: bytes) -> str | None:
     return message if message and isinstance(message, str) else msgspec.json.encode(error).decode()
 
 
-def _retry_after(value: str | None, now: datetime) -> float | None:
-    """A `Retry-After` header, in seconds from now: a number of seconds or an HTTP date; None where it is neither."""
-    if value is None:
-        return None
+def _retry_after(value: str, now: datetime) -> float | None:
+    """Return the seconds of a `Retry-After` header, which is a number or an HTTP date. None if it is neither."""
     value = value.strip()
     if value.isascii() and value.isdecimal():
         return min(float(value), _LONGEST_WAIT)
     try:
-        when = parsedate_to_datetime(value)
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        date = parsedate_to_datetime(value)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now.timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""A deadline for a whole request, also where httpx gives us no say."""
+"""A deadline for a whole request."""
 
 import contextlib
 import socket
@@ -8,20 +8,21 @@ from typing import Any
 
 
 class Watchdog:
-    """Cuts the connection when a request takes too long, also where httpx gives us no say.
+    """Cuts the connection when a request takes too long.
 
-    The read loop checks the deadline itself, but the headers are read inside httpx, with a timeout for each piece
-    alone: a server that drips them would hold us for hours. httpx tells of each connection through its `trace`
-    extension; shutting the socket down ends whatever waits on it.
+    httpx's timeouts are for each piece of an answer alone: a server that sends a byte now and then could hold us for
+    hours. httpx reports each connection through its `trace` extension. Shutting its socket down ends every wait for it.
     """
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.barked = False
+        """Whether the last request took too long."""
 
     @contextlib.contextmanager
     def watching(self, seconds: float) -> Iterator[None]:
+        """Cut every connection of the block after that time."""
         self.barked = False
         timer = threading.Timer(seconds, self._bark)
         timer.daemon = True
@@ -33,6 +34,7 @@ class Watchdog:
             timer.join()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take what httpx reports."""
         if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
             return
         connection = info["return_value"].get_extra_info("socket")
@@ -51,5 +53,5 @@ class Watchdog:
 
 def _shut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        # Not the method of an SSL socket, which would take its TLS state away from the thread that reads.
+        # The method of an SSL socket would take its TLS state away from the thread that reads.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

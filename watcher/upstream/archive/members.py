@@ -1,10 +1,9 @@
-"""What the members of all archives have in common: their times, their order, and which of them are skipped."""
+"""The members of all archives: their times, their order, and which of them are skipped."""
 
 import contextlib
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import NoReturn, Self
 
 from msgspec import Struct
@@ -14,14 +13,14 @@ from watcher.upstream.errors import ArchiveError, excerpt
 Problem = Callable[[str], None]
 
 NAMED_EACH = 10
-"""So many members that are skipped for the same reason are named each; of more, the first one and their number."""
+"""Up to this number, every member that is skipped for a reason is named; above it, the first one and their number."""
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)\.json", re.ASCII)
 EXAMPLE = "2026-01-04T19-13-29Z.json"
 
 
 class Capture(Struct, frozen=True):
-    """One recorded response body; `at` is when it was captured, in UTC, `name` says where it comes from."""
+    """One recorded response body, when it was captured (UTC), and its name in the archive."""
 
     at: datetime
     body: bytes
@@ -29,25 +28,22 @@ class Capture(Struct, frozen=True):
 
 
 class Planned(Struct, frozen=True):
-    """A capture that is yet to be read."""
+    """A capture that is still to be read. `offset` is that of the body in the decompressed tar."""
 
     at: datetime
     name: str
     size: int
     offset: int = 0
-    """Of the body in the decompressed tar."""
 
 
 class Skipped:
-    """What is left out of an archive, told at the end of the block: one line a member or, of many, one a reason.
+    """The members that are left out. At the end of the block `on_problem` gets a line for each, or for many of a kind.
 
-    Args:
-        on_problem: gets the lines.
-        most: the bytes of the largest capture that is read.
+    Captures of more than `limit` bytes are left out.
     """
 
-    def __init__(self, on_problem: Problem, most: int) -> None:
-        self.most = most
+    def __init__(self, on_problem: Problem, limit: int) -> None:
+        self._limit = limit
         self._on_problem = on_problem
         self._lines: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
@@ -55,7 +51,7 @@ class Skipped:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for why, lines in self._lines.items():
             more = self._counts[why] - 1
             for line in lines if more < NAMED_EACH else [f"{lines[0]}; {more:,} more are like it"]:
@@ -64,14 +60,14 @@ class Skipped:
         self._counts.clear()
 
     def add(self, name: str, why: str, detail: object = "") -> None:
-        """Note that a member is left out, and why; `detail` stands at the `{}` of the reason."""
+        """Leave a member out. `detail` replaces the `{}` of the reason."""
         lines = self._lines.setdefault(why, [])
         if len(lines) < NAMED_EACH:
             lines.append(f"{excerpt(name, 200)} {why.format(detail)}")
         self._counts[why] = self._counts.get(why, 0) + 1
 
     def time(self, name: str) -> datetime | None:
-        """Return the time that a member is named by; None if it is left out since there is none."""
+        """Return the time in a member's name. If there is none, leave the member out and return None."""
         found = _NAME.fullmatch(name.rpartition("/")[2])
         if found:
             with contextlib.suppress(ValueError):
@@ -80,20 +76,18 @@ class Skipped:
         return None
 
     def takes(self, name: str, size: int) -> bool:
-        """Return whether a member of this size is read; it is left out if not."""
-        if 0 < size <= self.most:
-            return True
-        if size:
-            self.add(name, f"has {{}} bytes, more than the {self.most} that are read", size)
-        else:
+        """Return whether a member may be read by its size. If not, leave it out."""
+        if not size:
             self.add(name, "is empty")
-        return False
+        elif size > self._limit:
+            self.add(name, f"has {{}} bytes, more than the {self._limit} that are read", size)
+        return 0 < size <= self._limit
 
 
 def in_order(name: str, plan: Iterable[Planned], skipped: Skipped, what: str) -> list[Planned]:
-    """Return the members by their times, the first of each; `skipped` tells its lines.
+    """Return the members in the order of time, one for each time.
 
-    Raises ArchiveError if there is none: no `what` is in the archive of that name.
+    Raises ArchiveError if there is none; `name` and `what` are the archive and the kind of member in its message.
     """
     ordered: list[Planned] = []
     with skipped:
@@ -108,5 +102,5 @@ def in_order(name: str, plan: Iterable[Planned], skipped: Skipped, what: str) ->
 
 
 def refuse(name: str, why: str) -> NoReturn:
-    """Raise ArchiveError about the archive of that name."""
+    """Raise ArchiveError for the archive of that name."""
     raise ArchiveError(f"{excerpt(name, 200)}: {why}") from None
