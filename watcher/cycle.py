@@ -27,6 +27,7 @@ from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config, SourceSettings
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
 from watcher.errors import SourceError, WatcherError
+from watcher.redaction import redact
 from watcher.rules import heartbeat
 from watcher.store.glance import maintenance_due
 from watcher.store.records import Poll
@@ -221,7 +222,7 @@ class _Cycle:
             try:
                 fetched = replace(fetched, snapshot=read(bodies.pages), fresh=_is_fresh(bodies, known, self._now))
             except UnreadableError as error:
-                fetched = replace(fetched, error=str(error))
+                fetched = replace(fetched, error=redact(str(error)))
         if bodies.feed is None or is_known_feed(known, fetched, self._config):
             return fetched
         from watcher.upstream.feed import read_feed

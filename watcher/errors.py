@@ -3,11 +3,17 @@
 A message says what happened, to what, and what to do next. It never holds a secret.
 """
 
+from watcher.redaction import redact
+
 
 class WatcherError(Exception):
     """Base of all errors with a message for the user. `exit_code` is the process's exit status."""
 
     exit_code = 70  # EX_SOFTWARE
+
+    def __str__(self) -> str:
+        """Return the message without any secret, whatever a server or a file put into it."""
+        return redact(super().__str__())
 
 
 class UsageError(WatcherError):

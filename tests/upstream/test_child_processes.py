@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.upstream.test_archive import commit, repository
-from watcher.upstream import read_archive
+from watcher.upstream.archive import read_archive
 
 __all__ = ["repository"]
 

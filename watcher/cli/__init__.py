@@ -13,6 +13,7 @@ import click
 
 from watcher import __version__
 from watcher.errors import WatcherError
+from watcher.redaction import redact
 
 _VERBS = {
     "changes": "watcher.cli.changes:changes",
@@ -163,9 +164,9 @@ def _run(arguments: list[str]) -> int:
 def _fail(message: str, code: int, *, traceback: bool = False) -> int:
     """Print the message on stderr and return the exit code."""
     if traceback:
-        from traceback import print_exc
+        from traceback import format_exc
 
-        print_exc()
-    for line in message.splitlines() or [""]:
+        click.echo(redact(format_exc()), err=True, nl=False)
+    for line in redact(message).splitlines() or [""]:
         click.echo(f"watcher: {line}", err=True)
     return code

@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 from watcher.messages.text import visible
+from watcher.redaction import redact
 
 Style = Literal["auto", "human", "journal", "json"]
 
@@ -43,7 +44,7 @@ class _Line(logging.Formatter):
 
     def text(self, record: logging.LogRecord) -> str:
         """Return the message on one line."""
-        text = visible(record.getMessage(), _LONGEST)
+        text = visible(redact(record.getMessage()), _LONGEST)
         if record.exc_info and not self._verbose:
             kind = record.exc_info[0]
             text += f" ({kind.__name__ if kind else 'error'}; --verbose shows where)"
@@ -53,7 +54,7 @@ class _Line(logging.Formatter):
         """Return the lines of the traceback to show, made harmless: they may quote a stranger's text."""
         if not record.exc_info or not self._verbose:
             return []
-        lines = self.formatException(record.exc_info).splitlines()
+        lines = redact(self.formatException(record.exc_info)).splitlines()
         return [f"{_indent(line)}{visible(line, _LONGEST)}" for line in lines if line.strip()]
 
 
