@@ -34,6 +34,12 @@ class StoreError(WatcherError):
     exit_code = 74  # EX_IOERR
 
 
+class BusyError(StoreError):
+    """Another process is at work and did not end in time; all that was to be stored is stored."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
 class ConfigError(WatcherError):
     """The configuration is wrong; the message has one line for each mistake."""
 
