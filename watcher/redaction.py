@@ -16,9 +16,10 @@ PIECE = 8
 
 _OWN_WORDS = "openrouter-watcher https://openrouter.ai/api/v1/models"
 """Where such a piece is in a secret as well, it is no secret."""
-_UNIT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|.", re.DOTALL)
+_UNIT = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|[^%]+|%")
 _DELIMITERS = re.compile(r"[/?&=:@#;,+\s]+")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+|\[[0-9a-f:.]+\]")
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 _pieces: set[str] = set()
 
@@ -90,11 +91,15 @@ def _decoded(text: str) -> tuple[str, Sequence[int]]:
     plain: list[str] = []
     places: list[int] = []
     for match in _UNIT.finditer(text):
-        code = match[1]
-        for byte in bytes.fromhex(code) if code else match[0].lower().encode(errors="replace"):
-            plain.append(chr(byte).lower() if byte < 0x80 else chr(byte))
+        if match[1]:
+            plain.append(chr(int(match[1], 16)))
             places.append(match.start())
-    return "".join(plain), [*places, len(text)]
+        else:
+            for place, char in enumerate(match[0], match.start()):
+                encoded = char.lower().encode(errors="replace").decode("latin-1")
+                plain.append(encoded)
+                places += [place] * len(encoded)
+    return "".join(plain).translate(_LOWER), [*places, len(text)]
 
 
 def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -117,19 +117,6 @@ def test_what_somebody_planted_further_on_in_the_search_path_is_not_called(
         assert rows(store, f"SELECT * FROM {schema}.stolen") == []
 
 
-def test_a_schema_that_anybody_can_write_to_is_warned_about(
-    shared: str, postgresql: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    with Store.open(shared):
-        pass
-    assert caplog.messages == []
-    postgresql.ask("GRANT CREATE ON SCHEMA public TO PUBLIC", str(make_url(shared).database))
-    with Store.open(shared):
-        pass
-    assert len(caplog.messages) == 1
-    assert "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in caplog.messages[0]
-
-
 # TLS
 
 

@@ -92,7 +92,7 @@ def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
 
 
 _TOO_MANY = 429
-_STATUS = re.compile(r"[.,:]*\s*\berror=(\d{3})\b\.?")
+_STATUS = re.compile(r"(?<![.,:\s])[.,:\s]*\berror=(\d{3})\b\.?")
 _SOCKET_REASONS = {
     r"Connection refused": "connection refused",
     r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address": "unknown host",
