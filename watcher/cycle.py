@@ -26,7 +26,7 @@ from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config, SourceSettings
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
-from watcher.errors import SourceError, WatcherError
+from watcher.errors import SourceError, WatcherError, machine_error
 from watcher.redaction import redact
 from watcher.rules import heartbeat
 from watcher.store.records import Poll, maintenance_due
@@ -130,6 +130,8 @@ def check(
     except WatcherError:
         raise
     except Exception as error:
+        if machine := machine_error(error):
+            raise machine from error
         _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
