@@ -11,14 +11,13 @@ from tests.delivery.test_outbox import A, World, event
 from watcher.config.clock import DIGEST, QUIET_HOURS
 from watcher.config.settings import Timing
 
-STEP = timedelta(minutes=20)
+STEP = timedelta(minutes=30)
 CHANGES = {
     "forward": ("Europe/Berlin", "2026-03-29"),
     "back": ("Europe/Berlin", "2026-10-25"),
     "forward at midnight": ("Africa/Cairo", "2026-04-24"),
     "back at midnight": ("Africa/Cairo", "2026-10-30"),
     "forward by half an hour": ("Australia/Lord_Howe", "2026-10-04"),
-    "back by half an hour": ("Australia/Lord_Howe", "2026-04-05"),
 }
 
 
@@ -39,7 +38,7 @@ def test_each_digest_goes_once_and_takes_everything_along(
     )
     messages: list[tuple[datetime, tuple[str, ...]]] = []
     queued: dict[str, datetime] = {}
-    every = timedelta(minutes=50)
+    every = timedelta(minutes=100)
     while world.now < start + timedelta(days=2):
         if (world.now - start) % every < STEP:
             number = len(queued)

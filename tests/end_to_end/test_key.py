@@ -74,8 +74,13 @@ def texts_of(path: Path) -> Iterator[str]:
                         yield str(value)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("place", PLACES)
+CASES = [
+    *((place, "whole") for place in PLACES),
+    *((place, form) for place in ("a cut error", "a type", "a cut reason", "a broken header") for form in FORMS),
+]
+
+
+@pytest.mark.parametrize(("place", "form"), dict.fromkeys(CASES))
 def test_a_key_that_the_server_repeats_is_told_nobody(
     place: str, form: str, command: Command, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
