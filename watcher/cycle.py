@@ -26,7 +26,8 @@ from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
-from watcher.errors import SourceError, WatcherError
+from watcher.errors import SourceError, WatcherError, machine_error
+from watcher.redaction import redact
 from watcher.rules import heartbeat
 from watcher.store.records import Poll, maintenance_due
 from watcher.store.store import Store
@@ -112,6 +113,8 @@ def check(
     except WatcherError:
         raise
     except Exception as error:
+        if machine := machine_error(error):
+            raise machine from error
         _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
@@ -203,7 +206,7 @@ class _Cycle(Struct, frozen=True):
             try:
                 answer = replace(answer, snapshot=read(answer.pages), fresh=self._is_fresh(known, answer))
             except UnreadableError as error:
-                answer = replace(answer, error=str(error))
+                answer = replace(answer, error=redact(str(error)))
         if answer.feed_body is None or self._skips_feed(known, answer):
             return answer
         from watcher.upstream.feed import read_feed

@@ -15,7 +15,6 @@ from testkit.receivers import MailServer, Sink, send_events
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
 from watcher.delivery.channel import Result, check_url, send
-from watcher.delivery.diagnosis import redact
 from watcher.messages.builder import Message, compose
 from watcher.messages.document import Format
 
@@ -325,9 +324,3 @@ def test_a_good_url_has_no_problem(url: str) -> None:
 def test_a_bad_url_is_explained_without_quoting_it(url: str, problem: str) -> None:
     assert check_url(url) == problem
     assert send_events(url, [NEW]).detail == f"the channel's URL is unusable: {problem}"
-
-
-def test_redacting_knows_encoded_and_decoded_parts() -> None:
-    url = "json://us%40er:p%2Fw%20d@host.example:8443/pa%20th?k=val"
-    line = "cannot reach host.example for us@er with p/w d at /pa th, PA%20TH, k=val"
-    assert redact(line, url) == "cannot reach *** for *** with *** at /***, ***, k=***"

@@ -353,3 +353,26 @@ def test_an_unchanged_check_loads_no_machinery_and_writes_one_row(command: Comma
     assert heavy & {*modules} == set()
     after = {table: rows(command, table) for table in before}
     assert after == {**before, "polls": before["polls"] + 1}
+
+
+def test_a_check_waits_for_another_sending_within_a_bound_and_says_who_holds_it(
+    command: Command, simulator: Simulator, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.store.store.SENDING_SECONDS", 0.2)
+    configure(command, simulator, channel(sink))
+    assert command.run("--check").code == 0
+    simulator.advance()
+    holds = f"import fcntl, time; f = open({str(command.folder / 'w.db.sending')!r}, 'a'); fcntl.flock(f, 2)"
+    with subprocess.Popen([sys.executable, "-c", f"{holds}; print(1, flush=True); time.sleep(60)"], stdout=-1) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"1\n"
+        code, out, err = command.run("--check", "--json")
+        other.kill()
+    assert code == 75
+    assert f"process {other.pid} ('python" in err
+    assert err.count("\n") == 1
+    events = json.loads(out)["events"]
+    assert len(events) == 2, "what was found out is told"
+    assert sink.requests == []
+    assert command.run("--check").code == 0
+    assert {one["id"] for one in sink.json()["events"]} >= {one["id"] for one in events}

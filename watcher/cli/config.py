@@ -15,6 +15,7 @@ from watcher.config import Config, check_config, find_config, write
 from watcher.config.parse import CHANNEL_URL, WrongValueError, render_duration
 from watcher.delivery.channel import check_url
 from watcher.errors import ConfigError, UsageError
+from watcher.files import create
 from watcher.messages.template import check_channel
 from watcher.rules.rules import named
 from watcher.store.file import model_ids
@@ -115,8 +116,8 @@ def _write_private(path: Path, text: str, *, replace: bool) -> None:
     target = path.with_name(f"{path.name}.new") if replace else path
     if replace:
         target.unlink(missing_ok=True)
-    target.touch(0o600, exist_ok=False)
-    target.write_text(text, encoding="utf-8")
+    with os.fdopen(create(target, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
     target.replace(path)
 
 

@@ -221,7 +221,7 @@ def duration(least: timedelta = timedelta()) -> Type[timedelta]:
     """Return the type of durations from `least` to ten years."""
 
     def make(written: str) -> timedelta:
-        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall("([0-9]+)([dhms])", written))
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall("(?<![0-9])([0-9]+)([dhms])", written))
         if seconds > LONGEST.total_seconds():
             raise wrong(f'a duration of at most "{render_duration(LONGEST)}"', written)
         if seconds < least.total_seconds():

@@ -1,6 +1,5 @@
 """SQLite: a file of one's own, the default."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -13,6 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
+from watcher.files import LockedError, lock
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
 from watcher.store.file import copy_database, read_only
 from watcher.store.maintenance import check_pages
@@ -41,12 +41,14 @@ class Sqlite(Backend):
         self._url = url if file is None else URL.create("sqlite", database=str(file))  # a % in a path is just that
         self._file = file
         self.name = self._url.database or ":memory:"
+        self._busy_seconds = 0.0
 
     def engine(self, busy_seconds: float) -> Engine:
         # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
         # that SQLite would take for that of another file.
         pool = {} if self._file is None else {"poolclass": NullPool}
         engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
+        self._busy_seconds = busy_seconds
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine
@@ -78,9 +80,12 @@ class Sqlite(Backend):
         with ExitStack() as stack:
             if self._file is not None:
                 with suppress(OSError):  # a file system without locks, or a folder that this user may not list
-                    folder = os.open(self._file.parent, os.O_RDONLY)
+                    folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
                     stack.callback(os.close, folder)
-                    fcntl.flock(folder, fcntl.LOCK_EX)
+                    try:
+                        lock(folder, self._busy_seconds)
+                    except LockedError as error:
+                        raise StoreError(f"The database {self._file} {LOCKED} ({error}).") from None
             has_file = self._file is not None and self._file.exists()
             with closing(engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
