@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from testkit.command import Command
+from tests.events import event
 from tests.store.conftest import url
 from watcher.errors import BusyError, StoreError
-from watcher.files import LockedError, create, locked
+from watcher.files import LockedError, create_for_users_of, locked
 from watcher.store import file as file_module
 from watcher.store.file import copy_database
 from watcher.store.store import Store
@@ -100,14 +102,14 @@ def test_a_copy_is_never_written_through_what_was_planted(
 def test_a_copy_is_not_written_through_a_link_that_takes_its_place_meanwhile(
     database: Path, precious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def swapped(path: Path, mode: int) -> int:
-        made = create(path, mode)
+    def swapped(path: Path, like: Path) -> int:
+        made = create_for_users_of(path, like)
         path.unlink()
         path.symlink_to(precious)
         return made
 
     precious.write_bytes(b"")  # which SQLite would take for a new database
-    monkeypatch.setattr(file_module, "create", swapped)
+    monkeypatch.setattr(file_module, "create_for_users_of", swapped)
     with pytest.raises(StoreError, match="somebody put another file in the place"):
         copy_database(database, database.with_name("w.db.copy"))
     assert precious.read_bytes() == b""
@@ -172,3 +174,36 @@ def test_who_holds_a_lock_too_long_is_named(database: Path, monkeypatch: pytest.
     assert f"process {os.getpid()} (" in str(caught.value)
     with Store(url(database)) as other, other.sending():
         pass
+
+
+def test_a_copy_is_for_the_users_of_the_database(database: Path, tmp_path: Path) -> None:
+    database.chmod(0o640)
+    found, owner = copy_database(database, tmp_path / "copy.db").stat(), database.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, owner.st_uid, owner.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_file_that_cannot_be_written_is_named_with_its_owner_though_the_system_may_not_know_him(empty: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not in pytest's own, which others may not enter
+        Path(folder).chmod(0o777)
+        database = Path(shutil.copy(empty, Path(folder) / "w.db"))
+        database.chmod(0o644)
+        os.chown(database, 12345, 12346)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:  # it must not return into pytest
+            os.setgroups([])
+            os.setuid(54321)
+            try:
+                with Store.open(url(database)) as store, store.writing() as session:
+                    session.state.add_events((event("new"),))
+            except BaseException as error:
+                os.write(writing, str(error).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as pipe:
+            said = pipe.read()
+        assert "read-only for this user" in said
+        assert f"{database} belongs to user 12345, and this is user 54321" in said

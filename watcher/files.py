@@ -88,7 +88,7 @@ def _open_to_lock(path: Path, like: Path) -> int:
             file = os.open(path, os.O_RDWR | _SAFELY)
         except FileNotFoundError:
             try:
-                return _create_for_users_of(path, like)
+                return create_for_users_of(path, like)
             except FileExistsError:
                 continue
         except PermissionError:  # somebody else left it behind, and reading is enough to lock it
@@ -104,7 +104,8 @@ def _open_to_lock(path: Path, like: Path) -> int:
         raise OSError(errno.EMLINK, _NO_FILE)
 
 
-def _create_for_users_of(path: Path, like: Path) -> int:
+def create_for_users_of(path: Path, like: Path) -> int:
+    """Make a file for the same users as the file `like`: mode, and owner too where root makes it. Raises OSError."""
     try:
         model = like.stat()
     except FileNotFoundError:

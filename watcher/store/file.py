@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from watcher.errors import BusyError, StoreError
-from watcher.files import LockedError, create, is_open_twice, locked
+from watcher.files import LockedError, create_for_users_of, is_open_twice, locked
 
 
 def file_of(url: str) -> Path | None:
@@ -49,7 +49,7 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
 def copy_database(source: Path, target: Path) -> Path:
     """Copy a database as of one moment, while others use it, and return `target`.
 
-    The target exists whole or not at all, replaces an older file, and has the database's permissions.
+    The target exists whole or not at all, replaces an older file, and is for the users of the database.
 
     Raises:
         StoreError: the database is damaged, or the copy cannot be written.
@@ -57,7 +57,7 @@ def copy_database(source: Path, target: Path) -> Path:
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
-        with os.fdopen(create(part, source.stat().st_mode & 0o666), "wb") as made:
+        with os.fdopen(create_for_users_of(part, source), "wb") as made:
             with closing(read_only(source)) as before, closing(sqlite3.connect(part)) as after:
                 if not is_open_twice(made.fileno()):  # SQLite opens it by its name, and follows links
                     raise OSError(errno.ESTALE, f"somebody put another file in the place of {part}")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from pwd import getpwuid
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
@@ -116,7 +117,12 @@ class Sqlite(Backend):
         code = str(getattr(error, "sqlite_errorname", "") or "")
         if code.startswith("SQLITE_IOERR") and _is_full(Path(self.name).parent):
             code = "SQLITE_FULL"  # the index of the write-ahead log fails first, and SQLite cannot tell why
-        known = (advice for prefix, advice in _ADVICE.items() if code.startswith(prefix))
+        whose = (
+            _unwritable(Path(self.name))
+            if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
+            else ""
+        )
+        known = (advice + whose for prefix, advice in _ADVICE.items() if code.startswith(prefix))
         return next(known, f"cannot be used: {error}" if isinstance(error, sqlite3.Error) else None)
 
 
@@ -131,6 +137,24 @@ def _on_begin(connection: Connection) -> None:
     # the timeout. One that begins as a writer waits.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _unwritable(database: Path) -> str:
+    """Return which of the database's files, or their folder, this user cannot write, and whose it is; or nothing."""
+    names = (database.name, f"{database.name}-wal", f"{database.name}-shm")
+    for path in (*map(database.with_name, names), database.parent):
+        with suppress(OSError):
+            uid = path.stat().st_uid
+            if not os.access(path, os.W_OK):
+                return f"; {path} belongs to {_user(uid)}, and this is {_user(os.getuid())}"
+    return ""
+
+
+def _user(uid: int) -> str:
+    try:
+        return getpwuid(uid).pw_name
+    except KeyError:  # a container's user, or a service's that does not run
+        return f"user {uid}"
 
 
 def _is_full(folder: Path) -> bool:
