@@ -5,6 +5,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,27 @@ def test_check_without_a_file_says_so(run: Run) -> None:
         "no configuration file: the defaults hold",
         "channels: none, alerts go to the console",
     ]
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("text", ['title = "my site"\n[params]', "[tool.other]\nx = 1"])
+def test_another_programs_config_toml_stops_nothing_and_is_told_at_a_terminal(
+    run: Run, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("check", config=text)
+    assert result.stdout.splitlines()[0] == "no configuration file: the defaults hold"
+    assert result.stderr == ""
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    assert Context().find_config() is None
+    assert "config.toml here is another program's (t" in terminal.getvalue()
+    for chosen in (Context(Path("mine.toml")), Context(Path("config.toml"))):
+        terminal.truncate(0)
+        chosen.find_config()
+        assert terminal.getvalue() == ""
 
 
 def test_check_names_every_mistake_and_the_url_nobody_serves(run: Run, tmp_path: Path) -> None:
