@@ -15,9 +15,11 @@ import pytest
 from testkit.command import Command
 from tests.events import event
 from tests.store.conftest import url
+from tests.store.samples import START
 from watcher.errors import BusyError, StoreError
 from watcher.files import LockedError, create_for_users_of, locked
 from watcher.store import file as file_module
+from watcher.store.examine import examine
 from watcher.store.file import copy_database
 from watcher.store.store import Store
 
@@ -207,3 +209,21 @@ def test_a_file_that_cannot_be_written_is_named_with_its_owner_though_the_system
             said = pipe.read()
         assert "read-only for this user" in said
         assert f"{database} belongs to user 12345, and this is user 54321" in said
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_sqlite_opens_nothing_through_what_was_planted_either(
+    end: str, planted: str, database: Path, precious: Path
+) -> None:
+    PLANTED[planted](database.with_name(f"w.db{end}"), precious)
+    for read_only in (False, True):
+        with Store(url(database), busy_seconds=0.2, read_only=read_only) as store:
+            with pytest.raises(StoreError, match=f"w\\.db{end} beside the database cannot be used"), store.reading():
+                pytest.fail("it was opened")
+            with pytest.raises(StoreError, match="beside"):
+                store.glance(START, lambda known: None)
+    with pytest.raises(StoreError, match="beside"):
+        examine(url(database))
+    assert untouched(precious)
+    assert not precious.with_name("new").exists()

@@ -18,7 +18,7 @@ _STEP = 0.05
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Follow no link, and do not wait for the other end of a pipe."""
 
-_NO_FILE = "it is a link, or not a file; see who put it there, and remove it"
+NO_FILE = "it is a link, or not a file; see who put it there, and remove it"
 
 
 class LockedError(Exception):
@@ -82,6 +82,11 @@ def is_open_twice(file: int) -> bool:
     return count > 1
 
 
+def is_plain(found: os.stat_result) -> bool:
+    """Whether this is a file with one name."""
+    return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
+
+
 def _open_to_lock(path: Path, like: Path) -> int:
     while True:
         try:
@@ -96,12 +101,11 @@ def _open_to_lock(path: Path, like: Path) -> int:
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            raise OSError(errno.ELOOP, _NO_FILE) from None
-        found = os.fstat(file)
-        if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+            raise OSError(errno.ELOOP, NO_FILE) from None
+        if is_plain(os.fstat(file)):
             return file
         os.close(file)
-        raise OSError(errno.EMLINK, _NO_FILE)
+        raise OSError(errno.EMLINK, NO_FILE)
 
 
 def create_for_users_of(path: Path, like: Path) -> int:

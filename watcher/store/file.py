@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from watcher.errors import BusyError, StoreError
-from watcher.files import LockedError, create_for_users_of, is_open_twice, locked
+from watcher.files import NO_FILE, LockedError, create_for_users_of, is_open_twice, is_plain, locked
 
 
 def file_of(url: str) -> Path | None:
@@ -20,8 +20,18 @@ def file_of(url: str) -> Path | None:
     return None if path in ("", ":memory:") or path.startswith("file:") else Path(path)
 
 
+def check_neighbours(database: Path) -> None:
+    """Raise StoreError if one of SQLite's files beside a database is a link or a pipe: it would write there or hang."""
+    for end in ("-wal", "-shm", "-journal"):
+        path = f"{os.path.realpath(database)}{end}"
+        with suppress(OSError):
+            if not is_plain(os.lstat(path)):
+                raise StoreError(f"The file {path} beside the database cannot be used: {NO_FILE}.")
+
+
 def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     """Return a connection that can neither write nor create a database. `seconds`: how long to wait for a lock."""
+    check_neighbours(path)
     # With mode=ro, SQLite leaves an empty log behind where nobody uses the database; without it, SQLite would work the
     # log of a dead process into the database when it closes.
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"

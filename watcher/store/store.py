@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from watcher.catalog.decision import Known
 from watcher.errors import StoreError
-from watcher.store.file import file_of, sending_lock
+from watcher.store.file import check_neighbours, file_of, sending_lock
 from watcher.store.glance import glance
 from watcher.store.records import Poll
 
@@ -100,6 +100,8 @@ class Store:
         Another file in its place, such as a restored backup, is opened anew. A missing one is not created anew: perhaps
         its folder is only not mounted.
         """
+        if self.file is not None:
+            check_neighbours(self.file)
         with self._opening:
             if self._identity is None or self._identity == (found := _identity(self._stat())):
                 return
