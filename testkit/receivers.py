@@ -139,4 +139,4 @@ class MailServer:
 
 def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
     """Send the events in the built-in words."""
-    return send(url, partial(compose_within, events), timeout=timeout)
+    return send(url, lambda some: partial(compose_within, some), events, timeout=timeout)
