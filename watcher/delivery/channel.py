@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 
 from msgspec import Struct
 
@@ -89,8 +90,12 @@ class _Sending:
         self._log = LogCapture(url, self._deadline)
         self._delivered: tuple[str, ...] = ()
         self._sent = 0
+        self._took = 0.0
+        """Seconds that the last message took."""
         self._waiting: deque[Message] = deque()
         self._in_vain = 0
+        self._most = inf
+        """Bytes of a request; the service has refused a larger one."""
         self._refused: list[str] = []
         self._suspect: list[str] = []
         """Events that were refused alone, which says nothing until others are accepted."""
@@ -113,21 +118,23 @@ class _Sending:
         while self._waiting:
             if self.cut_off:
                 return None
-            message = self._waiting.popleft()
-            if len(message.events) > 1 and service.is_too_large(message):
+            if self._sent and self._deadline - time.monotonic() < self._took:  # cut off, a message would come twice
+                return self.failure("there was no time for more")
+            message = self._waiting[0]
+            if len(message.events) > 1 and service.size(message) > min(service.most, self._most):
+                self._waiting.popleft()
                 self._waiting.extendleft(reversed(self._compose(service, _halves(message))))
                 continue
             outcome = self._post(service, message)
+            if outcome.treatment == "never":
+                self._refused += [event for each in self._waiting for event in each.ids]
             if outcome.accepted:
                 self._delivered += message.ids
                 self._sent += 1
                 self._remarks += [outcome.reasons] if outcome.reasons else []
-            elif outcome.treatment == "never":
-                rest = (message, *self._waiting)
-                self._refused += [event for each in rest for event in each.ids]
-                return self.failure(outcome.reasons, outcome)
             elif outcome.treatment not in ("apart", "halve") or not self._go_on(service, message, outcome):
                 return self.failure(outcome.reasons, outcome)
+            self._waiting.popleft()
         reasons = "; ".join(dict.fromkeys(self._remarks))
         if self._suspect and not self._delivered:
             return self.failure(reasons, outcome)
@@ -140,10 +147,14 @@ class _Sending:
     def _go_on(self, service: Service, message: Message, outcome: Outcome) -> bool:
         """Take a refused message apart, and return whether it makes sense to go on."""
         self._remarks.append(outcome.reasons)
+        too_large = outcome.treatment == "halve"
         if len(message.events) == 1:
-            (self._refused if outcome.treatment == "halve" else self._suspect).extend(message.ids)
+            (self._refused if too_large else self._suspect).extend(message.ids)
         else:
+            # The larger parts first: if most events are fine, something is accepted soon.
             self._waiting.extend(self._compose(service, _halves(message)))
+            if too_large:
+                self._most = service.size(message) - 1
         self._in_vain += 1
         return bool(self._delivered) or self._in_vain < _MOST_IN_VAIN
 
@@ -152,6 +163,7 @@ class _Sending:
 
     def _post(self, service: Service, message: Message) -> Outcome:
         self._log.begin()
+        began = time.monotonic()
         with tracked(self._url, message.ids) as reached:
             accepted = service.post(message, self._deadline)
             if self._log.redirected and accepted:  # a plugin may take a redirect for a success
@@ -163,13 +175,13 @@ class _Sending:
                 outcome = self._log.outcome(accepted, bool(reached))
             if outcome.accepted:
                 reached.clear()
+        self._took = time.monotonic() - began
         return outcome
 
     def failure(self, detail: str, outcome: Outcome | None = None) -> Result:
         """Return the result if nothing more is sent."""
         if self._sent:
-            parts = self._sent + 1 + len(self._waiting)
-            detail = f"{detail} ({self._sent} of {parts} parts were sent)"
+            detail = f"{detail} ({self._sent} of {self._sent + len(self._waiting)} parts were sent)"
         pause = self._log.retry_after
         treatment: Treatment = outcome.treatment if outcome else "again"
         if treatment in ("slowly", "apart", "halve"):

@@ -26,6 +26,9 @@ from watcher.delivery.statuses import Outcome, after_reply
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
 
+_LONGEST_HEADER = 2_000
+"""Characters of a header that the URL gives; it is folded into lines."""
+
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
@@ -125,7 +128,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         for header, value in self.headers.items():
             # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
-                mail[visible(header)] = visible(value)
+                mail[visible(header)] = visible(value, _LONGEST_HEADER)
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.body, subtype="html", cte="quoted-printable")
         return mail

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from msgspec import Struct
@@ -46,7 +47,7 @@ class Service(Struct, frozen=True):
     raw: bool = False
     """Whether the service gets our text unchanged; else Apprise converts it from the declared format."""
 
-    most: int | None = None
+    most: float = inf
     """Bytes of the whole request as it is posted, where the service counts those."""
 
     @property
@@ -58,9 +59,9 @@ class Service(Struct, frozen=True):
         """Return the events as they go together, before they are worded."""
         return self.plugin.groups(events) if hasattr(self.plugin, "groups") else [events]
 
-    def is_too_large(self, message: Message) -> bool:
-        """Whether the service takes no request as large as that of the message."""
-        return self.most is not None and self.plugin.size(message) > self.most
+    def size(self, message: Message) -> int:
+        """Return the bytes of the request for a message, as far as they depend on it."""
+        return int(self.plugin.size(message)) if hasattr(self.plugin, "size") else message.size
 
     def post(self, message: Message, deadline: float) -> bool:
         """Send a message by the deadline, and return whether the plugin says that the service accepted it."""

@@ -25,12 +25,12 @@ class WebHook(NotifyJSON):  # type: ignore[no-untyped-call]  # Apprise is typed 
         self._set_by_url = self.payload_extras
 
     def groups(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-        """Yield the events in groups that leave half of a request to their words."""
+        """Yield the events in groups that leave a third of a request to their words."""
         group: list[Event] = []
         size = 0
         for event in in_order(events):
             more = len(json.dumps(msgspec.to_builtins(event)))
-            if group and size + more > self.most // 2:
+            if group and size + more > self.most * 2 // 3:
                 yield group
                 group, size = [], 0
             group.append(event)
