@@ -133,6 +133,16 @@ def test_a_process_that_died_while_sending_left_behind_what_it_was_about_to_say(
     assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e2",)]
 
 
+def test_a_repeat_that_is_refused_stays_the_message_that_may_have_arrived(world: World) -> None:
+    for answer in (UNSURE, REFUSED):
+        world.answers["a"] = answer
+        world.queue(event(1 if answer is UNSURE else 2))
+        world.drain(after=MINUTE)
+    world.answers["a"] = OK
+    world.drain(after=HOUR)
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e1",), ("e2",)]
+
+
 def test_parts_that_arrived_are_not_sent_again(world: World) -> None:
     world.answers["a"] = Result(False, "HTTP 500 (1 of 2 parts were sent)", ("e1",), 500)
     world.queue(event(1), event(2)).drain()

@@ -4,11 +4,12 @@ import json
 import re
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from testkit.receivers import Sink, send_events
+from testkit.receivers import MailServer, Sink, send_events
 from tests.delivery.conftest import divert
 from tests.delivery.test_outbox import ALL as RULES
 from tests.delivery.test_outbox import World
@@ -80,6 +81,19 @@ def test_a_card_for_teams_is_bounded_as_it_is_posted(secure_web: Sink) -> None:
         assert max(len(request.body) for request in secure_web.requests) <= 28_000
 
 
+def test_a_mail_that_is_too_large_goes_in_halves(mail_server: MailServer) -> None:
+    taken = mail_server.handle_DATA
+
+    async def handle(server: Any, session: Any, envelope: Any) -> str:
+        return "552 5.3.4 too large" if len(envelope.content) > 40_000 else await taken(server, session, envelope)
+
+    mail_server.handle_DATA = handle  # type: ignore[method-assign]
+    result = send_events(mail_server.url, new(40))
+    assert (result.ok, sorted(result.delivered)) == (True, ids(new(40)))
+    assert 1 < len(mail_server.envelopes) < 20
+    mail_server.handle_DATA = taken  # type: ignore[method-assign]
+
+
 def test_no_message_is_begun_that_could_not_end_in_time(web: Sink) -> None:
     """A slow service: what there is no time for comes later, not twice."""
     over = threading.Event()
@@ -130,6 +144,15 @@ def test_what_stops_the_search_is_gone_on_with_later(web: Sink) -> None:
     assert (result.status, result.retry_after) == (429, 7)
 
 
+def test_a_guilty_event_that_was_found_is_given_up_though_the_search_stops(web: Sink) -> None:
+    answers = iter([400, 200, 400, 400, 503])
+    web.judge = lambda _: next(answers)
+    events = new(4)
+    result = send_events(f"json://{web.address}/hook", events)
+    assert (result.delivered, result.refused) == (tuple(ids(events)[:2]), (events[2].id,))
+    assert (result.status, result.retry_after) == (503, None)
+
+
 def test_the_outbox_gives_up_the_guilty_event_alone_with_its_reason(web: Sink, database: str) -> None:
     web.judge = lambda body: 422 if b"a/m002" in body else 200
     world = World(
@@ -165,7 +188,7 @@ def targets(web: Sink) -> list[str]:
 
 
 @pytest.mark.parametrize("service", ["telegram", "ntfy"])
-@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 413])
 def test_a_target_that_always_refuses_repeats_nothing_at_the_others(
     web: Sink, monkeypatch: pytest.MonkeyPatch, service: str, status: int
 ) -> None:

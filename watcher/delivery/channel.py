@@ -20,11 +20,10 @@ from watcher.messages.builder import Composer, Message
 
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one channel, all parts of a message together."""
-_ANSWERED_BY = 0.95
-"""The part of them after which no answer is waited for, so that the sending itself can say what was missing."""
+_RESERVE = 1.0
+"""Seconds before their end after which no answer is waited for, so that the sending itself can say what was missing."""
 _MOST_IN_VAIN = 16
 """Refusals after which events are no longer sent apart if none was accepted: then it is not about single events."""
-
 
 Wording = Callable[[Sequence[Event]], Composer]
 """Returns the composer for some of the events."""
@@ -46,13 +45,7 @@ class Result(Struct, frozen=True):
     """Ids of the events for which trying again makes no sense; see `statuses`."""
 
 
-def send(
-    url: str,
-    wording: Callable[[Sequence[Event]], Composer],
-    events: Sequence[Event],
-    *,
-    timeout: float = DEFAULT_TIMEOUT,
-) -> Result:
+def send(url: str, wording: Wording, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
     """Send events to the service behind an Apprise URL, and return the result after `timeout` seconds at most.
 
     Nothing that a service, a URL or a template does raises an error here. A sending that is cut off goes on in a daemon
@@ -86,7 +79,7 @@ class _Sending:
         self._wording = wording
         self._events = events
         self._timeout = timeout
-        self._deadline = time.monotonic() + timeout * _ANSWERED_BY
+        self._deadline = time.monotonic() + timeout - min(_RESERVE, timeout / 4)
         self._log = LogCapture(url, self._deadline)
         self._delivered: tuple[str, ...] = ()
         self._sent = 0
@@ -126,21 +119,19 @@ class _Sending:
                 self._waiting.extendleft(reversed(self._compose(service, _halves(message))))
                 continue
             outcome = self._post(service, message)
-            if outcome.treatment == "never":
-                self._refused += [event for each in self._waiting for event in each.ids]
             if outcome.accepted:
                 self._delivered += message.ids
                 self._sent += 1
                 self._remarks += [outcome.reasons] if outcome.reasons else []
+            elif outcome.treatment == "never":
+                self._refused += [event for each in self._waiting for event in each.ids]
+                return self.failure(outcome.reasons, outcome)
             elif outcome.treatment not in ("apart", "halve") or not self._go_on(service, message, outcome):
                 return self.failure(outcome.reasons, outcome)
             self._waiting.popleft()
         reasons = "; ".join(dict.fromkeys(self._remarks))
-        if self._suspect and not self._delivered:
+        if self._refused or self._suspect:
             return self.failure(reasons, outcome)
-        self._refused += self._suspect
-        if self._refused:
-            return Result(False, reasons, self._delivered, outcome.status, refused=tuple(self._refused))
         parts = f"sent in {self._sent} parts" if self._sent > 1 else "sent"
         return Result(True, f"{parts}; {reasons}" if reasons else parts, self._delivered)
 
@@ -180,14 +171,15 @@ class _Sending:
 
     def failure(self, detail: str, outcome: Outcome | None = None) -> Result:
         """Return the result if nothing more is sent."""
-        if self._sent:
+        if self._waiting and self._sent:
             detail = f"{detail} ({self._sent} of {self._sent + len(self._waiting)} parts were sent)"
         pause = self._log.retry_after
         treatment: Treatment = outcome.treatment if outcome else "again"
-        if treatment in ("slowly", "apart", "halve"):
+        refused = (*self._refused, *(self._suspect if self._delivered else ()))
+        if treatment in ("slowly", "apart", "halve") and len(refused) < len(self._events) - len(self._delivered):
             pause = max(SLOW_PAUSE, pause or 0.0)
         status = outcome.status if outcome else self._log.status
-        return Result(False, detail, self._delivered, status, pause, tuple(self._refused))
+        return Result(False, detail, self._delivered, status, pause, refused)
 
 
 def _halves(message: Message) -> tuple[Sequence[Event], Sequence[Event]]:

@@ -217,7 +217,7 @@ class LogCapture:
         found = {after_status(status) for status in self._statuses}
         if self._unanswered:
             found.add("again")
-        uncertain = reached or (self._socket or "").endswith(_MAY_HAVE_ARRIVED)
+        uncertain = reached or (self._unanswered and (self._socket or _BROKE).endswith(_MAY_HAVE_ARRIVED))
         other = f"HTTP {self.status}" if self.status else "the service did not accept it"
         return Outcome(
             accepted=reached and "again" not in found,

@@ -173,18 +173,20 @@ class _Drain(Struct):
         """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
         now = self.clock()
         accepted: list[Row] = []
-        refused: list[Row] = []
+        lost: list[Row] = []
         left: list[Row] = []
         for row in batch.deliveries:
             id = row.event.id
-            (accepted if result.ok or id in result.delivered else refused if id in result.refused else left).append(row)
+            (accepted if result.ok or id in result.delivered else lost if id in result.refused else left).append(row)
         with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
-            self._give_up(session, channel.name, refused, result.detail)
+            self._give_up(session, channel.name, lost, result.detail)
             if left:
                 again = now + pause(self.config.delivery, left[0].attempts + 1, result.retry_after, self.jitter())
-                session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None, at=now)
+                # Once it may have arrived, it stays that message, whatever is said to its repeats.
+                refused = result.status is not None and left[0].batch is None
+                session.outbox.mark_failed(left, again, result.detail, refused=refused, at=now)
                 self._note(channel.name, "pending", left, result.detail, again)
             elif accepted:
                 return self._next_batch(session, channel)

@@ -7,6 +7,7 @@ process: a later one knows of events, not of targets.
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
@@ -30,7 +31,8 @@ def tracked(url: str, events: Sequence[str]) -> Iterator[set[Target]]:
     keys = [blake2b(f"{url}\n{event}".encode(errors="replace"), digest_size=16).digest() for event in events]
     known = [_reached.get(key, frozenset()) for key in keys]
     targets: set[Target] = set(frozenset.intersection(*known)) if known else set()
-    tracker = apprise.plugins.base._delivery_tracker
+    # Not public: without it all targets are tried again, and nothing else changes.
+    tracker = getattr(apprise.plugins.base, "_delivery_tracker", None) or ContextVar("unused")
     token = tracker.set(targets)
     try:
         yield targets
