@@ -388,7 +388,9 @@ class DyingMailServer:
 def test_a_mail_server_that_dies_in_the_middle_gets_the_same_mail_again(until: bytes, case: Case) -> None:
     server = DyingMailServer(until)
     try:
-        env = {"MAIL": f"mailto://127.0.0.1:{server.port}?mode=insecure&smtp=127.0.0.1&from=w@example.org&to=a@b.example"}
+        env = {
+            "MAIL": f"mailto://127.0.0.1:{server.port}?mode=insecure&smtp=127.0.0.1&from=w@example.org&to=a@b.example"
+        }
         ran = case.run("first", env=env)
     finally:
         server.close()
