@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
@@ -31,12 +31,14 @@ class Request(NamedTuple):
 class Sink:
     """A web server that keeps what it is sent and answers with `status`, `headers` and `answer`.
 
-    `statuses` come first, one each. Status 0 hangs up, -1 never answers, -2 cuts the answer off.
+    `statuses` come first, one each, and `judge` returns the status for a body. Status 0 hangs up, -1 never answers, -2
+    cuts the answer off.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.status = 200
         self.statuses: list[int] = []
+        self.judge: Callable[[bytes], int] | None = None
         self.headers: dict[str, str] = {}
         self.answer = b"ok"
         self.requests: list[Request] = []
@@ -48,6 +50,8 @@ class Sink:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 sink.requests.append(Request(self.command, self.path, body, dict(self.headers)))
                 status = sink.statuses.pop(0) if sink.statuses else sink.status
+                if sink.judge is not None:
+                    status = sink.judge(body)
                 if status == -1:
                     sink.over.wait(20)
                 if status == -2:
@@ -139,4 +143,4 @@ class MailServer:
 
 def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
     """Send the events in the built-in words."""
-    return send(url, partial(compose_within, events), timeout=timeout)
+    return send(url, lambda some: partial(compose_within, some), events, timeout=timeout)

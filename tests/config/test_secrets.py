@@ -34,9 +34,10 @@ def test_the_url_stands_in_the_file_itself(tmp_path: Path) -> None:
 
 
 def test_the_url_stands_in_a_file_of_its_own_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "url").write_text(f"json://{SECRET}\r\n")
-    (channel,) = load_config(write(tmp_path, '[[channels]]\nname = "team"\nurl_file = "url"'), HOME).channels
-    assert channel.secret_url({}) == f"json://{SECRET}"
+    for mark in ("", "\ufeff"):  # some editors begin a file with a mark
+        (tmp_path / "url").write_text(f"{mark}json://{SECRET}\r\n", encoding="utf-8")
+        (channel,) = load_config(write(tmp_path, '[[channels]]\nname = "team"\nurl_file = "url"'), HOME).channels
+        assert channel.secret_url({}) == f"json://{SECRET}"
 
 
 def test_the_url_stands_in_the_environment(tmp_path: Path) -> None:
@@ -91,6 +92,8 @@ UNREADABLE = [
     (b"\n", "url_file: {file} is empty"),
     (b"\xff" + SECRET.encode(), "url_file: {file} is not UTF-8 text"),
     (SECRET.encode(), "url_file: {file} does not hold one URL on one line"),
+    (f'"json://{SECRET}"'.encode(), "url_file: {file} has quotes around the URL: leave them out"),
+    (f"'json://{SECRET}'\n".encode(), "url_file: {file} has quotes around the URL: leave them out"),
     (f"json://{SECRET}\njson://{SECRET}".encode(), "url_file: {file} does not hold one URL on one line"),
     (b"json://" + b"a" * 100_000, "url_file: {file} does not hold one URL on one line"),
 ]

@@ -76,7 +76,7 @@ def test_a_server_that_hangs_up_is_a_failure(sink: Sink) -> None:
     sink.status = 0
     result = send_events(f"json://{sink.address}/hook", [CHEAPER])
     assert not result.ok
-    assert result.detail.startswith("connection lost")
+    assert result.detail.startswith("the connection broke in the middle, it may have arrived")
 
 
 def test_a_server_that_is_not_there_is_a_failure() -> None:
@@ -91,7 +91,7 @@ def test_a_server_that_never_answers_is_cut_off_in_time(sink: Sink) -> None:
     result = send_events(f"json://{sink.address}/hook", [CHEAPER], timeout=0.5)
     assert time.monotonic() - start < 3
     assert not result.ok
-    assert "timed out" in result.detail or "no answer within 0.5 s" in result.detail
+    assert result.detail.startswith("no answer in time, it may have arrived: ")
 
 
 def test_words_that_never_come_are_cut_off_in_time(sink: Sink) -> None:
@@ -102,9 +102,9 @@ def test_words_that_never_come_are_cut_off_in_time(sink: Sink) -> None:
         over.wait(30)
         return []
 
-    result = send(f"json://{sink.address}/hook", stuck, timeout=0.3)
+    result = send(f"json://{sink.address}/hook", lambda _: stuck, [CHEAPER], timeout=0.3)
     over.set()
-    assert (result.ok, result.permanent, result.delivered) == (False, False, ())
+    assert (result.ok, result.refused, result.delivered) == (False, (), ())
     assert "no answer within 0.3 s" in result.detail
     assert sink.requests == []
 
@@ -208,7 +208,7 @@ def test_a_repeated_mail_has_the_same_message_id_and_another_mail_another(mail_s
     for events in ([CHEAPER, NEW], [NEW, CHEAPER], [CHEAPER]):
         assert send_events(mail_server.url, events).ok
     first, again, other = (mail_server.mail(at)["Message-ID"] for at in range(3))
-    assert re.fullmatch(r"<[0-9a-f]{32}@openrouter-watcher>", first)
+    assert re.fullmatch(r"<[0-9a-f]{32}@example\.org>", first)
     assert first == again != other
 
 
@@ -228,16 +228,6 @@ def test_a_refused_recipient_is_a_failure_that_says_why_and_not_who(mail_server:
     result = send_events(mail_server.url.replace("ann@", "nobody@"), [NEW])
     assert not result.ok
     assert result.detail == "The recipient was refused: 550 5.1.1 ***@*** is not known here"
-
-
-def test_a_login_or_encryption_that_the_server_does_not_have_is_a_failure(mail_server: MailServer) -> None:
-    for url in (
-        mail_server.url.replace("mailto://", f"mailto://ann:{SECRET}@"),
-        mail_server.url.replace("mode=insecure", "mode=starttls"),
-    ):
-        result = send_events(url, [NEW])
-        assert not result.ok
-        assert result.detail == "The mail server does not support the encryption or login that the URL asks for"
 
 
 def test_a_mail_server_that_is_not_there_is_a_failure() -> None:

@@ -133,6 +133,16 @@ def test_a_process_that_died_while_sending_left_behind_what_it_was_about_to_say(
     assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e2",)]
 
 
+def test_a_repeat_that_is_refused_stays_the_message_that_may_have_arrived(world: World) -> None:
+    for answer in (UNSURE, REFUSED):
+        world.answers["a"] = answer
+        world.queue(event(1 if answer is UNSURE else 2))
+        world.drain(after=MINUTE)
+    world.answers["a"] = OK
+    world.drain(after=HOUR)
+    assert [ids for channel, ids in world.sent if channel == "a"] == [("e1",), ("e1",), ("e1",), ("e2",)]
+
+
 def test_parts_that_arrived_are_not_sent_again(world: World) -> None:
     world.answers["a"] = Result(False, "HTTP 500 (1 of 2 parts were sent)", ("e1",), 500)
     world.queue(event(1), event(2)).drain()
@@ -180,7 +190,7 @@ def test_where_all_channels_fail_it_ends_all_the_same(world: World) -> None:
 
 
 def test_what_makes_no_sense_to_repeat_is_given_up_at_once(world: World) -> None:
-    world.answers["a"] = Result(False, "HTTP 410", status=410, permanent=True)
+    world.answers["a"] = Result(False, "HTTP 410", status=410, refused=("e1",))
     world.queue(event(1)).drain()
     assert world.states() == {"e1": "given up"}
     assert [channel for channel, _ in world.sent].count("b") == 2
@@ -223,7 +233,7 @@ def test_so_many_messages_an_hour_and_then_one_with_all_that_waited(database: st
 
 
 def test_a_given_up_delivery_can_be_sent_again(world: World) -> None:
-    world.answers["a"] = Result(False, "HTTP 410", status=410, permanent=True)
+    world.answers["a"] = Result(False, "HTTP 410", status=410, refused=("e1",))
     world.queue(event(1)).drain()
     world.answers["a"] = OK
     with world.store.writing() as session:
@@ -260,7 +270,7 @@ def test_the_pause_doubles_up_to_a_bound(attempts: int, jitter: float, asked: fl
 
 
 def test_that_a_channel_loses_alerts_is_told_once_until_it_works_again(world: World) -> None:
-    gone = Result(False, "HTTP 410", status=410, permanent=True)
+    gone = Result(False, "HTTP 410", status=410, refused=tuple(f"e{n}" for n in range(9)))
     world.answers["a"] = gone
     for number in range(3):
         world.queue(event(number)).drain(after=HOUR)
@@ -443,7 +453,7 @@ def test_how_a_channel_does_is_told_by_what_did_not_happen_in_the_future(world: 
 
 
 def test_lost_alerts_are_told_though_something_arrived_or_was_lost_in_the_future(world: World) -> None:
-    gone = Result(False, "HTTP 410", status=410, permanent=True)
+    gone = Result(False, "HTTP 410", status=410, refused=tuple(f"e{n}" for n in range(9)))
 
     def told() -> int:
         with world.store.reading() as session:

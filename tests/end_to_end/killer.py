@@ -28,7 +28,6 @@ LIBRARIES = {
     "httpcore/_backends/sync.py": (),
     "http/client.py": ("send", "_send_output", "_send_request", "getresponse", "_read_status"),
     "apprise/plugins/custom_json.py": (),
-    "/smtplib.py": (),
 }
 """Where a library does what a phase is about; no names: all functions of the module."""
 

@@ -346,6 +346,8 @@ def test_channels_test_sends_a_marked_sample_to_one_or_all(command: Command, sin
     assert "This is a test: none of this has happened." in sink.json()["message"]
     assert command.run("channels", "test") == (0, "hook: ok: sent\nother: ok: sent\n", "")
     assert len(sink.requests) == 3
+    ids = [event["id"] for request in sink.requests for event in json.loads(request.body)["events"]]
+    assert len(set(ids)) == len(ids), "so no Message-ID of a mail is repeated"
     assert not list(command.folder.glob("*.db*")), "it needs no database"
 
 

@@ -749,6 +749,24 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
     assert KEY not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("status", "with_key", "without"),
+    [
+        ("401 x", "check the API key", "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file"),
+        ("403 x", "check the API key, and whether this network is allowed", "check whether this network is allowed"),
+    ],
+)
+def test_a_refusal_names_the_key_only_where_there_is_one(status: str, with_key: str, without: str) -> None:
+    for key, advice in ((KEY, with_key), (None, without)):
+        with (
+            serve(answer(b"{}", status=status)) as server,
+            client(server.url, api_key=key) as upstream,
+            pytest.raises(StatusError) as caught,
+        ):
+            upstream.models()
+        assert str(caught.value).endswith(f"; {advice}")
+
+
 def test_importing_the_package_loads_neither_httpx_nor_feedparser() -> None:
     code = (
         "import sys, watcher.upstream.client, watcher.upstream.feed, watcher.upstream.archive\n"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequenc
         if channel == Channel(CONSOLE):
             return Result(True, "printed") if quiet else _print_to_console(events)
         try:
-            return send(channel.secret_url(os.environ), composer(channel, events), timeout=timeout)
+            return send(channel.secret_url(os.environ), partial(composer, channel), events, timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 

@@ -69,7 +69,7 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
         where = f"{owner}: {key}_file: {file}"
         try:
             with file.open("rb") as opened:
-                content: str = opened.read(URL_FILE_LIMIT + 1).decode("utf-8")
+                content: str = opened.read(URL_FILE_LIMIT + 1).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ConfigError(f"{where} is not UTF-8 text") from None
         except (OSError, ValueError) as error:
@@ -88,6 +88,8 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
     url = content.strip()
     if not url:
         raise ConfigError(f"{where} is empty")
+    if url[0] in "\"'" or url[-1] in "\"'":
+        raise ConfigError(f"{where} has quotes around the URL: leave them out")
     if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
         raise ConfigError(f"{where} does not hold one URL on one line")
     remember_url(url)

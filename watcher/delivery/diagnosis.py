@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from watcher.delivery.statuses import requested_pause
+from watcher.delivery.statuses import Outcome, after_several, after_status, requested_pause
 from watcher.messages.text import visible
 from watcher.redaction import HIDDEN, redact
 
@@ -91,38 +92,77 @@ def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         raise
 
 
+_BODY_SECONDS = 5.0
+_MOST_BODY = 1 << 20
+"""Seconds and bytes within which the body of an answer is read; its status has said what became of the message."""
+
+
+def _read_body(answer: Any, deadline: float) -> None:
+    """Read the body of an answer as far as it comes. A body that breaks or does not end is no error."""
+    raw, body = answer.raw, bytearray()
+    end = min(deadline, time.monotonic() + _BODY_SECONDS)
+    with suppress(Exception):
+        while len(body) < _MOST_BODY and (left := end - time.monotonic()) > 0:
+            if (connection := raw.connection) is not None and connection.sock is not None:
+                connection.sock.settimeout(left)
+            if not (data := raw.read1(65_536, decode_content=True)):
+                break
+            body += data
+    answer._content, answer._content_consumed = bytes(body), True
+    answer.close()
+
+
 _TOO_MANY = 429
 _STATUS = re.compile(r"(?<![.,:\s])[.,:\s]*\berror=(\d{3})\b\.?")
+_MAY_HAVE_ARRIVED = "it may have arrived"
+_BROKE = f"the connection broke in the middle, {_MAY_HAVE_ARRIVED}"
 _SOCKET_REASONS = {
     r"Connection refused": "connection refused",
     r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address": "unknown host",
-    r"timed? ?out": "timed out",
+    r"read timed out": f"no answer in time, {_MAY_HAVE_ARRIVED}",
+    r"timed? ?out": "could not be reached in time",
     r"certificate": "its TLS certificate was not accepted",
     r"\bSSL|\bTLS|WRONG_VERSION": "no TLS connection",
-    r"reset by peer|Connection (aborted|broken)|RemoteDisconnected|unexpectedly closed|EOF": "connection lost",
+    r"reset by peer|Connection (aborted|broken)|RemoteDisconnected|unexpectedly closed|EOF": _BROKE,
     r"unreachable|No route": "unreachable",
 }
 """Our words for the errors of sockets. The error itself is never quoted: it holds the whole URL."""
+
+
+def socket_reason(text: str) -> str | None:
+    """Return why there was no answer, in our words, from the text of an error; None if it does not say."""
+    found = (reason for pattern, reason in _SOCKET_REASONS.items() if re.search(pattern, text, re.IGNORECASE))
+    return next(found, None)
+
+
 _QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
-_LONGEST = 300
+LONGEST_REASON = 300
+"""Characters of why a message was refused."""
 
 
 class LogCapture:
     """What Apprise logs in this thread while it is entered, and how its requests are answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str, deadline: float = float("inf")) -> None:
+        self._url = url
+        self._deadline = deadline
         self.begin()
 
     def begin(self) -> None:
         """Forget what was captured, before the next message."""
         self._lines: list[str] = []
         self._socket: str | None = None
-        self.status: int | None = None
-        """The HTTP status of a refusal, if it is known."""
+        self._unanswered = False
+        self._statuses: list[int] = []
         self.retry_after: float | None = None
         """Seconds that a service that refused wants us to wait."""
         self.redirected = False
         """Whether the last answer was a redirect."""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the last refusal, if it is known."""
+        return self._statuses[-1] if self._statuses else None
 
     def __enter__(self) -> "LogCapture":
         _captures[threading.get_ident()] = self
@@ -133,13 +173,14 @@ class LogCapture:
 
     def add_answer(self, answer: Any, **_: Any) -> None:
         """Note what an answer says. A redirect in it can no longer be followed, whatever the plugin allows."""
+        _read_body(answer, self._deadline)
         status = int(answer.status_code)
         self.redirected = 300 <= status < 400
         if self.redirected:
             answer.headers.pop("Location", None)
         if status < 300:
             return
-        self.status = status
+        self._statuses.append(status)
         body: Any = None
         if status == _TOO_MANY:
             with suppress(Exception):  # anything can be sent instead of JSON
@@ -156,23 +197,47 @@ class LogCapture:
         if record.levelno >= logging.WARNING:
             self._lines.append(text)
             if match := _STATUS.search(text):
-                self.status = int(match[1])
+                self._statuses.append(int(match[1]))
         elif text.startswith("Socket Exception"):
             self.add_socket_error(text)
 
     def add_socket_error(self, text: str) -> None:
         """Note why a request got no answer. The first reason counts."""
-        for pattern, reason in _SOCKET_REASONS.items():
-            if self._socket is None and re.search(pattern, text, re.IGNORECASE):
-                self._socket = reason
+        self._unanswered = True
+        self._socket = self._socket or socket_reason(text)
 
-    def reasons(self, url: str) -> str:
+    def outcome(self, accepted: bool, reached: bool) -> Outcome:
+        """Return what came of the message, if the plugin says so, and some of its targets have it or none.
+
+        A final refusal by some targets is accepted: another attempt would gain nothing.
+        """
+        if accepted:
+            return Outcome(True)
+        found = {after_status(status) for status in self._statuses}
+        if self._unanswered:
+            found.add("again")
+        uncertain = reached or (self._unanswered and (self._socket or _BROKE).endswith(_MAY_HAVE_ARRIVED))
+        other = f"HTTP {self.status}" if self.status else "the service did not accept it"
+        return Outcome(
+            accepted=reached and "again" not in found,
+            treatment=after_several(found),
+            status=None if uncertain else self.status,
+            reasons=self.reasons() or other,
+        )
+
+    def reasons(self) -> str:
         """Return what was logged as one line without any part of the URL."""
         reasons = [self._socket] if self._socket else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
-        # Apprise shows what it refuses in quotes or parentheses.
-        texts = (_QUOTED_VALUE.sub(HIDDEN, _STATUS.sub("", line)) for line in self._lines)
-        lines = (visible(redact(text, url), _LONGEST).rstrip(".: ") for text in texts)
+        lines = (redact_line(_STATUS.sub("", line), self._url).rstrip(".: ") for line in self._lines)
         reasons += [line for line in dict.fromkeys(lines) if line]
-        return visible(": ".join(reasons), _LONGEST)
+        return visible(": ".join(reasons), LONGEST_REASON)
+
+
+def redact_line(text: str, url: str) -> str:
+    """Return a line by a service or Apprise without any part of the channel's URL.
+
+    Values in quotes or parentheses go too: that is how Apprise shows what it refuses.
+    """
+    return visible(redact(_QUOTED_VALUE.sub(HIDDEN, text), url), LONGEST_REASON)

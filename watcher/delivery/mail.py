@@ -6,8 +6,8 @@ Here the plain text is written as such, and a repeat has the same Message-ID, so
 Imported only when a mail is sent, since it imports Apprise.
 """
 
-import smtplib
 import ssl
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -15,23 +15,30 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
+from watcher.delivery.diagnosis import LONGEST_REASON, socket_reason
+from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
+from watcher.delivery.statuses import Outcome, after_reply
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
 
-_FINAL = 500
-"""SMTP replies from here on are final, by RFC 5321; those below ask to try again."""
+_LONGEST_HEADER = 2_000
+"""Characters of a header that the URL gives; it is folded into lines."""
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
 
-    reply: int | None = None
-    """The SMTP reply that refused the last mail, or one of its recipients."""
+    deadline = 0.0
+    """When a sending must be over, by `time.monotonic`."""
+    _trouble: DialogueError | None = None
+    """Why the last sending broke off."""
+    _refused: Sequence[Refused] = ()
+    """What the server refused in the last sending."""
 
     @property
     def wants_pgp(self) -> bool:
@@ -39,62 +46,70 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
     def post(self, message: Message) -> bool:
-        """Send a mail to everyone. It logs what goes wrong as Apprise does; `reply` is the code of a refusal.
-
-        Returns:
-            Whether the server accepted it for somebody, and refused nobody or refused finally: another attempt would
-            only reach those who have the mail already.
-        """
-        sender = str(self.from_addr[1])
-        self.reply = None
-        accepted, refused = 0, dict[str, tuple[int, bytes]]()
+        """Send a mail to everyone who does not have it yet, and return whether everyone has it now."""
+        self._trouble = None
+        refused: dict[str, Refused] = {}
         try:
             with self._connect() as server:
+                if self.user and self.password:
+                    server.login(self.user, self.password)
                 for at, (name, address) in enumerate(self.targets):
-                    mail = self._mail(message, name, address, with_copies=at == 0)
-                    people = [address, *self.cc, *self.bcc] if at == 0 else [address]
-                    try:
-                        rejected = server.send_message(mail, sender, people)
-                    except smtplib.SMTPRecipientsRefused as error:
-                        rejected = error.recipients
-                    refused |= rejected
-                    accepted += len(people) - len(rejected)
-            for code, reason in refused.values():
-                who = "A recipient" if accepted else "The recipient"
-                self.logger.warning("%s was refused: %s", who, _reply_text(code, reason))
-            self.reply = min((code for code, _ in refused.values()), default=None)
-            return bool(accepted) and (self.reply is None or self.reply >= _FINAL)
-        except smtplib.SMTPResponseException as error:
-            self.reply = error.smtp_code
-            self.logger.warning("The mail server refused: %s", _reply_text(error.smtp_code, error.smtp_error))
-        except smtplib.SMTPNotSupportedError:
-            self.logger.warning("The mail server does not support the encryption or login that the URL asks for")
-        except (smtplib.SMTPException, OSError) as error:
-            self.logger.debug("Socket Exception: %s", error)
-            self.logger.warning("The mail server could not be reached")
-        return False
+                    people = dict.fromkeys([address, *self.cc, *self.bcc] if at == 0 else [address])
+                    left = [person for person in people if not self.is_delivered(person)]
+                    if left:
+                        mail = self._mail(message, name, address, with_copies=at == 0)
+                        refused |= self._send(server, mail, left)
+                        for person in left:
+                            if person not in refused:
+                                self.mark_delivered(person)
+        except DialogueError as error:
+            self._trouble = error
+        except OSError as error:
+            reason = socket_reason(str(error)) or "no connection"
+            self._trouble = DialogueError(f"{reason}: The mail server could not be reached")
+        self._refused = list(refused.values())
+        return not self._trouble and not refused
 
-    def _connect(self) -> smtplib.SMTP:
-        port, timeout = self.port or 0, self.socket_connect_timeout
+    def outcome(self, reached: bool, redact: Callable[[str], str]) -> Outcome:
+        """Return what came of the last mail, if `reached` says whether anybody has it.
+
+        A final refusal of some recipients is accepted: another attempt would gain nothing.
+        """
+        replies = [refusal.reply for refusal in self._refused]
+        reasons = [
+            f"{'A' if reached and refusal.what == 'recipient' else 'The'} {refusal.what} was refused: "
+            f"{redact(str(refusal.reply))}"
+            for refusal in self._refused
+        ]
+        arrived = False
+        if self._trouble is not None:
+            arrived = self._trouble.may_have_arrived
+            replies.append(self._trouble.reply or Reply(0, ""))
+            said = f": {redact(str(self._trouble.reply))}" if self._trouble.reply else ""
+            reasons.append(f"{self._trouble}{said}{'; the mail may have arrived' if arrived else ''}")
+        code = min((reply.code for reply in replies), default=0)
+        treatment = after_reply(code or None)
+        return Outcome(
+            accepted=not replies or (reached and treatment != "again"),
+            treatment=treatment,
+            status=None if arrived or reached else code or None,
+            reasons=visible("; ".join(dict.fromkeys(reasons)), LONGEST_REASON),
+        )
+
+    def _connect(self) -> Dialogue:
         context = ssl.create_default_context()
         if not self.verify_certificate:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        server: smtplib.SMTP
-        if self.secure_mode == "ssl":
-            server = smtplib.SMTP_SSL(self.smtp_host, port, timeout=timeout, context=context)
-        else:
-            server = smtplib.SMTP(self.smtp_host, port, timeout=timeout)
-        try:
-            if self.secure_mode == "starttls":
-                server.starttls(context=context)
-            if self.user and self.password:
-                server.login(self.user, self.password)
-        except BaseException:
-            with suppress(smtplib.SMTPException, OSError):
-                server.quit()
-            raise
-        return server
+        host = str(self.smtp_host).removeprefix("[").removesuffix("]")
+        return Dialogue(host, self.port or 0, cast("Mode", self.secure_mode), context, self.deadline)
+
+    def _send(self, server: Dialogue, mail: EmailMessage, people: list[str]) -> dict[str, Refused]:
+        sender = str(self.from_addr[1])
+        utf8 = not "".join((sender, *people)).isascii()
+        if utf8 and not server.takes_utf8:
+            raise DialogueError("The mail server takes no addresses beyond ASCII (SMTPUTF8)")
+        return server.send(sender, people, mail.as_bytes(policy=SMTP.clone(utf8=utf8)), utf8=utf8)
 
     def _mail(self, message: Message, name: Any, address: str, *, with_copies: bool) -> EmailMessage:
         mail = EmailMessage(policy=SMTP)
@@ -106,28 +121,30 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         if self.reply_to:
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = message_id(message)
+        mail["Message-ID"] = message_id(message, str(self.from_addr[1]))
         # RFC 3834: no out-of-office answers to a machine.
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Application"] = self.app_id
         for header, value in self.headers.items():
             # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
-                mail[visible(header)] = visible(value)
+                mail[visible(header)] = visible(value, _LONGEST_HEADER)
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.body, subtype="html", cte="quoted-printable")
         return mail
 
 
-def message_id(message: Message) -> str:
-    """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat."""
+def message_id(message: Message, sender: str) -> str:
+    """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat.
+
+    It ends with the domain of the sender's address, as filters of spam expect.
+    """
     digest = blake2b("\n".join(sorted(message.ids)).encode(errors="replace"), digest_size=16)
-    return f"<{digest.hexdigest()}@openrouter-watcher>"
+    domain = sender.rpartition("@")[2]
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode()
+    return f"<{digest.hexdigest()}@{domain if domain.isascii() and '.' in domain else 'openrouter-watcher.invalid'}>"
 
 
 def _address(name: object, address: str) -> Address:
     return Address(display_name=visible(name) if name else "", addr_spec=address)
-
-
-def _reply_text(code: int, reason: bytes | str) -> str:
-    return f"{code} {reason.decode(errors='replace') if isinstance(reason, bytes) else reason}"

@@ -169,21 +169,23 @@ class _Drain(Struct):
     def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
         now = self.clock()
-        delivered = {row.event.id for row in batch.deliveries} if result.ok else set(result.delivered)
-        accepted = [row for row in batch.deliveries if row.event.id in delivered]
-        left = [row for row in batch.deliveries if row.event.id not in delivered]
+        accepted: list[Row] = []
+        lost: list[Row] = []
+        left: list[Row] = []
+        for row in batch.deliveries:
+            id = row.event.id
+            (accepted if result.ok or id in result.delivered else lost if id in result.refused else left).append(row)
         with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
-            if result.permanent:
-                self._give_up(session, channel.name, left, result.detail)
-            elif left:
+            self._give_up(session, channel.name, lost, result.detail)
+            if left:
                 again = now + pause(self.config.delivery, left[0].attempts + 1, result.retry_after, self.jitter())
-                # What was sent before may have arrived then: though it is refused now, it comes again as it was.
-                anew = result.status is not None and left[0].batch is None
-                session.outbox.mark_failed(left, again, result.detail, refused=anew, at=now)
+                # Once it may have arrived, it stays that message, whatever is said to its repeats.
+                refused = result.status is not None and left[0].batch is None
+                session.outbox.mark_failed(left, again, result.detail, refused=refused, at=now)
                 self._note(channel.name, "pending", left, result.detail, again)
-            else:
+            elif accepted:
                 return self._next_batch(session, channel)
         return None
 

@@ -1,23 +1,32 @@
 """What each service takes: the format, the lengths, and how a message gets to it."""
 
+import json
+import time
+from collections.abc import Iterable, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from msgspec import Struct
 
+from watcher.catalog.model import Event
 from watcher.delivery.plugins import UnusableURLError, open_plugin
+from watcher.delivery.smtp import CONNECT_SECONDS
 from watcher.messages.builder import Message
 from watcher.messages.document import Format
 from watcher.messages.headline import shorten
 
 _MAX_PAUSE = 1.0
 """Seconds between two parts of one message; Apprise would wait 5.5 for most services."""
+_LEAST_SECONDS = 0.01
 _MAIL_LIMIT = 95_000
 """Gmail hides what of a mail comes after 102 KB."""
 _NTFY_LIMIT = 4_096
 """A longer message arrives as an attachment; ntfy counts bytes, and Apprise's 7,800 is not its limit."""
 _TEAMS_LIMIT = 12_000
-"""Teams takes 28 KB of JSON, in which a character can be twice as long; Apprise's 1,000 is a third of a screen."""
+"""Apprise's 1,000 is a third of a screen."""
+_TEAMS_MOST = 26_000
+"""Teams takes 28 KB of JSON, of which the frame of a card has about one."""
 _LEAST_HTML = 4_000
 """A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,100."""
 _SLACK_LIMIT = 35_000
@@ -38,15 +47,28 @@ class Service(Struct, frozen=True):
     raw: bool = False
     """Whether the service gets our text unchanged; else Apprise converts it from the declared format."""
 
+    most: float = inf
+    """Bytes of the whole request as it is posted, where the service counts those."""
+
     @property
     def is_mail(self) -> bool:
-        """Whether refusals are SMTP replies, as the plugin's `reply` has them."""
-        return hasattr(self.plugin, "reply")
+        """Whether the plugin itself knows the outcome."""
+        return hasattr(self.plugin, "outcome")
 
-    def post(self, message: Message) -> bool:
-        """Send a message, and return whether the plugin says that the service accepted it."""
+    def groups(self, events: Sequence[Event]) -> Iterable[Sequence[Event]]:
+        """Return the events as they go together, before they are worded."""
+        return self.plugin.groups(events) if hasattr(self.plugin, "groups") else [events]
+
+    def size(self, message: Message) -> int:
+        """Return the bytes of the request for a message, as far as they depend on it."""
+        return int(self.plugin.size(message)) if hasattr(self.plugin, "size") else message.size
+
+    def post(self, message: Message, deadline: float) -> bool:
+        """Send a message by the deadline, and return whether the plugin says that the service accepted it."""
         from apprise import NotifyFormat, NotifyType
 
+        self.plugin.deadline = deadline
+        self.plugin.socket_read_timeout = max(deadline - time.monotonic(), _LEAST_SECONDS)
         if hasattr(self.plugin, "post"):
             return bool(self.plugin.post(message))
         if hasattr(self.plugin, "prepare"):
@@ -66,15 +88,14 @@ class Service(Struct, frozen=True):
 
 
 def open_service(url: str, timeout: float) -> Service:
-    """Return the service behind the URL, with its socket timeouts (seconds) at most `timeout`.
+    """Return the service behind the URL, which takes up to `timeout` seconds to connect, and 15 at most.
 
     Raises:
         UnusableURLError: there is none.
     """
     plugin = open_plugin(url)
     plugin.redirects = False
-    plugin.socket_connect_timeout = min(plugin.socket_connect_timeout or timeout, timeout)
-    plugin.socket_read_timeout = timeout
+    plugin.socket_connect_timeout = min(CONNECT_SECONDS, timeout)
     plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, _MAX_PAUSE)
     limit, title = int(plugin.body_maxlen), int(plugin.title_maxlen)
     match type(plugin).__name__:
@@ -96,13 +117,21 @@ def open_service(url: str, timeout: float) -> Service:
         case "NotifyWorkflows":
             # Apprise checks the size of a message against this.
             plugin.body_maxlen = limit = max(limit, _TEAMS_LIMIT)
-            return Service(plugin, _generic_format(plugin, limit), limit, title)
+            plugin.size = json_size
+            return Service(plugin, _generic_format(plugin, limit), limit, title, most=_TEAMS_MOST)
+        case "WebHook":
+            return Service(plugin, _generic_format(plugin, limit), limit, title, most=plugin.most)
         case "Mail":
             if plugin.wants_pgp:  # better no mail than one in the clear
                 raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
             return Service(plugin, Format.HTML, _MAIL_LIMIT, title, raw=True)
         case _:
             return Service(plugin, _generic_format(plugin, limit), limit, title)
+
+
+def json_size(message: Message) -> int:
+    """Return the bytes of title and body as Apprise writes them in JSON: six for a character beyond ASCII."""
+    return len(json.dumps(message.title)) + len(json.dumps(message.body))
 
 
 def _generic_format(plugin: Any, limit: int) -> Format:

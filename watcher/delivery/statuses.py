@@ -6,14 +6,37 @@ since many attempts with a wrong password get an address banned. Only what the s
 could only become worse, is given up at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isnan
 from typing import Any, Literal
 
-Treatment = Literal["again", "slowly", "never"]
-"""`again`: with the usual growing pauses; `slowly`: not before an hour; `never`: given up at once."""
+from msgspec import Struct
+
+Treatment = Literal["again", "slowly", "apart", "halve", "never"]
+"""What follows when a message was refused.
+
+- `again`: it is sent with the usual growing pauses.
+- `slowly`: not before an hour.
+- `apart`: its events are sent apart. One that is refused while others are accepted is given up; else `slowly`.
+- `halve`: its events are sent apart. One that is refused alone is given up.
+- `never`: all are given up at once.
+"""
+_IN_ORDER: tuple[Treatment, ...] = ("again", "slowly", "apart", "halve", "never")
+
+
+class Outcome(Struct, frozen=True):
+    """What came of one message."""
+
+    accepted: bool
+    treatment: Treatment = "again"
+    """What follows if it was not accepted."""
+    status: int | None = None
+    """The HTTP status or SMTP reply of a refusal; None if it may have arrived, at some of its targets at least."""
+    reasons: str = ""
+    """Why it was not accepted, or by whom, without secrets."""
+
 
 SLOW_PAUSE = 3600.0
 """Seconds to wait at least before trying `slowly` again."""
@@ -23,8 +46,10 @@ LONGEST_PAUSE = 86_400.0
 
 _SPECIAL: dict[int, Treatment] = {
     408: "again",  # too slow for now
+    400: "apart",  # can be about one event: one with a character that the service does not take
     410: "never",  # gone: by its definition this address does not come back
-    413: "never",  # too large: the next attempt holds the same events and more
+    413: "halve",  # too large
+    422: "apart",  # as 400
     425: "again",  # too early
     429: "again",  # too much for now
 }
@@ -41,9 +66,16 @@ def after_status(status: int | None) -> Treatment:
     return _SPECIAL.get(status, "slowly")
 
 
+def after_several(treatments: Collection[Treatment]) -> Treatment:
+    """Return what follows from several refusals: what gives up least. None at all: there was no answer."""
+    return next((each for each in _IN_ORDER if each in treatments), "again")
+
+
 def after_reply(code: int | None) -> Treatment:
     """Return what follows from an SMTP reply; None: there was none. Replies from 500 on are final by RFC 5321."""
-    return "again" if code is None or code < 500 else "slowly"
+    if code is None or code < 500:
+        return "again"
+    return "apart" if code == 552 else "slowly"  # 552: too large, or the mailbox is full
 
 
 def requested_pause(headers: Mapping[str, str], body: Any, now: datetime) -> float | None:

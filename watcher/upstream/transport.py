@@ -53,6 +53,10 @@ _ADVICE = {
     404: "check source.url",
     429: "it asks for fewer calls; a longer source.interval helps",
 }
+_ADVICE_WITHOUT_KEY = {
+    401: "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file",
+    403: "check whether this network is allowed",
+}
 
 
 class Limits(Struct, frozen=True):
@@ -219,12 +223,13 @@ class Transport:
             body = b""
         detail = excerpt(api_error(body) or body, 200)
         wait = _retry_after(response.headers.get("retry-after", ""), self._clock.now())
+        advice = _ADVICE if self._key else _ADVICE | _ADVICE_WITHOUT_KEY
         return StatusError(
             f"{shown(url)}: answered {status} {excerpt(response.reason_phrase, 40)}".rstrip()
             + (f": {detail}" if detail else "")
             + (f" (Retry-After: {wait:g} s)" if wait is not None else "")
             + "; "
-            + _ADVICE.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
+            + advice.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
             status,
             wait,
         )
