@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from watcher import network
 from watcher.config.settings import HealthSettings
 from watcher.errors import ConfigError, WatcherError
 from watcher.messages.text import visible
@@ -45,7 +46,7 @@ class Pings:
     def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:
         self._environ = environ
         self._tell = tell
-        self._client: httpx.Client | None = None
+        self._client: tuple[str, httpx.Client] | None = None
         self._thread: threading.Thread | None = None
         self._trouble: str | None = None
 
@@ -106,13 +107,16 @@ class Pings:
         import httpx
 
         try:
-            if self._client is None:
-                self._client = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
-            with self._client.stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
+            if self._client is None or self._client[0] != url:
+                headers = {"User-Agent": USER_AGENT}
+                self._client = url, network.client(url, self._environ, timeout=TIMEOUT, headers=headers)
+            with self._client[1].stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
                 return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
         except httpx.TimeoutException:
             return "there is no answer in time"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        except ConfigError as error:
+            return str(error)
+        except Exception as error:  # in a thread of its own, where an error would reach stderr alone
             return f"it cannot be reached ({type(error).__name__})"
 
 

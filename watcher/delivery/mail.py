@@ -6,29 +6,58 @@ Here the plain text is written as such, and a repeat has the same Message-ID, so
 Imported only when a mail is sent, since it imports Apprise.
 """
 
+import os
 import smtplib
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import unquote
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
+from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
+from watcher.network import tls_context
 
+_LOGIN = ("user", "pass", "password")
+"""Parameters that stand for those before the host."""
 _FINAL = 500
 """SMTP replies from here on are final, by RFC 5321; those below ask to try again."""
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
+
+    def __init__(self, **options: Any) -> None:
+        """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
+
+        Raises:
+            AddresseeError: an address is none.
+        """
+        for key in options.get("qsd", {}):
+            if key not in self.template_args and key not in _LOGIN and not key.startswith("+"):
+                raise AddresseeError(f"{key}= is not a parameter of mail")
+        lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
+        sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
+        if "@" not in sender and "@" in user:  # a login by address, at a server of another name
+            sender = f"{sender} <{user}>" if sender else user
+        name, address = mailbox(sender) if "@" in sender else ("", sender)
+        super().__init__(**options | {"from_addr": address})  # type: ignore[no-untyped-call]
+        if "@" in address:
+            self.from_addr = [str(make_header(decode_header(name))), address]
+        self.targets[:] = lists["targets"] or [("", self.from_addr[1])]
+        self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
+        self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
+        self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
 
     reply: int | None = None
     """The SMTP reply that refused the last mail, or one of its recipients."""
@@ -76,7 +105,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
 
     def _connect(self) -> smtplib.SMTP:
         port, timeout = self.port or 0, self.socket_connect_timeout
-        context = ssl.create_default_context()
+        context = tls_context(os.environ)
         if not self.verify_certificate:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -123,6 +152,13 @@ def message_id(message: Message) -> str:
     """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat."""
     digest = blake2b("\n".join(sorted(message.ids)).encode(errors="replace"), digest_size=16)
     return f"<{digest.hexdigest()}@openrouter-watcher>"
+
+
+def _listed(texts: str | list[str] | None) -> list[tuple[str, str]]:
+    found = mailboxes([texts] if isinstance(texts, str) else texts or [])
+    if texts and not found:
+        raise AddresseeError("a list of addresses in it is empty")
+    return found
 
 
 def _address(name: object, address: str) -> Address:
