@@ -5,9 +5,7 @@ since it can hold a password.
 """
 
 import re
-import ssl
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +13,8 @@ from urllib.parse import urlsplit
 from watcher.errors import ConfigError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 Environ = Mapping[str, str]
@@ -62,7 +62,7 @@ def trusted(environ: Environ) -> Path | None:
     return None
 
 
-def tls_context(environ: Environ, usual: str | None = None) -> ssl.SSLContext:
+def tls_context(environ: Environ, usual: str | None = None) -> "ssl.SSLContext":
     """Return what servers are checked by.
 
     Args:
@@ -72,6 +72,8 @@ def tls_context(environ: Environ, usual: str | None = None) -> ssl.SSLContext:
     Raises:
         ConfigError: what it names cannot be used.
     """
+    import ssl  # most commands need neither this nor addresses
+
     path = trusted(environ)
     if path is None:
         return ssl.create_default_context(cafile=usual)
@@ -103,10 +105,12 @@ def requests_options(url: str, environ: Environ) -> dict[str, Any]:
     """Return arguments with which `requests` looks at no variable and no `~/.netrc`. Raises ConfigError."""
     import certifi
 
-    proxy = proxy_for(url, environ)
+    proxy, path = proxy_for(url, environ), trusted(environ)
+    if path is not None and url.startswith("https:"):
+        tls_context(environ)  # `requests` would blame the server for a file that holds no certificates
     return {
         "proxies": {"http": proxy, "https": proxy, "all": None},
-        "verify": str(trusted(environ) or certifi.where()),
+        "verify": str(path or certifi.where()),
         "auth": _as_in_url,
     }
 
@@ -126,14 +130,15 @@ def problems(environ: Environ) -> Iterator[str]:
 
 def warnings(environ: Environ) -> Iterator[str]:
     """Yield a sentence for each setting that is passed over."""
-    odd = [entry for entry in _no_proxy(environ) if not _is_understood(entry)]
+    used = any(_value(environ, f"{scheme}_proxy") for scheme in (*_DEFAULT_PORTS, "all"))
+    odd = [entry for entry in _no_proxy(environ) if used and not _is_understood(entry)]
     if odd:
         listed = ", ".join(ascii(entry)[1:-1] for entry in odd)
         listed = listed if len(listed) <= _LISTED else listed[:_LISTED] + "…"
         yield f"NO_PROXY in the environment: neither a host nor a network, so passed over: {listed}"
     named = [name for name in CERTIFICATES if environ.get(name)]
     for name in named[1:]:
-        if environ[name] != environ[named[0]]:
+        if environ[name] != environ[named[0]] and name != "SSL_CERT_DIR":  # many set it beside SSL_CERT_FILE
             yield f"{name} in the environment has no effect, since {named[0]} is set"
 
 
@@ -158,6 +163,7 @@ def _checked(name: str, proxy: str) -> str:
         usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    usable = usable and re.fullmatch(r"[!-~]+", url) is not None
     if url.startswith("socks"):
         raise ConfigError(
             f"{name.upper()} in the environment: SOCKS is not supported; name an HTTP proxy there, or unset it"
@@ -184,12 +190,9 @@ def _matches(entry: str, server: _Server) -> bool:
     """Return whether an entry of NO_PROXY names the server: a host with all below it, an address, or a network."""
     if entry == "*":
         return True
-    network = _network(entry)
+    network, host = _network(entry), _network(server.host)
     if network is not None:
-        try:
-            return ip_address(server.host) in network
-        except ValueError:
-            return False
+        return host is not None and host.version == network.version and host.subnet_of(network)
     scheme, separator, rest = entry.partition("://")
     match = _NAME.fullmatch(rest if separator else entry)
     if match is None or (separator and scheme not in ("all", server.scheme)):
@@ -201,6 +204,9 @@ def _matches(entry: str, server: _Server) -> bool:
 
 
 def _network(entry: str) -> Any:
+    """Return an `ipaddress` network, which an address alone is, too; None if it is none."""
+    from ipaddress import ip_network
+
     try:
         return ip_network(entry.strip("[]"), strict=False)
     except ValueError:

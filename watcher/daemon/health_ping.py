@@ -26,6 +26,7 @@ TIMEOUT = 5.0
 """Seconds for each step of a call: connecting, sending, the answer."""
 PATIENCE = 5.0
 """Seconds for which the program's end waits for calls in hand."""
+_LATE = "there is no answer in time"
 _LONGEST = 1000
 """Characters of a reason that are sent."""
 
@@ -50,6 +51,11 @@ class Pings:
         self._thread: threading.Thread | None = None
         self._trouble: str | None = None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the last call failed; None if it did not."""
+        return self._trouble
+
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
         """Report that a poll begins and how it went: the block hands the poll to what this yields, or raises."""
@@ -72,6 +78,8 @@ class Pings:
         """Wait for the calls in hand, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
+            if self._thread.is_alive():
+                self._note(_LATE)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +121,7 @@ class Pings:
             with self._client[1].stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
                 return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
         except httpx.TimeoutException:
-            return "there is no answer in time"
+            return _LATE
         except ConfigError as error:
             return str(error)
         except Exception as error:  # in a thread of its own, where an error would reach stderr alone

@@ -118,7 +118,7 @@ def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
             raise AddresseeError(f"{shown} cannot be used as it stands: Apprise drops or changes it")
     everything = [part.text for part in _parts(url)]
     for target in _items(again.get("targets")) if named else ():  # else it is the service's default
-        if not _is_among(target, everything):
+        if not any(_is_among(part, [target]) for part in everything):
             raise AddresseeError(f'Apprise would also send to "{target}", which the URL does not name')
 
 

@@ -24,6 +24,7 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
 from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
+from watcher.errors import ConfigError
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
 from watcher.network import tls_context
@@ -54,7 +55,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         super().__init__(**options | {"from_addr": address})  # type: ignore[no-untyped-call]
         if "@" in address:
             self.from_addr = [str(make_header(decode_header(name))), address]
-        self.targets[:] = lists["targets"] or [("", self.from_addr[1])]
+        self.targets[:] = lists["targets"] or [("", str(self.from_addr[1]))]
         self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
@@ -96,6 +97,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         except smtplib.SMTPResponseException as error:
             self.reply = error.smtp_code
             self.logger.warning("The mail server refused: %s", _reply_text(error.smtp_code, error.smtp_error))
+        except ConfigError as error:
+            self.logger.warning("%s", error)
         except smtplib.SMTPNotSupportedError:
             self.logger.warning("The mail server does not support the encryption or login that the URL asks for")
         except (smtplib.SMTPException, OSError) as error:

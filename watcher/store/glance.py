@@ -19,6 +19,8 @@ from watcher.store.revisions import REVISIONS
 
 PRUNING = "keep"
 """The name under which the table `upkeep` has when the database was last rid of what is too old."""
+PING = "ping: "
+"""How the name of the row begins that has why the monitor of `[health]` cannot be called, and since when."""
 DAY = timedelta(days=1)
 SLACK = timedelta(minutes=5)
 """Clocks differ by less; what is later than now by more was written by one that was wrong."""
@@ -38,6 +40,7 @@ _WAITING = """
 """
 _HEARTBEATS = "SELECT channel, seen_to, since FROM alive"
 _PRUNED = "SELECT at FROM upkeep WHERE name = ?"
+_PING = "SELECT name FROM upkeep WHERE substr(name, 1, ?) = ?"
 _LAST_POLL = "SELECT at FROM polls WHERE NOT imported AND outcome <> 'overtaken' ORDER BY id DESC LIMIT 1"
 _IDS = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
 _NOTE = """
@@ -81,6 +84,15 @@ def note(url: str, busy_seconds: float, poll: Poll, *, check: bool) -> bool:
     except (sqlite3.Error, ValueError):
         return False
     return True
+
+
+def ping_trouble(url: str, busy_seconds: float) -> str | None:
+    """Return why the monitor could not be called, as noted last; None: it could.
+
+    Raises sqlite3.Error, and ValueError where the database is not a file.
+    """
+    with _connected(url, busy_seconds) as connection:
+        return next((name[len(PING) :] for (name,) in connection.execute(_PING, (len(PING), PING))), None)
 
 
 def model_ids(url: str, busy_seconds: float, start: str, most: int) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from watcher.catalog.decision import Heartbeat
 from watcher.store.documents import DamagedError
-from watcher.store.glance import PRUNING
+from watcher.store.glance import PING, PRUNING
 from watcher.store.outbox import GIVEN_UP, SENT
 from watcher.store.schema import alive, deliveries, polls, upkeep
 
@@ -50,6 +50,18 @@ class Maintenance:
     def take_empty(self) -> bool:
         """Return whether the file was found empty, and forget it: it is said once."""
         return bool(self._connection.execute(delete(upkeep).where(upkeep.c.name == _EMPTY)).rowcount)
+
+    def ping_trouble(self) -> tuple[datetime, str] | None:
+        """Return since when the monitor cannot be called, and why; None: it can."""
+        query = select(upkeep.c.at, upkeep.c.name).where(upkeep.c.name.startswith(PING))
+        row = self._connection.execute(query).first()
+        return None if row is None else (row.at, row.name.removeprefix(PING))
+
+    def note_ping(self, trouble: str | None, now: datetime) -> None:
+        """Note why the monitor cannot be called; None: it can."""
+        self._connection.execute(delete(upkeep).where(upkeep.c.name.startswith(PING)))
+        if trouble is not None:
+            self._save(upkeep, {"name": PING + trouble}, {"at": now})
 
     def _forget(self, before: datetime) -> None:
         ours = polls.c.imported.is_(False)

@@ -5,6 +5,7 @@ without it.
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -140,6 +141,19 @@ class Store:
         else:
             with self.writing() as session:
                 session.state.add_poll(poll)
+
+    def note_ping(self, trouble: str | None, now: datetime) -> None:
+        """Note why the monitor cannot be called, for `watcher status`; None: it can. Only a change is written."""
+        noted = None
+        if self.shared:
+            with self.reading() as session:
+                noted = (session.maintenance.ping_trouble() or (now, None))[1]
+        else:
+            with suppress(sqlite3.Error, ValueError):
+                noted = glance.ping_trouble(self._url, self._busy_seconds)
+        if noted != trouble:
+            with self.writing() as session:
+                session.maintenance.note_ping(trouble, now)
 
     @contextmanager
     def reading(self) -> "Iterator[Session]":
