@@ -76,7 +76,7 @@ def test_what_apprise_would_drop_split_or_add_is_refused_naming_the_part(url: st
         "twilio://AC" + "a" * 32 + ":" + "b" * 32 + "@+49 (30) 1234567/+49-30-7654321",
         "signal://localhost:8080/+11111111111/group.abcdef/",
         "sendpulse://user@example.com/id/secret/?to=Chris<chris@example.com>",
-        "hassio://localhost/living_room/?token=long.lived.token",
+        "hassio://localhost/living_room/tv/?token=long.lived.token",
         "line://a/very/long/token=/target",
         "matrixs://user:token@h.example/#general/!roomid:h.example",
         "mmosts://bot@h.example/3ccdd113474722377935511fc85d3dd4?channel=general",

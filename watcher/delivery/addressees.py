@@ -165,11 +165,13 @@ def _items(value: object) -> Iterator[str]:
             yield from _items(item)
 
 
-def _is_among(text: str, others: Iterable[str]) -> bool:
+def _is_among(text: str, others: Sequence[str]) -> bool:
     """Return whether a part is among others, however a service spells it."""
     letters, known = _key(text), {_key(other) for other in others}
     if letters in known or "@" in text[1:]:
         return letters in known
+    if any(letters in re.split(r"[\W_]", other.casefold()) for other in others):
+        return True
     if len(letters) >= _LONG and any(other.startswith(letters) or other.endswith(letters) for other in known):
         return True
     one_word = not re.search(r"\s", text)

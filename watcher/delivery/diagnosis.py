@@ -92,8 +92,7 @@ def _send(send: Callable[..., Any], url_at: int, /, *arguments: Any, **options: 
     try:
         own = network.requests_options(options.get("url") or arguments[url_at], os.environ)
     except ConfigError as error:
-        if capture is not None:
-            capture.add_reason(str(error))
+        note_reason(str(error))
         raise RequestException from None
     for key, value in own.items():
         if options.get(key) in (None, True):  # a plugin's own login, or `verify=no` in the channel's URL, goes before
@@ -111,6 +110,13 @@ def captured_warnings() -> tuple[str, ...]:
     """Return what Apprise has warned of in this thread. It can hold secrets."""
     capture = _captures.get(threading.get_ident())
     return capture.lines if capture is not None else ()
+
+
+def note_reason(text: str) -> None:
+    """Give a failure in this thread a reason of ours, which holds no secret."""
+    capture = _captures.get(threading.get_ident())
+    if capture is not None:
+        capture.add_reason(text)
 
 
 _TOO_MANY = 429

@@ -24,6 +24,7 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
 from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
+from watcher.delivery.diagnosis import note_reason
 from watcher.errors import ConfigError
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
@@ -98,7 +99,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             self.reply = error.smtp_code
             self.logger.warning("The mail server refused: %s", _reply_text(error.smtp_code, error.smtp_error))
         except ConfigError as error:
-            self.logger.warning("%s", error)
+            note_reason(str(error))
         except smtplib.SMTPNotSupportedError:
             self.logger.warning("The mail server does not support the encryption or login that the URL asks for")
         except (smtplib.SMTPException, OSError) as error:
