@@ -39,17 +39,30 @@ def check_url_parts(url: str) -> None:
             "it holds more than one URL: give each a [[channels]] of its own; in a parameter, write :// as %3A%2F%2F"
         )
     before, parameters = _split(url)
+    scheme, _, rest = before.partition("://")
+    authority, _, path = rest.partition("/")
+    port = authority.rpartition(":")[2]
+    if "#" in authority:
+        raise AddresseeError("a # in the user name or the password has to be written as %23")
+    unfinished = ":" in authority and not port.isdigit() and not re.search(r"[]@]", authority)
+    if unfinished and "@" in path and scheme.lower().startswith("mailto"):  # the path would be taken for addressees
+        raise AddresseeError("a / in the user name or the password has to be written as %2F")
+    if authority.rpartition("@")[0].count(":") > 1:
+        raise AddresseeError("a : in the user name or the password has to be written as %3A")
     keys = [part.place for part in parameters]
     for at, key in enumerate(keys):
         if key in keys[:at]:
-            raise AddresseeError(f"{key} stands in it more than once; put a comma between several values")
+            raise AddresseeError(f"{shown_key(key)} stands in it more than once; put a comma between several values")
         if at and not key.endswith("=") and key[0] not in "+-:":
             raise AddresseeError(
-                f"{keys[at - 1]} is cut off at an & or a ;, which have to be written as %26 and %3B; put a comma "
-                "between several values"
+                f"{shown_key(keys[at - 1])} is cut off at an & or a ;, which have to be written as %26 and %3B; put a "
+                "comma between several values"
             )
-    if before.partition("://")[2].partition("/")[0].rpartition("@")[0].count(":") > 1:
-        raise AddresseeError("a : in the user name or the password has to be written as %3A")
+
+
+def shown_key(key: str) -> str:
+    """Return the name of a parameter as a message shows it: an odd one can be a part of a password with a `?` in it."""
+    return key if re.fullmatch("[a-z_]{1,20}=?", key) else "a parameter"
 
 
 def with_ascii_host(url: str) -> str:

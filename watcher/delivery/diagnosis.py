@@ -68,8 +68,8 @@ def observe() -> None:
     # It names the host on stderr, at every sending to a channel whose URL says `verify=no`.
     disable_warnings(InsecureRequestWarning)
     for name, module in list(sys.modules.items()):
-        requests = getattr(module, "requests", None)
-        if name.startswith("apprise.plugins.") and isinstance(requests, ModuleType):
+        requests = getattr(module, "requests", None) if name.startswith("apprise.plugins.") else None
+        if isinstance(requests, ModuleType):
             setattr(module, "requests", _ObservedRequests(requests))  # noqa: B010 - no module declares it
 
 

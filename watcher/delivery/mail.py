@@ -23,7 +23,7 @@ from urllib.parse import unquote
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
-from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
+from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes, shown_key
 from watcher.delivery.diagnosis import note_reason
 from watcher.errors import ConfigError
 from watcher.messages.builder import Message
@@ -47,7 +47,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         """
         for key in options.get("qsd", {}):
             if key not in self.template_args and key not in _LOGIN and not key.startswith("+"):
-                raise AddresseeError(f"{key}= is not a parameter of mail")
+                raise AddresseeError(f"{shown_key(f'{key}=')} is none that mail has")
         lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
         if "@" not in sender and "@" in user:  # a login by address, at a server of another name
