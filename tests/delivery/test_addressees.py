@@ -33,6 +33,10 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
         (f"{MAIL}?to=jörg@example.org", f'"jörg@example.org" {NO_ADDRESS}'),
         (f"{MAIL}?to=a@ex..ample.org", f'"a@ex..ample.org" {NO_ADDRESS}'),
         (f"{MAIL}?to=a@☃.example", '"☃.example" is not a domain'),
+        (
+            f"{MAIL}?from=a@müller.example&name=Jo",
+            "beside name=, from= has to be ASCII; write from=Name <address> instead",
+        ),
         (f"{MAIL}?to=,", "a list of addresses in it is empty"),
         (
             f"{MAIL}?to=a@example.org&to=b@example.org",

@@ -61,6 +61,14 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
 
+    @staticmethod
+    def parse_url(url: str) -> Any:  # type: ignore[override]
+        """Return the arguments for `__init__` that Apprise finds in the URL. Raises AddresseeError."""
+        try:
+            return NotifyEmail.parse_url(url)  # type: ignore[no-untyped-call]
+        except UnicodeEncodeError:  # `formataddr` does not take an international domain
+            raise AddresseeError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
+
     reply: int | None = None
     """The SMTP reply that refused the last mail, or one of its recipients."""
 
