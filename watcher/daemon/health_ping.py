@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from watcher import network
 from watcher.config.settings import HealthSettings
@@ -30,10 +29,8 @@ _LATE = "there is no answer in time"
 _LONGEST = 1000
 """Characters of a reason that are sent."""
 
-
-class _Call(NamedTuple):
-    suffix: str
-    text: str
+_Calls = SimpleQueue[tuple[str, str] | None]
+"""Suffix of the URL and body of each call; None: there are no more."""
 
 
 class Pings:
@@ -58,18 +55,15 @@ class Pings:
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
-        """Report that a poll begins and how it went: the block hands the poll to what this yields, or raises."""
-        calls: SimpleQueue[_Call | None] = SimpleQueue()
+        """Report that a poll begins and how it ended: the block passes the poll to what this yields, or raises."""
+        calls: _Calls = SimpleQueue()
         self._start(health, calls)
         try:
             yield lambda poll: calls.put(_outcome(poll))
         except Exception as error:
-            text = (
-                str(error)
-                if isinstance(error, WatcherError)
-                else f"a bug in openrouter-watcher: {type(error).__name__}"
-            )
-            calls.put(_Call("/fail", visible(text, _LONGEST)))
+            bug = f"a bug in openrouter-watcher: {type(error).__name__}"
+            text = str(error) if isinstance(error, WatcherError) else bug
+            calls.put(("/fail", visible(text, _LONGEST)))
             raise
         finally:
             calls.put(None)
@@ -84,10 +78,10 @@ class Pings:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.finish()
 
-    def _start(self, health: HealthSettings, calls: "SimpleQueue[_Call | None]") -> None:
+    def _start(self, health: HealthSettings, calls: _Calls) -> None:
         try:
             url = health.secret_url(self._environ)
         except ConfigError as error:
@@ -95,30 +89,33 @@ class Pings:
             return
         if url is None or (self._thread is not None and self._thread.is_alive()):  # at most one hangs
             return
-        calls.put(_Call("/start", ""))
+        calls.put(("/start", ""))
         self._thread = threading.Thread(target=self._run, args=(url, calls), name="watcher-ping", daemon=True)
         self._thread.start()
 
-    def _run(self, url: str, calls: "SimpleQueue[_Call | None]") -> None:
+    def _run(self, url: str, calls: _Calls) -> None:
+        path, mark, query = url.partition("?")
         while (call := calls.get()) is not None:
-            self._note(self._make(url, call))
+            suffix, text = call
+            self._note(self._call(f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url, text))
 
     def _note(self, trouble: str | None) -> None:
         if trouble is not None and trouble != self._trouble:
             self._tell(f"the health ping was not taken: {trouble}")
         self._trouble = trouble
 
-    def _make(self, url: str, call: _Call) -> str | None:
+    def _call(self, url: str, text: str) -> str | None:
         """Make a call, and return what went wrong without the URL, which is a secret."""
         from watcher.upstream.transport import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
 
         import httpx
 
         try:
-            if self._client is None or self._client[0] != url:
+            server = str(httpx.URL(url).join("/"))
+            if self._client is None or self._client[0] != server:
                 headers = {"User-Agent": USER_AGENT}
-                self._client = url, network.client(url, self._environ, timeout=TIMEOUT, headers=headers)
-            with self._client[1].stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
+                self._client = server, network.client(server, self._environ, timeout=TIMEOUT, headers=headers)
+            with self._client[1].stream("POST", url, content=text.encode()) as answer:
                 return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
         except httpx.TimeoutException:
             return _LATE
@@ -128,13 +125,7 @@ class Pings:
             return f"it cannot be reached ({type(error).__name__})"
 
 
-def _outcome(poll: Poll) -> _Call:
+def _outcome(poll: Poll) -> tuple[str, str]:
     if poll.outcome in ("good", "overtaken"):
-        return _Call("", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms")
-    return _Call("/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST))
-
-
-def _with(url: str, suffix: str) -> str:
-    """Return the URL with the suffix at the end of its path."""
-    path, mark, query = url.partition("?")
-    return f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url
+        return "", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms"
+    return "/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST)
