@@ -107,12 +107,11 @@ class Sink:
 class MailServer:
     """An SMTP server that keeps its mails and refuses recipients with `nobody` in their address."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.envelopes: list[Any] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as free:
             port = free.getsockname()[1]
-        self.controller = Controller(self, hostname="127.0.0.1", port=port)
+        self.controller = Controller(self, hostname=host, port=port)
         self.controller.start()
         self.url = f"mailto://127.0.0.1:{port}?mode=insecure&smtp=127.0.0.1&from=watcher@example.org&to=ann@example.org"
 

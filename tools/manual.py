@@ -39,8 +39,10 @@ ENVIRONMENT = {
     "CREDENTIALS_DIRECTORY": "The value of `${CREDENTIALS_DIRECTORY}` at the start of a path; systemd sets it.",
     "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID": "How `watcher run` reports its state to systemd; systemd sets them.",
     "JOURNAL_STREAM": "If it is set, `watcher run` logs for the journal; systemd sets it.",
-    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "Proxies, for the source and for channels.",
-    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to trust for the source, in place of the usual ones.",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "Proxies, for the source, the health ping and channels.",
+    "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_DIR": (
+        "Certificates to trust, in place of the usual ones; the first that is set counts."
+    ),
     "PGPASSFILE": "A file of passwords for PostgreSQL; its library also reads other variables that begin with PG.",
     "NO_COLOR": "If it is set, nothing is coloured.",
 }

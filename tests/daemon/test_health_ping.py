@@ -1,8 +1,9 @@
 """Pings of a monitor, to a real one on loopback: in order, about every poll, at no poll's expense."""
 
+import re
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from watcher.errors import StoreError
 from watcher.simulator import Fault, Simulator, StorySource
 from watcher.simulator.story import STORIES
 from watcher.store.records import Poll
+from watcher.store.store import Store
 
 GOOD = Poll(datetime(2026, 1, 5, tzinfo=UTC), "good", 428, 460, 3)
 BAD = Poll(GOOD.at, "failed", 5, reason="it is\x1b[31m\ndown")
@@ -193,3 +195,45 @@ def test_a_monitor_that_is_gone_changes_nothing_about_a_check(
     configure(command, simulator, sink)
     sink.status = 500
     assert command.run("--check") == (0, "", ""), "under cron each line would be a mail"
+
+
+def test_a_ping_that_fails_is_told_with_verbose_and_in_status_until_it_is_taken(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    configure(command, simulator, sink)
+    sink.status = 404
+    assert "the health ping was not taken: the answer is HTTP 404\n" in command.run("--verbose", "--check").err
+    line = r"^the health ping is not taken since .* UTC: the answer is HTTP 404$"
+    assert re.search(line, command.run("status").out, re.MULTILINE)
+    since = command.run("status", "--json").json["ping"]["failing_since"]
+    assert command.run("--check").code == 0
+    assert command.run("status", "--json").json["ping"] == {"failing_since": since, "reason": "the answer is HTTP 404"}
+    sink.status = 200
+    assert command.run("--check").code == 0
+    assert command.run("status", "--json").json["ping"] is None
+    assert "health ping" not in command.run("status").out
+
+
+def test_a_healthy_ping_makes_an_unchanged_check_load_no_database_library(
+    command: Command, simulator: Simulator, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(command, simulator, sink)
+    command.run("--check")
+    monkeypatch.setattr(Store, "writing", None)
+    monkeypatch.setattr(Store, "reading", None)
+    assert command.run("--check") == (0, "", "")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_since_when_a_ping_fails_is_noted_when_the_reason_changes(database: str) -> None:
+    later = GOOD.at + timedelta(hours=1)
+    with Store.open(database) as store:
+        for trouble, at, noted in (
+            ("odd %_", GOOD.at, (GOOD.at, "odd %_")),
+            ("odd %_", later, (GOOD.at, "odd %_")),
+            ("other", later, (later, "other")),
+            (None, later, None),
+        ):
+            store.note_ping(trouble, at)
+            with store.reading() as session:
+                assert session.maintenance.ping_trouble() == noted

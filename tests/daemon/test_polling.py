@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from tests.daemon.world import HOUR, A, B, C, World, lines
 from tests.store.samples import document
 from watcher.config.secret import SourceURL
-from watcher.config.settings import SourceSettings
+from watcher.config.settings import HealthSettings, SourceSettings
 from watcher.delivery.channel import Result
+from watcher.store.store import Store
 from watcher.upstream.errors import StatusError
 
 
@@ -150,6 +151,16 @@ def test_warnings_about_the_configuration_are_logged(world: World, caplog: pytes
     assert "config.toml: odd" in lines(caplog, logging.WARNING)
     world.reloads(replace(world.config, warnings=("config.toml: odder",)))
     assert "config.toml: odder" in lines(caplog, logging.WARNING)
+
+
+def test_a_ping_that_fails_is_noted_for_status(world: World) -> None:
+    world.config = world.configured("w.db", health=HealthSettings(ping_url_env="NOWHERE"))
+    world.start()
+    assert world.stops() is True
+    with Store.open(world.database) as store, store.reading() as session:
+        noted = session.maintenance.ping_trouble()
+    assert noted is not None
+    assert noted[1] == "health: ping_url_env: the environment variable NOWHERE is not set"
 
 
 def test_the_supervisor_hears_of_start_polls_and_end(world: World) -> None:

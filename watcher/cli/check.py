@@ -41,8 +41,11 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             warn(line)
     if dry_run and not open_store(config).exists:
         config = replace(config, store=replace(config.store, url=DatabaseURL("sqlite:///:memory:")))
-    # Under cron a ping that fails needs no mail: the monitor raises the alarm.
-    with Pings(os.environ, warn if terminal else lambda _line: None) as pings, open_store(config) as store:
+    # Under cron a ping that fails needs no mail: the monitor raises the alarm, and `watcher status` has it.
+    with (
+        Pings(os.environ, warn if terminal or context.verbose else lambda _line: None) as pings,
+        open_store(config) as store,
+    ):
         health = HealthSettings() if dry_run else config.health
         with open_source(config) as source, store.polling(wait=True), pings.around(health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
@@ -61,6 +64,9 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             except BusyError as error:
                 busy = True
                 warn(str(error))
+        if health != HealthSettings():
+            pings.finish()
+            store.note_ping(pings.trouble, datetime.now(UTC))
     for attempt in attempts:
         if attempt.state == "pending":
             again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""

@@ -14,6 +14,7 @@ from watcher.cli.setup import Context, describe_future, open_store, with_console
 from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
+from watcher.config.settings import HealthSettings
 from watcher.messages.text import visible
 from watcher.store.records import SLACK, Poll
 
@@ -38,6 +39,8 @@ class _Status(Struct, frozen=True):
     models: int = 0
     channels: "Mapping[str, Condition]" = {}
     """Each channel that something was ever queued for."""
+    ping: tuple[datetime, str] | None = None
+    """Since when the monitor cannot be called, and why."""
     future: str | None = None
     """A line about records that are dated in the future."""
 
@@ -78,6 +81,7 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
             "models": found.models,
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
             "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
+            "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
             "database": {"path": found.database, "bytes": found.size},
         }
         print_json(document)
@@ -89,6 +93,9 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
             click.echo(f"watcher run polls every {every}: the next poll {was} at {format_time(next_poll)} UTC")
         for name, one in channels.items():
             click.echo(f"channel {visible(name)}: {'; '.join(_channel_parts(one))}")
+        if found.ping is not None:
+            since, reason = found.ping
+            click.echo(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
         if found.future is not None:
             click.echo(found.future)
         click.echo(f"database: {format_size(found.size)}, {visible(found.database, 500)}")
@@ -117,6 +124,7 @@ def _read(config: Config, now: datetime) -> _Status:
                 health=session.state.source("list").health,
                 models=sum(known.present for known in session.history.known()),
                 channels=session.outbox.conditions(now),
+                ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
                 future=describe_future(session, now),
             )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from watcher import network
 from watcher.catalog.model import HEALTH_KINDS, KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import SIZE_LIMIT, Environ, default_store_url, home
@@ -47,6 +48,7 @@ def check_config(
     """Like `load_config`, but also try the files of secrets, the channels' URLs and the templates."""
     reader = _Reader(path, environ)
     config = reader.read()
+    reader.mistakes += network.problems(environ)
     if (key_file := config.source.api_key_file) is not None:
         try:
             key_file.open("rb").close()
@@ -120,7 +122,7 @@ class _Reader:
         """Return the configuration with its warnings. Raises ConfigError if there were mistakes."""
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes))
-        return replace(config, warnings=tuple(self.warnings))
+        return replace(config, warnings=(*self.warnings, *network.warnings(self.environ)))
 
     def read(self) -> Config:
         """Return the configuration with all values that are right."""

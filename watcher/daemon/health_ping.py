@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
+from watcher import network
 from watcher.config.settings import HealthSettings
 from watcher.errors import ConfigError, WatcherError
 from watcher.messages.text import visible
@@ -24,6 +25,7 @@ TIMEOUT = 5.0
 """Seconds for each step of a call: connecting, sending, the answer."""
 PATIENCE = 5.0
 """Seconds for which the program's end waits for calls in hand."""
+_LATE = "there is no answer in time"
 _LONGEST = 1000
 """Characters of a reason that are sent."""
 
@@ -42,9 +44,14 @@ class Pings:
     def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:
         self._environ = environ
         self._tell = tell
-        self._client: httpx.Client | None = None
+        self._client: tuple[str, httpx.Client] | None = None
         self._thread: threading.Thread | None = None
         self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last call failed; None if it did not."""
+        return self._trouble
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
@@ -65,6 +72,8 @@ class Pings:
         """Wait for the calls in hand, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
+            if self._thread.is_alive():
+                self._note(_LATE)
 
     def __enter__(self) -> Self:
         return self
@@ -102,13 +111,17 @@ class Pings:
         import httpx
 
         try:
-            if self._client is None:
-                self._client = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
-            with self._client.stream("POST", url, content=text.encode()) as answer:
+            server = str(httpx.URL(url).join("/"))
+            if self._client is None or self._client[0] != server:
+                headers = {"User-Agent": USER_AGENT}
+                self._client = server, network.client(server, self._environ, timeout=TIMEOUT, headers=headers)
+            with self._client[1].stream("POST", url, content=text.encode()) as answer:
                 return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
         except httpx.TimeoutException:
-            return "there is no answer in time"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            return _LATE
+        except ConfigError as error:
+            return str(error)
+        except Exception as error:  # in a thread of its own, where an error would reach stderr alone
             return f"it cannot be reached ({type(error).__name__})"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from logging import getLogger
 
+from watcher.config.settings import HealthSettings
 from watcher.cycle import LONGEST_ASKED, Report, check
 from watcher.daemon.clock import Clock
 from watcher.daemon.health_ping import Pings
@@ -96,6 +97,8 @@ class Polling(Loop):
         with self._pings.around(setup.config.health) as ping:
             report = check(setup.store, setup.upstream, setup.config, now=self._clock.now())
             ping(report.poll)
+        if setup.config.health != HealthSettings():
+            setup.store.note_ping(self._pings.trouble, self._clock.now())  # it is told one poll later
         self._log_report(setup, report)
         if report.not_before is not None:
             self._due = max(self._due, self._clock.elapsed() + report.not_before)

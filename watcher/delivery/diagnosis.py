@@ -4,6 +4,7 @@ So what Apprise logs reaches no handler but ours, which drops every part of the 
 """
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -15,7 +16,9 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from watcher import network
 from watcher.delivery.statuses import Outcome, after_several, after_status, requested_pause
+from watcher.errors import ConfigError
 from watcher.messages.text import visible
 from watcher.redaction import HIDDEN, redact
 
@@ -53,36 +56,48 @@ def _set(name: str, level: int, *handlers: logging.Handler, propagate: bool = Fa
     logger.handlers = list(handlers)
 
 
-def observe(plugin: Any) -> None:
-    """Let the `LogCapture` of a thread see the answers to the requests that the plugin makes in that thread.
+def observe() -> None:
+    """Let the `LogCapture` of a thread see the answers to the requests that a plugin makes in that thread.
 
     Plugins keep the answers to themselves, and with them how long a service wants them to wait. They send by the
-    functions of `requests`, which their modules have imported under that name.
+    functions of `requests`, which their modules have imported under that name. From here on these use the network as
+    `watcher.network` says.
     """
     from urllib3 import disable_warnings
     from urllib3.exceptions import InsecureRequestWarning
 
     # It names the host on stderr, at every sending to a channel whose URL says `verify=no`.
     disable_warnings(InsecureRequestWarning)
-    for kind in type(plugin).__mro__:
-        module: Any = sys.modules[kind.__module__]
-        if kind.__module__.startswith("apprise.plugins.") and isinstance(getattr(module, "requests", None), ModuleType):
-            module.requests = _ObservedRequests(module.requests)
+    for name, module in list(sys.modules.items()):
+        requests = getattr(module, "requests", None) if name.startswith("apprise.plugins.") else None
+        if isinstance(requests, ModuleType):
+            setattr(module, "requests", _ObservedRequests(requests))  # noqa: B010 - no module declares it
 
 
 class _ObservedRequests:
-    """Replaces `requests` in the module of a plugin: does the same, and shows the answers to `LogCapture`."""
+    """Replaces `requests` in the module of a plugin: does the same by our proxies, and shows the answers."""
 
     def __init__(self, requests: ModuleType) -> None:
         self._requests = requests
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._requests, name)
-        return partial(_send, found) if name in ("delete", "get", "patch", "post", "put", "request") else found
+        sends = name in ("delete", "get", "patch", "post", "put", "request")
+        return partial(_send, found, 1 if name == "request" else 0) if sends else found
 
 
-def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def _send(send: Callable[..., Any], url_at: int, /, *arguments: Any, **options: Any) -> Any:
+    from requests.exceptions import RequestException
+
     capture = _captures.get(threading.get_ident())
+    try:
+        own = network.requests_options(options.get("url") or arguments[url_at], os.environ)
+    except ConfigError as error:
+        note_reason(str(error))
+        raise RequestException from None
+    for key, value in own.items():
+        if options.get(key) in (None, True):  # a plugin's own login, or `verify=no` in the channel's URL, goes before
+            options[key] = value
     if capture is None:
         return send(*arguments, **options)
     try:
@@ -110,6 +125,19 @@ def _read_body(answer: Any, deadline: float) -> None:
             body += data
     answer._content, answer._content_consumed = bytes(body), True
     answer.close()
+
+
+def captured_warnings() -> tuple[str, ...]:
+    """Return what Apprise has warned of in this thread. It can hold secrets."""
+    capture = _captures.get(threading.get_ident())
+    return capture.lines if capture is not None else ()
+
+
+def note_reason(text: str) -> None:
+    """Give a failure in this thread a reason of ours, which holds no secret."""
+    capture = _captures.get(threading.get_ident())
+    if capture is not None:
+        capture.add_reason(text)
 
 
 _TOO_MANY = 429
@@ -201,6 +229,10 @@ class LogCapture:
         elif text.startswith("Socket Exception"):
             self.add_socket_error(text)
 
+    def add_reason(self, text: str) -> None:
+        """Note a reason of ours, which holds no secret."""
+        self._socket = self._socket or text
+
     def add_socket_error(self, text: str) -> None:
         """Note why a request got no answer. The first reason counts."""
         self._unanswered = True
@@ -224,6 +256,11 @@ class LogCapture:
             status=None if uncertain else self.status,
             reasons=self.reasons() or other,
         )
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What Apprise has warned of. It can hold secrets."""
+        return tuple(self._lines)
 
     def reasons(self) -> str:
         """Return what was logged as one line without any part of the URL."""

@@ -6,28 +6,36 @@ Here the plain text is written as such, and a repeat has the same Message-ID, so
 Imported only when a mail is sent, since it imports Apprise.
 """
 
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import blake2b
 from typing import Any, cast
+from urllib.parse import unquote
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
+from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes, shown_key
 from watcher.delivery.diagnosis import LONGEST_REASON, socket_reason
 from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
 from watcher.delivery.statuses import Outcome, after_reply
+from watcher.errors import ConfigError
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
+from watcher.network import tls_context
 
 _LONGEST_HEADER = 2_000
 """Characters of a header that the URL gives; it is folded into lines."""
+_LOGIN = ("user", "pass", "password")
+"""Parameters that stand for those before the host."""
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
@@ -39,6 +47,36 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
     """Why the last sending broke off."""
     _refused: Sequence[Refused] = ()
     """What the server refused in the last sending."""
+
+    def __init__(self, **options: Any) -> None:
+        """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
+
+        Raises:
+            AddresseeError: an address is none.
+        """
+        for key in options.get("qsd", {}):
+            if key not in self.template_args and key not in _LOGIN and not key.startswith("+"):
+                raise AddresseeError(f"{shown_key(f'{key}=')} is none that mail has")
+        lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
+        sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
+        if "@" not in sender and "@" in user:  # a login by address, at a server of another name
+            sender = f"{sender} <{user}>" if sender else user
+        name, address = mailbox(sender) if "@" in sender else ("", sender)
+        super().__init__(**options | {"from_addr": address})  # type: ignore[no-untyped-call]
+        if "@" in address:
+            self.from_addr = [str(make_header(decode_header(name))), address]
+        self.targets[:] = lists["targets"] or [("", str(self.from_addr[1]))]
+        self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
+        self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
+        self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
+
+    @staticmethod
+    def parse_url(url: str) -> Any:  # type: ignore[override]
+        """Return the arguments for `__init__` that Apprise finds in the URL. Raises AddresseeError."""
+        try:
+            return NotifyEmail.parse_url(url)  # type: ignore[no-untyped-call]
+        except UnicodeEncodeError:  # `formataddr` does not take an international domain
+            raise AddresseeError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
 
     @property
     def wants_pgp(self) -> bool:
@@ -64,6 +102,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
                                 self.mark_delivered(person)
         except DialogueError as error:
             self._trouble = error
+        except ConfigError as error:
+            self._trouble = DialogueError(str(error))
         except OSError as error:
             reason = socket_reason(str(error)) or "no connection"
             self._trouble = DialogueError(f"{reason}: The mail server could not be reached")
@@ -97,7 +137,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         )
 
     def _connect(self) -> Dialogue:
-        context = ssl.create_default_context()
+        context = tls_context(os.environ)
         if not self.verify_certificate:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -144,6 +184,13 @@ def message_id(message: Message, sender: str) -> str:
     with suppress(UnicodeError):
         domain = domain.encode("idna").decode()
     return f"<{digest.hexdigest()}@{domain if domain.isascii() and '.' in domain else 'openrouter-watcher.invalid'}>"
+
+
+def _listed(texts: str | list[str] | None) -> list[tuple[str, str]]:
+    found = mailboxes([texts] if isinstance(texts, str) else texts or [])
+    if texts and not found:
+        raise AddresseeError("a list of addresses in it is empty")
+    return found
 
 
 def _address(name: object, address: str) -> Address:

@@ -9,7 +9,8 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from watcher.delivery.diagnosis import observe
+from watcher.delivery.addressees import AddresseeError, check_targets, check_url_parts, relevant, with_ascii_host
+from watcher.delivery.diagnosis import captured_warnings, observe
 
 NAME = "OpenRouter Watcher"
 HOMEPAGE = "https://openrouter.ai/models"
@@ -61,10 +62,12 @@ def open_plugin(url: str) -> Any:
     try:
         with _loading:
             plugin = _open(url.strip())
-            observe(plugin)
+            observe()
             return plugin
     except UnusableURLError:
         raise
+    except AddresseeError as error:
+        raise UnusableURLError(str(error)) from None
     except Exception as error:  # plugins raise anything at a URL that they do not expect
         # Only the kind of the error: its text may quote the URL.
         raise UnusableURLError(f"Apprise cannot use it ({type(error).__name__})", refused=True) from None
@@ -76,6 +79,9 @@ def _open(url: str) -> Any:
     match = _SCHEME.match(url)
     if match is None:
         raise UnusableURLError("it is not a URL such as mailto://… or slack://…")
+    check_url_parts(url)
+    # As Apprise does: a channel such as `#general` in the path is not a fragment.
+    url = with_ascii_host(url).replace("/#", "/%23")
     scheme = match[1].lower()
     asset = AppriseAsset(
         app_id=NAME,
@@ -96,14 +102,25 @@ def _open(url: str) -> Any:
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
             raise _unknown(scheme)
-        return plugin
+        return _checked(plugin, url, base)
     module, _, name = path.partition(":")
     kind = getattr(import_module(module), name)
-    # As Apprise does: a channel such as `#general` in the path is not a fragment.
-    arguments: dict[str, Any] | None = kind.parse_url(url.replace("/#", "/%23"))
+    arguments: dict[str, Any] | None = kind.parse_url(url)
     if not arguments:
         raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
-    return kind(**arguments | {"asset": asset})
+    return _checked(kind(**arguments | {"asset": asset}), url, base)
+
+
+def _checked(plugin: Any, url: str, base: str) -> Any:
+    """Return the plugin if it reaches exactly those whom the URL names. Raises AddresseeError and UnusableURLError."""
+    if base == "mailto":  # our own `Mail` reads exactly
+        return plugin
+    dropped = relevant(captured_warnings())
+    if base != "http":  # a web hook as a service shows it names nobody
+        check_targets(url, plugin, dropped)
+    if dropped:
+        raise UnusableURLError("Apprise would not use a part of it", refused=True)
+    return plugin
 
 
 def _unknown(scheme: str) -> UnusableURLError:

@@ -27,6 +27,7 @@ _WAITING = """
 _SOURCE = "SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?"
 _HEARTBEATS = "SELECT channel, seen_to, since FROM alive"
 _LAST_PRUNED = "SELECT at FROM upkeep WHERE name = 'keep'"
+_PING = "SELECT 1 FROM upkeep WHERE name LIKE 'ping: %'"
 _LAST_POLL = "SELECT at FROM polls WHERE NOT imported AND outcome <> 'overtaken' ORDER BY id DESC LIMIT 1"
 _ADD_POLL = """
     INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
@@ -67,11 +68,11 @@ def glance(
 
 
 def _known(connection: sqlite3.Connection, now: datetime) -> Known | None:
-    """Return what `Session.known` would, as far as an unchanged check needs it; None if a delivery waits."""
+    """Return what `Session.known` would, as far as a check needs it; None if a delivery waits or a ping failed."""
     if connection.execute("SELECT version_num FROM alembic_version").fetchone() != (REVISIONS[-1],):
         return None
     times = {"now": _text(now), "skewed": _text(now + SLACK), "never": _text(now + LONGEST_WAIT)}
-    if connection.execute(_WAITING, times).fetchone() is not None:
+    if connection.execute(_WAITING, times).fetchone() is not None or connection.execute(_PING).fetchone() is not None:
         return None
     return Known(
         list=_source(connection, "list"),

@@ -13,8 +13,9 @@ from watcher.store.outbox import GIVEN_UP, SENT
 from watcher.store.rows import Rows
 from watcher.store.schema import deliveries, heartbeats, maintenance, polls
 
-_PRUNED, _EMPTY = "keep", "found empty"
-"""Rows of the table: when `prune` was called last, and that the file was there with nothing in it."""
+_PRUNED, _EMPTY, _PING = "keep", "found empty", "ping: "
+"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, and since when the
+monitor of `[health]` cannot be called, with the reason after the colon."""
 
 
 class Maintenance(Rows):
@@ -48,6 +49,18 @@ class Maintenance(Rows):
         newest = select(func.max(deliveries.c.id)).where(finished).group_by(deliveries.c.channel, deliveries.c.state)
         old = func.coalesce(deliveries.c.sent, deliveries.c.failed, deliveries.c.created) < before
         self._connection.execute(delete(deliveries).where(finished, old, deliveries.c.id.not_in(newest)))
+
+    def ping_trouble(self) -> tuple[datetime, str] | None:
+        """Return since when the monitor cannot be called, and why; None: it can."""
+        query = select(maintenance.c.at, maintenance.c.name).where(maintenance.c.name.startswith(_PING))
+        row = self._connection.execute(query).first()
+        return None if row is None else (row.at, row.name.removeprefix(_PING))
+
+    def note_ping(self, trouble: str | None, now: datetime) -> None:
+        """Note why the monitor cannot be called; None: it can."""
+        self._connection.execute(delete(maintenance).where(maintenance.c.name.startswith(_PING)))
+        if trouble is not None:
+            self._save(maintenance, {"name": _PING + trouble}, {"at": now})
 
     def note_empty(self) -> None:
         """Note that the file was there, with nothing in it, when it became a database."""

@@ -136,6 +136,16 @@ class Store:
             self._left = self._stat()
         return recorded
 
+    def note_ping(self, trouble: str | None, now: datetime) -> None:
+        """Note why the monitor cannot be called, for `watcher status`; None: it can. Only a change is written."""
+        if trouble is None and self._engine is None:
+            return  # the shortcut was taken, which it is not while a trouble is noted
+        with self.reading() as session:
+            noted = session.maintenance.ping_trouble()
+        if trouble != (noted[1] if noted else None):
+            with self.writing() as session:
+                session.maintenance.note_ping(trouble, now)
+
     @contextmanager
     def reading(self) -> "Iterator[Session]":
         """Read at one moment; nothing is written."""

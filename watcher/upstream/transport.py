@@ -5,6 +5,7 @@ url → attempt → redirects (same host) → raw bytes → inflate → Answer(u
 """
 
 import contextlib
+import os
 import random
 import sys
 import time
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from watcher import __version__
-from watcher.errors import ConfigError
+from watcher import __version__, network
 from watcher.redaction import HIDDEN
 from watcher.upstream.errors import (
     NotPromisedError,
@@ -164,7 +164,7 @@ class Transport:
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
         if self._key is not None and url.host == httpx.URL(self._home).host:
             headers["Authorization"] = f"Bearer {self._key}"
-        http = self._client_for(url.scheme)
+        http = self._client_for(url)
         with http.stream("GET", url, headers=headers, extensions={"trace": self._watchdog.trace}) as response:
             yield response
 
@@ -234,21 +234,15 @@ class Transport:
             wait,
         )
 
-    def _client_for(self, scheme: str) -> "httpx.Client":
-        """Return the httpx client of a scheme. Only that of https loads certificates, which takes 20 to 50 ms."""
+    def _client_for(self, url: "httpx.URL") -> "httpx.Client":
+        """Return the httpx client of the URL's scheme: the host is always the same."""
         import httpx
 
-        if scheme not in self._http:
+        if url.scheme not in self._http:
             limits = self._limits
             timeout = httpx.Timeout(min(limits.read, limits.total), connect=min(limits.connect, limits.total))
-            try:
-                self._http[scheme] = httpx.Client(timeout=timeout, verify=scheme == "https")
-            except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-                raise ConfigError(
-                    "the proxy or certificate settings in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, "
-                    f"SSL_CERT_FILE, SSL_CERT_DIR) cannot be used: {type(error).__name__}; correct or unset them"
-                ) from None
-        return self._http[scheme]
+            self._http[url.scheme] = network.client(str(url), os.environ, timeout=timeout)
+        return self._http[url.scheme]
 
 
 def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":

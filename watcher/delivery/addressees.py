@@ -1,0 +1,202 @@
+"""Whether a channel's URL reaches exactly those whom it names.
+
+Apprise's parsers drop what they do not understand, split at spaces and join what belongs apart, at most with a line in
+the log. Such a URL is refused here. The message names the part if it is an address or the like; other parts of the path
+can be tokens, so it gives their place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import idna
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
+_MAILBOX = re.compile(r'(?:(?:"([^"]*)"|([^"<>:@]*))\s*[<:]\s*)?([^\s<>:"]+@[^\s<>:"@]+)>?')
+_AUTHORITY = re.compile(r"([^:/?#]+://(?:[^/?#]*@)?)(\[[^\]]*\]|[^/?#:@]*)")
+_HARMLESS = "Added default"
+"""How Apprise's only warning begins that speaks of no part of the URL."""
+_LONG = 4
+"""Letters and digits of a part that a service may write with a prefix or a suffix, such as `u:` or a country's code."""
+
+
+class AddresseeError(ValueError):
+    """The URL does not say clearly whom to reach. The message names the part, and no secret."""
+
+
+class _Part(NamedTuple):
+    place: str
+    text: str
+
+
+def check_url_parts(url: str) -> None:
+    """Refuse a URL of which Apprise would read only a part. Raises AddresseeError."""
+    if url.count("://") > 1:
+        raise AddresseeError(
+            "it holds more than one URL: give each a [[channels]] of its own; in a parameter, write :// as %3A%2F%2F"
+        )
+    before, parameters = _split(url)
+    scheme, _, rest = before.partition("://")
+    authority, _, path = rest.partition("/")
+    port = authority.rpartition(":")[2]
+    if "#" in authority:
+        raise AddresseeError("a # in the user name or the password has to be written as %23")
+    unfinished = ":" in authority and not port.isdigit() and not re.search(r"[]@]", authority)
+    if unfinished and "@" in path and scheme.lower().startswith("mailto"):  # the path would be taken for addressees
+        raise AddresseeError("a / in the user name or the password has to be written as %2F")
+    if authority.rpartition("@")[0].count(":") > 1:
+        raise AddresseeError("a : in the user name or the password has to be written as %3A")
+    keys = [part.place for part in parameters]
+    for at, key in enumerate(keys):
+        if key in keys[:at]:
+            raise AddresseeError(f"{shown_key(key)} stands in it more than once; put a comma between several values")
+        if at and not key.endswith("=") and key[0] not in "+-:":
+            raise AddresseeError(
+                f"{shown_key(keys[at - 1])} is cut off at an & or a ;, which have to be written as %26 and %3B; put a "
+                "comma between several values"
+            )
+
+
+def shown_key(key: str) -> str:
+    """Return the name of a parameter as a message shows it: an odd one can be a part of a password with a `?` in it."""
+    return key if re.fullmatch("[a-z_]{1,20}=?", key) else "a parameter"
+
+
+def with_ascii_host(url: str) -> str:
+    """Return the URL with its host as DNS knows it: `xn--mller-kva.example` for `müller.example`.
+
+    Raises AddresseeError.
+    """
+    match = _AUTHORITY.match(url)
+    if match is None:
+        return url
+    host = match[2].lower() if match[2].startswith("[") else ascii_domain(unquote(match[2]), match[2])
+    return match[1] + host + url[match.end() :]
+
+
+def ascii_domain(domain: str, otherwise: str) -> str:
+    """Return a domain in the letters of DNS, or `otherwise` if it has no others. Raises AddresseeError."""
+    try:
+        return otherwise if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        raise AddresseeError(f'"{domain}" is not a domain') from None
+
+
+def mailboxes(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return name and address of each mailbox in lists that have commas between them. Raises AddresseeError."""
+    items = (item.strip() for text in texts for item in re.findall(r'(?:"[^"]*"|[^,"])+', text))
+    return [mailbox(item) for item in items if item]
+
+
+def mailbox(text: str) -> tuple[str, str]:
+    """Return name and address of `ann@example.org`, `Ann <ann@example.org>` or `Ann:ann@example.org`.
+
+    Raises AddresseeError.
+    """
+    match = _MAILBOX.fullmatch(text)
+    local, _, domain = match[3].rpartition("@") if match else ("", "", "")
+    address = f"{local}@{ascii_domain(domain, domain)}"
+    if match is None or not _ADDRESS.fullmatch(address):
+        raise AddresseeError(f'"{text}" is not a mail address; put a comma between several')
+    return (match[1] or match[2] or "").strip(), address
+
+
+def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
+    """Refuse a URL if the plugin has dropped, altered or added anybody. Raises AddresseeError.
+
+    What a plugin has understood, it writes into a URL of its own; the two are compared, but for spelling.
+
+    Args:
+        url: as Apprise gets it.
+        plugin: what Apprise made of it.
+        warnings: what Apprise logged meanwhile.
+    """
+    kind, own = type(plugin), plugin.url(privacy=False)
+    parsed, again = kind.parse_url(url), kind.parse_url(own)
+    if not parsed or not again:
+        return  # the address of a web hook that the service itself shows, such as https://hooks.slack.com/…
+    named = [*_items(parsed.get("targets"))]
+    understood = [part.text for part in _parts(own)]
+    for part in _parts(url, _lists(kind)):
+        if part.place.endswith("=") or part.text in named:
+            kept = not any(part.text in line for line in warnings) and _is_among(part.text, understood)
+            shown = f'"{part.text}"'
+        else:
+            kept = _letters(part.text) in _letters(own)
+            shown = part.place
+        if not kept:
+            raise AddresseeError(f"{shown} cannot be used as it stands: Apprise drops or changes it")
+    everything = [part.text for part in _parts(url)]
+    for target in _items(again.get("targets")) if named else ():  # else it is the service's default
+        if not any(_is_among(part, [target]) for part in everything):
+            raise AddresseeError(f'Apprise would also send to "{target}", which the URL does not name')
+
+
+def relevant(warnings: Iterable[str]) -> list[str]:
+    """Return the warnings by which Apprise says that it has not taken something as it stands."""
+    return [line for line in warnings if not line.startswith(_HARMLESS)]
+
+
+def _lists(kind: Any) -> set[str]:
+    """Return the names of the parameters that name addressees."""
+    keys: set[str] = {"cc", "bcc"} & kind.template_args.keys()
+    for key, argument in kind.template_args.items():
+        to = argument.get("alias_of") or argument.get("map_to") or key
+        if to == "targets" or (not isinstance(to, str) and "targets" in to):
+            keys.add(key)
+    return keys
+
+
+def _parts(url: str, keys: set[str] | None = None) -> Iterator[_Part]:
+    """Yield the parts of the path and of these parameters; None: of all, and user, password and host."""
+    before, parameters = _split(url)
+    authority, *path = before.partition("://")[2].split("/")
+    parts = [_Part(f"part {number} of its path", unquote(text)) for number, text in enumerate(path, start=1)]
+    parts += [part for part in parameters if keys is None or part.place[:-1] in keys]
+    if keys is None:
+        parts += [_Part("", unquote(text)) for text in re.split("[@:]", authority)]
+    for place, text in parts:
+        yield from (_Part(place, item) for item in _items(text))
+
+
+def _split(url: str) -> tuple[str, list[_Part]]:
+    """Return the URL before its query, and the parameters as Apprise reads them: `;` is `&`, names in lower case."""
+    before, _, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in re.split("[&;]", query) if pair.strip()]
+    return before, [_Part(unquote(key).strip().lower() + equals, unquote(value)) for key, equals, value in pairs]
+
+
+def _items(value: object) -> Iterator[str]:
+    """Yield the elements of a list, however it is written."""
+    if isinstance(value, str):
+        yield from (item.strip() for item in re.split("[,;]", value) if _letters(item))
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _items(item)
+
+
+def _is_among(text: str, others: Sequence[str]) -> bool:
+    """Return whether a part is among others, however a service spells it."""
+    letters, known = _key(text), {_key(other) for other in others}
+    if letters in known or "@" in text[1:]:
+        return letters in known
+    if any(letters in re.split(r"[\W_]", other.casefold()) for other in others):
+        return True
+    if len(letters) >= _LONG and any(other.startswith(letters) or other.endswith(letters) for other in known):
+        return True
+    one_word = not re.search(r"\s", text)
+    return one_word and any(len(other) >= _LONG and letters.endswith(other) for other in known)
+
+
+def _key(text: str) -> str:
+    """Return the letters that count: of a mailbox without the name, of a number without the zeros before it."""
+    match = _MAILBOX.fullmatch(text)
+    letters = _letters(match[3] if match else text)
+    return letters.lstrip("0") if letters.isdigit() else letters
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", unquote(text)).casefold()
