@@ -115,7 +115,7 @@ def test_init_prints_a_file_that_checks(run: Run) -> None:
 
 
 def test_init_writes_a_short_file_with_the_channel_first_for_the_models_that_are_named(run: Run) -> None:
-    text = run("init", "--models", "a/b, c/*", "--channel", "json://localhost").stdout
+    text = run("init", "--models", "a/b, c/*,", "--channel", "json://localhost").stdout
     assert len(text.splitlines()) <= 30
     assert list(tomllib.loads(text)) == ["channels", "source", "announce"]
     assert tomllib.loads(text)["channels"] == [
@@ -137,7 +137,6 @@ def test_init_writes_every_option_if_asked(run: Run) -> None:
     ("arguments", "reason"),
     [
         (("--models", "a/b"), "--models belongs to a channel; name its URL with --channel"),
-        (("--models", "a/b,,c", "--channel", "json://x"), "--models: expected ids with a comma between them"),
         (("--channel", "slack.com/secret"), "--channel: expected an Apprise URL"),
         (("--channel", "nobody://secret"), "--channel: no service has this URL"),
         (("--all", "--channel", "json://x"), "--all writes the defaults"),

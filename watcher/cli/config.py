@@ -64,7 +64,8 @@ def show(context: Context, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Every option, with its default or an example.")
 def init(output: Path | None, force: bool, models: str | None, url: str | None, every: bool) -> None:
     """Write a short configuration that works as it is."""
-    text = write.full() if every else write.init(_ids(models), _checked(url))
+    patterns = [pattern.strip() for pattern in (models or "").split(",") if pattern.strip()]
+    text = write.full() if every else write.init(patterns, _checked(url))
     if every and (models or url):
         raise UsageError("--all writes the defaults; it excludes --models and --channel")
     if models and not url:
@@ -89,13 +90,6 @@ def init(output: Path | None, force: bool, models: str | None, url: str | None, 
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     click.echo(json.dumps(write.schema(), indent=2, ensure_ascii=False))
-
-
-def _ids(models: str | None) -> list[str]:
-    ids = [] if models is None else [model.strip() for model in models.split(",")]
-    if "" in ids:
-        raise UsageError("--models: expected ids with a comma between them, such as openai/gpt-4o,anthropic/*")
-    return ids
 
 
 def _checked(url: str | None) -> str | None:
