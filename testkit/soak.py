@@ -418,6 +418,8 @@ def _missed(services: Services, events: Sequence[Event], pending: Mapping[str, i
 
 
 def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
+    from functools import partial
+
     from watcher.config import load_config
     from watcher.daemon.clock import Clock
     from watcher.daemon.health_ping import Pings
@@ -449,7 +451,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             config,
             source,
             Store(config.store.url.reveal()),
-            lambda channel, events: send(channel.secret_url({}), composer(channel, events), timeout=timeout),
+            lambda channel, events: send(channel.secret_url({}), partial(composer, channel), events, timeout=timeout),
         )
 
     class HurryingClock(Clock):

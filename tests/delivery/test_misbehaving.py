@@ -23,7 +23,7 @@ from tests.events import CHEAPER, NEW
 from watcher.delivery import diagnosis
 from watcher.delivery.channel import Result
 
-TIMEOUT = 1.0
+TIMEOUT = 1.6
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ MAIL_CASES = {
     "says nothing to the dot": MailCase("dot", silence, SILENT, 2, unsure=True),
     "answers the dot with nonsense": MailCase("dot", GARBAGE, NONSENSE, 2, unsure=True),
     "cuts its answer to the dot off": MailCase("dot", then(b"250 fi", hang_up), BROKEN, 2, unsure=True),
-    "is slow after the dot": MailCase("dot", drip(b"250 fine\r\n", 0.05), None),
+    "is slow after the dot": MailCase("dot", drip(b"250 fine\r\n", 0.02), None),
     "answers the dot with 2xx": MailCase("dot", b"252 perhaps\r\n", None),
     "says 250 to QUIT": MailCase("QUIT", b"250 bye\r\n", None),
     "says 421 to QUIT": MailCase("QUIT", b"421 bye\r\n", None),
@@ -145,7 +145,7 @@ WEB_CASES = {
     "resets": WebCase(reset, LOST),
     "is no web server": WebCase(b"220 mail here\r\n", LOST),
     "cuts its status off": WebCase(b"HTTP/1.1 2", LOST),
-    "drips its status": WebCase(drip(b"HTTP/1.1 200 " + b"x" * 100, 0.05), "no answer within 1 s"),
+    "drips its status": WebCase(drip(b"HTTP/1.1 200 " + b"x" * 100, 0.05), f"no answer within {TIMEOUT:g} s"),
     "sends headers without end": WebCase(then(OK, endless(b"X-A: b\r\n")), ""),
     "is broken for now": WebCase(b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
     "is broken and cut off": WebCase(b"HTTP/1.1 503 Later\r\nContent-Length: 100\r\n\r\nsorry", "HTTP 503"),

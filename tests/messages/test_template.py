@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_a_body_can_be_in_a_file(tmp_path: Path) -> None:
 
 
 def test_it_is_what_a_channel_is_sent(sink: Sink) -> None:
-    result = send(f"json://{sink.address}", composer(channel("{{ count }}!", "T {{ count }}"), [CHEAPER]))
+    result = send(f"json://{sink.address}", partial(composer, channel("{{ count }}!", "T {{ count }}")), [CHEAPER])
     assert result.ok
     assert (sink.json()["title"], sink.json()["message"]) == ("T 1", "1!")
     assert result.delivered == (CHEAPER.id,)
