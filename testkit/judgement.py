@@ -52,7 +52,7 @@ class Judged:
 
     @cached_property
     def held_72_hours(self) -> lasting.Figures:
-        """Measured by the states that hold three days and differ by at least 10 %."""
+        """Measured by the states that hold three days and differ by at least 10%."""
         return lasting.measure_prices(self.captures, self.said, lasts=72 * HOUR, share=Decimal("0.1"))
 
     @property
@@ -160,15 +160,15 @@ def _report(archive: Path) -> None:
         (
             "reprices that held 12 hours",
             f"{half_day.lasted:.1%} of {half_day.repriced}",
-            "98 %" if hourly else "97.5 %",
+            "98%" if hourly else "97.5%",
         ),
-        ("reprices that held 24 hours", f"{day.lasted:.1%} of {day.repriced}", "90 %"),
+        ("reprices that held 24 hours", f"{day.lasted:.1%} of {day.repriced}", "90%"),
         (
             "changes of 12 hours announced",
             f"{half_day.announced:.1%} of {half_day.changes}",
-            "100 %" if hourly else "",
+            "100%" if hourly else "",
         ),
-        ("of 72 hours and 10 % announced", f"{three_days.announced:.1%} of {three_days.changes}", "100 %"),
+        ("of 72 hours and 10% announced", f"{three_days.announced:.1%} of {three_days.changes}", "100%"),
         ("announced twice", len(half_day.twice), "0"),
         ("errors in new, expired, returned", len(lasting.measure_presence(judged.captures, judged.said)), "0"),
         ("events of the default kinds", judged.default_events, "111" if hourly else ""),

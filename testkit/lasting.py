@@ -4,7 +4,7 @@ Nothing of the judged code is used here, and nothing depends on how far apart th
 `prompt` and `completion`, as a pair):
 
 - The *shown* prices of a model are those in the captures that have it; a capture without it says nothing about them.
-- A move is *material* if it is at least 1 %, or to or from free, or to or from a price that varies.
+- A move is *material* if it is at least 1%, or to or from free, or to or from a price that varies.
 - A *state* is a run of shown prices without a material move from the run's first price. It *lasts* if it holds
   12 hours (or what is asked for) of captures: from the first capture that shows it to the last one. A state that runs
   into the end of the archive before it is that old is *undecided*, and counts neither way.
@@ -20,7 +20,7 @@ For presence: an absence is a run of captures without an id that was shown befor
 after more than six hours without a capture, must give one `expired`, and one `returned` if it ends; any other must give
 nothing. No id may come and go so often that it would have to be damped.
 
-A *rollout* is a capture in which 20 models and 10 % of the list begin to state prices under conditions. Those prices
+A *rollout* is a capture in which 20 models and 10% of the list begin to state prices under conditions. Those prices
 did not rise: no reprice may tell of them alone.
 """
 

@@ -29,7 +29,7 @@ def test_a_web_hook_gets_the_message_and_the_events_in_their_one_shape(sink: Sin
     result = send_events(f"json://{sink.address}/hook", [CHEAPER, NEW])
     assert result == Result(True, "sent", (CHEAPER.id, NEW.id))
     payload = sink.json()
-    assert payload["title"] == "GPT-4o −17 %, 1 new"
+    assert payload["title"] == "GPT-4o −17%, 1 new"
     assert payload["message"].strip() == compose([CHEAPER, NEW], Format.TEXT).body.strip()
     first = payload["events"][0]
     assert (first["id"], first["kind"], first["at"]) == (CHEAPER.id, "repriced", "2026-01-04T20:13:29Z")

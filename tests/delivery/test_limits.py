@@ -170,7 +170,7 @@ def test_a_rest_that_has_room_is_named_whole() -> None:
 
 
 def test_the_names_say_what_there_is_to_say_in_few_words() -> None:
-    assert brief(CHEAPER) == "GPT-4o −17 %"
+    assert brief(CHEAPER) == "GPT-4o −17%"
     assert brief(NEW) == "Claude Sonnet 4.5"
     assert [brief(told) for told in ALL if told.kind == "expiring"] == ["GPT-4 Turbo expires in 14 days"]
 
@@ -178,8 +178,8 @@ def test_the_names_say_what_there_is_to_say_in_few_words() -> None:
 def test_a_text_message_gets_the_news_a_line_each() -> None:
     (message,) = compose_within([NEW, EXPIRED, CHEAPER], Format.TEXT, 160)
     assert (message.heading, message.body) == (
-        "1 expired, GPT-4o −17 %, 1 new",
-        "R1 0528 expired\nGPT-4o −17 %\nNew: Claude Sonnet 4.5",
+        "1 expired, GPT-4o −17%, 1 new",
+        "R1 0528 expired\nGPT-4o −17%\nNew: Claude Sonnet 4.5",
     )
     (message,) = compose_within(many(400), Format.TEXT, 160)
     assert re.fullmatch(r"400 new\n(New: Model \d+\n)+\+\d+ more", f"{message.heading}\n{message.body}")

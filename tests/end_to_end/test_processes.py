@@ -380,8 +380,8 @@ def test_the_demo_tells_every_turn_of_its_story_once_and_no_glitch(watcher: Watc
     told = ran.out.splitlines()
     for news in (
         "New: GPT-5.2-Codex",
-        "Claude Haiku 4.5 −20 %",
-        "Grok 4 +33 %",
+        "Claude Haiku 4.5 −20%",
+        "Grok 4 +33%",
         "MiMo-V2-Flash is now free",
         "Qwen3 Coder 480B A35B (free) expired",
     ):
@@ -401,4 +401,4 @@ def test_the_demo_in_a_terminal_shows_prices_in_a_table_with_colour(watcher: Wat
     ran = terminal(watcher, "demo")
     assert ran.code == 0
     assert "\x1b[32m" in ran.out or "\x1b[1;32m" in ran.out
-    assert re.search(r"prompt +\$1 +\$0\.80 +−20 % +per 1M tokens", without_colours(ran.out))
+    assert re.search(r"prompt +\$1 +\$0\.80 +−20% +per 1M tokens", without_colours(ran.out))

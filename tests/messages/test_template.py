@@ -48,16 +48,16 @@ def test_without_a_template_the_built_in_words_are_sent() -> None:
     ("source", "said"),
     [
         ("{{ channel }}: {{ count }}", "team: 1"),
-        ("{{ title }}", "GPT-4o −17 %"),
-        ("{{ events[0].headline }} {{ events[0].kind }} {{ events[0].direction }}", "GPT-4o −17 % repriced down"),
+        ("{{ title }}", "GPT-4o −17%"),
+        ("{{ events[0].headline }} {{ events[0].kind }} {{ events[0].direction }}", "GPT-4o −17% repriced down"),
         ("{{ events[0].name }} {{ events[0].short_name }}", "OpenAI: GPT-4o GPT-4o"),
         ("{{ events[0].model }}", "openai/gpt-4o"),
         ("{{ events[0].url }}", "https://openrouter.ai/openai/gpt-4o"),
         ("{{ events[0].prices.prompt.old }} → {{ events[0].prices.prompt.new }}", "0.000003 → 0.0000025"),
         ("{{ events[0].prices.prompt.old_text }} → {{ events[0].prices.prompt.new_text }}", "$3 → $2.50"),
         ("{{ events[0].prices.prompt.change }} {{ events[0].prices.prompt.unit }}", "-16.67% per 1M tokens"),
-        ("{{ events[0].prices.prompt.change|percent }}", "−16.67 %"),
-        ("{{ events[0].prices.prompt.change|percent(0) }}", "−17 %"),
+        ("{{ events[0].prices.prompt.change|percent }}", "−16.67%"),
+        ("{{ events[0].prices.prompt.change|percent(0) }}", "−17%"),
         ("{{ events[0].prices.prompt.new|money(1000000) }}", "$2.50"),
         ("{{ 0|money }} {{ 'varies'|money }} {{ none|money }} {{ 1.5|money }}", "free varies unknown $1.50"),
         ("{{ events[0].since|date }}", "4 January 2026, 17:13 UTC"),
@@ -130,7 +130,7 @@ def test_a_title_is_one_plain_line_and_the_body_stays() -> None:
 
 
 def test_an_empty_title_is_the_built_in_one_and_a_long_one_is_cut() -> None:
-    assert composer(channel(title=" {# nothing #} "), [CHEAPER])(Format.TEXT, ROOMY)[0].title == "GPT-4o −17 %"
+    assert composer(channel(title=" {# nothing #} "), [CHEAPER])(Format.TEXT, ROOMY)[0].title == "GPT-4o −17%"
     assert len(composer(channel(title="{{ 'word ' * 200 }}"), [CHEAPER])(Format.TEXT, ROOMY)[0].title) <= 120
 
 

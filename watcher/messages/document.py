@@ -165,7 +165,7 @@ _HTML_START = (
 )
 _HTML_END = "\n</div></body></html>\n"
 _LONGEST_UNBROKEN = 16
-"""Characters of a text that mail programs may not break: `↓ −16.67 %`."""
+"""Characters of a text that mail programs may not break: `↓ −16.67%`."""
 _HTML_STYLES = {
     "code": ("w-code", f"font-family:{_CODE_FONT};font-size:13px;color:#4a5360"),
     "muted": ("w-muted", "color:#616b78"),

@@ -44,7 +44,7 @@ _SHOWN_SINGLY = 2
 
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
-    """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
+    """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17%, 2 new`."""
     test = TEST if all(map(is_sample, events)) else ""
     if len(events) == 1:
         return shorten(test + _sentence(events[0]), limit)
@@ -67,7 +67,7 @@ def counts(events: Sequence[Event], singly: int = 0) -> Iterator[str]:
 
 
 def brief(event: Event) -> str:
-    """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
+    """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17%`."""
     if event.model is None:
         return clean(event.name, 60)
     news = {"repriced": _price_news, "expiring": deadline}.get(event.kind)

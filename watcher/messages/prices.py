@@ -112,8 +112,8 @@ def count(number: int) -> str:
 
 
 def percentage(change: str, digits: int = 2) -> str:
-    """Return a change such as `-16.67%` as `−16.67 %`, without trailing zeros; it is never rounded to nothing."""
+    """Return a change such as `-16.67%` as `−16.67%`, without trailing zeros; it is never rounded to nothing."""
     number = Decimal(change.rstrip("%"))
     rounded = round(number, digits)
     shown = rounded or number
-    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))} %"
+    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))}%"
