@@ -152,8 +152,8 @@ def days_left(expiration_date: object, now: datetime) -> int | None:
 def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple[Alternative, ...]:
     """Return what can be called instead of a model that is gone, best first.
 
-    That is a variant of the same id, or another id with the same `canonical_slug`, the same weights on Hugging Face
-    or the same name.
+    That is a variant of the same id, or another id with the same `canonical_slug` or the same weights on Hugging Face.
+    One with the same name is likely to be something else, so it counts only where there is nothing better.
     """
     found = [
         (rank, other.id, other.name, reason)
@@ -165,7 +165,8 @@ def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple
     best: dict[str, Alternative] = {}
     for _, other_id, name, reason in sorted(found):
         best.setdefault(other_id, Alternative(other_id, name, reason))
-    return tuple(best.values())[:limit]
+    sure = [other for other in best.values() if other.reason != "same_name"]
+    return tuple(sure or best.values())[:limit]
 
 
 _Reason = Literal["variant", "same_model", "same_weights", "same_name"]

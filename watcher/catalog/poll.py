@@ -12,6 +12,7 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.reading import Snapshot
 from watcher.catalog.settle import next_due
 from watcher.catalog.state import ModelStates
+from watcher.catalog.summary import describe_new
 
 
 def needs_count(known: Known, fetched: Fetched, policy: Policy) -> bool:
@@ -67,7 +68,7 @@ def _decide_good(
         replace(known.list, digest=fetched.digest, models=snapshot.total, next_due=due, health=after),
         known.feed,
         states=changed,
-        events=events + doubts + recovered,
+        events=describe_new(events, snapshot) + doubts + recovered,
         problems=tuple(line for gap, line in gaps.lines(found).items() if gap not in told),
         baseline=baseline,
     )
