@@ -386,8 +386,8 @@ def test_the_built_in_text_is_sent_instead_and_its_end_says_why(format: Format) 
     assert message.ids == built_in.ids
     assert (message.title, message.heading) == (built_in.title, built_in.heading)
     for said, instead in ((message.body, built_in.body), (message.text, built_in.text)):
-        end = "</div></body></html>\n" if said.startswith("<!DOCTYPE") else "\n"
-        assert said.startswith(instead.removesuffix(end).rstrip())
+        end = "\n</td></tr></table><!--[if mso]" if said.startswith("<!DOCTYPE") else "\n"
+        assert said.startswith(instead.rpartition(end)[0].rstrip())
         plain = said.replace("\\", "").replace("&#x27;", "'").replace("ˍ", "_")
         assert f"{FAILED}body_template: line 2: 'evnts' is undefined." in plain.rsplit("ref ", 1)[1]
 
@@ -498,7 +498,9 @@ def test_no_message_is_longer_than_the_service_takes(count: int, limit: int, for
             f" ({n}/{len(messages)})" for n in range(1, len(messages) + 1)
         ]
     if FAILED not in messages[-1].body:
-        assert [len(message.ids) for message in messages] == [int(message.title.split()[0]) for message in messages]
+        assert [len(message.ids) for message in messages] == [
+            int(message.title.split()[0].replace(",", "")) for message in messages
+        ]
 
 
 def test_events_are_split_in_order_and_never_inside_one() -> None:

@@ -19,7 +19,9 @@ from typing import Any
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
+from apprise.utils.parse import parse_bool
 
+from watcher.delivery.mail_content import headers, page
 from watcher.messages.builder import Message
 from watcher.messages.text import visible
 
@@ -32,6 +34,16 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
 
     reply: int | None = None
     """The SMTP reply that refused the last mail, or one of its recipients."""
+
+    def __init__(self, *, thread: str = "yes", **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def parse_url(url: str, *arguments: Any, **options: Any) -> dict[str, Any] | None:
+        """Return the parts of a URL. `thread=no` keeps mails about one model from being one conversation."""
+        parts: dict[str, Any] | None = NotifyEmail.parse_url(url, *arguments, **options)  # type: ignore[no-untyped-call]
+        return parts and parts | {"thread": parts["qsd"].get("thread", "yes")}
 
     @property
     def wants_pgp(self) -> bool:
@@ -107,15 +119,15 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id(message)
-        # RFC 3834: no out-of-office answers to a machine.
-        mail["Auto-Submitted"] = "auto-generated"
+        for header, value in headers(message, str(self.from_addr[1]), threads=self.threads):
+            mail[header] = value
         mail["X-Application"] = self.app_id
         for header, value in self.headers.items():
             # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
                 mail[visible(header)] = visible(value)
         mail.set_content(message.text, cte="quoted-printable")
-        mail.add_alternative(message.body, subtype="html", cte="quoted-printable")
+        mail.add_alternative(page(message), subtype="html", cte="quoted-printable")
         return mail
 
 

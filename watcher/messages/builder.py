@@ -26,8 +26,6 @@ MOST_MESSAGES = 5
 LIST_FROM = 5
 """From so many cards of a kind on, each is a line of a list."""
 
-_PREVIEW_ITEMS = 4
-_PREVIEW_LENGTH = 200
 _SHORT_ID = 8
 _SHOWN_IDS = 12
 NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
@@ -104,7 +102,9 @@ def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tz
 
 def is_terse(format: Format, limit: int) -> bool:
     """Whether messages of so few bytes have a line for each event and no more."""
-    return limit < _TERSE_LIMIT + _bytes(frame("", format))
+    return limit < _TERSE_LIMIT + _bytes(
+        frame(write_all((Item(()), Heading("", "new"), Item(()), Note("")), format), format)
+    )
 
 
 class _Words:
@@ -254,18 +254,7 @@ def _terse(found: Sequence[Card], format: Format, limit: int) -> Message:
 def message(title: str, blocks: Iterable[Block], events: tuple[Event, ...], format: Format) -> Message:
     """Return the message that says these blocks."""
     blocks = tuple(blocks)
-    body = frame(write_all(blocks, format), format, title, _preview(blocks) if format is Format.HTML else "")
-    return Message(title, body, format, events, blocks)
-
-
-def _preview(blocks: Sequence[Block]) -> str:
-    """Return the figures of the first items on one line: what an inbox shows beside the title."""
-    items = [block for block in blocks if isinstance(block, Item)][:_PREVIEW_ITEMS]
-    told = []
-    for item in items:
-        name, *rest = ("".join(span.text for span in line) for line in (item.head, *item.lines[:2]))
-        told.append(name if item.row else f"{item.head[0].text}: {', '.join(rest)}")
-    return clean("; ".join(told), _PREVIEW_LENGTH)
+    return Message(title, frame(write_all(blocks, format), format), format, events, blocks)
 
 
 def _bytes(text: str) -> int:

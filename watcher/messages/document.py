@@ -98,16 +98,9 @@ def write_all(blocks: Iterable[Block], format: Format) -> str:
     return text
 
 
-def frame(text: str, format: Format, title: str = "", preview: str = "") -> str:
-    """Return a whole document around what is already written in the format.
-
-    A mail begins with its title, and before it has what an inbox shows of it: the `preview`.
-    """
-    if format is not Format.HTML:
-        return f"{text}\n"
-    hidden = _HTML_PREVIEW.format(html.escape(preview)) if preview else ""
-    heading = _HTML_TITLE.format(html.escape(title)) if title else ""
-    return f"{_HTML_BODY.replace('{}', hidden)}{heading}{text}{_HTML_END}"
+def frame(text: str, format: Format) -> str:
+    """Return a whole document around what is already written in the format."""
+    return f"{HTML_START}{text}{_HTML_END}" if format is Format.HTML else f"{text}\n"
 
 
 def title_line(title: str, format: Format) -> str:
@@ -175,20 +168,18 @@ _DARK = (
 )
 _FONT = "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
-_HTML_BODY = (
+HTML_START = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width,initial-scale=1">'
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
     f"<style>{_DARK}</style></head>\n"
-    '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">{}'
+    '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
     f'{_TABLE} class="w-page" bgcolor="#f5f6f8" style="background:#f5f6f8;color:#1b1f24"><tr>'
     '<td align="center" style="padding:4px 12px 24px">'
     '<!--[if mso]><table role="presentation" width="640"><tr><td><![endif]-->'
     f'{_TABLE} style="max-width:640px"><tr><td align="left" style="font:15px/1.5 {_FONT}">\n'
 )
 _HTML_END = "\n</td></tr></table><!--[if mso]></td></tr></table><![endif]--></td></tr></table></body></html>\n"
-_HTML_PREVIEW = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>\n'
-_HTML_TITLE = '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600">{}</h1>\n'
 _HTML_CARD = (
     f'{_TABLE} style="border-collapse:separate"><tr><td class="w-card" bgcolor="#ffffff" style="padding:{{}};'
     f"{{}};background:#ffffff;color:#1b1f24;font:15px/1.5 {_FONT};"
