@@ -110,7 +110,7 @@ def test_few_messages_within_the_limits_numbered_and_in_order(
     assert bounded == (
         "changes" in told[0][1].partition("No longer")[0] and count >= 100 and len(told) == MOST_MESSAGES
     )
-    if count == 1_000:
+    if count == 1_000 and service.name != "slack":  # which takes a thousand lines of lists
         assert bounded
         assert re.search(r"and [\d,]+ more: |all of them in full: ", told[-1][1])
 

@@ -13,6 +13,8 @@ from watcher.catalog.model import KINDS, Event, Kind
 _CAUSES: tuple[Kind, ...] = ("expired", "expiring", "retargeted", "new", "returned", "repriced", "changed")
 """Kinds of news about one model: what explains others comes before them."""
 _PRESENCE = ("expired", "new", "returned")
+_ALIAS = "alias"
+"""Begins a move that only an alias shares with another model: same author, same prices."""
 _WITH_VARIANTS = ("expired", "expiring", "new", "returned")
 """News that a model shares with its variants, whatever their prices."""
 
@@ -41,12 +43,13 @@ def cards(events: Iterable[Event]) -> list[Card]:
     for event in events:
         by_model.setdefault(event.model or f" {event.id}", []).append(event)
     merged: list[list[Card]] = []
-    by_move: dict[object, list[Card]] = {}
+    by_move: dict[tuple[object, ...], list[Card]] = {}
     # A model comes before its variants and aliases, and is the one that the card is about.
     for model in sorted(by_model, key=lambda model: (":" in model or model.startswith("~"), model)):
         card = Card(_cause_first(by_model[model]))
         moves = list(_moves(card))
-        same = next((by_move[move] for move in moves if move in by_move), None)
+        known = moves if model.startswith("~") else [move for move in moves if move[0] != _ALIAS]
+        same = next((by_move[move] for move in known if move in by_move), None)
         if same is None:
             merged.append(same := [])
         same.append(card)
@@ -71,7 +74,7 @@ def _cause_first(news: Sequence[Event]) -> tuple[Event, ...]:
     return (main, *(event for event in ordered if event is not main))
 
 
-def _moves(card: Card) -> Iterator[object]:
+def _moves(card: Card) -> Iterator[tuple[object, ...]]:
     """Yield what another card must share with this one to be part of it."""
     model = card.main.model
     if model is None:
@@ -79,7 +82,10 @@ def _moves(card: Card) -> Iterator[object]:
     family = model.partition(":")[0].lstrip("~")
     kinds = tuple(event.kind for event in card.news)
     if card.main.kind in _WITH_VARIANTS:
-        yield family, kinds, repr([event.fields.get("expiration_date") for event in card.news])
+        dates = repr([event.fields.get("expiration_date") for event in card.news])
+        yield family, kinds, dates
+        if card.main.offer is not None and ":" not in model:
+            yield _ALIAS, family.partition("/")[0], kinds, dates, repr(card.main.offer.prices)
         return
     rest = repr([(event.fields, event.marks) for event in card.news])
     relative = [

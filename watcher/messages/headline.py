@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import groupby
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
+from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.messages import prices
 from watcher.messages.cards import Card, cards
 from watcher.messages.sample import is_sample
@@ -61,11 +63,11 @@ def headline_of(found: Sequence[Card], limit: int = TITLE_LENGTH) -> str:
     if len(found) == 1:
         return shorten(test + _sentence(found[0].main), limit)
     named = len(found) if len(found) <= _FEW else _PAIR
-    for kinds in range(len(KINDS), -1, -1):
+    for kinds in range(len(KINDS), 0, -1):
         full = test + ", ".join(counts(found, named, kinds))
         if len(full) <= limit:
             return full
-    return shorten(test + ", ".join(counts(found, named, 1)), limit)
+    return shorten(full, limit)
 
 
 def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[str]:
@@ -75,7 +77,8 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
         if kind not in CHANGE_KINDS:
             yield HEADINGS[kind].lower()
         elif at >= kinds or len(group) > named:
-            yield f"{len(group):,} {word}"
+            listed = f": {', '.join(brief(card.main) for card in group)}" if kinds and len(group) == len(found) else ""
+            yield f"{len(group):,} {word}{listed}"
         elif kind in ("repriced", "expiring", "retargeted"):
             yield from (brief(card.main) for card in group)
         else:
@@ -156,8 +159,9 @@ def _price_news(event: Event) -> str:
         return "is no longer free"
     if "became_variable" in event.marks:
         return "now has a variable price"
-    for key in prices.in_order(event.prices):
-        change = event.prices[key].change
-        if change:
-            return prices.percentage(change, 0)
+    changes = {key: change.change for key, change in event.prices.items() if change.change}
+    main = [changes[key] for key in TOKEN_PRICES if key in changes]
+    first = [changes[key] for key in prices.in_order(changes)][:1]
+    for change in sorted(main, key=lambda change: -abs(Decimal(change.rstrip("%"))))[:1] or first:
+        return prices.percentage(change, 0)
     return "has a new price"

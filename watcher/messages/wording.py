@@ -42,7 +42,8 @@ def item_of(card: Card, zone: tzinfo | None, max_lines: int | None = None, *, wi
 
 def row_of(card: Card, zone: tzinfo | None) -> Item:
     """Return a card as one line of a list: what it is about, and what goes on."""
-    parts = [line for event in card.news for line in _lines(event, True, row=True)]
+    news = [card.main, *(event for event in card.news[1:] if event.kind != "changed")]
+    parts = [line for event in news for line in _lines(event, True, row=True)]
     others = [_id_span(other.main.model or "") for other in card.others]
     if others:
         parts[_ROW_LINES:] = [(Span("also ", "muted"), *_joined(others, ", "))]
@@ -82,7 +83,7 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
         if not shown_above and change.old != change.new:
             yield _field_line(path, change)
-    if event.offer is not None and event.kind in ("new", "expired", "expiring", "returned", "repriced") and not added:
+    if event.offer is not None and _shows_offer(event) and not added:
         yield from _offer_lines(event, event.offer, row)
     for other in event.alternatives[: 1 if row else None]:
         yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({_REASONS[other.reason]})"))
@@ -103,8 +104,12 @@ def _same_moves(card: Card) -> Iterator[Line]:
 
 
 def _figures(card: Card) -> object:
-    """Return what a card says of its models' prices."""
-    return [(event.prices, event.offer.prices if event.offer and not event.prices else None) for event in card.news]
+    """Return what can differ between cards that made the same move."""
+    return [(event.prices, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news]
+
+
+def _shows_offer(event: Event) -> bool:
+    return event.kind in ("new", "expired", "returned")
 
 
 def _id_span(text: object) -> Span:
@@ -147,7 +152,7 @@ def _price_line(key: str, change: PriceChange) -> Line:
 
 
 def _offer_lines(event: Event, offer: Offer, row: bool) -> Iterator[Line]:
-    if event.kind in ("new", "expired", "returned") and offer.prices:
+    if offer.prices:
         keys = [key for key in prices.in_order(offer.prices) if key not in event.prices]
         charged = headline_keys(offer.prices)
         free = is_free(offer.prices)
