@@ -15,7 +15,7 @@ LONGEST = 200
 _MOST_READ = 1_000
 _LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")
 _MARKS = re.compile(r"[*`]{1,3}|__|^#+ ", re.MULTILINE)
-_END = re.compile(r"(?<=[^\W\d_][.!?])\s+(?=[^a-z])|(?<=\d[.!?])\s+(?=[A-Z])|\n")
+_END = re.compile(r"(?<=[^\W\d_]{2}[.!?])\s+(?=[^a-z])|(?<=\d[.!?])\s+(?=[A-Z])|\n")
 _ELLIPSIS = re.compile(r"[\s,;:]*(?:\.{3,}|…)$")
 
 

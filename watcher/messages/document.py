@@ -185,9 +185,9 @@ _HTML_CARD = (
     f"{{}};background:#ffffff;color:#1b1f24;font:15px/1.5 {_FONT};"
     'overflow-wrap:anywhere">'
 )
-_LONGEST_UNBROKEN = 40
+_LONGEST_UNBROKEN = 42
 """Characters that a mail program may not break: so many of an id fit on a phone."""
-_ID_PARTS = re.compile(r"(?<=[/:])")
+_ID_PARTS = re.compile(r"(?<=/)")
 _HTML_STYLES = {
     "code": ("w-code", "font-family:Menlo,Consolas,monospace;font-size:12px;color:#4a5360"),
     "muted": ("w-muted", "color:#616b78"),
@@ -198,8 +198,11 @@ _HTML_STYLES = {
 
 def _html_span(span: Span) -> str:
     whole = span.style in ("code", "price", "good", "bad") and len(span.text) <= _LONGEST_UNBROKEN
-    parts = _ID_PARTS.split(span.text) if span.style == "code" and not whole else [span.text]
-    text = "<wbr>".join(map(html.escape, parts))
+    text = html.escape(span.text)
+    if span.style == "code" and not whole:
+        kept = '<span style="white-space:nowrap">{}</span>'
+        parts = [(kept if len(part) <= _LONGEST_UNBROKEN else "{}", part) for part in _ID_PARTS.split(span.text)]
+        text = "<wbr>".join(form.format(html.escape(part)) for form, part in parts)
     if span.url and own_link(span.url):
         href = html.escape(span.url)
         text = f'<a class="w-link" href="{href}" style="color:#1a56c4;text-decoration:none">{text}</a>'

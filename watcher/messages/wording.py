@@ -143,7 +143,7 @@ def _price_line(key: str, change: PriceChange) -> Line:
     amount_is_last = prices.price_text(key, change.new) != prices.with_unit(key, change.new)
     old = (prices.price_text if amount_is_last else prices.with_unit)(key, change.old)
     label = Span(f"{clean(prices.label(key))}: ", "muted")
-    line = (label, Span(f"{old} → "), Span(prices.with_unit(key, change.new), "strong"))
+    line = (label, Span(f"{old} → ", "price"), Span(prices.with_unit(key, change.new), "strong"))
     if not change.change:
         return line
     falls = change.change.startswith("-")
