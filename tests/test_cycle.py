@@ -1,14 +1,11 @@
 """One cycle after the other over a real store, with a source that says what the test wants and a clock of its own."""
 
-import random
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, permutations, repeat
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -94,7 +91,7 @@ class World:
 
     def queued(self, channel: str) -> list[Event]:
         with self.store.reading() as session:
-            return [delivery.event for delivery in session.outbox.find() if delivery.channel == channel]
+            return [delivery.event for delivery in session.outbox.listed() if delivery.channel == channel]
 
 
 def _or_error(said: Any) -> Any:
@@ -122,7 +119,7 @@ def news(report: Report) -> list[str]:
 # A channel's own threshold
 
 
-def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: World) -> None:
+def test_small_steps_add_up_for_each_channel_against_the_last_price_sent(world: World) -> None:
     world.channels(fine=Rules(), coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "102", "104", "106", "107", "108", "120", "113"):
         world.shows(document("a/one", price))
@@ -136,7 +133,7 @@ def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: Wor
     assert told["coarse"] == [("100", "106"), ("106", "120"), ("120", "113")]
 
 
-def test_what_a_channel_was_told_outlives_the_process(world: World, database: str) -> None:
+def test_the_last_price_sent_outlives_the_process(world: World, database: str) -> None:
     world.channels(coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "103"):
         world.shows(document("a/one", price))
@@ -148,7 +145,7 @@ def test_what_a_channel_was_told_outlives_the_process(world: World, database: st
         assert (event.prices["prompt"].old, event.prices["prompt"].change) == ("100", "+6.00%")
 
 
-def test_a_small_step_that_is_undone_is_never_told(world: World) -> None:
+def test_a_small_step_that_is_undone_is_never_sent(world: World) -> None:
     world.channels(coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "103", "100", "103", "100"):
         world.shows(document("a/one", price))
@@ -386,7 +383,7 @@ def test_a_free_variant_and_its_base_id_in_the_feed_are_one_new_model_and_the_pa
 
 @pytest.mark.parametrize("listed", [{}, {"canonical_slug": "fed/first-2026"}])
 @pytest.mark.parametrize("listed_id", ["fed/first", "fed/first:free", "fed/renamed"])
-def test_what_was_told_from_the_feed_is_known_by_all_its_names(
+def test_what_was_announced_from_the_feed_is_known_by_all_its_names(
     listed_id: str, listed: dict[str, str], world: World
 ) -> None:
     world.config = replace(world.config, source=SourceSettings(rss=True))
@@ -552,56 +549,6 @@ def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     return {table: rows(store, f"SELECT {which} FROM {table} ORDER BY 1, 2") for table, which in columns.items()}
 
 
-def changed_somehow(shown: list[dict[str, Any]], dice: random.Random) -> list[dict[str, Any]]:
-    """Another list: mostly one that means the same, sometimes one that does not."""
-    at = dice.randrange(len(shown))
-    moved: dict[str, Any] = dice.choice(
-        [
-            *[{"benchmarks": {"elo": dice.randrange(100)}}] * 6,
-            *[{"x_extra": None}, {"supported_parameters": dice.sample(["tools", "stop"], 2)}] * 2,
-            {"description": dice.choice(["long", "short"])},
-            {"pricing": {"prompt": dice.choice(["0.000001", "0.000002"]), "completion": "0.000004"}},
-            {"expiration_date": dice.choice([None, "2026-01-06", "2026-02-01"])},
-            {"context_length": dice.choice([1000, 2000])},
-        ]
-    )
-    listed = [*shown[:at], {**shown[at], **moved}, *shown[at + 1 :]]
-    if dice.random() < 0.1 and len(listed) > 6:
-        del listed[at]
-    if dice.random() < 0.1:
-        listed.append(document(f"a/new-{dice.randrange(10**9)}"))
-    dice.shuffle(listed)
-    return listed
-
-
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 12))])
-def test_a_cheap_look_leaves_the_database_as_a_judgement_would(seed: int, empty: Path, tmp_path: Path) -> None:
-    class Thorough(Store):
-        """A store that never says that nothing is to be done."""
-
-        def glance(self, now: datetime) -> None:
-            return None
-
-    dice = random.Random(seed)
-    worlds = []
-    for kind in (Store, Thorough):
-        worlds.append(World(kind.open(f"sqlite:///{shutil.copy(empty, tmp_path / kind.__name__)}")))
-        worlds[-1].channels(team=Rules(events=KINDS))
-        worlds[-1].settle(settle=3 * HOUR, settle_changed=3 * HOUR)
-    cheap, thorough = worlds
-    shown = many(9)
-    for _ in range(60):
-        after = dice.choice([5 * MINUTE, 5 * MINUTE, 40 * MINUTE, 4 * HOUR])
-        for world in worlds:
-            world.shown = (body(shown),)
-            world.check(after)
-        assert contents(cheap.store) == contents(thorough.store)
-        if dice.random() < 0.6:
-            shown = changed_somehow(shown, dice)
-    for world in worlds:
-        world.store.close()
-
-
 def test_a_dry_run_of_a_list_that_means_the_same_stores_nothing(world: World) -> None:
     world.shows(document("a/a"), document("b/b"))
     before = contents(world.store)
@@ -617,7 +564,7 @@ class Poison(Exception):
     """What nobody expects."""
 
 
-def test_what_crashes_is_a_failed_poll_that_is_told_and_the_next_poll_goes_on(
+def test_a_crash_is_a_failed_poll_that_is_announced_and_the_next_poll_goes_on(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.channels(ops=Rules(events=KINDS))

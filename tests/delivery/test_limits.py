@@ -172,7 +172,7 @@ def test_a_text_message_gets_the_news_a_line_each() -> None:
         "R1 0528 is gone\nGPT-4o −17%\nNew: Claude Sonnet 4.5",
     )
     (message,) = compose_within(many(400), Format.TEXT, 160)
-    assert re.fullmatch(r"400 new\n(New: Model \d+\n)+\+\d+ more", f"{message.heading}\n{message.body}")
+    assert re.fullmatch(r"400 new: [^\n]*…\n(New: Model \d+\n)+\+\d+ more", f"{message.heading}\n{message.body}")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from testkit.command import TOGETHER, Ran, Watcher, clean_environment
+from testkit.command import TOGETHER, CommandResult, Watcher, clean_environment
 from tests.end_to_end.captures import STORY, hour, record
 from tests.store.samples import document
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
@@ -48,12 +48,14 @@ def started(watcher: Watcher, *arguments: str, **more: Any) -> Iterator[subproce
             process.kill()
 
 
-def end(process: subprocess.Popen[Any]) -> Ran:
+def end(process: subprocess.Popen[Any]) -> CommandResult:
     out, err = process.communicate(timeout=SECONDS)
-    return Ran(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
-def terminal(watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping[str, str] | None = None) -> Ran:
+def terminal(
+    watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping[str, str] | None = None
+) -> CommandResult:
     """Run the command in a pseudo terminal; what it writes comes as `out`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -68,7 +70,7 @@ def terminal(watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping
             except OSError as error:  # Linux says so when the last writer is gone
                 assert error.errno == errno.EIO
         process.wait(SECONDS)
-    return Ran(process.returncode, shown.decode(), "")
+    return CommandResult(process.returncode, shown.decode(), "")
 
 
 def without_colours(text: str) -> str:
@@ -383,14 +385,14 @@ def test_the_demo_tells_every_turn_of_its_story_once_and_no_glitch(watcher: Watc
         "Claude Haiku 4.5 −20%",
         "Grok 4 +33%",
         "MiMo-V2-Flash is now free",
-        "Qwen3 Coder 480B A35B (free) expired",
+        "Qwen3 Coder 480B A35B (free) is gone",
     ):
         assert told.count(news) == 1, news
     assert sum("now points to openai/gpt-5.2-codex" in line for line in told) == 1
     assert sum(line.startswith("Claude 3 Haiku ") for line in told) == 1
     assert ran.out.count("not believed: the list is empty") == 1
     assert not any("GPT-4o" in line and "%" in line for line in told), "an hour at double the price is no news"
-    assert not any("Gemini" in line and "expired" in line for line in told)
+    assert not any("Gemini" in line and "gone" in line for line in told)
     for step in STORIES["demo"].steps:
         assert sum(line.endswith(step.title) for line in told) == 1
     assert re.search(r"\d+ announcements, each once", told[-1])

@@ -510,7 +510,7 @@ def test_replay_reports_what_would_have_been_sent_when(past: Command) -> None:
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "2026-01-04 14:00  console: New: Name of d/fresh"
-    assert lines[1] == "2026-01-04 16:00  console: 1 expired, Name of a/one −50%"
+    assert lines[1] == "2026-01-04 16:00  console: Name of c/gone:free gone, Name of a/one −50%"
     assert ["total", "1", "1", "1", "3"] in table(out)
     assert lines[-2:] == ["5 snapshots", "console: 2 messages"]
 
@@ -546,7 +546,7 @@ def test_replay_takes_the_users_own_settings_and_rules(command: Command, sink: S
     out = command.run("replay", str(record(command.folder / "story", STORY))).out
     assert out.splitlines()[:2] == [
         "2026-01-04 13:00  ones: Name of a/one −50%",
-        "2026-01-04 15:00  free: Name of c/gone:free expired",
+        "2026-01-04 15:00  free: Name of c/gone:free is gone",
     ]
     assert out.splitlines()[-3:] == ["free: 1 message", "cuts: 0 messages", "ones: 1 message"]
 

@@ -200,7 +200,7 @@ def test_a_mail_breaks_no_id_and_no_price_that_fits_a_phone() -> None:
     html = compose([NEW, long], Format.HTML).body
     assert 'white-space:nowrap">anthropic/claude-sonnet-4.5</span>' in html
     assert 'white-space:nowrap">prompt $3/M</span>' in html
-    assert f">author/<wbr>{'x' * 50}</span>" in html
+    assert f'white-space:nowrap">author/</span><wbr>{"x" * 50}</span>' in html
 
 
 def test_a_title_shows_the_largest_change_of_the_prices_that_count() -> None:

@@ -81,7 +81,7 @@ def test_it_counts_what_was_announced_since_the_last_one(watch: Watch) -> None:
     ]
 
 
-def test_only_who_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
+def test_only_a_channel_that_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
     watch.use(replace(channel("one"), rules=Rules(events=("new",), models=("none/*",))), channel("two", None))
     watch.at(NINE - 2 * HOUR)
     watch.at(NINE)
@@ -89,7 +89,7 @@ def test_only_who_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
     assert watch.told("two") == []
 
 
-def test_who_asks_now_is_not_told_before_the_next_time(watch: Watch) -> None:
+def test_a_channel_that_asks_now_is_not_notified_before_the_next_time(watch: Watch) -> None:
     watch.at(NINE)
     watch.use(channel(), channel("later"))
     assert watch.at(NINE + 2 * HOUR) == ()
@@ -130,7 +130,7 @@ def test_processes_that_poll_at_once_queue_one(watch: Watch, database: str) -> N
     assert len(watch.told()) == 1
 
 
-def test_a_channel_that_is_back_after_days_is_told_once_and_of_all_changes(watch: Watch) -> None:
+def test_a_channel_that_is_back_after_days_gets_one_about_all_changes(watch: Watch) -> None:
     watch.at(NINE)
     down = Result(False, "it is down", status=500)
     watch.send(down)
@@ -165,15 +165,14 @@ def test_it_does_not_wait_for_a_digest_but_for_the_end_of_quiet_hours(watch: Wat
     watch.at(NINE - 3 * HOUR)
     watch.at(NINE)
     with watch.store.reading() as session:
-        due = {row.channel: row.due for row in session.outbox.find()}
+        due = {row.channel: row.due for row in session.outbox.listed()}
     assert due == {"team": NINE, "quiet": NINE + 2 * HOUR, "urgent": NINE}
 
 
 def test_an_unchanged_list_is_judged_anew_only_when_it_is_due(watch: Watch) -> None:
     def noted(moment: datetime) -> bool:
-        glance = watch.store.glance(moment)
-        assert glance is not None
-        return not heartbeat.due(watch.config.channels, glance.heartbeats, moment)
+        with watch.store.reading() as session:
+            return not heartbeat.due(watch.config.channels, session.known(moment).heartbeats, moment)
 
     assert noted(NINE - timedelta(seconds=1))
     assert not noted(NINE)

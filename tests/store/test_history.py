@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.conftest import url
@@ -14,7 +14,7 @@ from tests.store.samples import HOUR, MINUTE, START, Polls, document, event, unf
 from watcher.catalog.diff import fill_unknown
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.reading import normalise
-from watcher.store.history import Version, facets_at
+from watcher.store.history import Version
 from watcher.store.store import Store
 
 IDS = [f"author/{letter}" for letter in "abcdefg"]
@@ -37,6 +37,14 @@ _POLLS = st.lists(
     min_size=1,
     max_size=12,
 )
+
+
+def facets_at(history: list[Version], at: datetime) -> Any:
+    """Return a model's facets at a moment, or None if it was not there."""
+    found = [
+        one.model.facets for one in history if one.valid_from <= at and (one.valid_to is None or one.valid_to > at)
+    ]
+    return found[0] if found else None
 
 
 def as_listed(model_id: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +80,7 @@ def facets_by_id(catalogue: list[Version]) -> dict[str, Any]:
     return {version.model.id: version.model.facets for version in catalogue}
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(history=_POLLS)
 def test_every_past_moment_can_be_rebuilt(empty: Path, history: list[Any]) -> None:
     with TemporaryDirectory() as folder:

@@ -189,10 +189,10 @@ _LONGEST_UNBROKEN = 42
 """Characters that a mail program may not break: so many of an id fit on a phone."""
 _ID_PARTS = re.compile(r"(?<=/)")
 _HTML_STYLES = {
-    "code": ("w-code", "font-family:Menlo,Consolas,monospace;font-size:12px;color:#4a5360"),
-    "muted": ("w-muted", "color:#616b78"),
-    "good": ("w-good", "color:#0f7a3d;font-weight:600"),
-    "bad": ("w-bad", "color:#b3261e;font-weight:600"),
+    "code": (' class="w-code"', "font-family:Menlo,Consolas,monospace;font-size:12px;color:#4a5360"),
+    "muted": (' class="w-muted"', "color:#616b78"),
+    "good": (' class="w-good"', "color:#0f7a3d;font-weight:600"),
+    "bad": (' class="w-bad"', "color:#b3261e;font-weight:600"),
 }
 
 
@@ -212,7 +212,7 @@ def _html_span(span: Span) -> str:
         return f"<b>{text}</b>"
     name, style = _HTML_STYLES.get(span.style, ("", ""))
     style += ";white-space:nowrap" if whole else ""
-    return f'<span class="{name}" style="{style.strip(";")}">{text}</span>' if style else text
+    return f'<span{name} style="{style.strip(";")}">{text}</span>' if style else text
 
 
 class _Writer(Struct, frozen=True):
