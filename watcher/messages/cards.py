@@ -47,7 +47,7 @@ def cards(events: Iterable[Event]) -> list[Card]:
     # A model comes before its variants and aliases, and is the one that the card is about.
     for model in sorted(by_model, key=lambda model: (":" in model or model.startswith("~"), model)):
         card = Card(_cause_first(by_model[model]))
-        moves = list(_moves(card))
+        moves = list(_moves(card)) if len(by_model) > 1 else []
         known = moves if model.startswith("~") else [move for move in moves if move[0] != _ALIAS]
         same = next((by_move[move] for move in known if move in by_move), None)
         if same is None:
