@@ -390,6 +390,19 @@ def test_an_expired_variant_names_its_sibling_and_other_ids_of_the_same_model() 
     )
 
 
+def test_what_only_has_its_name_is_named_where_nothing_better_is() -> None:
+    """A `:batch` model is no `-fast` one, though both are called Opus but for what stands in parentheses."""
+    gone = model("a/opus:batch", name="A: Opus (batch)")
+    fast = model("a/opus-fast", name="A: Opus (Fast)")
+    for rest, alternatives in (
+        ([fast, model("a/opus", name="A: Opus")], [("a/opus", "variant")]),
+        ([fast], [("a/opus-fast", "same_name")]),
+    ):
+        world = World().poll("00:00", gone, *rest).poll("01:00", *rest).poll("02:00", *rest)
+        (event,) = world.events
+        assert [(other.id, other.reason) for other in event.alternatives] == alternatives
+
+
 # Whole-catalogue rewrites
 
 

@@ -407,7 +407,7 @@ def test_a_mail_server_that_dies_in_the_middle_gets_the_same_mail_again(until: b
 
 def test_each_part_of_a_long_message_to_a_web_hook_has_its_own_events() -> None:
     now = datetime.now(UTC)
-    many = [Event(f"{n:016x}", "new", f"a/model-{n}", f"Model {n}", now, now) for n in range(1_000)]
+    many = [Event(f"{n:016x}", "new", f"a/model-{n}", f"Model {n} {'x' * 60}", now, now) for n in range(1_000)]
     sink = Sink()
     try:
         assert send_events(f"json://{sink.address}/", many).ok

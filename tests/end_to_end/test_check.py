@@ -112,7 +112,7 @@ def test_changes_go_to_the_console_where_no_channel_is_configured(command: Comma
     code, out, err = command.run("--check")
     assert (code, err) == (0, "")
     assert "GPT-5.2-Codex" in out
-    assert "$1 → $0.80 per 1M tokens" in out
+    assert "$1 → $0.80/M" in out
     assert GONE not in out, "one poll without it is not enough"
     code, out, err = command.run("--check")
     assert (code, err) == (0, "")

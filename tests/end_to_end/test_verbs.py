@@ -133,7 +133,7 @@ def test_show_tells_what_a_model_is_and_what_it_went_through(past: Command) -> N
     )
     assert ["prompt", "$1", "per 1M tokens"] in table(out)
     assert ["2026-01-04 12:00", "appeared", "prompt", "$2"] in table(out)
-    assert ["2026-01-04 13:00", "repriced", "prompt", "$2", "$1", "−50 %"] in table(out)
+    assert ["2026-01-04 13:00", "repriced", "prompt", "$2", "$1", "−50%"] in table(out)
 
 
 def test_show_of_a_model_that_is_gone(past: Command) -> None:
@@ -218,7 +218,7 @@ def test_changes_lists_what_was_announced_oldest_first(past: Command) -> None:
     rows = [row[:3] for row in table(out)[1:]]
     assert sorted(rows) == sorted([f"2026-01-04 {12 + n}:00", f"{kind} (imported)", model] for kind, model, n in NEWS)
     assert rows == sorted(rows, key=lambda row: row[0])
-    assert "Name of a/one −50 %" in out
+    assert "Name of a/one −50%" in out
 
 
 @pytest.mark.parametrize(
@@ -531,7 +531,7 @@ def test_replay_reports_what_would_have_been_sent_when(past: Command) -> None:
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "2026-01-04 14:00  console: New: Name of d/fresh"
-    assert lines[1] == "2026-01-04 16:00  console: 1 expired, Name of a/one −50 %"
+    assert lines[1] == "2026-01-04 16:00  console: Name of c/gone:free gone, Name of a/one −50%"
     assert ["total", "1", "1", "1", "3"] in table(out)
     assert lines[-2:] == ["5 snapshots", "console: 2 messages"]
 
@@ -598,8 +598,8 @@ def test_replay_takes_the_users_own_settings_and_rules(command: Command, sink: S
     command.configure(config + "".join(rules))
     out = command.run("replay", str(record(command.folder / "story", STORY))).out
     assert out.splitlines()[:2] == [
-        "2026-01-04 13:00  ones: Name of a/one −50 %",
-        "2026-01-04 15:00  free: Name of c/gone:free expired",
+        "2026-01-04 13:00  ones: Name of a/one −50%",
+        "2026-01-04 15:00  free: Name of c/gone:free is gone",
     ]
     assert out.splitlines()[-3:] == ["free: 1 message", "cuts: 0 messages", "ones: 1 message"]
 
@@ -612,7 +612,7 @@ def test_replay_adds_up_a_channels_small_changes_as_a_check_does(command: Comman
     story = {float(n): [document("a/one", price)] for n, price in enumerate(prices)}
     out = command.run("replay", str(record(command.folder / "story", story))).out
     assert [line for line in out.splitlines() if "  hook: " in line] == [
-        "2026-01-04 14:00  hook: Name of a/one +6 %",
+        "2026-01-04 14:00  hook: Name of a/one +6%",
     ]
     assert out.splitlines()[-1] == "all: 2 messages", "the last step is under one percent"
 

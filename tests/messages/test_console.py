@@ -38,9 +38,9 @@ def printed(events: Sequence[Event]) -> str:
 
 def test_a_terminal_gets_colour_and_a_table_of_prices() -> None:
     shown = printed([CHEAPER, DEARER])
-    assert re.search(r"prompt +\$3 +\$2\.50 +−16\.67 % +per 1M tokens", ANSI.sub("", shown))
-    assert re.search(r"\x1b\[32m *−16\.67 %", shown)
-    assert re.search(r"\x1b\[31m *\+25 %", shown)
+    assert re.search(r"prompt +\$3 +\$2\.50 +−16\.67% +per 1M tokens", ANSI.sub("", shown))
+    assert re.search(r"\x1b\[32m *−16\.67%", shown)
+    assert re.search(r"\x1b\[31m *\+25%", shown)
 
 
 def test_a_terminal_shows_every_event() -> None:

@@ -49,16 +49,16 @@ def test_without_a_template_the_built_in_words_are_sent() -> None:
     ("source", "said"),
     [
         ("{{ channel }}: {{ count }}", "team: 1"),
-        ("{{ title }}", "GPT-4o −17 %"),
-        ("{{ events[0].headline }} {{ events[0].kind }} {{ events[0].direction }}", "GPT-4o −17 % repriced down"),
+        ("{{ title }}", "GPT-4o −17%"),
+        ("{{ events[0].headline }} {{ events[0].kind }} {{ events[0].direction }}", "GPT-4o −17% repriced down"),
         ("{{ events[0].name }} {{ events[0].short_name }}", "OpenAI: GPT-4o GPT-4o"),
         ("{{ events[0].model }}", "openai/gpt-4o"),
         ("{{ events[0].url }}", "https://openrouter.ai/openai/gpt-4o"),
         ("{{ events[0].prices.prompt.old }} → {{ events[0].prices.prompt.new }}", "0.000003 → 0.0000025"),
         ("{{ events[0].prices.prompt.old_text }} → {{ events[0].prices.prompt.new_text }}", "$3 → $2.50"),
         ("{{ events[0].prices.prompt.change }} {{ events[0].prices.prompt.unit }}", "-16.67% per 1M tokens"),
-        ("{{ events[0].prices.prompt.change|percent }}", "−16.67 %"),
-        ("{{ events[0].prices.prompt.change|percent(0) }}", "−17 %"),
+        ("{{ events[0].prices.prompt.change|percent }}", "−16.67%"),
+        ("{{ events[0].prices.prompt.change|percent(0) }}", "−17%"),
         ("{{ events[0].prices.prompt.new|money(1000000) }}", "$2.50"),
         ("{{ 0|money }} {{ 'varies'|money }} {{ none|money }} {{ 1.5|money }}", "free varies unknown $1.50"),
         ("{{ events[0].since|date }}", "4 January 2026, 17:13 UTC"),
@@ -131,7 +131,7 @@ def test_a_title_is_one_plain_line_and_the_body_stays() -> None:
 
 
 def test_an_empty_title_is_the_built_in_one_and_a_long_one_is_cut() -> None:
-    assert composer(channel(title=" {# nothing #} "), [CHEAPER])(Format.TEXT, ROOMY)[0].title == "GPT-4o −17 %"
+    assert composer(channel(title=" {# nothing #} "), [CHEAPER])(Format.TEXT, ROOMY)[0].title == "GPT-4o −17%"
     assert len(composer(channel(title="{{ 'word ' * 200 }}"), [CHEAPER])(Format.TEXT, ROOMY)[0].title) <= 120
 
 
@@ -387,8 +387,8 @@ def test_the_built_in_text_is_sent_instead_and_its_end_says_why(format: Format) 
     assert message.ids == built_in.ids
     assert (message.title, message.heading) == (built_in.title, built_in.heading)
     for said, instead in ((message.body, built_in.body), (message.text, built_in.text)):
-        end = "</div></body></html>\n" if said.startswith("<!DOCTYPE") else "\n"
-        assert said.startswith(instead.removesuffix(end).rstrip())
+        end = "\n</td></tr></table><!--[if mso]" if said.startswith("<!DOCTYPE") else "\n"
+        assert said.startswith(instead.rpartition(end)[0].rstrip())
         plain = said.replace("\\", "").replace("&#x27;", "'").replace("ˍ", "_")
         assert f"{FAILED}body_template: line 2: 'evnts' is undefined." in plain.rsplit("ref ", 1)[1]
 
@@ -499,7 +499,9 @@ def test_no_message_is_longer_than_the_service_takes(count: int, limit: int, for
             f" ({n}/{len(messages)})" for n in range(1, len(messages) + 1)
         ]
     if FAILED not in messages[-1].body:
-        assert [len(message.ids) for message in messages] == [int(message.title.split()[0]) for message in messages]
+        assert [len(message.ids) for message in messages] == [
+            int(message.title.split()[0].replace(",", "")) for message in messages
+        ]
 
 
 def test_events_are_split_in_order_and_never_inside_one() -> None:

@@ -138,8 +138,8 @@ def days_left(expiration_date: object, now: datetime) -> int | None:
 def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple[Alternative, ...]:
     """Return what can be called instead of an expired model, best first.
 
-    That is a variant of the same id, or another id with the same `canonical_slug`, the same weights on Hugging Face
-    or the same name.
+    That is a variant of the same id, or another id with the same `canonical_slug` or the same weights on Hugging Face.
+    One with the same name is likely to be something else, so it counts only where there is nothing better.
     """
     candidates = [(other, _traits(other)) for other in sorted(others, key=lambda other: other.id)]
     best: dict[str, Alternative] = {}
@@ -147,7 +147,8 @@ def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple
         for other, traits in candidates:
             if other.id != model.id and shared is not None and traits[reason] == shared:
                 best.setdefault(other.id, Alternative(other.id, other.name, reason))
-    return tuple(best.values())[:limit]
+    sure = [other for other in best.values() if other.reason != "same_name"]
+    return tuple(sure or best.values())[:limit]
 
 
 def _traits(model: Model) -> dict[Reason, object]:

@@ -103,6 +103,8 @@ class Offer(Struct, frozen=True):
     prices: dict[str, str] = field(default_factory=dict)
     """Price key → decimal USD per token, or `varies`; time windows and tiers have keys of their own."""
     expiration_date: str | None = None
+    description: str | None = None
+    """For `new`: the first sentence of the model's description, without markup."""
 
 
 class Alternative(Struct, frozen=True):

@@ -12,6 +12,7 @@ from watcher.catalog.observe import observe
 from watcher.catalog.policy import Policy
 from watcher.catalog.settle import Moment, next_due
 from watcher.catalog.state import ModelState, ModelStates
+from watcher.catalog.summary import describe_new
 
 
 def needs_count(known: Known, fetched: Fetched, policy: Policy) -> bool:
@@ -57,7 +58,7 @@ def decide_list(known: Known, fetched: Fetched, policy: Policy, now: datetime, *
         replace(known.list, digest=fetched.digest, models=snapshot.total, next_due=due, health=after),
         known.feed,
         states=changed,
-        events=events + suspected + recovered,
+        events=describe_new(events, snapshot) + suspected + recovered,
         problems=tuple(line for gap, line in gaps.lines().items() if gap not in reported),
         baseline=baseline,
     )

@@ -22,9 +22,11 @@ from urllib.parse import unquote
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
+from apprise.utils.parse import parse_bool
 
 from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes, shown_key
 from watcher.delivery.diagnosis import LONGEST_REASON, socket_reason
+from watcher.delivery.mail_content import headers, page
 from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
 from watcher.delivery.statuses import Outcome, after_reply
 from watcher.errors import ConfigError
@@ -34,8 +36,8 @@ from watcher.network import tls_context
 
 _LONGEST_HEADER = 2_000
 """Characters of a header that the URL gives; it is folded into lines."""
-_LOGIN = ("user", "pass", "password")
-"""Parameters that stand for those before the host."""
+_OWN = ("user", "pass", "password", "thread")
+"""Parameters that Apprise does not list: those that stand for what is before the host, and ours."""
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
@@ -48,14 +50,14 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
     _refused: Sequence[Refused] = ()
     """What the server refused in the last sending."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, thread: str = "yes", **options: Any) -> None:
         """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
 
         Raises:
             AddresseeError: an address is none.
         """
         for key in options.get("qsd", {}):
-            if key not in self.template_args and key not in _LOGIN and not key.startswith("+"):
+            if key not in self.template_args and key not in _OWN and not key.startswith("+"):
                 raise AddresseeError(f"{shown_key(f'{key}=')} is none that mail has")
         lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
@@ -69,14 +71,19 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
+        self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]
 
     @staticmethod
     def parse_url(url: str) -> Any:  # type: ignore[override]
-        """Return the arguments for `__init__` that Apprise finds in the URL. Raises AddresseeError."""
+        """Return the arguments for `__init__` that Apprise finds in the URL. Raises AddresseeError.
+
+        `thread=no` keeps mails about one model from being one conversation.
+        """
         try:
-            return NotifyEmail.parse_url(url)  # type: ignore[no-untyped-call]
+            parts: dict[str, Any] | None = NotifyEmail.parse_url(url)  # type: ignore[no-untyped-call]
         except UnicodeEncodeError:  # `formataddr` does not take an international domain
             raise AddresseeError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
+        return parts and parts | {"thread": parts["qsd"].get("thread", "yes")}
 
     @property
     def wants_pgp(self) -> bool:
@@ -162,15 +169,15 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = message_id(message, str(self.from_addr[1]))
-        # RFC 3834: no out-of-office answers to a machine.
-        mail["Auto-Submitted"] = "auto-generated"
+        for header, value in headers(message, str(self.from_addr[1]), threads=self.threads):
+            mail[header] = value
         mail["X-Application"] = self.app_id
         for header, value in self.headers.items():
             # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
                 mail[visible(header)] = visible(value, _LONGEST_HEADER)
         mail.set_content(message.text, cte="quoted-printable")
-        mail.add_alternative(message.body, subtype="html", cte="quoted-printable")
+        mail.add_alternative(page(message), subtype="html", cte="quoted-printable")
         return mail
 
 

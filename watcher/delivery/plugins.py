@@ -16,7 +16,7 @@ NAME = "OpenRouter Watcher"
 HOMEPAGE = "https://openrouter.ai/models"
 
 _PLUGINS = {
-    "discord": "apprise.plugins.discord:NotifyDiscord",
+    "discord": "watcher.delivery.discord:Discord",
     "form": "apprise.plugins.custom_form:NotifyForm",
     "gchat": "apprise.plugins.google_chat:NotifyGoogleChat",
     "gotify": "apprise.plugins.gotify:NotifyGotify",
@@ -24,15 +24,17 @@ _PLUGINS = {
     "mailto": "watcher.delivery.mail:Mail",
     "matrix": "apprise.plugins.matrix:NotifyMatrix",
     "mmost": "apprise.plugins.mattermost:NotifyMattermost",
-    "ntfy": "apprise.plugins.ntfy:NotifyNtfy",
+    "ntfy": "watcher.delivery.phone:Ntfy",
     "pover": "apprise.plugins.pushover:NotifyPushover",
     "rocket": "apprise.plugins.rocketchat:NotifyRocketChat",
-    "slack": "apprise.plugins.slack:NotifySlack",
-    "tgram": "apprise.plugins.telegram:NotifyTelegram",
-    "workflow": "apprise.plugins.workflows:NotifyWorkflows",
+    "slack": "watcher.delivery.slack:Slack",
+    "tgram": "watcher.delivery.phone:Telegram",
+    "workflow": "watcher.delivery.teams:Teams",
     "xml": "apprise.plugins.custom_xml:NotifyXML",
     "zulip": "apprise.plugins.zulip:NotifyZulip",
 }
+_BY_WEB_ADDRESS = ("slack", "discord", "workflow", "ntfy")
+"""Services of ours that can be given by the address that their own pages show."""
 _WITHOUT_S = frozenset({"discord", "gchat", "pover", "slack", "tgram", "zulip"})
 """Schemes that are always encrypted; the others have a second one with an `s`, such as `jsons`."""
 
@@ -98,14 +100,20 @@ def _open(url: str) -> Any:
     )
     base = scheme.removesuffix("s")
     path = _PLUGINS.get(scheme) or (None if base in _WITHOUT_S else _PLUGINS.get(base))
+    arguments: dict[str, Any] | None = None
+    if base == "http":
+        for name in _BY_WEB_ADDRESS:
+            kind = _load(_PLUGINS[name])
+            if arguments := kind.parse_native_url(url):
+                return _checked(kind(**arguments | {"asset": asset}), url, base)
     if path is None:
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
             raise _unknown(scheme)
         return _checked(plugin, url, base)
-    module, _, name = path.partition(":")
-    kind = getattr(import_module(module), name)
-    arguments: dict[str, Any] | None = kind.parse_url(url)
+    kind = _load(path)
+    # As Apprise does: a channel such as `#general` in the path is not a fragment.
+    arguments = kind.parse_url(url.replace("/#", "/%23"))
     if not arguments:
         raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
     return _checked(kind(**arguments | {"asset": asset}), url, base)
@@ -121,6 +129,11 @@ def _checked(plugin: Any, url: str, base: str) -> Any:
     if dropped:
         raise UnusableURLError("Apprise would not use a part of it", refused=True)
     return plugin
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _unknown(scheme: str) -> UnusableURLError:

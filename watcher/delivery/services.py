@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 from math import inf
 from typing import Any
 
@@ -28,10 +27,12 @@ _TEAMS_LIMIT = 12_000
 _TEAMS_MOST = 26_000
 """Teams takes 28 KB of JSON, of which the frame of a card has about one."""
 _LEAST_HTML = 4_000
-"""A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,100."""
+"""A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,800."""
 _SLACK_LIMIT = 35_000
-_SLACK_BLOCK_LIMIT = 3_000
-"""Characters of one section block, by Slack's documentation of Block Kit."""
+_DISCORD_LIMIT = 4_000
+"""An embed takes 4,096 characters, and all embeds of a message 6,000."""
+_TELEGRAM_LIMIT = 3_700
+"""Telegram takes 4,096 characters; tags and the link of the title come to our text."""
 
 
 class Service(Struct, frozen=True):
@@ -99,22 +100,19 @@ def open_service(url: str, timeout: float) -> Service:
     plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, _MAX_PAUSE)
     limit, title = int(plugin.body_maxlen), int(plugin.title_maxlen)
     match type(plugin).__name__:
-        case "NotifySlack":
-            limit = _SLACK_BLOCK_LIMIT if plugin.use_blocks else _SLACK_LIMIT
-            return Service(plugin, Format.SLACK, limit, title, raw=True)
-        case "NotifyDiscord":
+        case "Slack":
+            return Service(plugin, Format.SLACK, _SLACK_LIMIT, title, raw=True)
+        case "Discord":
             # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
             plugin._format_override = None
-            # Asked to come back later, Apprise would sleep and try again; the outbox decides that.
-            plugin._send = partial(plugin._send, rate_limit=0)
-            return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
+            return Service(plugin, Format.MARKDOWN, _DISCORD_LIMIT, 0, raw=True)
         case "NotifyMattermost":  # says that it takes text, and shows it as Markdown
             return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
-        case "NotifyTelegram":
-            return Service(plugin, Format.TELEGRAM, limit, 0, raw=True)
-        case "NotifyNtfy":
+        case "Telegram":
+            return Service(plugin, Format.TELEGRAM, _TELEGRAM_LIMIT, 0, raw=True)
+        case "Ntfy":
             return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title)
-        case "NotifyWorkflows":
+        case "Teams":
             # Apprise checks the size of a message against this.
             plugin.body_maxlen = limit = max(limit, _TEAMS_LIMIT)
             plugin.size = json_size

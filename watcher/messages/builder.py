@@ -6,20 +6,25 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC
-from itertools import accumulate, groupby, islice
+from datetime import UTC, tzinfo
+from functools import cache
+from itertools import accumulate, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog.model import KINDS, Event, Kind
+from watcher.catalog.model import CHANGE_KINDS, Event, Kind
+from watcher.messages.cards import Card, cards
 from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write, write_all
-from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, counts, headline
+from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, by_kind, counts, headline_of
 from watcher.messages.text import clean
-from watcher.messages.wording import item_of
+from watcher.messages.wording import item_of, row_of, seen_text
 
 MOST_MESSAGES = 5
 """Messages of one sending. Nobody would read more, and services limit their rate."""
+
+LIST_FROM = 5
+"""From so many cards of a kind on, each is a line of a list."""
 
 _SHORT_ID = 8
 _SHOWN_IDS = 12
@@ -40,6 +45,8 @@ class Message(Struct, frozen=True):
     """The events of the message, most important first."""
     blocks: tuple[Block, ...] = ()
     """What the built-in body says. A terse message has none."""
+    own_words: bool = False
+    """Whether the body is a template's and says something else."""
 
     @property
     def heading(self) -> str:
@@ -68,126 +75,173 @@ Composer = Callable[[Format, int], Sequence[Message]]
 """Returns what to send, given a format and the most bytes of one message."""
 
 
-def compose(events: Sequence[Event], format: Format) -> Message:
+def compose(events: Sequence[Event], format: Format, zone: tzinfo = UTC) -> Message:
     """Return one message for all the events, of any length: grouped by kind, most important first."""
-    ordered = in_order(events)
-    return message(headline(ordered), _blocks(ordered, map(item_of, ordered)), ordered, format)
+    words = _Words(cards(events), zone)
+    return message(headline_of(words.cards), words.blocks(0, len(words.cards)), words.events(), format)
 
 
-def compose_within(events: Sequence[Event], format: Format, limit: int) -> list[Message]:
+def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tzinfo = UTC) -> list[Message]:
     """Return at most `MOST_MESSAGES` messages, each of at most `limit` bytes of heading and body together.
 
     Bytes, since that is at least what any service counts: some count characters, some UTF-16, some bytes.
 
-    They are split between events, never inside one, and numbered `(1/3)` in the title. An event that is too long
+    They are split between cards, never inside one, and numbered `(1/3)` in the title. A card that is too long
     by itself is cut short at the end of a line, and says so. If more messages were needed, the first begins with a
-    summary and the most important events in full. The last one then names as many others as there is room for, and says
+    summary and the most important cards in full. The last one then names as many others as there is room for, and says
     how to list them all. Every event belongs to one of the messages.
+
+    Args:
+        zone: whose clocks tell when something was first seen.
     """
+    words = _Words(cards(events), zone)
     if is_terse(format, limit):
-        return [_terse(in_order(events), format, limit)]
-    return _Split(in_order(events), format, limit).messages()
+        return [_terse(words.cards, format, limit)]
+    return _Split(words, format, limit).messages()
 
 
 def is_terse(format: Format, limit: int) -> bool:
     """Whether messages of so few bytes have a line for each event and no more."""
-    return limit < _TERSE_LIMIT + _bytes(frame("", format))
+    return limit < _TERSE_LIMIT + _bytes(
+        frame(write_all((Item(()), Heading("", "new"), Item(()), Note("")), format), format)
+    )
+
+
+class _Words:
+    """Cards, most important first, and what they say."""
+
+    def __init__(self, found: Sequence[Card], zone: tzinfo) -> None:
+        self.cards = found
+        self.zone = zone
+        moments = {seen_text(event, zone) for card in found for event in card.events}
+        self._shared = f"All first seen {next(iter(moments))} · " if len(found) > 1 and len(moments) == 1 else ""
+        kinds = Counter(card.main.kind for card in found)
+        self.items = [
+            row_of(card, self._card_zone)
+            if kinds[card.main.kind] >= LIST_FROM and card.main.kind in CHANGE_KINDS
+            else item_of(card, self._card_zone)
+            for card in found
+        ]
+
+    @property
+    def _card_zone(self) -> tzinfo | None:
+        """The zone of the cards' own times; None if they share one."""
+        return None if self._shared else self.zone
+
+    def events(self, start: int = 0, end: int | None = None) -> tuple[Event, ...]:
+        """Return the events of some of the cards."""
+        return tuple(event for card in self.cards[start:end] for event in card.events)
+
+    def shortened(self, card: Card) -> Iterator[Item]:
+        """Yield what a card says in fewer and fewer lines."""
+        yield from (item_of(card, self._card_zone, lines) for lines in (8, 4, 2, 1, 0))
+        yield Item((Span(brief(card.main), "strong"),))
+
+    def blocks(self, start: int, end: int, only: Item | None = None) -> Iterator[Block]:
+        """Yield some of the items, a heading over each kind, and the notes; `only` replaces the items."""
+        rest = iter([only] if only else self.items[start:end])
+        for kind, same in by_kind(self.cards[start:end]):
+            yield Heading(kind_heading(kind, len(same)), kind)
+            yield from islice(rest, len(same))
+        yield Note(self._shared + reference(self.events(start, end)))
 
 
 class _Split:
-    """Splits events, most important first, into messages of at most `limit` bytes."""
+    """Splits cards into messages of at most `limit` bytes."""
 
-    def __init__(self, events: tuple[Event, ...], format: Format, limit: int) -> None:
-        self._events = events
+    def __init__(self, words: _Words, format: Format, limit: int) -> None:
+        self._words = words
+        self._cards = words.cards
         self._format = format
         self._limit = limit
-        self._items = [item_of(event) for event in events]
-        self._sizes = [_bytes(write(item, format)) for item in self._items]
+        self._sizes = [_bytes(write(item, format)) for item in words.items]
+        self._title = cache(lambda length: headline_of(words.cards, length))
 
     def messages(self) -> list[Message]:
-        whole = self._part(0, len(self._events), (), 0)
-        if len(whole.events) == len(self._events):
+        whole, end = self._part(0, len(self._cards), (), 0)
+        if end == len(self._cards):
             return [whole]
-        parts = self._parts(MOST_MESSAGES)
-        if sum(len(part.events) for part in parts) < len(self._events):
-            parts = self._parts(MOST_MESSAGES - 1, self._summary())
-            parts.append(self._names(sum(len(part.events) for part in parts)))
+        parts, end = self._parts(MOST_MESSAGES)
+        if end < len(self._cards):
+            parts, end = self._parts(MOST_MESSAGES - 1, self._summary())
+            parts.append(self._names(end))
         return with_numbers(parts)
 
-    def _parts(self, most: int, summary: Sequence[Block] = ()) -> list[Message]:
-        """Return at most `most` messages of the events in their order; they may leave some out.
+    def _parts(self, most: int, summary: Sequence[Block] = ()) -> tuple[list[Message], int]:
+        """Return at most `most` messages of the cards in their order, and how many cards they tell.
 
-        With a `summary`, which the first begins with, at least one event is left out.
+        With a `summary`, which the first begins with, at least one card is left out.
         """
         parts: list[Message] = []
         start = 0
-        while len(parts) < most and start < len(self._events):
-            end = len(self._events) - (most - len(parts) if summary else 0)
-            parts.append(self._part(start, end, () if parts else summary, NUMBER_LENGTH))
-            start += len(parts[-1].events)
-        return parts
+        while len(parts) < most and start < len(self._cards):
+            end = len(self._cards) - (most - len(parts) if summary else 0)
+            part, start = self._part(start, end, () if parts else summary, NUMBER_LENGTH)
+            parts.append(part)
+        return parts, start
 
-    def _part(self, start: int, end: int, before: Sequence[Block], number: int) -> Message:
-        """Return the message of as many of the events as fit; a single one that does not fit is cut short.
+    def _part(self, start: int, end: int, before: Sequence[Block], number: int) -> tuple[Message, int]:
+        """Return the message of as many of the cards as fit, and where it ends; a single one is cut short to fit.
 
         `number` characters of the title and bytes of the message are kept free.
         """
-        limit, title = self._limit - number, TITLE_LENGTH - number
+        limit, title = self._limit - number, self._title(TITLE_LENGTH - number)
         most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
         for last in range(start + max(most, 1), start, -1):
-            part = self._message(start, last, title, before)
+            part = self._message(title, start, last, before)
             if part.size <= limit:
-                return part
-        event = self._events[start]
-        for item in (*(item_of(event, lines) for lines in (8, 4, 2, 1, 0)), Item((Span(brief(event), "strong"),))):
-            part = self._message(start, start + 1, title, before, item)
+                return part, last
+        for item in self._words.shortened(self._cards[start]):
+            part = self._message(title, start, start + 1, before, item)
             if part.size <= limit:
                 break
-        return part
+        return part, start + 1
 
-    def _message(
-        self, start: int, end: int, title: int, before: Sequence[Block] = (), only: Item | None = None
-    ) -> Message:
-        """Return the message of these events; `only` is what to say instead of the first in full."""
-        events, items = self._events[start:end], [only] if only else self._items[start:end]
-        return message(headline(self._events, title), (*before, *_blocks(events, items)), events, self._format)
+    def _message(self, title: str, start: int, end: int, before: Sequence[Block], only: Item | None = None) -> Message:
+        blocks = (*before, *self._words.blocks(start, end, only))
+        return message(title, blocks, self._words.events(start, end), self._format)
 
     def _summary(self) -> tuple[Block, ...]:
         return (
             Item(
-                (Span(f"{len(self._events):,} changes", "strong"), Span(f": {', '.join(counts(self._events))}")),
+                (Span(f"{len(self._cards):,} changes", "strong"), Span(f": {', '.join(counts(self._cards))}")),
                 ((Span(f"The most important are shown in full, the others are named in part {MOST_MESSAGES}."),),),
             ),
         )
 
     def _names(self, start: int) -> Message:
-        """Return the message that names the events from `start` on, as many as there is room for."""
-        rest = self._events[start:]
-        title = headline(rest, TITLE_LENGTH - NUMBER_LENGTH)
-        count = Counter(event.kind for event in rest)
-        first = min(event.at for event in self._events).astimezone(UTC)
+        """Return the message that names the cards from `start` on, as many as there is room for."""
+        rest, events = self._cards[start:], self._words.events(start)
+        title = headline_of(rest, TITLE_LENGTH - NUMBER_LENGTH)
+        count = Counter(card.main.kind for card in rest)
+        first = min(event.at for event in self._words.events()).astimezone(UTC)
         command = Span(f"watcher changes --since {first:%Y-%m-%dT%H:%MZ}", "code")
 
         def naming(named: int) -> Message:
             blocks: list[Block] = [
-                Item((Span(f"{HEADINGS[kind]} ({count[kind]:,})", "strong"),), ((Span(", ".join(map(brief, same))),),))
+                Item(
+                    (Span(f"{HEADINGS[kind]} ({count[kind]:,})", "strong"),),
+                    ((Span(", ".join(brief(card.main) for card in same)),),),
+                )
                 for kind, same in by_kind(rest[:named])
             ]
             more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
-            return message(title, [*blocks, Item((Span(more), command)), Note(reference(rest))], rest, self._format)
+            blocks += (Item((Span(more), command)), Note(reference(events)))
+            return message(title, blocks, events, self._format)
 
         limit = self._limit - NUMBER_LENGTH
         return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))
 
 
-def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
-    """Return one message with the news, a line for each event, and how many events it has no room for."""
+def _terse(found: Sequence[Card], format: Format, limit: int) -> Message:
+    """Return one message with the news, a line for each card, and how many cards it has no room for."""
     for length in (TITLE_LENGTH, 60, 30, 15, 7):
-        title = headline(events, length)
+        title = headline_of(found, length)
         room = limit - _bytes(title_line(title, format)) - 2
         if room >= 0:
             break
-    lines = [title_line(headline((event,)), format) for event in events] if len(events) > 1 else []
+    lines = [title_line(headline_of((card,)), format) for card in found] if len(found) > 1 else []
+    events = tuple(event for card in found for event in card.events)
 
     def body(shown: int) -> str:
         more = [f"+{len(lines) - shown:,} more"] if shown < len(lines) else []
@@ -213,28 +267,13 @@ def with_numbers(messages: Sequence[Message]) -> list[Message]:
 
 
 def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
-    """Return the events as a message has them: grouped by kind, most important first."""
-    return tuple(sorted(events, key=lambda event: (KINDS.index(event.kind), event.model or "", event.at, event.id)))
-
-
-def by_kind(events: Iterable[Event]) -> Iterator[tuple[Kind, list[Event]]]:
-    """Yield each kind with its events, which are in order."""
-    for kind, group in groupby(events, key=lambda event: event.kind):
-        yield kind, list(group)
+    """Return the events as a message has them: card by card, most important first."""
+    return tuple(event for card in cards(events) for event in card.events)
 
 
 def kind_heading(kind: Kind, count: int) -> str:
     """Return the heading over so many events of the kind: `New`, `New (12)`."""
     return f"{HEADINGS[kind]} ({count:,})" if count > 1 else HEADINGS[kind]
-
-
-def _blocks(events: Sequence[Event], items: Iterable[Item]) -> Iterator[Block]:
-    """Yield the items of the events, a heading over each kind, and the reference."""
-    rest = iter(items)
-    for kind, same in by_kind(events):
-        yield Heading(kind_heading(kind, len(same)))
-        yield from islice(rest, len(same))
-    yield Note(reference(events))
 
 
 def reference(events: Sequence[Event]) -> str:

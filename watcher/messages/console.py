@@ -1,14 +1,16 @@
 """Events on a terminal: colour and a table of prices; on a pipe the plain text of a message."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import IO, TYPE_CHECKING
 
 from watcher.catalog.model import Event
 from watcher.catalog.price import FREE
 from watcher.messages import prices
-from watcher.messages.builder import by_kind, compose, in_order, kind_heading, reference
+from watcher.messages.builder import compose, kind_heading, reference
+from watcher.messages.cards import cards
 from watcher.messages.document import Format, Line
-from watcher.messages.headline import headline
+from watcher.messages.headline import by_kind, headline_of
 from watcher.messages.text import clean
 from watcher.messages.wording import item_of
 
@@ -16,7 +18,15 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_STYLES = {"plain": "", "strong": "bold", "code": "cyan", "muted": "bright_black", "good": "green", "bad": "red"}
+_STYLES = {
+    "plain": "",
+    "strong": "bold",
+    "code": "cyan",
+    "price": "",
+    "muted": "bright_black",
+    "good": "green",
+    "bad": "red",
+}
 
 
 def print_events(events: Sequence[Event], output: IO[str]) -> None:
@@ -33,20 +43,20 @@ def print_events(events: Sequence[Event], output: IO[str]) -> None:
     from rich.text import Text
 
     console = Console(file=output)
-    console.print(Panel(Text(headline(events), style="bold"), border_style="cyan", expand=False))
-    ordered = in_order(events)
-    for kind, same in by_kind(ordered):
+    found = cards(events)
+    console.print(Panel(Text(headline_of(found), style="bold"), border_style="cyan", expand=False))
+    for kind, same in by_kind(found):
         console.print()
         console.print(Text(kind_heading(kind, len(same)), style="bold underline"))
-        for event in same:
-            item = item_of(event, with_prices=False)
+        for card in same:
+            item = item_of(card, UTC, with_prices=False)
             console.print()
             console.print(_rich(item.head))
-            below: list[Table | Text] = [_price_table(event)] if event.prices else []
+            below: list[Table | Text] = [_price_table(event) for event in card.news if event.prices]
             for part in (*below, *map(_rich, item.lines)):
                 console.print(Padding(part, (0, 0, 0, 2)))
     console.print()
-    console.print(Text(reference(ordered), style="bright_black"))
+    console.print(Text(reference([event for card in found for event in card.events]), style="bright_black"))
 
 
 def _rich(spans: Line) -> "Text":

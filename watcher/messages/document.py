@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from watcher.catalog.model import Kind
 from watcher.messages.text import own_link
 
 
@@ -30,7 +31,8 @@ class Format(Enum):
     """A mail."""
 
 
-Style = Literal["plain", "strong", "code", "muted", "good", "bad"]
+Style = Literal["plain", "strong", "code", "price", "muted", "good", "bad"]
+"""`code` is for ids; a mail breaks neither them nor a `price` where it can help it."""
 
 
 class Span(Struct, frozen=True):
@@ -45,9 +47,10 @@ Line = tuple[Span, ...]
 
 
 class Heading(Struct, frozen=True):
-    """The title of a group."""
+    """The title of a group, and the kind of its events."""
 
     text: str
+    kind: Kind
 
 
 class Item(Struct, frozen=True):
@@ -55,6 +58,8 @@ class Item(Struct, frozen=True):
 
     head: Line
     lines: tuple[Line, ...] = ()
+    row: bool = False
+    """Whether it is a line of a list."""
 
 
 class Note(Struct, frozen=True):
@@ -77,17 +82,25 @@ def write(block: Block, format: Format) -> str:
     if format is Format.TEXT:
         # Plain text spells out the link of the head; the links of the lines only repeat their ids.
         others += [link for span in block.head if (link := own_link(span.url))]
+    if block.row:
+        return (writer.row or writer.head).format(first)
     return "".join([writer.head.format(first), *map(writer.line.format, others), writer.end])
 
 
 def write_all(blocks: Iterable[Block], format: Format) -> str:
-    """Return the blocks below each other."""
-    return ("\n" if format is Format.HTML else "\n\n").join(write(block, format) for block in blocks)
+    """Return the blocks below each other, the rows of a list without a space between them."""
+    text, was_row = "", False
+    for block in blocks:
+        is_row = isinstance(block, Item) and block.row
+        between = "\n" if format is Format.HTML or (is_row and was_row) else "\n\n"
+        text += (between if text else "") + write(block, format)
+        was_row = is_row
+    return text
 
 
 def frame(text: str, format: Format) -> str:
     """Return a whole document around what is already written in the format."""
-    return f"{_HTML_START}{text}{_HTML_END}" if format is Format.HTML else f"{text}\n"
+    return f"{HTML_START}{text}{_HTML_END}" if format is Format.HTML else f"{text}\n"
 
 
 def title_line(title: str, format: Format) -> str:
@@ -144,38 +157,52 @@ def _telegram_span(span: Span) -> str:
 
 
 # Inline styles are for light mode, which every mail program shows. The classes are for programs that know dark mode.
+# Outlook for Windows knows padding and widths in tables only, and hands no font down into them.
 _DARK = (
     ":root{color-scheme:light dark}"
     "@media (prefers-color-scheme:dark){"
     "body,.w-page{background:#16181c!important;color:#e8e8ea!important}"
-    ".w-card{background:#20242a!important;border-color:#343a42!important}"
+    ".w-card{background:#20242a!important;border-color:#343a42!important;color:#e8e8ea!important}"
     ".w-muted,.w-head{color:#a3acb8!important}.w-link{color:#8ab4ff!important}.w-code{color:#c9d1db!important}"
     ".w-good{color:#5fd38a!important}.w-bad{color:#ff8f8f!important}}"
 )
-_FONT = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
-_CODE_FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
-_HTML_START = (
+_FONT = "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+_TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
+HTML_START = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width,initial-scale=1">'
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
     f"<style>{_DARK}</style></head>\n"
     '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
-    '<div class="w-page" style="max-width:640px;margin:0 auto;padding:4px 16px 24px;'
-    f'font:15px/1.5 {_FONT}">\n'
+    f'{_TABLE} class="w-page" bgcolor="#f5f6f8" style="background:#f5f6f8;color:#1b1f24"><tr>'
+    '<td align="center" style="padding:4px 12px 24px">'
+    '<!--[if mso]><table role="presentation" width="640"><tr><td><![endif]-->'
+    f'{_TABLE} style="max-width:640px"><tr><td align="left" style="font:15px/1.5 {_FONT}">\n'
 )
-_HTML_END = "\n</div></body></html>\n"
-_LONGEST_UNBROKEN = 16
-"""Characters of a text that mail programs may not break: `↓ −16.67 %`."""
+_HTML_END = "\n</td></tr></table><!--[if mso]></td></tr></table><![endif]--></td></tr></table></body></html>\n"
+_HTML_CARD = (
+    f'{_TABLE} style="border-collapse:separate"><tr><td class="w-card" bgcolor="#ffffff" style="padding:{{}};'
+    f"{{}};background:#ffffff;color:#1b1f24;font:15px/1.5 {_FONT};"
+    'overflow-wrap:anywhere">'
+)
+_LONGEST_UNBROKEN = 42
+"""Characters that a mail program may not break: so many of an id fit on a phone."""
+_ID_PARTS = re.compile(r"(?<=/)")
 _HTML_STYLES = {
-    "code": ("w-code", f"font-family:{_CODE_FONT};font-size:13px;color:#4a5360"),
-    "muted": ("w-muted", "color:#616b78"),
-    "good": ("w-good", "color:#0f7a3d;font-weight:600"),
-    "bad": ("w-bad", "color:#b3261e;font-weight:600"),
+    "code": (' class="w-code"', "font-family:Menlo,Consolas,monospace;font-size:12px;color:#4a5360"),
+    "muted": (' class="w-muted"', "color:#616b78"),
+    "good": (' class="w-good"', "color:#0f7a3d;font-weight:600"),
+    "bad": (' class="w-bad"', "color:#b3261e;font-weight:600"),
 }
 
 
 def _html_span(span: Span) -> str:
+    whole = span.style in ("code", "price", "good", "bad") and len(span.text) <= _LONGEST_UNBROKEN
     text = html.escape(span.text)
+    if span.style == "code" and not whole:
+        kept = '<span style="white-space:nowrap">{}</span>'
+        parts = [(kept if len(part) <= _LONGEST_UNBROKEN else "{}", part) for part in _ID_PARTS.split(span.text)]
+        text = "<wbr>".join(form.format(html.escape(part)) for form, part in parts)
     if span.url and own_link(span.url):
         href = html.escape(span.url)
         text = f'<a class="w-link" href="{href}" style="color:#1a56c4;text-decoration:none">{text}</a>'
@@ -183,10 +210,9 @@ def _html_span(span: Span) -> str:
         return text
     if span.style == "strong":
         return f"<b>{text}</b>"
-    name, style = _HTML_STYLES[span.style]
-    if span.style in ("good", "bad") and len(text) <= _LONGEST_UNBROKEN:
-        style += ";white-space:nowrap"
-    return f'<span class="{name}" style="{style}">{text}</span>'
+    name, style = _HTML_STYLES.get(span.style, ("", ""))
+    style += ";white-space:nowrap" if whole else ""
+    return f'<span{name} style="{style.strip(";")}">{text}</span>' if style else text
 
 
 class _Writer(Struct, frozen=True):
@@ -200,6 +226,8 @@ class _Writer(Struct, frozen=True):
     head: str
     line: str
     end: str = ""
+    row: str = ""
+    """A row, where it looks different from a head."""
 
 
 _WRITERS = {
@@ -214,9 +242,10 @@ _WRITERS = {
         heading='<h2 class="w-head" style="margin:22px 0 8px;font-size:13px;font-weight:600;letter-spacing:.04em;'
         'text-transform:uppercase;color:#616b78">{}</h2>',
         note='<p class="w-muted" style="margin:20px 0 0;font-size:12px;color:#616b78;word-break:break-word">{}</p>',
-        head='<div class="w-card" style="margin:0 0 10px;padding:12px 14px;border:1px solid #dfe3e8;border-radius:8px;'
-        'background:#ffffff;overflow-wrap:anywhere"><div style="font-size:16px">{}</div>',
-        line='<div style="margin-top:4px">{}</div>',
-        end="</div>",
+        head=_HTML_CARD.format("12px 14px", "border:1px solid #dfe3e8;border-radius:8px")
+        + '<div style="font-size:16px">{}</div>',
+        line='<p style="margin:4px 0 0">{}</p>',
+        end='</td></tr></table><div style="height:10px;line-height:10px;font-size:10px">&nbsp;</div>',
+        row=_HTML_CARD.format("8px 14px", "border-bottom:1px solid #dfe3e8") + "{}</td></tr></table>",
     ),
 }

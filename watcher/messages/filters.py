@@ -94,7 +94,7 @@ def _money(value: Any, per: int = 1) -> str:
 
 
 def _percent(value: Any, digits: int = 2) -> str:
-    """`{{ price.change|percent(0) }}`: a change such as `-16.67%` as `−17 %`; None is nothing."""
+    """`{{ price.change|percent(0) }}`: a change such as `-16.67%` as `−17%`; None is nothing."""
     if value is None:
         return ""
     try:

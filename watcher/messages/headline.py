@@ -1,10 +1,14 @@
 """The title of a message: the news in one line."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import groupby
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
+from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.messages import prices
+from watcher.messages.cards import Card, cards
 from watcher.messages.sample import is_sample
 from watcher.messages.text import clean
 from watcher.messages.wording import deadline, field_label, target
@@ -30,47 +34,69 @@ HEADINGS: dict[Kind, str] = {
 
 _SENTENCES: dict[Kind, str] = {
     "new": "New: {}",
-    "expired": "{} expired",
+    "expired": "{} is gone",
     "returned": "{} is back",
     "undelivered": "Alerts for {} were lost",
     "catalog_suspect": "OpenRouter's catalogue looks wrong and was not believed",
     "source_failing": "OpenRouter's catalogue cannot be read",
     "source_recovered": "OpenRouter's catalogue can be read again",
 }
+_WORDS: dict[Kind, str] = {"expired": "gone", "returned": "back"}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
+_REMARK = re.compile(r"\s*\([^()]*\)$")
 _FIELDS_IN_TITLE = 3
-_SHOWN_SINGLY = 2
-"""Price changes that a title names one by one; more are counted."""
+_SAYS_NOTHING = 3
+"""Letters of a name."""
+_FEW = 3
+"""Cards that a title names; of more, kinds with at most `_PAIR`."""
+_PAIR = 2
 
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
-    """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
-    test = TEST if all(map(is_sample, events)) else ""
-    if len(events) == 1:
-        return shorten(test + _sentence(events[0]), limit)
-    full = test + ", ".join(counts(events, _SHOWN_SINGLY))
-    return full if len(full) <= limit else shorten(test + ", ".join(counts(events)), limit)
+    """Return the news in one line of at most `limit` characters: `R1 0528 gone, GPT-4o −17%, 12 new`."""
+    return headline_of(cards(events), limit)
 
 
-def counts(events: Sequence[Event], singly: int = 0) -> Iterator[str]:
-    """Yield the number of events of each kind in words: `2 expired`, `14 new`; no more than `singly` prices by name."""
-    for kind in KINDS:
-        group = [event for event in events if event.kind == kind]
-        if not group:
-            continue
-        if kind == "repriced" and len(group) <= singly:
-            yield from map(brief, group)
-        elif kind == "retargeted":
-            yield f"{len(group)} retargeted"
+def headline_of(found: Sequence[Card], limit: int = TITLE_LENGTH) -> str:
+    """Return the headline of cards, most important first."""
+    test = TEST if all(is_sample(card.main) for card in found) else ""
+    if len(found) == 1:
+        return shorten(test + _sentence(found[0].main), limit)
+    named = len(found) if len(found) <= _FEW else _PAIR
+    for kinds in range(len(KINDS), 0, -1):
+        full = test + ", ".join(counts(found, named, kinds))
+        if len(full) <= limit:
+            return full
+    return shorten(full, limit)
+
+
+def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[str]:
+    """Yield the news of each kind in words: how many, `14 new`, but of the first `kinds` up to `named` by name."""
+    for at, (kind, group) in enumerate(by_kind(found)):
+        word = _WORDS.get(kind, kind)
+        if kind not in CHANGE_KINDS:
+            yield HEADINGS[kind].lower()
+        elif at >= kinds or len(group) > named:
+            listed = f": {', '.join(brief(card.main) for card in group)}" if kinds and len(group) == len(found) else ""
+            yield f"{len(group):,} {word}{listed}"
+        elif kind in ("repriced", "expiring", "retargeted"):
+            yield from (brief(card.main) for card in group)
         else:
-            yield f"{f'{len(group)} ' if kind in CHANGE_KINDS else ''}{HEADINGS[kind].lower()}"
+            names = [brief(card.main) for card in group]
+            yield f"{' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))} {word}"
+
+
+def by_kind(found: Iterable[Card]) -> Iterator[tuple[Kind, list[Card]]]:
+    """Yield each kind with its cards, which are in order."""
+    for kind, group in groupby(found, key=lambda card: card.main.kind):
+        yield kind, list(group)
 
 
 def brief(event: Event) -> str:
-    """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
+    """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17%`."""
     if event.model is None:
         return clean(event.name, 60)
-    news = {"repriced": _price_news, "expiring": deadline}.get(event.kind)
+    news = {"repriced": _price_news, "expiring": deadline, "retargeted": _new_target}.get(event.kind)
     return f"{short_name(event)} {news(event)}" if news else short_name(event)
 
 
@@ -107,10 +133,23 @@ def _sentence(event: Event) -> str:
             return _SENTENCES[kind].format(name)
 
 
+def _new_target(event: Event) -> str:
+    change = target(event)
+    return f"→ {clean(change.new, 60).rpartition('/')[2]}" if change else "points elsewhere"
+
+
 def short_name(event: Event) -> str:
-    """Return the name without its vendor: `GPT-4o` of `OpenAI: GPT-4o`."""
+    """Return the name without its vendor, `GPT-4o` of `OpenAI: GPT-4o`; with it where the rest says nothing alone.
+
+    One word without a digit says nothing, and neither do three letters: `Venice Uncensored (free)`, `DeepSeek R1`.
+    """
     name = clean(event.name, 60)
-    return name.partition(": ")[2].strip() or name
+    vendor, _, rest = name.partition(": ")
+    if not rest.strip():
+        return name
+    bare = _REMARK.sub("", rest).strip()
+    alone = " " in bare or (len(bare) > _SAYS_NOTHING and any(map(str.isdigit, bare))) or vendor in bare
+    return rest.strip() if alone else f"{vendor} {rest.strip()}"
 
 
 def _price_news(event: Event) -> str:
@@ -120,8 +159,9 @@ def _price_news(event: Event) -> str:
         return "is no longer free"
     if "became_variable" in event.marks:
         return "now has a variable price"
-    for key in prices.in_order(event.prices):
-        change = event.prices[key].change
-        if change:
-            return prices.percentage(change, 0)
+    changes = {key: change.change for key, change in event.prices.items() if change.change}
+    main = [changes[key] for key in TOKEN_PRICES if key in changes]
+    first = [changes[key] for key in prices.in_order(changes)][:1]
+    for change in sorted(main, key=lambda change: -abs(Decimal(change.rstrip("%"))))[:1] or first:
+        return prices.percentage(change, 0)
     return "has a new price"

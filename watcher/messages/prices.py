@@ -11,6 +11,8 @@ PER_MILLION = "per 1M tokens"
 
 _PER_UNIT = {"request": "per request", "image": "per image", "web_search": "per search"}
 """Keys with a price for one request, image or search. The prices of all others are for one token."""
+_UNITS = {"request": " a request", "image": " an image", "web_search": " a search"}
+"""The same, as they stand after a price."""
 
 _LABELS = {
     "input_cache_read": "cache read",
@@ -28,11 +30,11 @@ _READABLE = Context(prec=6)
 """More digits come from a division, not from a price list."""
 
 
-def price_text(key: str, price: str | None) -> str:
+def price_text(key: str, price: str | None, after: str = "") -> str:
     """Return one price in USD for the unit of its key: `$2.50`, `free`, `varies`, `unknown`.
 
     A price with more than six significant digits is rounded and says so: `≈$0.0833333`. A day schedule is
-    given window by window.
+    given window by window. `after` stands after each amount.
     """
     if price is None or price == UNKNOWN:
         return "unknown"
@@ -41,14 +43,21 @@ def price_text(key: str, price: str | None) -> str:
     if "=" in price:
         parts = dict.fromkeys(((None, usual(price)), *windows(price)))
         shown = [(window, part) for window, part in parts if window or all(part != other for w, other in parts if w)]
-        return ", ".join(f"{price_text(key, part)}{f' {window} UTC' if window else ''}" for window, part in shown)
+        return ", ".join(
+            f"{price_text(key, part, after)}{f' {window} UTC' if window else ''}" for window, part in shown
+        )
     try:
         number = Decimal(price)
     except InvalidOperation:
         return "unknown"
     if number == 0:
         return "free"
-    return money(number * scale(key))
+    return money(number * scale(key)) + after
+
+
+def with_unit(key: str, price: str | None) -> str:
+    """Return one price with its unit: `$2.50/M`, `$0.03 an image`, `free`."""
+    return price_text(key, price, _UNITS.get(key.partition("@")[0], "/M"))
 
 
 def money(amount: Decimal) -> str:
@@ -103,17 +112,17 @@ def keys_to_show(changes: Mapping[str, PriceChange]) -> list[str]:
 
 
 def count(number: int) -> str:
-    """Return a number of tokens: `1M`, `128K`, or `131,072` where a rounded number would not be exact."""
-    if number and number % 1_000_000 == 0:
-        return f"{number // 1_000_000}M"
+    """Return a number of tokens: `1M`, `1.5M`, `128K`, or `131,072` where a rounded number would not be exact."""
+    if number >= 1_000_000 and number % 100_000 == 0:
+        return f"{number / 1_000_000:,.10g}M"
     if number and number % 1_000 == 0 and number < 1_000_000:
         return f"{number // 1_000}K"
     return f"{number:,}"
 
 
 def percentage(change: str, digits: int = 2) -> str:
-    """Return a change such as `-16.67%` as `−16.67 %`, without trailing zeros; it is never rounded to nothing."""
+    """Return a change such as `-16.67%` as `−16.67%`, without trailing zeros; it is never rounded to nothing."""
     number = Decimal(change.rstrip("%"))
     rounded = round(number, digits)
     shown = rounded or number
-    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))} %"
+    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))}%"

@@ -47,15 +47,16 @@ def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECO
 
     It never raises for what a template does: the built-in messages are sent instead, and their end says so.
     """
+    composed = partial(compose_within, events, zone=channel.timing.zone)
     if channel.template == Template():
-        return partial(compose_within, events)
+        return composed
 
     def messages(format: Format, limit: int) -> Sequence[Message]:
         try:
             return _Rendering(channel, format, limit, time.monotonic() + seconds).messages(events)
         except TemplateFailedError as error:
             _log_once(channel.name, str(error))
-            return _with_note(events, format, limit, f"The template of this channel failed: {error}.")
+            return _with_note(composed, format, limit, f"The template of this channel failed: {error}.")
 
     return messages
 
@@ -118,6 +119,7 @@ class _Rendering:
 
     def __init__(self, channel: Channel, format: Format, limit: int, deadline: float) -> None:
         self._channel = channel.name
+        self._zone = channel.timing.zone
         self._templates = dict(_templates(channel.template))
         self._format = format
         self._limit = limit
@@ -126,7 +128,7 @@ class _Rendering:
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
         if self._templates.keys() == {"title_template"}:
-            parts = self._with_titles(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM))
+            parts = self._with_titles(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM, self._zone))
             if any(part.size > self._limit for part in parts):
                 raise TemplateFailedError(f"its title is longer than the {self._limit:,} that the service takes")
             return parts
@@ -145,7 +147,7 @@ class _Rendering:
         several = len(parts) > 1
         titled = []
         for part in parts:
-            built_in = compose(part.events, Format.TEXT)
+            built_in = compose(part.events, Format.TEXT, self._zone)
             title = self._render("title_template", built_in) if "title_template" in self._templates else ""
             limit = TITLE_LENGTH - (NUMBER_LENGTH if several else 0)
             titled.append(replace(part, title=shorten(title or built_in.title, limit)))
@@ -153,9 +155,9 @@ class _Rendering:
 
     def _with_body(self, events: Sequence[Event]) -> Message:
         """Return one message of any length with the channel's body."""
-        message = compose(events, self._format)
+        message = compose(events, self._format, self._zone)
         for key in self._templates.keys() - {"title_template"}:
-            message = replace(message, body=self._render(key, message))
+            message = replace(message, body=self._render(key, message), own_words=True)
         return message
 
     def _render(self, key: Key, built_in: Message) -> str:
@@ -194,11 +196,11 @@ def _render(source: str, built_in: Message, channel: str, deadline: float) -> st
     return render(source, variables, built_in.format, deadline)
 
 
-def _with_note(events: Sequence[Event], format: Format, limit: int, sentence: str) -> list[Message]:
+def _with_note(composed: Composer, format: Format, limit: int, sentence: str) -> list[Message]:
     """Return the built-in messages, the last of which ends with the sentence; a pager has no room for it."""
     note = Note(clean(sentence, 300))
     room = len(write(note, format).encode(errors="replace")) + 2
     if builder.is_terse(format, limit - room):
-        return compose_within(events, format, limit)
-    *first, last = compose_within(events, format, limit - room)
+        return list(composed(format, limit))
+    *first, last = composed(format, limit - room)
     return [*first, builder.message(last.title, (*last.blocks, note), last.events, format)]

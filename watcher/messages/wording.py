@@ -1,7 +1,7 @@
-"""One event in words: its head and its lines, as spans that `document` writes in a format."""
+"""A card in words: its head and its lines, as spans that `document` writes in a format."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from watcher.catalog.model import Event, FieldChange, Mark, Offer, PriceChange
 from watcher.catalog.price import FREE
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.messages import prices
+from watcher.messages.cards import Card
 from watcher.messages.document import Item, Line, Span, Style
 from watcher.messages.text import clean, own_link, page
 
@@ -17,17 +18,37 @@ _MINOR_PRICES = 6
 """Prices of a new model that are shown beside prompt and completion; its page has the rest."""
 _SET_ITEMS = 12
 """Items of a set that are shown as added or removed."""
+_ROW_LINES = 3
+"""Parts of what an event says in a list."""
 
 
-def item_of(event: Event, max_lines: int | None = None, *, with_prices: bool = True) -> Item:
-    """Return an event in words, most important line first, and of more than `max_lines` lines the first.
+def item_of(card: Card, zone: tzinfo | None, max_lines: int | None = None, *, with_prices: bool = True) -> Item:
+    """Return a card in words, most important line first, and of more than `max_lines` lines the first.
 
-    Without `with_prices` it leaves out price changes, for a caller that shows those in another way.
+    Without `with_prices` it leaves out price changes, for a caller that shows those in another way. `zone` is for the
+    times at which the news was first seen; None leaves them out.
     """
-    lines = tuple(_lines(event, with_prices))
+    lines = list(_lines(card.main, with_prices))
+    for event in card.news[1:]:
+        lines += [line for line in _lines(event, with_prices, added=True) if line not in lines]
+    lines += _same_moves(card)
+    if zone is not None:
+        moments = dict.fromkeys(seen_text(event, zone) for event in sorted(card.news, key=lambda event: event.since))
+        lines.append((Span(f"First seen {', then '.join(moments)}", "muted"),))
     if max_lines is not None and len(lines) > max_lines:
-        lines = (*lines[:max_lines], (Span("… more on the model's page", "muted"),))
-    return Item(_head(event), lines)
+        lines = [*lines[:max_lines], (Span("… more on the model's page", "muted"),)]
+    return Item(_head(card.main), tuple(lines))
+
+
+def row_of(card: Card, zone: tzinfo | None) -> Item:
+    """Return a card as one line of a list: what it is about, and what goes on."""
+    news = [card.main, *(event for event in card.news[1:] if event.kind != "changed")]
+    parts = [line for event in news for line in _lines(event, True, row=True)]
+    others = [_id_span(other.main.model or "") for other in card.others]
+    if others:
+        parts[_ROW_LINES:] = [(Span("also ", "muted"), *_joined(others, ", "))]
+    parts[_ROW_LINES + 1 :] = [(Span(seen_text(card.main, zone), "muted"),)] if zone is not None else []
+    return Item((*_head(card.main), *(span for part in parts for span in (Span(" · ", "muted"), *part))), row=True)
 
 
 def _head(event: Event) -> Line:
@@ -40,17 +61,21 @@ def _head(event: Event) -> Line:
     return (linked, Span("  "), Span(clean(event.model), "code"))
 
 
-def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
+def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = False) -> Iterator[Line]:
+    """Yield what an event says; `added` to another one about its model, or in a `row`, only what is its own."""
     for mark in event.marks:
         yield (Span(*_MARKS[mark]),)
     if event.kind == "expiring":
         yield (Span(f"{_sentence_case(deadline(event))}{_on(event)}"),)
-    if event.kind == "expired":
+    if event.kind == "expired" and not row:
         yield (Span("No longer in the catalogue"),)
+    if event.kind in ("new", "returned") and added:
+        yield (Span("New in the catalogue" if event.kind == "new" else "Back in the catalogue"),)
+    if event.kind == "new" and event.offer is not None and event.offer.description and not row:
+        yield (Span(clean(event.offer.description)),)
     goal = target(event)
     if goal is not None:
-        old, new = (Span(value_text("", value), "code") for value in (goal.old, goal.new))
-        yield (Span("was "), old, Span(", now "), new)
+        yield (Span("was "), _id_span(goal.old), Span(", now "), _id_span(goal.new))
     for key in prices.keys_to_show(event.prices) if with_prices else ():
         yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
@@ -58,14 +83,43 @@ def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
         if not shown_above and change.old != change.new:
             yield _field_line(path, change)
-    if event.offer is not None and event.kind in ("new", "expired", "expiring", "returned", "repriced"):
-        yield from _offer_lines(event, event.offer)
-    for other in event.alternatives:
-        linked = Span(clean(other.id), "code", page(other.id))
-        yield (Span("still works: ", "muted"), linked, Span(f" ({_REASONS[other.reason]})"))
-    if event.detail:
+    if event.offer is not None and _shows_offer(event) and not added:
+        yield from _offer_lines(event, event.offer, row)
+    for other in event.alternatives[: 1 if row else None]:
+        yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({_REASONS[other.reason]})"))
+    if event.detail and not row:
         yield (Span(clean(event.detail, 500)),)
-    yield (Span(f"Since {moment_text(event.since)}", "muted"),)
+
+
+def _same_moves(card: Card) -> Iterator[Line]:
+    """Yield what the other models of the card did: in a line of its own where the figures differ."""
+    alike = [other for other in card.others if _figures(other) == _figures(card)]
+    if alike:
+        yield (Span("the same for ", "muted"), *_joined([_id_span(other.main.model or "") for other in alike], ", "))
+    for other in card.others:
+        if other not in alike:
+            parts = [line for event in other.news for line in _lines(event, True, row=True)][:_ROW_LINES]
+            shown = (span for part in parts for span in (Span(" · ", "muted"), *part))
+            yield (Span("also ", "muted"), _id_span(other.main.model or ""), *shown)
+
+
+def _figures(card: Card) -> object:
+    """Return what can differ between cards that made the same move."""
+    return [(event.prices, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news]
+
+
+def _shows_offer(event: Event) -> bool:
+    return event.kind in ("new", "expired", "returned")
+
+
+def _id_span(text: object) -> Span:
+    """Return an id with a link to its page."""
+    shown = value_text("", text)
+    return Span(shown, "code", own_link(page(str(text))) if "/" in shown else None)
+
+
+def _joined(spans: Sequence[Span], between: str) -> Line:
+    return tuple(part for span in spans for part in (Span(between), span))[1:]
 
 
 _MARKS: dict[Mark, tuple[str, Style]] = {
@@ -85,9 +139,11 @@ _REASONS = {
 
 
 def _price_line(key: str, change: PriceChange) -> Line:
-    old, new = prices.price_text(key, change.old), prices.price_text(key, change.new)
-    unit = "" if change.new == FREE else f" {prices.unit(key)}"
-    line = (Span(f"{clean(prices.label(key))}: ", "muted"), Span(f"{old} → "), Span(new, "strong"), Span(unit, "muted"))
+    # The unit stands once, with the amount that is last.
+    amount_is_last = prices.price_text(key, change.new) != prices.with_unit(key, change.new)
+    old = (prices.price_text if amount_is_last else prices.with_unit)(key, change.old)
+    label = Span(f"{clean(prices.label(key))}: ", "muted")
+    line = (label, Span(f"{old} → ", "price"), Span(prices.with_unit(key, change.new), "strong"))
     if not change.change:
         return line
     falls = change.change.startswith("-")
@@ -95,8 +151,8 @@ def _price_line(key: str, change: PriceChange) -> Line:
     return (*line, Span("  "), Span(percentage, "good" if falls else "bad"))
 
 
-def _offer_lines(event: Event, offer: Offer) -> Iterator[Line]:
-    if event.kind in ("new", "expired", "returned") and offer.prices:
+def _offer_lines(event: Event, offer: Offer, row: bool) -> Iterator[Line]:
+    if offer.prices:
         keys = [key for key in prices.in_order(offer.prices) if key not in event.prices]
         charged = headline_keys(offer.prices)
         free = is_free(offer.prices)
@@ -110,16 +166,16 @@ def _offer_lines(event: Event, offer: Offer) -> Iterator[Line]:
         ]
         if main:
             label = "last price: " if event.kind == "expired" else "price: "
-            yield (Span(label, "muted"), Span(_price_list(main, offer)))
-        if minor:
-            more = f", and {len(minor) - _MINOR_PRICES} more" if len(minor) > _MINOR_PRICES else ""
-            yield (Span("also: ", "muted"), Span(_price_list(minor[:_MINOR_PRICES], offer) + more))
+            yield (Span(label, "muted"), *_price_list(main, offer))
+        if minor and not row:
+            more = [Span(f" and {len(minor) - _MINOR_PRICES} more")] if len(minor) > _MINOR_PRICES else []
+            yield (Span("also: ", "muted"), *_price_list(minor[:_MINOR_PRICES], offer), *more)
     facts = []
-    if offer.context_length:
+    if offer.context_length and (event.kind == "new" or not row):
         facts.append(f"{prices.count(offer.context_length)} tokens of context")
-    if offer.max_completion_tokens and event.kind == "new":
+    if offer.max_completion_tokens and event.kind == "new" and not row:
         facts.append(f"up to {prices.count(offer.max_completion_tokens)} out")
-    if event.kind == "new" and (offer.input_modalities or offer.output_modalities):
+    if event.kind == "new" and (offer.input_modalities or offer.output_modalities) and not row:
         facts.append(f"{_names(offer.input_modalities)} → {_names(offer.output_modalities)}")
     if facts:
         yield (Span(" · ".join(facts)),)
@@ -129,19 +185,17 @@ def _offer_lines(event: Event, offer: Offer) -> Iterator[Line]:
         yield (Span(text, "bad"),)
 
 
-def _price_list(keys: Sequence[str], offer: Offer) -> str:
-    """Return `$3 prompt, $15 completion per 1M tokens`, with each unit once, after its prices."""
+def _price_list(keys: Sequence[str], offer: Offer) -> Line:
+    """Return `prompt $3/M · completion $15/M · $0.01 a search`, each price with its unit."""
     if is_free(offer.prices) and all(offer.prices[key] == FREE for key in keys):
-        return "free"
+        return (Span("free"),)
     parts = []
-    for at, key in enumerate(keys):
-        price = prices.price_text(key, offer.prices[key])
-        unit = prices.unit(key)
-        without_unit = price in ("free", "varies") or (at + 1 < len(keys) and prices.unit(keys[at + 1]) == unit)
-        # "$0.01 per search" needs no label.
-        label = f" {clean(prices.label(key))}" if unit == prices.PER_MILLION or without_unit else ""
-        parts.append(f"{price}{label}{'' if without_unit else f' {unit}'}")
-    return ", ".join(parts)
+    for key in keys:
+        price = prices.with_unit(key, offer.prices[key])
+        # "$0.01 a search" needs no label.
+        label = "" if " a" in price else f"{clean(prices.label(key))} "
+        parts.append(Span(label + price, "price"))
+    return _joined(parts, " · ")
 
 
 def target(event: Event) -> FieldChange | None:
@@ -237,6 +291,14 @@ def day_text(text: object) -> str:
     except ValueError:
         return clean(text, 40)
     return f"{day.day} {day:%B %Y}"
+
+
+def seen_text(event: Event, zone: tzinfo) -> str:
+    """Return when an event was first seen, by the clocks of the zone: `07:53, 26 Nov`."""
+    seen = event.since.astimezone(zone)
+    utc = " UTC" if seen.tzname() == "UTC" else ""
+    year = f" {seen.year}" if seen.year != event.at.astimezone(zone).year else ""
+    return f"{seen:%H:%M}{utc}, {seen.day} {seen:%b}{year}"
 
 
 def moment_text(at: datetime) -> str:

@@ -1,0 +1,76 @@
+"""Teams: an adaptive card, in which headings have the colour of their kind and ids open their pages.
+
+Imported only when something is sent, since it imports Apprise.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from apprise.plugins.workflows import NotifyWorkflows
+
+from watcher.delivery.kinds import tone
+from watcher.messages.builder import Message
+from watcher.messages.document import Heading, Item, Line, Span
+from watcher.messages.text import own_link
+
+_LIMIT = 27_000
+"""Bytes of JSON; Teams takes 28 KB. What is longer goes as plain text."""
+_COLOURS = {"good": "Good", "bad": "Attention", "neutral": "Accent"}
+_STYLES: dict[str, dict[str, Any]] = {
+    "strong": {"weight": "Bolder"},
+    "code": {"fontType": "Monospace"},
+    "muted": {"isSubtle": True},
+    "good": {"color": "Good"},
+    "bad": {"color": "Attention"},
+}
+
+
+class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
+    """A Teams channel, by a workflow."""
+
+    message: Message | None = None
+
+    def prepare(self, message: Message) -> None:
+        """Note the message that is sent next."""
+        self.message = message
+
+    def gen_payload(self, body: str, title: str = "", *arguments: Any, **options: Any) -> Any:
+        """Return what is posted."""
+        payload = super().gen_payload(body, title, *arguments, **options)  # type: ignore[no-untyped-call]
+        message = self.message
+        if not payload or message is None or message.own_words or not message.blocks or self.template:
+            return payload
+        card = payload["attachments"][0]["content"]
+        plain, card["body"] = card["body"], [_title(title), *_elements(message)]
+        if len(json.dumps(payload)) > _LIMIT:
+            card["body"] = plain
+        return payload
+
+
+def _title(title: str) -> dict[str, Any]:
+    # Of a text block Markdown is read, of a run of text nothing.
+    return _rich([{"type": "TextRun", "text": title, "weight": "Bolder", "size": "Large"}])
+
+
+def _elements(message: Message) -> Iterator[dict[str, Any]]:
+    for block in message.blocks:
+        if isinstance(block, Heading):
+            run = {"type": "TextRun", "text": block.text, "weight": "Bolder"}
+            yield _rich([run | {"color": _COLOURS[tone(block.kind, message.events)]}], spacing="Large")
+        elif isinstance(block, Item):
+            lines = [_rich(_runs(line), spacing="None") for line in (block.head, *block.lines)]
+            yield {"type": "Container", "spacing": "Small", "separator": True, "items": lines}
+        else:
+            yield _rich(_runs((Span(block.text, "muted"),)), spacing="Large")
+
+
+def _runs(line: Line) -> Iterator[dict[str, Any]]:
+    for span in line:
+        link = own_link(span.url)
+        action = {"selectAction": {"type": "Action.OpenUrl", "url": link}} if link else {}
+        yield {"type": "TextRun", "text": span.text} | _STYLES.get(span.style, {}) | action
+
+
+def _rich(runs: Iterable[dict[str, Any]], **more: str) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": list(runs)} | more
