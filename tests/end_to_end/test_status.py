@@ -4,12 +4,13 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from testkit.command import Command
 from testkit.receivers import Sink
-from tests.store.processes import run_unprivileged
+from tests.store.processes import run_on_small_disk, run_unprivileged
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 
@@ -170,10 +171,29 @@ import json, os, sys
 from watcher.cli import main
 os.chdir(sys.argv[1])
 sys.stdout = open(os.devnull, "w")
-try:
-    main(["status"])
-except SystemExit as end:
-    print(json.dumps([end.code]), file=sys.__stdout__)
+codes = []
+for verb in ("status", "models", "changes", "show a/b", "chart a/b", "deliveries", "channels", "render --since 2020"):
+    try:
+        main(verb.split())
+    except SystemExit as end:
+        codes.append(end.code)
+print(json.dumps(codes), file=sys.__stdout__)
+"""
+LOOKED = [0, 0, 1, 64, 64, 0, 0, 0]
+"""There is no change, and no model a/b."""
+FILL = """
+import json, os, sys, sqlite3
+from pathlib import Path
+from watcher.store.store import Store
+os.chdir(sys.argv[1])
+Path("config.toml").write_text('[store]\\nurl = "sqlite:///w.db"\\n')
+Store.open("sqlite:///w.db").close()
+with open("rest", "wb", buffering=0) as rest:
+    try:
+        while rest.write(b"x" * 4096):
+            pass
+    except OSError:
+        pass
 """
 
 
@@ -201,12 +221,16 @@ def test_who_may_only_read_the_database_is_told_too(in_use: str, command: Comman
         path.chmod(0o444)
     command.folder.chmod(0o555)
     try:
-        assert run_unprivileged(LOOK, str(command.folder)) == [0]
+        assert run_unprivileged(LOOK, str(command.folder)) == LOOKED
         assert sorted(command.folder.iterdir()) == files
     finally:
         command.folder.chmod(0o755)
         if writer is not None:
             writer.close()
+
+
+def test_listings_work_on_a_full_disk(tmp_path: Path) -> None:
+    assert run_on_small_disk(FILL + LOOK, str(tmp_path), "400k") == [69, 1, 1, 64, 64, 0, 0, 0]
 
 
 def test_an_age_that_is_none_is_a_mistake(command: Command, simulator: Simulator) -> None:

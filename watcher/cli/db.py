@@ -1,4 +1,4 @@
-"""`watcher db`: check, copy, shrink and upgrade the database."""
+"""`watcher db`: check, copy, restore, shrink and upgrade the database."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +10,12 @@ from watcher.cli.setup import Context, open_store
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
 from watcher.messages.text import visible
-from watcher.store.file import copy_database
+from watcher.store.file import copy_database, move_aside, restore_database
 from watcher.store.store import Store
 
 DAMAGED = StoreError.exit_code
+_TIME = "%Y-%m-%dT%H-%M-%SZ"
+"""How the time stands in the name of a copy."""
 
 
 def database_url(value: str) -> str:
@@ -26,7 +28,7 @@ def database_url(value: str) -> str:
 
 @click.group()
 def db() -> None:
-    """Check, copy, shrink and upgrade the database."""
+    """Check, copy, restore, shrink and upgrade the database."""
 
 
 @db.command()
@@ -69,13 +71,42 @@ def backup(context: Context, file: Path | None, force: bool) -> None:
     if path is None:
         raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)
-    target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+    target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):{_TIME}}")
     if target.exists():
         if target.samefile(path):
             raise UsageError(f"{target} is the database itself")
         if not force:
             raise UsageError(f"{target} exists already; --force replaces it")
     click.echo(copy_database(path, target))
+
+
+@db.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def restore(context: Context, file: Path) -> None:
+    """Put the backup FILE in the place of the database, and keep the database beside it.
+
+    FILE is checked before anything is written. Stop the watcher first. What was stored after the backup is gone, and
+    the next check announces what differs from it.
+    """
+    from watcher.store.examine import examine
+
+    store = open_store(context.load())
+    path = store.file
+    if path is None:
+        raise UsageError("the database is not a file; pg_restore restores PostgreSQL's")
+    if path.exists() and file.samefile(path):
+        raise UsageError(f"{file} is the database itself")
+    if not examine(f"sqlite:///{file}").whole:
+        raise StoreError(f"The backup {file} is damaged; nothing was restored. Use an older one.")
+    if path.exists() and path.stat().st_size:
+        whole = examine(f"sqlite:///{path}").whole
+        keep = path.with_name(f"{path.name}.{'replaced' if whole else 'damaged'}-{datetime.now(UTC):{_TIME}}")
+        click.echo(f"the database as it was: {copy_database(path, keep) if whole else move_aside(path, keep)}")
+    restore_database(file, path)
+    with store:
+        store.upgrade()
+    click.echo(f"restored: {path}")
 
 
 @db.command()
