@@ -3,15 +3,17 @@
 import json
 import re
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from rich.cells import cell_len
 
-from testkit.command import Command, Watcher
+from testkit.command import Command, Watcher, clean_environment, run_here
 from tests.end_to_end.captures import record
-from tests.end_to_end.test_processes import terminal, without_colours
+from tests.end_to_end.test_processes import without_colours
 from tests.store.samples import document
 
 LONG = "cognitivecomputations/dolphin-mistral-24b-venice-edition:free"
@@ -55,11 +57,19 @@ def past(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     return Command(folder)
 
 
-def shown(past: Command, *arguments: str, columns: int = 80) -> str:
-    ran = terminal(past, *arguments, columns=columns, env={"NO_COLOR": "1"})
+class _Terminal(TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(past: Command, *arguments: str, columns: int = 80, colour: bool = False) -> str:
+    """Return what the command prints where stdout is a terminal of that width; test_processes has real ones."""
+    env = {**clean_environment(), "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "" if colour else "1"}
+    with patch("testkit.command.TextIOWrapper", _Terminal):
+        ran = run_here(past.folder, *arguments, env=env)
     assert ran.code == 0, ran.out
-    assert "\x1b" not in ran.out, "NO_COLOR"
-    return ran.out.replace("\r\n", "\n")
+    assert colour or "\x1b" not in ran.out, "NO_COLOR"
+    return ran.out
 
 
 def listed(past: Command, *arguments: str) -> list[str]:
@@ -160,7 +170,7 @@ def test_a_chart_can_be_read_without_colours(past: Command) -> None:
 
 
 def test_a_chart_in_colour_has_the_same_marks(past: Command) -> None:
-    out = terminal(past, "chart", "a/cheap", columns=80).out
+    out = shown(past, "chart", "a/cheap", colour=True)
     assert without_colours(out) == shown(past, "chart", "a/cheap")
     colours = {re.search(r"\x1b\[38;5;(\d+)m" + re.escape(mark), out)[1] for mark in ("*", "o")}  # type: ignore[index]
     assert len(colours) == 2

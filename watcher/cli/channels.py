@@ -16,7 +16,7 @@ from watcher.messages.sample import sample_events
 FAILED = 75
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example: watcher channels test")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def channels(ctx: click.Context, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
     print_table(("channel", "service", "events", "models", "pending"), rows, right=("pending",))
 
 
-@channels.command()
+@channels.command(epilog="Example: watcher channels test team")
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_context
 def test(ctx: click.Context, name: str | None) -> None:

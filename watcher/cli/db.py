@@ -26,12 +26,12 @@ def database_url(value: str) -> str:
         raise click.BadParameter(str(error)) from None
 
 
-@click.group()
+@click.group(epilog="Example: watcher db check")
 def db() -> None:
     """Check, copy, restore, shrink and upgrade the database."""
 
 
-@db.command()
+@db.command(epilog="Example: watcher db check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
     """Check whether the database is intact. Nothing is written to it.
@@ -56,7 +56,7 @@ def check(ctx: click.Context) -> None:
         ctx.exit(DAMAGED)
 
 
-@db.command()
+@db.command(epilog="Example: watcher db backup /var/backups/watcher.db --force")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
@@ -80,14 +80,14 @@ def backup(context: Context, file: Path | None, force: bool) -> None:
     click.echo(copy_database(path, target))
 
 
-@db.command()
+@db.command(epilog="Example: watcher db restore /var/backups/watcher.db")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
 def restore(context: Context, file: Path) -> None:
-    """Put the backup FILE in the place of the database, and keep the database beside it.
+    """Put the backup FILE in the place of the database.
 
-    FILE is checked before anything is written. Stop the watcher first. What was stored after the backup is gone, and
-    the next check announces what differs from it.
+    FILE is checked before anything is written, and the database is kept beside itself. Stop the watcher first. What was
+    stored after the backup is gone, and the next check announces what differs from it.
     """
     from watcher.store.examine import examine
 
@@ -109,7 +109,7 @@ def restore(context: Context, file: Path) -> None:
     click.echo(f"restored: {path}")
 
 
-@db.command()
+@db.command(epilog="Example: watcher db vacuum")
 @click.pass_obj
 def vacuum(context: Context) -> None:
     """Release the space of deleted rows. Nothing else can write meanwhile."""
@@ -120,7 +120,7 @@ def vacuum(context: Context) -> None:
         click.echo(f"{format_size(before)} → {format_size(store.size or 0)}")
 
 
-@db.command()
+@db.command(epilog="Example: watcher db upgrade")
 @click.pass_obj
 def upgrade(context: Context) -> None:
     """Create the database, or bring its schema up to date after a copy."""
@@ -133,7 +133,7 @@ def upgrade(context: Context) -> None:
     click.echo(f"schema {opened.before or 'none'} → {opened.after}{copied}")
 
 
-@db.command()
+@db.command(epilog="Example: watcher db copy sqlite:///watcher.db postgresql://watcher@db.example.com/watcher")
 @click.argument("source", type=database_url, metavar="FROM")
 @click.argument("target", type=database_url, metavar="TO")
 def copy(source: str, target: str) -> None:

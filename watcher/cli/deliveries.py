@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from watcher.store.session import Session
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example: watcher deliveries --state sent")
 @click.option(
     "--state",
     "states",
@@ -59,7 +59,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
     print_table(columns, rows, right=("id", "tries"))
 
 
-@deliveries.command()
+@deliveries.command(epilog="Example: watcher deliveries retry 12 13")
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def retry(context: Context, ids: tuple[int, ...]) -> None:
@@ -70,7 +70,7 @@ def retry(context: Context, ids: tuple[int, ...]) -> None:
     click.echo(f"{len(chosen)} to be sent at the next check")
 
 
-@deliveries.command()
+@deliveries.command(epilog="Example: watcher deliveries drop 12 13")
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def drop(context: Context, ids: tuple[int, ...]) -> None:

@@ -25,7 +25,7 @@ from watcher.rules.rules import wants
 _UNLIMITED = 1_000_000_000
 
 
-@click.command()
+@click.command(epilog="Example: watcher render --since 7d")
 @click.option(
     "--channel", "name", metavar="NAME", shell_complete=channel_names, help="Only for this channel; default: for each."
 )

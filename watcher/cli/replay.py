@@ -17,7 +17,7 @@ from watcher.messages.headline import headline
 from watcher.replay import Replay
 
 
-@click.command()
+@click.command(epilog="Example: watcher replay snapshots.tar.xz")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
 @click.pass_obj

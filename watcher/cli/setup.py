@@ -53,9 +53,9 @@ class Context:
         return load_config(self.find_config(), os.environ)
 
 
-def open_store(config: Config, *, read_only: bool = False) -> Store:
+def open_store(config: Config, *, read_only: bool = False, runs: bool = False) -> Store:
     """Return the database of the configuration, to be opened when it is first used."""
-    return Store(config.store.url.reveal(), read_only=read_only)
+    return Store(config.store.url.reveal(), read_only=read_only, runs=runs)
 
 
 @contextmanager
