@@ -347,8 +347,8 @@ def test_channels_lists_what_each_wants_and_what_waits_without_secrets(
     code, out, err = command.run("channels")
     assert (code, err) == (0, "")
     assert table(out) == [
-        ["channel", "service", "events", "models", "pending"],
-        ["hook", "json://…(hidden)", "new", "a/*", "0"],
+        ["channel", "service", "pending", "models", "events"],
+        ["hook", "json://…(hidden)", "0", "a/*", "new"],
     ]
     (shown,) = json.loads(command.run("channels", "--json").out)
     assert (shown["name"], shown["events"], shown["pending"]) == ("hook", ["new"], 0)

@@ -35,13 +35,13 @@ def channels(ctx: click.Context, as_json: bool) -> None:
         (
             channel["name"],
             str(channel["url"] or channel["url_file"] or channel["url_env"] or "prints here"),
-            ", ".join(channel["events"]),
-            ", ".join(channel["models"]),
             str(channel["pending"]),
+            ", ".join(channel["models"]),
+            ", ".join(channel["events"]),
         )
         for channel in listed
     ]
-    print_table(("channel", "service", "events", "models", "pending"), rows, right=("pending",))
+    print_table(("channel", "service", "pending", "models", "events"), rows, right=("pending",))
 
 
 @channels.command(epilog="Example: watcher channels test team")
