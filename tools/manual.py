@@ -21,7 +21,7 @@ WIDTH = 79
 
 EXIT_CODES = {
     0: "All is well.",
-    1: "With --check --exit-code: there were events.",
+    1: "With --check --exit-code: there were events. A listing found nothing.",
     64: "The command line is wrong.",
     69: "The source could not be read or was not believed.",
     70: "A bug; --verbose shows where.",
@@ -44,7 +44,7 @@ ENVIRONMENT = {
         "Certificates to trust, in place of the usual ones; the first that is set counts."
     ),
     "PGPASSFILE": "A file of passwords for PostgreSQL; its library also reads other variables that begin with PG.",
-    "NO_COLOR": "If it is set, nothing is coloured.",
+    "NO_COLOR, TERM": "If the first is set, or the second is `dumb`, nothing is coloured.",
 }
 FILES = {
     "./config.toml": "The configuration. The first file that exists is used.",
@@ -139,6 +139,9 @@ def _command(names: tuple[str, ...], command: click.Command) -> Iterator[str]:
     yield f'.SS "{_escaped(line.rstrip())}"'
     yield from _prose(command.help or "")
     yield from _options(command)
+    if command.epilog:
+        yield ".PP"
+        yield from _prose(command.epilog)
 
 
 def _options(command: click.Command) -> Iterator[str]:

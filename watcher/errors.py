@@ -24,6 +24,12 @@ class UsageError(WatcherError):
     exit_code = 64  # EX_USAGE
 
 
+class NothingFoundError(WatcherError):
+    """A listing has nothing to show."""
+
+    exit_code = 1
+
+
 class SourceError(WatcherError):
     """The upstream could not be read, or its answer was refused."""
 

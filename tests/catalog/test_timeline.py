@@ -1,9 +1,9 @@
-"""The history of one model as turns: appeared, repriced, gone, back."""
+"""The history of one model as turns: appeared, repriced, changed, gone, back."""
 
 import json
 
 from tests.catalog.history import DAY, clock, model, moment
-from watcher.catalog.model import Facets, PriceChange
+from watcher.catalog.model import Facets, FieldChange, PriceChange
 from watcher.catalog.reading import normalise
 from watcher.catalog.timeline import Happening, Period, price_series, timeline
 
@@ -30,18 +30,24 @@ def test_a_model_that_is_there_appeared_with_all_its_prices() -> None:
     assert timeline([period("00:00", None, "3")]) == [APPEARED]
 
 
-def test_every_price_change_counts_and_other_changes_do_not() -> None:
+def test_every_price_change_counts_and_so_do_watched_fields() -> None:
     turns = timeline(
         [
             period("00:00", "01:00", "3"),
             period("01:00", "02:00", "3.0001"),
-            period("02:00", "03:00", "3.0001", context_length=5),
-            period("03:00", None, "0"),
+            period("02:00", "03:00", "3.0001", context_length=5, alias_target={"slug": "a/c"}, description="Other."),
+            period("03:00", None, "0", context_length=5, alias_target={"slug": "a/c"}, description="Another."),
         ]
     )
     assert turns == [
         APPEARED,
         Happening(moment("01:00"), "repriced", {"prompt": PriceChange("3", "3.0001", "+0.00%")}),
+        Happening(
+            moment("02:00"),
+            "changed",
+            {},
+            {"alias_target": FieldChange(None, "a/c"), "context_length": FieldChange(1000, 5)},
+        ),
         Happening(moment("03:00"), "repriced", {"prompt": PriceChange("3.0001", "0")}),
     ]
 

@@ -84,3 +84,11 @@ def test_every_option_that_stands_alone_is_one_of_ours() -> None:
     told = {re.split("[ =]", span)[0] for span in spans if span.startswith("--")}
     assert len(told) >= 20
     assert told - ours == _OF_OTHERS
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_ends_with_an_example_of_it(names: tuple[str, ...]) -> None:
+    _, _, example = (COMMANDS[names].epilog or "").partition("Example: ")
+    assert example.startswith(" ".join(names))
+    if len(names) > 1:
+        assert mistake(example.removeprefix("watcher")) is None

@@ -215,3 +215,87 @@ def test_an_upgrade_says_what_it_did(command: Command, path: Path, monkeypatch: 
     code, _, err = command.run("db", "upgrade")
     assert code == 78
     assert "newer version" in err
+
+
+# restore
+
+
+def leave_a_log(path: Path) -> None:
+    """Leave a log beside the database, as a process that is killed does."""
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("UPDATE models SET name = 'from the log'")
+    left = {file: file.read_bytes() for file in (path, path.with_name("w.db-wal"), path.with_name("w.db-shm"))}
+    writer.close()
+    for file, content in left.items():
+        file.write_bytes(content)
+
+
+def names(path: Path) -> set[str]:
+    with sqlite3.connect(path) as connection:
+        found = {name for (name,) in connection.execute("SELECT name FROM models")}
+    connection.close()
+    return found
+
+
+def test_a_log_that_was_left_behind_does_not_undo_a_restore(command: Command, path: Path) -> None:
+    assert command.run("db", "backup", "copy.db").code == 0
+    before = names(path)
+    leave_a_log(path)
+    code, out, err = command.run("db", "restore", "copy.db")
+    assert (code, err) == (0, "")
+    kept, restored = out.splitlines()
+    assert restored == f"restored: {path}"
+    assert names(path) == before
+    assert names(Path(kept.removeprefix("the database as it was: "))) == {"from the log"}
+    assert command.run("db", "check").code == 0
+    assert command.run("--check").code == 0
+    assert files(path) == ["w.db", Path(kept).name]
+
+
+def test_a_damaged_database_is_moved_aside_with_its_log(command: Command, path: Path) -> None:
+    command.run("db", "backup", "copy.db")
+    before = names(path)
+    leave_a_log(path)
+    log = path.with_name("w.db-wal").read_bytes()
+    truncate(path)
+    damaged = path.read_bytes()
+    code, out, err = command.run("db", "restore", "copy.db")
+    assert (code, err) == (0, "")
+    kept = Path(out.splitlines()[0].removeprefix("the database as it was: "))
+    assert ".damaged-" in kept.name
+    assert kept.read_bytes() == damaged
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == log
+    assert names(path) == before
+    assert command.run("db", "check").code == 0
+
+
+def test_a_database_that_is_gone_is_restored(command: Command, path: Path) -> None:
+    command.run("db", "backup", "copy.db")
+    before = command.run("models", "--json").out
+    leave_a_log(path)
+    path.unlink()
+    assert command.run("db", "restore", "copy.db") == (0, f"restored: {path}\n", "")
+    assert command.run("models", "--json").out == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_no_whole_backup_is_not_restored(damage: Callable[[Path], None], command: Command, path: Path) -> None:
+    command.run("db", "backup", "copy.db")
+    damage(command.folder / "copy.db")
+    before = path.read_bytes()
+    code, out, err = command.run("db", "restore", "copy.db")
+    assert (code, out) == (74, "")
+    assert "copy.db" in err
+    assert (path.read_bytes(), files(path)) == (before, ["w.db"])
+
+
+def test_a_restore_replaces_neither_itself_nor_the_database_of_another_program(command: Command, path: Path) -> None:
+    command.run("db", "backup", "copy.db")
+    assert command.run("db", "restore", "w.db")[:2] == (64, "")
+    assert command.run("db", "restore", "none.db")[:2] == (64, "")
+    of_another_program(path)
+    before = path.read_bytes()
+    code, out, err = command.run("db", "restore", "copy.db")
+    assert (code, out) == (74, "")
+    assert "belongs to another program" in err
+    assert path.read_bytes() == before

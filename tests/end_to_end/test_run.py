@@ -74,7 +74,7 @@ def rows(watcher: Watcher, query: str) -> list[tuple[Any, ...]]:
 
 def assert_clean(watcher: Watcher) -> None:
     """The database is whole, and nothing of a connection lies beside it."""
-    assert {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending"}
+    assert {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending", "w.db.running"}
     assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
 
 

@@ -248,7 +248,7 @@ def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(
     run.says("the configuration was reloaded")
     run.says("polled: good")
     assert (watcher.folder / "other.db").exists()
-    until(lambda: {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending"})
+    until(lambda: {path.name for path in watcher.folder.glob("w.db*")} <= {"w.db", "w.db.sending", "w.db.running"})
     assert_clean(watcher)
     assert run.stops() == 0
 

@@ -4,12 +4,14 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from testkit.command import Command
+from testkit.command import Command, Running
 from testkit.receivers import Sink
-from tests.store.processes import run_unprivileged
+from tests.end_to_end.test_processes import wait_until
+from tests.store.processes import run_on_small_disk, run_unprivileged
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 
@@ -54,12 +56,50 @@ def test_all_is_told_in_a_few_lines(command: Command, simulator: Simulator, sink
     command.run("--check")
     code, out, err = command.run("status")
     assert (code, err) == (0, "")
-    source, poll, hook, database = out.splitlines()
+    source, hook, database = out.splitlines()
     assert source.startswith("healthy: last checked ")
-    assert poll.startswith("watcher run polls every 7m: the next poll is at ")
-    assert hook == "channel hook: no alert sent yet"
+    assert hook == "channel hook: last sent: never"
     assert database.startswith("database: ")
     assert database.endswith(str(command.folder / "w.db"))
+
+
+def test_the_daemon_is_told_of_where_one_runs(command: Command, simulator: Simulator) -> None:
+    configure(command, simulator)
+    daemon = Running(command, "--verbose", "run")
+    try:
+        daemon.says("polled: ")
+        wait_until(lambda: "watcher run polls every 7m: the next poll is at " in command.run("status").out)
+    finally:
+        daemon.process.kill()
+        daemon.ends()
+    assert "watcher run" not in command.run("status").out, "it runs no more, although its file is still there"
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_a_monitor_gets_the_exit_codes_that_it_expects(
+    command: Command, simulator: Simulator, sink: Sink, how: tuple[str, ...]
+) -> None:
+    def ask() -> tuple[int, str]:
+        code, out, err = command.run("status", "--nagios", *how)
+        assert err == ""
+        return code, out
+
+    configure(command, simulator, channel("hook", sink))
+    code, out = ask()
+    assert (code, out.startswith("WATCHER CRITICAL - no database yet;")) == (2, not how)
+    command.run("--check")
+    code, out = ask()
+    assert (code, out.startswith("WATCHER OK - healthy: ")) == (0, not how)
+    news(simulator)
+    sink.status = 500
+    command.run("--check")
+    code, out = ask()
+    assert (code, out.startswith("WATCHER WARNING - the source is healthy, a channel is not")) == (1, not how)
+    age_the_polls(command, "-9 days")
+    assert ask()[0] == 2
+    command.configure("nonsense")
+    code, out = ask()
+    assert (code, out.startswith("WATCHER UNKNOWN - ")) == (3, True)
 
 
 def test_all_is_told_as_json(command: Command, simulator: Simulator, sink: Sink) -> None:
@@ -140,7 +180,6 @@ def test_the_age_of_the_last_poll_counts_if_it_is_asked_for(
     found, out, _ = command.run("status", "--max-age", age)
     assert found == code
     assert out.startswith("healthy" if code == 0 else "not checked since ")
-    assert "the next poll was at" in out
     assert status(command, "--max-age", age)[1]["healthy"] is (code == 0)
 
 
@@ -160,7 +199,8 @@ def test_it_makes_no_database(command: Command, simulator: Simulator) -> None:
     configure(command, simulator)
     code, out, err = command.run("status")
     assert (code, err) == (69, "")
-    assert out.startswith("never checked; run watcher --check\n")
+    assert out.startswith("no database yet; run watcher --check\nlast good poll: never\n")
+    assert f"database: none yet, {command.folder}/w.db" in out
     assert status(command)[1]["last_poll"] is None
     assert [path.name for path in command.folder.iterdir()] == ["config.toml"]
 
@@ -170,10 +210,29 @@ import json, os, sys
 from watcher.cli import main
 os.chdir(sys.argv[1])
 sys.stdout = open(os.devnull, "w")
-try:
-    main(["status"])
-except SystemExit as end:
-    print(json.dumps([end.code]), file=sys.__stdout__)
+codes = []
+for verb in ("status", "models", "changes", "show a/b", "chart a/b", "deliveries", "channels", "render --since 2020"):
+    try:
+        main(verb.split())
+    except SystemExit as end:
+        codes.append(end.code)
+print(json.dumps(codes), file=sys.__stdout__)
+"""
+LOOKED = [0, 0, 1, 64, 64, 0, 0, 0]
+"""There is no change, and no model a/b."""
+FILL = """
+import json, os, sys, sqlite3
+from pathlib import Path
+from watcher.store.store import Store
+os.chdir(sys.argv[1])
+Path("config.toml").write_text('[store]\\nurl = "sqlite:///w.db"\\n')
+Store.open("sqlite:///w.db").close()
+with open("rest", "wb", buffering=0) as rest:
+    try:
+        while rest.write(b"x" * 4096):
+            pass
+    except OSError:
+        pass
 """
 
 
@@ -201,12 +260,16 @@ def test_who_may_only_read_the_database_is_told_too(in_use: str, command: Comman
         path.chmod(0o444)
     command.folder.chmod(0o555)
     try:
-        assert run_unprivileged(LOOK, str(command.folder)) == [0]
+        assert run_unprivileged(LOOK, str(command.folder)) == LOOKED
         assert sorted(command.folder.iterdir()) == files
     finally:
         command.folder.chmod(0o755)
         if writer is not None:
             writer.close()
+
+
+def test_listings_work_on_a_full_disk(tmp_path: Path) -> None:
+    assert run_on_small_disk(FILL + LOOK, str(tmp_path), "400k") == [69, 1, 1, 64, 64, 0, 0, 0]
 
 
 def test_an_age_that_is_none_is_a_mistake(command: Command, simulator: Simulator) -> None:

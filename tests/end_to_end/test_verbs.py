@@ -72,6 +72,9 @@ def test_models_lists_what_is_there_now_with_prices_per_million_tokens(past: Com
         ("Name of b", ["b/two"]),
         ("two", ["b/two"]),
         ("a/one Name", ["a/one"]),
+        ("A/*", ["a/one"]),
+        ("?/*ne", ["a/one", "c/gone"]),
+        ("*one", ["a/one", "c/gone"]),
         ("nowhere", []),
         ("", ["a/one", "b/two", "c/gone", "d/fresh"]),
         (".*", []),
@@ -80,7 +83,7 @@ def test_models_lists_what_is_there_now_with_prices_per_million_tokens(past: Com
 )
 def test_models_holds_the_text_in_its_id_or_name(past: Command, text: str, ids: list[str]) -> None:
     code, out, _ = past.run("models", text)
-    assert (code, first_words(out)) == (0, ids)
+    assert (code, first_words(out)) == (0 if ids else 1, ids)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_models_holds_the_text_in_its_id_or_name(past: Command, text: str, ids: 
 )
 def test_models_as_of_a_moment(past: Command, moment: Any, ids: list[str]) -> None:
     code, out, _ = past.run("models", "--as-of", moment.isoformat())
-    assert (code, first_words(out)) == (0, ids)
+    assert (code, first_words(out)) == (0 if ids else 1, ids)
 
 
 def test_models_as_of_shows_the_prices_of_then(past: Command) -> None:
@@ -106,19 +109,33 @@ def test_models_as_of_shows_the_prices_of_then(past: Command) -> None:
     assert set(now) == {"id", "name", "offer"}
 
 
-@pytest.mark.parametrize("when", ["7d", "36h", "1d12h", "7d ago", "2026-01-04", "0001-01-01", "9999-12-31T23:59:59Z"])
-def test_moments_are_dates_or_how_long_ago(past: Command, when: str) -> None:
-    assert past.run("models", "--as-of", when).code == 0
-    assert past.run("changes", "--since", when).code == 0
+@pytest.mark.parametrize(
+    ("when", "before_it"),
+    [
+        *[
+            (when, True)
+            for when in ("7d", "36h", "1d12h", "7d ago", "7D", "yesterday", "Today", "9999-12-31T23:59:59Z")
+        ],
+        *[(when, False) for when in ("2026-01-04", "0001-01-01", "2026-01", "2026", "2026-01-04t12:00z")],
+    ],
+)
+def test_moments_are_dates_or_how_long_ago(past: Command, when: str, before_it: bool) -> None:
+    assert past.run("models", "--as-of", when).code == (0 if before_it or "12:00" in when else 1)
+    assert past.run("changes", "--since", when).code == (1 if before_it else 0)
+
+
+def test_a_month_is_its_first_moment(past: Command) -> None:
+    assert len(news(past, "--since", "2026-01")) == 3
+    assert past.run("changes", "--since", "2026-02").code == 1
 
 
 @pytest.mark.parametrize(
-    "when", ["", "yesterday", "7", "7 days", "-7d", "ago", "99999d", "2026-13-01", "0001-01-01T00:00+14:00", "9" * 5000]
+    "when", ["", "2026-1", "7", "7 days", "-7d", "ago", "99999d", "2026-13-01", "0001-01-01T00:00+14:00", "9" * 5000]
 )
 def test_what_is_no_moment_is_refused_in_one_line(past: Command, when: str) -> None:
     code, out, err = past.run("models", "--as-of", when)
     assert (code, out) == (64, "")
-    assert "neither a date such as 2026-01-04 nor a time ago" in err
+    assert "neither a date such as 2026-01-04, yesterday or 2026-01, nor a time ago" in err
     assert len(err.splitlines()) == 1
 
 
@@ -132,8 +149,8 @@ def test_show_tells_what_a_model_is_and_what_it_went_through(past: Command) -> N
         "Name of a/one  (a/one)\nhttps://openrouter.ai/a/one\nfirst seen 2026-01-04 12:00 UTC, listed"
     )
     assert ["prompt", "$1", "per 1M tokens"] in table(out)
-    assert ["2026-01-04 12:00", "appeared", "prompt", "$2"] in table(out)
-    assert ["2026-01-04 13:00", "repriced", "prompt", "$2", "$1", "−50%"] in table(out)
+    assert ["2026-01-04 12:00", "appeared", "prompt $2, completion $4"] in table(out)
+    assert re.search(r"^2026-01-04 13:00  repriced  prompt: \$2 → \$1.*−50", out, re.MULTILINE)
 
 
 def test_show_of_a_model_that_is_gone(past: Command) -> None:
@@ -208,17 +225,20 @@ def test_a_model_that_only_the_feed_knows(command: Command, simulator: Simulator
 
 def news(command: Command, *filters: str) -> list[tuple[str, str]]:
     code, out, err = command.run("changes", *filters, "--json")
-    assert (code, err) == (0, "")
-    return [(event["kind"], event["model"]) for event in json.loads(out)]
+    found = [(event["kind"], event["model"]) for event in json.loads(out)]
+    assert (code, bool(err)) == ((0, False) if found else (1, True))
+    return found
 
 
 def test_changes_lists_what_was_announced_oldest_first(past: Command) -> None:
     code, out, err = past.run("changes")
     assert (code, err) == (0, "")
-    rows = [row[:3] for row in table(out)[1:]]
-    assert sorted(rows) == sorted([f"2026-01-04 {12 + n}:00", f"{kind} (imported)", model] for kind, model, n in NEWS)
+    ids = {event["model"]: event["id"] for event in json.loads(past.run("changes", "--json").out)}
+    rows = [row[:4] for row in table(out)[1:]]
+    assert sorted(rows) == sorted([f"2026-01-04 {12 + n}:00", ids[model], kind, model] for kind, model, n in NEWS)
     assert rows == sorted(rows, key=lambda row: row[0])
-    assert "Name of a/one −50%" in out
+    assert "prompt: $2 → $1" in out
+    assert all(line.endswith(" (imported)") for line in out.splitlines()[1:])
 
 
 @pytest.mark.parametrize(
@@ -226,7 +246,7 @@ def test_changes_lists_what_was_announced_oldest_first(past: Command) -> None:
     [
         ((), [0, 1, 2]),
         (("--kind", "new"), [0]),
-        (("--kind", "new", "--kind", "repriced"), [0, 2]),
+        (("--kind", "NEW", "--kind", "Repriced"), [0, 2]),
         (("--kind", "source_failing"), []),
         (("--model", "a/one"), [2]),
         (("--model", "A/ONE"), []),
@@ -327,8 +347,8 @@ def test_channels_lists_what_each_wants_and_what_waits_without_secrets(
     code, out, err = command.run("channels")
     assert (code, err) == (0, "")
     assert table(out) == [
-        ["channel", "service", "events", "models", "pending"],
-        ["hook", "json://…(hidden)", "new", "a/*", "0"],
+        ["channel", "service", "pending", "models", "events"],
+        ["hook", "json://…(hidden)", "0", "a/*", "new"],
     ]
     (shown,) = json.loads(command.run("channels", "--json").out)
     assert (shown["name"], shown["events"], shown["pending"]) == ("hook", ["new"], 0)
@@ -417,6 +437,39 @@ def test_config_init_writes_what_config_check_accepts(command: Command) -> None:
     assert "--force" in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("config", "check", "--config", "other.toml"),
+        ("config", "--config=other.toml", "check"),
+        ("config", "check", "--verbose", "--config", "other.toml"),
+        ("--verbose", "config", "--config", "other.toml", "check"),
+    ],
+    ids=" ".join,
+)
+def test_global_options_are_taken_after_the_command_too(command: Command, words: tuple[str, ...]) -> None:
+    (command.folder / "other.toml").write_text('[source]\ninterval = "7m"\n')
+    assert "interval: 7m" in command.run(*words).out
+
+
+def test_a_global_option_after_the_command_is_refused_without_its_value(command: Command) -> None:
+    code, out, err = command.run("status", "--config")
+    assert (code, out) == (64, "")
+    assert "--config" in err
+    code, _, err = command.run("models", "--verbose", "--config", "none.toml")
+    assert code == 78
+    assert "Traceback" in err, "--verbose counts as well"
+    assert command.run("models", "--version").out.startswith("watcher, version ")
+    assert command.run("models", "--", "--config").code == 1, "a text to look for"
+
+
+@pytest.mark.parametrize(("group", "typed"), [("config", "chek"), ("db", "bakup"), ("deliveries", "rety")])
+def test_typos_below_a_command_are_answered_too(command: Command, group: str, typed: str) -> None:
+    code, out, err = command.run(group, typed)
+    assert (code, out, len(err.splitlines())) == (64, "", 1)
+    assert "Did you mean" in err
+
+
 @pytest.mark.parametrize("group", ["config", "channels"])
 def test_help_is_not_an_error_message(command: Command, group: str) -> None:
     code, out, _ = command.run(group, "--help")
@@ -438,6 +491,9 @@ def test_a_group_alone_shows_its_help_as_it_is(command: Command) -> None:
         ("test", "did you mean `watcher channels test`?"),
         ("help", "did you mean `watcher --help`?"),
         ("stauts", "did you mean `watcher status`?"),
+        ("prices", "did you mean `watcher models`?"),
+        ("list", "did you mean `watcher models`?"),
+        ("search", "did you mean `watcher models`?"),
         ("frobnicate", "see `watcher --help`"),
     ],
 )
@@ -452,7 +508,7 @@ def test_what_a_command_does_is_told_in_one_whole_line(
     command: Command, group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    listed = command.run(*group, "--help").out.partition("Commands:\n")[2]
+    listed = command.run(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
     assert listed
     assert [line for line in listed.splitlines() if not line.endswith(".") or line.endswith("...")] == []
 
@@ -472,7 +528,7 @@ def test_status_before_the_first_check(command: Command) -> None:
     command.configure(CONFIG.format(url="http://127.0.0.1:9/api/v1"))
     code, out, err = command.run("status")
     assert (code, err) == (69, "")
-    assert out == "never checked; run watcher --check\nlast good poll: never\n" or out.startswith("never checked")
+    assert out.startswith("no database yet; run watcher --check\nlast good poll: never\n")
     shown = json.loads(command.run("status", "--json").out)
     assert (shown["healthy"], shown["last_poll"], shown["models"]) == (False, None, 0)
 
@@ -562,7 +618,7 @@ def test_replay_sends_a_digest_when_it_is_due_and_says_what_is_left(command: Com
     assert out.splitlines()[:3] == [
         "2026-01-04 14:00  all: New: Name of d/fresh",
         "2026-01-04 15:00  hook: New: Name of d/fresh",
-        "2026-01-04 16:00  all: 1 expired, Name of a/one −50 %",
+        "2026-01-04 16:00  all: Name of c/gone:free gone, Name of a/one −50%",
     ]
     assert out.splitlines()[-2:] == ["hook: 1 message; 2 events would go later", "all: 2 messages"]
 
@@ -665,12 +721,42 @@ def test_replay_and_import_want_an_archive(command: Command) -> None:
 # all listings
 
 
-def test_listings_of_an_empty_database_are_empty_and_no_mistake(command: Command) -> None:
+LISTINGS = [("models",), ("changes",), ("show", "a/one"), ("chart", "a/one"), ("deliveries",)]
+
+
+@pytest.mark.parametrize("listing", LISTINGS, ids=" ".join)
+def test_without_a_database_a_listing_says_so_and_makes_none(command: Command, listing: tuple[str, ...]) -> None:
     command.configure(CONFIG.format(url="http://127.0.0.1:9/api/v1"))
-    for verb in ("models", "changes"):
-        code, out, err = command.run(verb)
-        assert (code, len(out.splitlines()), err) == (0, 1, "")
-        assert command.run(verb, "--json") == (0, "[]\n", "")
+    code, out, err = command.run(*listing)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"watcher: there is no database {command.folder}/w.db yet; run `watcher --check`")
+    assert [path.name for path in command.folder.iterdir()] == ["config.toml"]
+
+
+def test_listings_of_an_empty_database_say_that_it_is(command: Command) -> None:
+    command.configure(CONFIG.format(url="http://127.0.0.1:9/api/v1"))
+    command.run("db", "upgrade")
+    assert command.run("models") == (1, "", "watcher: no models are known yet\n")
+    assert command.run("models", "--json") == (1, "[]\n", "watcher: no models are known yet\n")
+    assert command.run("changes") == (1, "", "watcher: nothing like that was announced\n")
+    assert command.run("changes", "--json").out == "[]\n"
+    assert command.run("deliveries") == (0, "", "watcher: no delivery waits, and none was given up\n")
+
+
+@pytest.mark.parametrize(
+    ("listing", "says"),
+    [
+        (("models", "frehs"), "there is no model like 'frehs'; did you mean d/fresh?"),
+        (("models", "one", "--free"), "there is no model like 'one' with these options"),
+        (("models", "--free", "--min-context", "1M"), "there is no model with these options"),
+        (("models", "--as-of", "2020"), "no models are known of that time"),
+        (("changes", "--model", "A/ONE"), "nothing like that was announced about 'A/ONE'; did you mean a/one?"),
+        (("changes", "--model", "a/one", "--kind", "new"), "nothing like that was announced about 'a/one'"),
+    ],
+)
+def test_nothing_found_is_said_with_what_may_be_meant(past: Command, listing: tuple[str, ...], says: str) -> None:
+    assert past.run(*listing) == (1, "", f"watcher: {says}\n")
+    assert past.run(*listing, "--json") == (1, "[]\n", f"watcher: {says}\n")
 
 
 HOSTILE = "Evil\x1b[31m\x1b]0;title\x07\r\nroot  $0  $0\u202e[bold red]x[/]\u200b" + "y" * 10_000

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from watcher.catalog import diff, event
-from watcher.catalog.model import Facets, PriceChange
+from watcher.catalog.model import Facets, FieldChange, PriceChange
 from watcher.catalog.pricing import PRICING, is_price, price_of
 
 
@@ -21,15 +21,16 @@ class Period(Struct, frozen=True):
 
 
 class Happening(Struct, frozen=True):
-    """One turn in a model's history; `prices` are those that changed then, or all of them when it appeared."""
+    """One turn in a model's history: the prices and other fields that changed; when it appeared, all its prices."""
 
     at: datetime
-    what: Literal["appeared", "repriced", "gone", "back"]
-    prices: dict[str, PriceChange]
+    what: Literal["appeared", "repriced", "changed", "gone", "back"]
+    prices: dict[str, PriceChange] = {}
+    fields: dict[str, FieldChange] = {}
 
 
 def timeline(periods: Iterable[Period]) -> list[Happening]:
-    """Return the turns of a model's history, oldest first; every price change counts, material or not."""
+    """Return the turns of a model's history, oldest first; every change counts, material or not."""
     turns: list[Happening] = []
     before: Period | None = None
     for period in periods:
@@ -38,15 +39,20 @@ def timeline(periods: Iterable[Period]) -> list[Happening]:
             prices = {key: PriceChange(None, new) for key, new in offered.items()}
             turns.append(Happening(period.start, "appeared", prices))
         else:
-            paths = filter(is_price, diff.differing(before.facets, period.facets))
-            prices = event.price_changes(before.facets, period.facets, paths)
+            paths = sorted(diff.differing(before.facets, period.facets))
+            prices = event.price_changes(before.facets, period.facets, filter(is_price, paths))
+            fields = {
+                path.removesuffix(".slug"): FieldChange(before.facets.get(path), period.facets.get(path))
+                for path in paths
+                if diff.is_watched(path) or path == diff.EXPIRATION or path in diff.TARGETS
+            }
             if before.end is not None and before.end < period.start:
-                turns += [Happening(before.end, "gone", {}), Happening(period.start, "back", prices)]
-            elif prices:
-                turns.append(Happening(period.start, "repriced", prices))
+                turns += [Happening(before.end, "gone"), Happening(period.start, "back", prices, fields)]
+            elif prices or fields:
+                turns.append(Happening(period.start, "repriced" if prices else "changed", prices, fields))
         before = period
     if before is not None and before.end is not None:
-        turns.append(Happening(before.end, "gone", {}))
+        turns.append(Happening(before.end, "gone"))
     return turns
 
 

@@ -35,8 +35,29 @@ _VERBS = {
 }
 
 
+_MEANT = {
+    "prices": "models",
+    "list": "models",
+    "ls": "models",
+    "search": "models",
+    "history": "changes",
+    "log": "changes",
+}
+"""Words that people try → the verb that they mean."""
+_ANYWHERE = ("--config", "--verbose", "--version")
+"""Global options, which are taken after the verb as well."""
+
+
 class _Verbs(click.Group):
     """A group that imports a verb only when it is called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        named = [at for at, word in enumerate(args[: end - 1]) if word == "--config"]
+        ours = [at for at, word in enumerate(args[:end]) if at - 1 in named or word.partition("=")[0] in _ANYWHERE]
+        if ours and args[ours[-1]] != "--config":  # else its value is missing
+            args = [args[at] for at in ours] + [word for at, word in enumerate(args) if at not in ours]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_VERBS)
@@ -62,7 +83,7 @@ class _Verbs(click.Group):
             group = self.get_command(ctx, verb)
             if isinstance(group, click.Group) and name in group.commands:
                 meant.append(f"{verb} {name}")
-        meant = meant or get_close_matches(name, _VERBS)
+        meant = meant or ([_MEANT[name]] if name in _MEANT else get_close_matches(name, _VERBS))
         if not meant:
             return "see `watcher --help`"
         return f"did you mean {' or '.join(f'`watcher {one}`' for one in meant)}?"
@@ -74,7 +95,12 @@ class _Verbs(click.Group):
             ctx.exit(0)
 
 
-@click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="--config and --verbose may also follow the command. Example: watcher status --config /etc/watcher.toml",
+)
 @click.option(
     "--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="The config.toml to use."
 )

@@ -6,19 +6,22 @@ import click
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.completion import model_ids
-from watcher.cli.output import format_time, print_json, print_table, warn
-from watcher.cli.setup import Context, describe_future, open_store
+from watcher.cli.output import did_you_mean, format_time, print_json, warn
+from watcher.cli.setup import Context, describe_future, reading
+from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
+from watcher.errors import NothingFoundError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible
+from watcher.messages.wording import changes_text
 
 
-@click.command()
-@click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 7d ago.")
+@click.command(epilog="Example: watcher changes --since yesterday --kind repriced")
+@click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, 2026-01, yesterday, or 7d ago.")
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice(KINDS),
+    type=click.Choice(KINDS, case_sensitive=False),
     metavar="KIND",
     multiple=True,
     help="Only this kind, such as new or repriced; can be repeated.",
@@ -35,22 +38,31 @@ def changes(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List announced events, oldest first."""
+    """List announced events, oldest first. `watcher render --event ID` shows one whole."""
     wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # a heartbeat is no change
-    with open_store(context.load()) as store, store.reading() as session:
+    with reading(context.load()) as session:
         future = describe_future(session, datetime.now(UTC))
         events = session.history.events(since=since, kinds=wanted, model=model, limit=limit)
+        ids = [known.id for known in session.history.known()] if model is not None and not events else []
     if future is not None:
         warn(future)
     if as_json:
         print_json(events)
+    if not events:
+        about = f" about {visible(model)!r}{'' if model in ids else did_you_mean(model, ids)}" if model else ""
+        raise NothingFoundError(f"nothing like that was announced{about}")
+    if as_json:
         return
     rows = [
-        (format_time(event.at), _kind(event), visible(event.model or event.name), headline((event,)))
+        (format_time(event.at), event.id, event.kind, visible(event.model or event.name), _what(event))
         for event in events
     ]
-    print_table(("announced", "kind", "model", "what"), rows)
+    print_table(("announced", "id", "kind", "model", "what"), rows)
 
 
-def _kind(event: Event) -> str:
-    return f"{event.kind} (imported)" if "imported" in event.marks else event.kind
+def _what(event: Event) -> str:
+    """Return what changed, old and new; where nothing did, such as for a new model, the headline."""
+    changed = "" if event.kind == "expiring" else changes_text(event.prices, event.fields)
+    detail = visible(event.detail or "", 500)
+    text = "; ".join(filter(None, (changed or ("" if detail else headline((event,))), detail)))
+    return f"{text} (imported)" if "imported" in event.marks else text

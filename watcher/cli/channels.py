@@ -1,5 +1,7 @@
 """`watcher channels`: what each channel gets; `watcher channels test`: whether a message arrives."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from secrets import token_hex
 
 import click
@@ -7,17 +9,19 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import Event
 from watcher.cli.completion import channel_names
-from watcher.cli.output import print_json, print_table
-from watcher.cli.setup import Context, choose_channels, open_store, sender, with_console
+from watcher.cli.output import print_json
+from watcher.cli.setup import Context, choose_channels, reading, sender, with_console
+from watcher.cli.table import print_table
 from watcher.config import Channel
 from watcher.config.write import effective
+from watcher.errors import NothingFoundError
 from watcher.messages.sample import sample_events
 from watcher.rules.rules import apply_min_change
 
 FAILED = 75
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example: watcher channels test")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def channels(ctx: click.Context, as_json: bool) -> None:
@@ -25,7 +29,8 @@ def channels(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     config = with_console(ctx.obj.load())
-    with open_store(config) as store, store.reading() as session:
+    pending: Mapping[str, int] = {}
+    with suppress(NothingFoundError), reading(config) as session:  # without a database nothing waits
         pending = session.outbox.pending()
     listed = [{**channel, "pending": pending.get(channel["name"], 0)} for channel in effective(config)["channels"]]
     if as_json:
@@ -35,16 +40,16 @@ def channels(ctx: click.Context, as_json: bool) -> None:
         (
             channel["name"],
             str(channel["url"] or channel["url_file"] or channel["url_env"] or "prints here"),
-            ", ".join(channel["events"]),
-            ", ".join(channel["models"]),
             str(channel["pending"]),
+            ", ".join(channel["models"]),
+            ", ".join(channel["events"]),
         )
         for channel in listed
     ]
-    print_table(("channel", "service", "events", "models", "pending"), rows, right=("pending",))
+    print_table(("channel", "service", "pending", "models", "events"), rows, right=("pending",))
 
 
-@channels.command()
+@channels.command(epilog="Example: watcher channels test team")
 @click.argument("name", required=False, shell_complete=channel_names)
 @click.pass_context
 def test(ctx: click.Context, name: str | None) -> None:
@@ -57,7 +62,8 @@ def test(ctx: click.Context, name: str | None) -> None:
     send, failed = sender(config), False
     for channel in choose_channels(config, name):
         # An id of its own: a mail program would drop a second mail with the Message-ID of the first.
-        result = send(channel, [replace(_example(channel), id=token_hex(8))])
+        example = _example(channel)
+        result = send(channel, [replace(example, id=f"{example.id}-{token_hex(4)}")])
         failed = failed or not result.ok
         click.echo(f"{channel.name}: {'ok' if result.ok else 'failed'}: {result.detail}")
     if failed:

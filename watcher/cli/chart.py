@@ -1,26 +1,37 @@
 """`watcher chart MODEL`: its prices over time."""
 
 import sys
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
+from shutil import get_terminal_size
 
 import click
 
+from watcher.catalog.price import UNKNOWN, VARIES, pieces
 from watcher.catalog.pricing import PRICING
 from watcher.catalog.timeline import Period, price_series
 from watcher.cli.completion import model_ids, price_keys
-from watcher.cli.output import did_you_mean, format_time, print_json, print_table
-from watcher.cli.setup import Context, open_store
+from watcher.cli.output import did_you_mean, format_time, in_colour, print_json
+from watcher.cli.setup import Context, reading
+from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
 from watcher.errors import UsageError
-from watcher.messages.prices import label, price_text, scale, unit
+from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import visible
 
 Points = list[tuple[datetime, str | None]]
 """When a price changed, and to what; None: the model was gone."""
 
+_STYLES = (("*", 6), ("o", 3), ("x", 5), ("+", 2), ("#", 4), ("=", 1))
+"""Mark and colour (a number of ANSI's) of each price: either tells them apart."""
+_HEIGHT, _WIDEST = 22, 100
+_TICKS = 7
+"""Prices beside the axis at most."""
 
-@click.command()
+
+@click.command(epilog="Example: watcher chart deepseek/deepseek-chat --since 90d")
 @click.argument("model", shell_complete=model_ids)
 @click.option(
     "--price",
@@ -35,7 +46,7 @@ Points = list[tuple[datetime, str | None]]
 @click.pass_obj
 def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
-    with open_store(context.load()) as store, store.reading() as session:
+    with reading(context.load()) as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
         if not periods or until is None:
@@ -70,39 +81,63 @@ def _draw(name: str, series: dict[str, Points]) -> None:
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.date_form("Y-m-d H:M")
-    undrawn = []
-    for key, points in series.items():
+    plotext.date_form("Y-m-d H:M:S", _date_form(series.values()))
+    shown: dict[float, str] = {}
+    legend: list[tuple[int, str]] = []
+    for at, (key, points) in enumerate(series.items()):
+        mark, colour = _STYLES[at % len(_STYLES)]
         lines = _step_lines(points)
         for line in lines:
-            times = [plotext.datetime_to_string(at) for at, _ in line]
-            plotext.plot(times, [price * scale(key) for _, price in line], label=label(key), marker="braille")
-        if not lines:
-            undrawn.append(key)
+            times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment, _ in line]
+            plotext.plot(times, [float(price) * scale(key) for _, price in line], marker=mark, color=colour)
+            shown |= {float(price) * scale(key): money(price * scale(key)) for _, price in line}
+        now = next((price for _, price in reversed(points)), None)
+        last = "gone" if now is None else price_text(key, now)
+        legend.append((colour, f"{mark} {label(key)}: " + (f"{last} now" if lines else "no price that is a number")))
+    ticks = _ticks(sorted(shown))
+    plotext.yticks(ticks, [shown[tick] for tick in ticks])
     units = {unit(key) for key in series}
     plotext.title(f"{name}: USD {' / '.join(sorted(units))}")
-    plotext.plot_size(min(100, plotext.terminal_width() or 100), 22)
-    plotext.show()
-    for key in undrawn:
-        click.echo(f"{label(key)}: no price that is a number")
+    plotext.plot_size(min(_WIDEST, get_terminal_size().columns), _HEIGHT)
+    drawn = plotext.build()
+    click.echo(drawn if in_colour() else plotext.uncolorize(drawn))
+    for colour, text in legend:
+        click.echo(click.style(text, fg=colour) if in_colour() else text)
 
 
-def _step_lines(points: Points) -> list[list[tuple[datetime, float]]]:
-    """Return a line of corners for each stretch with a numeric price: a price holds until the next point."""
-    lines: list[list[tuple[datetime, float]]] = []
-    drawing = False
-    for (at, price), (following, _) in pairwise([*points, points[-1]] if points else []):
-        number = _number(price)
-        if number is not None:
-            if not drawing:
-                lines.append([])
-            lines[-1] += [(at, number), (following, number)]
-        drawing = number is not None
+def _date_form(series: Iterable[Points]) -> str:
+    moments = [at for points in series for at, _ in points]
+    return "Y-m-d" if moments and max(moments) - min(moments) > timedelta(days=7) else "m-d H:M"
+
+
+def _ticks(prices: Sequence[float]) -> list[float]:
+    """Return the prices to write beside the axis: those that are not too close to one another."""
+    chosen: list[float] = []
+    for price in prices:
+        if not chosen or price - chosen[-1] > (prices[-1] - prices[0]) / _TICKS:
+            chosen.append(price)
+    return chosen
+
+
+def _step_lines(points: Points) -> list[list[tuple[datetime, Decimal]]]:
+    """Return lines of corners, since a price holds until the next point; one that varies or is unknown has none.
+
+    A price by time of day has one line for each of its prices, which run together where there is one price.
+    """
+    levels = [(at, sorted({Decimal(one) for one in _amounts(price)})) for at, price in points]
+    lines: list[list[tuple[datetime, Decimal]]] = []
+    for number in range(max((len(found) for _, found in levels), default=0)):
+        drawing = False
+        for (at, found), (following, _) in pairwise([*levels, levels[-1]]):
+            if found:
+                if not drawing:
+                    lines.append([])
+                price = found[min(number, len(found) - 1)]
+                lines[-1] += [(at, price), (following, price)]
+            drawing = bool(found)
     return lines
 
 
-def _number(price: str | None) -> float | None:
-    try:
-        return None if price is None else float(price)
-    except ValueError:
-        return None
+def _amounts(price: str | None) -> list[str]:
+    amounts = [] if price is None else [amount for _, amount in pieces(price)]
+    return [amount for amount in amounts if amount not in (VARIES, UNKNOWN)]

@@ -102,7 +102,7 @@ class _Zsh(_WholeWords, ZshComplete):
     pass
 
 
-@click.command()
+@click.command(epilog="Example: watcher completion bash")
 @click.argument("shell", type=click.Choice(("bash", "fish", "zsh")), metavar="SHELL")
 def completion(shell: str) -> None:
     """Print what SHELL (bash, fish or zsh) needs to complete words.

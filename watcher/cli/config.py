@@ -26,12 +26,12 @@ PATIENCE = 1.0
 """Seconds to wait for a database that another process holds."""
 
 
-@click.group("config")
+@click.group("config", epilog="Example: watcher config check")
 def config_group() -> None:
     """Check, show and start the configuration."""
 
 
-@config_group.command()
+@config_group.command(epilog="Example: watcher config check")
 @click.pass_obj
 def check(context: Context) -> None:
     """Print every mistake in the configuration."""
@@ -45,7 +45,7 @@ def check(context: Context) -> None:
     click.echo(f"database: {open_store(config).name}")
 
 
-@config_group.command()
+@config_group.command(epilog="Example: watcher config show --json")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; what is not set is null.")
 @click.pass_obj
 def show(context: Context, as_json: bool) -> None:
@@ -54,7 +54,7 @@ def show(context: Context, as_json: bool) -> None:
     click.echo(write.show_json(config) if as_json else write.show(config), nl=False)
 
 
-@config_group.command()
+@config_group.command(epilog="Example: watcher config init --output config.toml")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
 )
@@ -86,7 +86,7 @@ def init(output: Path | None, force: bool, models: str | None, url: str | None, 
         click.echo(f"{output}: written; {todo} run `watcher{option} config check`", err=True)
 
 
-@config_group.command()
+@config_group.command(epilog="Example: watcher config schema")
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     click.echo(json.dumps(write.schema(), indent=2, ensure_ascii=False))

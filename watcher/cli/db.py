@@ -1,4 +1,4 @@
-"""`watcher db`: check, copy, shrink and upgrade the database."""
+"""`watcher db`: check, copy, restore, shrink and upgrade the database."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +10,12 @@ from watcher.cli.setup import Context, open_store
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
 from watcher.messages.text import visible
-from watcher.store.file import copy_database
+from watcher.store.file import copy_database, move_aside, restore_database
 from watcher.store.store import Store
 
 DAMAGED = StoreError.exit_code
+_TIME = "%Y-%m-%dT%H-%M-%SZ"
+"""How the time stands in the name of a copy."""
 
 
 def database_url(value: str) -> str:
@@ -24,12 +26,12 @@ def database_url(value: str) -> str:
         raise click.BadParameter(str(error)) from None
 
 
-@click.group()
+@click.group(epilog="Example: watcher db check")
 def db() -> None:
-    """Check, copy, shrink and upgrade the database."""
+    """Check, copy, restore, shrink and upgrade the database."""
 
 
-@db.command()
+@db.command(epilog="Example: watcher db check")
 @click.pass_context
 def check(ctx: click.Context) -> None:
     """Check whether the database is intact. Nothing is written to it.
@@ -54,7 +56,7 @@ def check(ctx: click.Context) -> None:
         ctx.exit(DAMAGED)
 
 
-@db.command()
+@db.command(epilog="Example: watcher db backup /var/backups/watcher.db --force")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
@@ -69,7 +71,7 @@ def backup(context: Context, file: Path | None, force: bool) -> None:
     if path is None:
         raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)
-    target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+    target = file or path.with_name(f"{path.name}.backup-{datetime.now(UTC):{_TIME}}")
     if target.exists():
         if target.samefile(path):
             raise UsageError(f"{target} is the database itself")
@@ -78,7 +80,36 @@ def backup(context: Context, file: Path | None, force: bool) -> None:
     click.echo(copy_database(path, target))
 
 
-@db.command()
+@db.command(epilog="Example: watcher db restore /var/backups/watcher.db")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def restore(context: Context, file: Path) -> None:
+    """Put the backup FILE in the place of the database.
+
+    FILE is checked before anything is written, and the database is kept beside itself. Stop the watcher first. What was
+    stored after the backup is gone, and the next check announces what differs from it.
+    """
+    from watcher.store.examine import examine
+
+    store = open_store(context.load())
+    path = store.file
+    if path is None:
+        raise UsageError("the database is not a file; pg_restore restores PostgreSQL's")
+    if path.exists() and file.samefile(path):
+        raise UsageError(f"{file} is the database itself")
+    if not examine(f"sqlite:///{file}").whole:
+        raise StoreError(f"The backup {file} is damaged; nothing was restored. Use an older one.")
+    if path.exists() and path.stat().st_size:
+        whole = examine(f"sqlite:///{path}").whole
+        keep = path.with_name(f"{path.name}.{'replaced' if whole else 'damaged'}-{datetime.now(UTC):{_TIME}}")
+        click.echo(f"the database as it was: {copy_database(path, keep) if whole else move_aside(path, keep)}")
+    restore_database(file, path)
+    with store:
+        store.upgrade()
+    click.echo(f"restored: {path}")
+
+
+@db.command(epilog="Example: watcher db vacuum")
 @click.pass_obj
 def vacuum(context: Context) -> None:
     """Release the space of deleted rows. Nothing else can write meanwhile."""
@@ -89,7 +120,7 @@ def vacuum(context: Context) -> None:
         click.echo(f"{format_size(before)} → {format_size(store.size or 0)}")
 
 
-@db.command()
+@db.command(epilog="Example: watcher db upgrade")
 @click.pass_obj
 def upgrade(context: Context) -> None:
     """Create the database, or bring its schema up to date after a copy."""
@@ -102,7 +133,7 @@ def upgrade(context: Context) -> None:
     click.echo(f"schema {opened.before or 'none'} → {opened.after}{copied}")
 
 
-@db.command()
+@db.command(epilog="Example: watcher db copy sqlite:///watcher.db postgresql://watcher@db.example.com/watcher")
 @click.argument("source", type=database_url, metavar="FROM")
 @click.argument("target", type=database_url, metavar="TO")
 def copy(source: str, target: str) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from watcher.cli.completion import channel_names
-from watcher.cli.output import format_time, print_json, print_table
-from watcher.cli.setup import Context, open_store
+from watcher.cli.output import format_time, print_json, warn
+from watcher.cli.setup import Context, open_store, reading
+from watcher.cli.table import print_table
 from watcher.errors import UsageError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from watcher.store.session import Session
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, epilog="Example: watcher deliveries --state sent")
 @click.option(
     "--state",
     "states",
@@ -34,10 +35,13 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
-    with open_store(context.load()) as store, store.reading() as session:
+    with reading(context.load()) as session:
         listed = session.outbox.listed(states=states or ("pending", "given up"), channel=channel)
     if as_json:
         print_json(listed)
+        return
+    if not listed:
+        warn("there is no such delivery" if states or channel else "no delivery waits, and none was given up")
         return
     rows = [
         (
@@ -55,7 +59,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
     print_table(columns, rows, right=("id", "tries"))
 
 
-@deliveries.command()
+@deliveries.command(epilog="Example: watcher deliveries retry 12 13")
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def retry(context: Context, ids: tuple[int, ...]) -> None:
@@ -66,7 +70,7 @@ def retry(context: Context, ids: tuple[int, ...]) -> None:
     click.echo(f"{len(chosen)} to be sent at the next check")
 
 
-@deliveries.command()
+@deliveries.command(epilog="Example: watcher deliveries drop 12 13")
 @click.argument("ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.pass_obj
 def drop(context: Context, ids: tuple[int, ...]) -> None:

@@ -15,7 +15,7 @@ from watcher.store.store import Store
 from watcher.upstream.client import Client
 
 
-@click.command()
+@click.command(epilog="Example: watcher demo")
 def demo() -> None:
     """Watch a pretend OpenRouter through a short story. Every alert is printed; nothing leaves this machine."""
     from rich.console import Console

@@ -7,7 +7,7 @@ from watcher.cli.setup import Context, open_store, read_archives
 from watcher.rebuild import in_order, rebuild_history
 
 
-@click.command("import")
+@click.command("import", epilog="Example: watcher import snapshots.tar.xz")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.pass_obj

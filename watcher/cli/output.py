@@ -1,5 +1,6 @@
-"""How verbs print: tables, JSON, warnings, numbers, times, hints and progress."""
+"""How verbs print: JSON, warnings, numbers, times, hints and progress; `table` prints tables."""
 
+import os
 import re
 import sys
 import time
@@ -24,25 +25,9 @@ HINTS = 5
 _INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print rows of harmless strings below the names of their columns; those in `right` are aligned right.
-
-    On a pipe nothing is coloured, and each row is one line, however long.
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bright_black")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console() if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
-    with console.capture() as printed:
-        console.print(table)
-    for line in printed.get().splitlines():
-        click.echo(line.rstrip())
+def in_colour() -> bool:
+    """Whether stdout is a terminal that is to show colours."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def print_json(value: object) -> None:

@@ -10,7 +10,7 @@ import click
 from watcher.catalog.model import Event
 from watcher.cli.completion import channel_names
 from watcher.cli.output import print_json
-from watcher.cli.setup import CONSOLE, Context, choose_channels, open_store, with_console
+from watcher.cli.setup import CONSOLE, Context, choose_channels, reading, with_console
 from watcher.cli.time_arguments import when
 from watcher.config import Channel, Config
 from watcher.delivery.channel import DEFAULT_TIMEOUT, check_url
@@ -25,7 +25,7 @@ from watcher.rules.rules import wants
 _UNLIMITED = 1_000_000_000
 
 
-@click.command()
+@click.command(epilog="Example: watcher render --since 7d")
 @click.option(
     "--channel", "name", metavar="NAME", shell_complete=channel_names, help="Only for this channel; default: for each."
 )
@@ -73,7 +73,7 @@ def render(
 def _events(config: Config, since: datetime | None, ids: Sequence[str]) -> Sequence[Event]:
     if since is None and not ids:
         return sample_events()
-    with open_store(config) as store, store.reading() as session:
+    with reading(config) as session:
         stored = session.history.events(since=since)
     return [_event_by_id(stored, start) for start in dict.fromkeys(ids)] if ids else stored
 

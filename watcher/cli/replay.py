@@ -11,8 +11,9 @@ import click
 
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS
-from watcher.cli.output import format_count, format_time, print_json, print_table, progress, warn
+from watcher.cli.output import format_count, format_time, print_json, progress, warn
 from watcher.cli.setup import Context, read_archives, with_console
+from watcher.cli.table import print_table
 from watcher.config import Config, load_config
 from watcher.errors import UsageError
 from watcher.messages.headline import headline
@@ -20,7 +21,7 @@ from watcher.replay import Message, Outbox, Replay
 from watcher.upstream.archive import Capture
 
 
-@click.command()
+@click.command(epilog="Example: watcher replay snapshots.tar.xz")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
 @click.option(

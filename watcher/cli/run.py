@@ -19,7 +19,7 @@ from watcher.errors import WatcherError
 from watcher.messages.template import check_channel
 
 
-@click.command()
+@click.command(epilog="Example: watcher run --log json")
 @click.option(
     "--log",
     "style",
@@ -43,7 +43,7 @@ def run(ctx: click.Context, style: str) -> None:
         nonlocal path
         path = path or context.find_config()  # a file that disappears before a reload is an error; no other is used
         config = with_console(check_config(path, os.environ, check_url, check_channel))
-        return Setup(config, open_source(config), open_store(config), sender(config))
+        return Setup(config, open_source(config), open_store(config, runs=True), sender(config))
 
     daemon = Daemon(load, Notify(os.environ), Pings(os.environ, log.warning), Clock())
     handle_signals(daemon)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +19,7 @@ from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
 from watcher.delivery.channel import Result, send
-from watcher.errors import ConfigError, UsageError
+from watcher.errors import ConfigError, NothingFoundError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
 from watcher.messages.text import visible
@@ -61,9 +62,23 @@ class Context:
         return load_config(self.find_config(), os.environ)
 
 
-def open_store(config: Config, *, read_only: bool = False) -> Store:
+def open_store(config: Config, *, read_only: bool = False, runs: bool = False) -> Store:
     """Return the database of the configuration, to be opened when it is first used."""
-    return Store(config.store.url.reveal(), read_only=read_only)
+    return Store(config.store.url.reveal(), read_only=read_only, runs=runs)
+
+
+@contextmanager
+def reading(config: Config) -> "Iterator[Session]":
+    """Read from the database at one moment. Nothing is written, created or migrated.
+
+    Raises NothingFoundError if there is no database.
+    """
+    with open_store(config, read_only=True) as store:
+        if not store.exists:
+            start = "run `watcher --check`, or `watcher import ARCHIVE` for the past"
+            raise NothingFoundError(f"there is no database {store.name} yet; {start}")
+        with store.reading() as session:
+            yield session
 
 
 def open_source(config: Config) -> Client:

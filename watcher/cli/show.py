@@ -1,36 +1,42 @@
 """`watcher show MODEL`: what a model is now, and its history."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from watcher.catalog.event import offer
-from watcher.catalog.timeline import Period, timeline
+from watcher.catalog.timeline import Happening, Period, timeline
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, format_time, print_json, print_table
-from watcher.cli.setup import Context, open_store
+from watcher.cli.output import did_you_mean, format_time, print_json
+from watcher.cli.setup import Context, reading
+from watcher.cli.table import print_table
 from watcher.errors import UsageError
-from watcher.messages.prices import in_order, label, percentage, price_text, unit
+from watcher.messages.prices import in_order, label, price_text, unit
 from watcher.messages.text import page, visible
+from watcher.messages.wording import changes_text, value_text
 
-_SHOWN_FACETS = (
-    "context_length",
-    "top_provider.max_completion_tokens",
-    "architecture.input_modalities",
-    "architecture.output_modalities",
-    "canonical_slug",
-    "alias_target.slug",
-    "expiration_date",
-    "knowledge_cutoff",
-    "supported_parameters",
-)
+_SHOWN_FACETS = {
+    "alias_target.slug": "points to",
+    "canonical_slug": "canonical slug",
+    "context_length": "context length",
+    "top_provider.max_completion_tokens": "output limit",
+    "architecture.input_modalities": "takes",
+    "architecture.output_modalities": "gives",
+    "expiration_date": "expires",
+    "knowledge_cutoff": "knows until",
+    "supported_parameters": "parameters",
+}
+"""Path of a facet → what it is called here."""
 
 
-@click.command()
+@click.command(epilog="Example: watcher show anthropic/claude-haiku-4.5")
 @click.argument("model", shell_complete=model_ids)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object, with every known value.")
 @click.pass_obj
 def show(context: Context, model: str, as_json: bool) -> None:
     """Show MODEL (an id) as it is now, and its history."""
-    with open_store(context.load()) as store, store.reading() as session:
+    with reading(context.load()) as session:
         found = session.history.known(model)
         versions = session.history.versions(model)
         if not found:
@@ -56,22 +62,30 @@ def show(context: Context, model: str, as_json: bool) -> None:
     rows = [(label(key), price_text(key, offered.prices[key]), unit(key)) for key in in_order(offered.prices)]
     print_table(("price now" if known.present else "last price", "", ""), rows)
     click.echo()
-    for path in filter(facets.__contains__, _SHOWN_FACETS):
-        value = facets[path]
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        click.echo(f"{path.rpartition('.')[2].replace('_', ' ')}: {visible(text, 2000)}")
+    values = [(name, _value(path, facets[path])) for path, name in _SHOWN_FACETS.items() if path in facets]
+    print_table(("now" if known.present else "last", ""), values)
     if history:
         click.echo()
-        changes = [
-            (
-                format_time(happening.at),
-                happening.what,
-                label(key) if key else "",
-                price_text(key, change.old) if change and change.old is not None else "",
-                price_text(key, change.new) if change else "",
-                percentage(change.change) if change and change.change else "",
-            )
-            for happening in history
-            for key, change in (happening.prices.items() or [("", None)])
-        ]
-        print_table(("when (UTC)", "what", "price", "old", "new", "change"), changes)
+        turns = [(format_time(turn.at), *change) for turn in history for change in _changes(turn)]
+        print_table(("when (UTC)", "what", "changes"), turns)
+
+
+def _value(path: str, value: Any) -> str:
+    """Return a value in words; a list is whole."""
+    if isinstance(value, list):
+        return ", ".join(visible(item) for item in value) or "none"
+    return value_text(path, value)
+
+
+def _changes(turn: Happening) -> Iterator[tuple[str, str]]:
+    """Yield what happened in a turn, and the change: a line for each price and field."""
+    if turn.what == "appeared":
+        prices = (f"{label(key)} {price_text(key, turn.prices[key].new)}" for key in in_order(turn.prices))
+        yield turn.what, ", ".join(prices)
+        return
+    if turn.what in ("gone", "back"):
+        yield turn.what, ""
+    for key in in_order(turn.prices):
+        yield "repriced", changes_text({key: turn.prices[key]}, {})
+    for path, change in turn.fields.items():
+        yield "changed", changes_text({}, {path: change})

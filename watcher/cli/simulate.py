@@ -10,7 +10,7 @@ from watcher.simulator import ArchiveSource, Scene, SceneSource, Simulator, Stor
 from watcher.upstream.archive import read_archive
 
 
-@click.command()
+@click.command(epilog="Example: watcher simulate --story demo --every 60")
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", default=8400, show_default=True, help="0: any free port."
 )

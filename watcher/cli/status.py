@@ -15,13 +15,17 @@ from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.config.settings import HealthSettings
+from watcher.errors import WatcherError
 from watcher.messages.text import visible
 from watcher.store.records import SLACK, Poll
+from watcher.store.running import is_running
 
 if TYPE_CHECKING:
     from watcher.store.outbox import Condition
 
 HEALTHY, SOURCE, CHANNEL = 0, 69, 75
+_MONITORS = {HEALTHY: (0, "OK"), CHANNEL: (1, "WARNING"), SOURCE: (2, "CRITICAL")}
+"""Exit code and word that Nagios and its kin expect."""
 _MOST_GAPS = 10
 """Lines at most about fields that cannot be read."""
 _OLDEST = timedelta(days=2)
@@ -32,7 +36,10 @@ class _Status(Struct, frozen=True):
     """What the database says."""
 
     database: str
-    size: int
+    size: int | None = None
+    """None: there is none yet."""
+    runs: bool = False
+    """Whether `watcher run` uses it."""
     last: Poll | None = None
     last_good: datetime | None = None
     health: Health = Health()
@@ -45,7 +52,7 @@ class _Status(Struct, frozen=True):
     """A line about records that are dated in the future."""
 
 
-@click.command()
+@click.command(epilog="Example: watcher status --max-age 30m")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @click.option(
     "--max-age",
@@ -53,15 +60,28 @@ class _Status(Struct, frozen=True):
     metavar="WHEN",
     help="Not healthy if the last good poll is older, such as 30m. Default: 2d, or three intervals if that is more.",
 )
+@click.option(
+    "--nagios", is_flag=True, help="For a monitor: exit with 1 if a channel fails, 2 if the source does, 3 if unknown."
+)
 @click.pass_context
-def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
+def status(ctx: click.Context, as_json: bool, max_age: datetime | None, nagios: bool) -> None:
     """Show whether the source, the channels and the database work.
 
     Exits with 0 only if the last poll was good and recent, and the last message to every channel was delivered.
     """
+    try:
+        code = _show(ctx.obj, as_json, max_age, nagios)
+    except WatcherError as error:
+        if not nagios:
+            raise
+        click.echo(f"WATCHER UNKNOWN - {visible(error, 500)}")
+        code = 3
+    ctx.exit(code)
+
+
+def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
     from watcher.store.outbox import Condition
 
-    context: Context = ctx.obj
     config = with_console(context.load())
     now = datetime.now(UTC)
     found = _read(config, now)
@@ -82,24 +102,27 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
             "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
             "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
-            "database": {"path": found.database, "bytes": found.size},
+            "database": {"path": found.database, "bytes": found.size or 0},
         }
         print_json(document)
-    else:
-        for line in _source_lines(found, code, config):
-            click.echo(line)
-        if next_poll is not None:
-            every, was = render_duration(config.source.interval), "is" if next_poll > now else "was"
-            click.echo(f"watcher run polls every {every}: the next poll {was} at {format_time(next_poll)} UTC")
-        for name, one in channels.items():
-            click.echo(f"channel {visible(name)}: {'; '.join(_channel_parts(one))}")
-        if found.ping is not None:
-            since, reason = found.ping
-            click.echo(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
-        if found.future is not None:
-            click.echo(found.future)
-        click.echo(f"database: {format_size(found.size)}, {visible(found.database, 500)}")
-    ctx.exit(code)
+        return _MONITORS[code][0] if nagios else code
+    lines = [*_source_lines(found, code, config)]
+    if next_poll is not None and found.runs:
+        every, was = render_duration(config.source.interval), "is" if next_poll > now else "was"
+        lines.append(f"watcher run polls every {every}: the next poll {was} at {format_time(next_poll)} UTC")
+    lines += [f"channel {visible(name)}: {'; '.join(_channel_parts(one))}" for name, one in channels.items()]
+    if found.ping is not None:
+        since, reason = found.ping
+        lines.append(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
+    lines += [] if found.future is None else [found.future]
+    size = "none yet" if found.size is None else format_size(found.size)
+    lines.append(f"database: {size}, {visible(found.database, 500)}")
+    if nagios:  # what follows a | would be figures
+        lines = [f"WATCHER {_MONITORS[code][1]} - {lines[0]}", *lines[1:]]
+        lines, code = [line.replace("|", "/") for line in lines], _MONITORS[code][0]
+    for line in lines:
+        click.echo(line)
+    return code
 
 
 def _exit_code(found: _Status, names: Sequence[str], *, now: datetime, oldest: datetime) -> int:
@@ -114,11 +137,12 @@ def _exit_code(found: _Status, names: Sequence[str], *, now: datetime, oldest: d
 def _read(config: Config, now: datetime) -> _Status:
     with open_store(config, read_only=True) as store:
         if not store.exists:
-            return _Status(store.name, 0)
+            return _Status(store.name)
         with store.reading() as session:
             return _Status(
                 store.name,
                 store.size or 0,
+                store.file is not None and is_running(store.file),
                 last=session.state.last_poll(),
                 last_good=session.state.last_good(),
                 health=session.state.source("list").health,
@@ -133,7 +157,8 @@ def _source_lines(found: _Status, code: int, config: Config) -> Iterator[str]:
     """Yield whether the source works, then which fields cannot be read."""
     last, health = found.last, found.health
     if last is None:
-        yield "never checked; run watcher --check"
+        yield f"{'no database yet' if found.size is None else 'never checked'}; run watcher --check"
+        yield "last good poll: never"
         return
     models, at = format_count(found.models, "model"), f"{format_time(last.at)} UTC"
     if code != SOURCE:
@@ -175,6 +200,6 @@ def _channel_parts(one: "Condition") -> Iterator[str]:
         assert one.last_failure is not None
         yield f"failed {format_time(one.last_failure)} UTC{f': {visible(one.error, 500)}' if one.error else ''}"
     if one.last_success is not None:
-        yield f"last sent {format_time(one.last_success)} UTC"
+        yield f"last sent: {format_time(one.last_success)} UTC"
     elif not one.fails:
-        yield "no alert sent yet"
+        yield "last sent: never"

@@ -1,21 +1,32 @@
-"""Moments on the command line: `2026-01-04`, `2026-01-04T19:13Z`, or how long ago: `36h`, `7d`, `7d ago`."""
+"""Moments on the command line: `2026-01-04`, `2026-01`, `yesterday`, or how long ago: `36h`, `7d`, `7d ago`."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from watcher.config.parse import WrongValueError, parse_duration
 
+_DAYS_AGO = {"today": 0, "yesterday": 1}
+
 
 def when(value: str) -> datetime:
-    """Return the moment in UTC; a time without a zone is UTC, too. Raises click.BadParameter."""
+    """Return the moment in UTC; a time without a zone is UTC, too. Raises click.BadParameter.
+
+    A day, a month or a year is its first moment.
+    """
+    word = value.strip().lower()
+    if word in _DAYS_AGO:
+        word = f"{datetime.now(UTC) - timedelta(days=_DAYS_AGO[word]):%Y-%m-%d}"
+    elif re.fullmatch(r"\d{4}(-\d\d)?", word):
+        word += "-01-01"[len(word) - 4 :]
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(word.upper())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     try:
-        return datetime.now(UTC) - parse_duration(value.removesuffix("ago").rstrip())
+        return datetime.now(UTC) - parse_duration(word.removesuffix("ago").rstrip())
     except (WrongValueError, OverflowError):
-        text = f"{value!r} is neither a date such as 2026-01-04 nor a time ago such as 36h or 7d"
+        text = f"{value!r} is neither a date such as 2026-01-04, yesterday or 2026-01, nor a time ago such as 36h or 7d"
         raise click.BadParameter(text) from None

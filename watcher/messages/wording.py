@@ -1,6 +1,6 @@
 """A card in words: its head and its lines, as spans that `document` writes in a format."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -236,6 +236,13 @@ def _on(event: Event) -> str:
         return f" (it was to expire on {day_text(old)})" if old else ""
     on = "" if event.days_left is not None and event.days_left < 0 else f", on {day_text(new)}"
     return on + (f" (before: {day_text(old)})" if old and old != new else "")
+
+
+def changes_text(changed: Mapping[str, PriceChange], fields: Mapping[str, FieldChange]) -> str:
+    """Return changes on one line without formatting: `context length: 128K → 200K; moderated: no → yes`."""
+    lines = [_price_line(key, changed[key]) for key in prices.keys_to_show(changed)]
+    lines += [_field_line(path, change) for path, change in fields.items() if change.old != change.new]
+    return "; ".join("".join(span.text for span in line) for line in lines)
 
 
 _FIELD_LABELS = {

@@ -34,9 +34,23 @@ def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     check_neighbours(path)
     # With mode=ro, SQLite leaves an empty log behind where nobody uses the database; without it, SQLite would work the
     # log of a dead process into the database when it closes.
-    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
-    if mode == "rw" and not os.access(path.parent, os.W_OK):
-        mode = "ro&immutable=1"  # nobody writes, since there is no log, and this user cannot create one to read beside
+    log = path.with_name(f"{path.name}-wal")
+    may_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    if log.exists() or may_write:
+        connection = _connect(path, "ro" if log.exists() else "rw", seconds)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").close()
+        except sqlite3.Error as error:
+            full = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+            if not full or (log.exists() and log.stat().st_size):
+                return connection  # whatever it is, a query says so again
+            connection.close()
+        else:
+            return connection
+    return _connect(path, "ro&immutable=1", seconds)  # there is no room for a log, or no right to make one
+
+
+def _connect(path: Path, mode: str, seconds: float) -> sqlite3.Connection:
     address = f"file:{quote(str(path))}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
@@ -86,6 +100,36 @@ def copy_database(source: Path, target: Path) -> Path:
         with suppress(OSError):
             part.unlink()
     return target
+
+
+def move_aside(path: Path, target: Path) -> Path:
+    """Move a database with its log to another name, and return that. Raises StoreError."""
+    try:
+        for suffix in ("-wal", "-shm", ""):  # a log must not stay beside another database
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be moved to {target}: {error.strerror}.") from error
+    return target
+
+
+def restore_database(source: Path, target: Path) -> None:
+    """Write the contents of a backup over a database, or a new one, in one transaction. Raises StoreError.
+
+    SQLite writes, not the file system: it waits for other processes, and no log that they left can undo it.
+    """
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
+            after.execute("BEGIN IMMEDIATE")  # a backup would wait for ever
+            after.rollback()
+            before.backup(after)
+            after.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(
+            f"The database {target} cannot be restored from {source}: {reason}; it is as it was."
+        ) from error
 
 
 def _flush(folder: Path) -> None:

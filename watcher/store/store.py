@@ -3,6 +3,7 @@
 SQLAlchemy is imported when it is first needed: where an unchanged check takes the shortcut of `glance`, never.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from watcher.errors import StoreError
 from watcher.store.file import check_neighbours, file_of, sending_lock
 from watcher.store.glance import glance
 from watcher.store.records import Poll
+from watcher.store.running import mark_running
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -42,10 +44,15 @@ class Store:
         url: the `[store] url`.
         busy_seconds: how long a write waits for another process.
         read_only: only read. Nothing is created or migrated, and this user need not be allowed to write the file.
+        runs: this process is `watcher run`, which `status` tells by a lock beside the file.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, read_only: bool = False) -> None:
+    def __init__(
+        self, url: str, *, busy_seconds: float = BUSY_SECONDS, read_only: bool = False, runs: bool = False
+    ) -> None:
         self._url = url
+        self._runs = runs
+        self._mark: int | None = None
         self._read_only = read_only
         self._busy_seconds = busy_seconds
         self.file = file_of(url)
@@ -92,6 +99,7 @@ class Store:
                 self._backend, self._engine = backend, engine
                 self._left = self._stat()
                 self._identity = _identity(self._left)
+                self._mark = mark_running(self.file) if self._runs and self.file is not None else None
             return self._backend, self._engine
 
     def _check_identity(self) -> None:
@@ -283,6 +291,9 @@ class Store:
         """Close the connections."""
         if self._engine is not None:
             self._engine.dispose()
+        if self._mark is not None:
+            os.close(self._mark)
+            self._mark = None
 
     def __enter__(self) -> Self:
         return self
