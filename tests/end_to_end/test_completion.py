@@ -130,6 +130,7 @@ def typed(shell: str, environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
         ("watcher show a/b:f\t", "watcher show a/b:free"),
         ("watcher changes --model=a/b:f\t", "watcher changes --model=a/b:free"),
         ("watcher --config other.toml channels test e\t", "watcher --config other.toml channels test else"),
+        ("watcher --config=other.toml channels test e\t", "watcher --config=other.toml channels test else"),
         pytest.param("watcher show a/b:\t", "watcher show a/b:free", marks=pytest.mark.slow),
         pytest.param("watcher changes --kind=rep\t", "watcher changes --kind=repriced", marks=pytest.mark.slow),
         pytest.param(

@@ -543,3 +543,10 @@ def test_jinja2_is_loaded_only_where_there_is_a_template() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout == "False\n"
+
+
+def test_beside_a_title_of_its_own_a_short_message_never_loses_the_news() -> None:
+    own = Channel("sms", template=Template(title_template="{{ count }} news"))
+    (message,) = composer(own, [EXPIRED, NEW, CHEAPER])(Format.TEXT, 140)
+    assert message.title != "3 news"
+    assert message.body

@@ -391,7 +391,9 @@ def test_neither_the_environment_nor_the_configuration_changes_what_is_read(
     git(repository, "config", "log.showSignature", "true")
     git(repository, "config", "gpg.program", str(tmp_path / "evil"))
     git(repository, "config", "core.quotePath", "false")
+    (tmp_path / ".gitconfig").write_text("[diff]\norderFile = /nonexistent\n[log]\nshowRoot = false\ndate = never\n")
     for name, value in {
+        "HOME": str(tmp_path),
         "GIT_DIR": "/nonexistent",
         "GIT_WORK_TREE": "/nonexistent",
         "GIT_OBJECT_DIRECTORY": "/nonexistent",

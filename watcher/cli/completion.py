@@ -81,12 +81,16 @@ class _Bash(_WholeWords, BashComplete):
         return ShellComplete.source(self)  # click's own runs bash to learn its version
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
-        """Join the parts of the word at the cursor, and offer only the text after the last part."""
-        whole = incomplete
-        while args and (whole.startswith(_BREAKS) or args[-1] in _BREAKS):
-            whole = args.pop() + whole
+        """Join the parts of words, and offer only the text after the last part."""
+        words: list[str] = []
+        for part in (*args, incomplete):
+            if words and (part.startswith(_BREAKS) or words[-1].endswith(_BREAKS)):
+                words[-1] += part
+            else:
+                words.append(part)
+        *before, whole = words
         typed = whole if incomplete in _BREAKS else whole.removesuffix(incomplete)
-        items = super().get_completions(args, whole)
+        items = super().get_completions(before, whole)
         for item in items:
             item.value = item.value.removeprefix(typed)
         return items

@@ -128,7 +128,10 @@ class _Rendering:
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
         if self._templates.keys() == {"title_template"}:
-            parts = self._with_titles(compose_within(events, self._format, self._limit - _OTHER_TITLE_ROOM, self._zone))
+            room = self._limit - _OTHER_TITLE_ROOM
+            if builder.is_terse(self._format, room):
+                raise TemplateFailedError(f"beside its title the {self._limit:,} bytes of a message are too few")
+            parts = self._with_titles(compose_within(events, self._format, room, self._zone))
             if any(part.size > self._limit for part in parts):
                 raise TemplateFailedError(f"its title is longer than the {self._limit:,} that the service takes")
             return parts

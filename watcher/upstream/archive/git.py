@@ -72,15 +72,15 @@ def _borrowed(found: _Repository) -> Iterator[tuple[Path, dict[str, str]]]:
         )
         with contextlib.suppress(OSError):  # only a shallow clone has this file, which says where it ends
             (own / "shallow").write_bytes((found.objects.parent / "shallow").read_bytes())
-        yield own, {"GIT_DIR": str(own), "GIT_OBJECT_DIRECTORY": str(found.objects)}
+        # The user's own configuration could make git run a program too, or stop: a missing diff.orderFile does.
+        alone = {"GIT_CONFIG_NOSYSTEM": "1", "HOME": folder, "XDG_CONFIG_HOME": folder}
+        yield own, {"GIT_DIR": folder, "GIT_OBJECT_DIRECTORY": str(found.objects), **alone}
 
 
 def _plan(found: _Repository, file: str, skipped: Skipped) -> Iterator[Planned]:
     """Yield every commit that added or changed the file, oldest first."""
-    # The user's own configuration still counts: it must not make git run a program, follow renames or omit the root.
-    settings = ["-c", "log.showSignature=false", "-c", "log.follow=false", "-c", "log.showRoot=true"]
     choice = ["--raw", "--no-renames", "--diff-filter=d", "--full-history", "--no-merges", "--reverse"]
-    arguments = [*settings, "log", "--format=%ct %H", *choice, "HEAD", "--", f":(top,literal){file}"]
+    arguments = ["log", "--format=%ct %H", *choice, "HEAD", "--", f":(top,literal){file}"]
     with _borrowed(found) as (own, places):
         output = _output(found.name, arguments, own, places)
     # The lines of the raw difference, which only --diff-filter needs, begin with a colon.
