@@ -31,6 +31,7 @@ _VERBS = {
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",
+    "web": "watcher.cli.web:web",
 }
 
 

@@ -168,7 +168,9 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # a port that is no number raises
+        valid = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        )  # a port that is no number raises
     except ValueError:
         valid = False
     if not valid or not url.isprintable() or " " in url:

@@ -1,0 +1,40 @@
+"""`watcher web`: the models API from our own database, by HTTP."""
+
+import signal
+
+import click
+from msgspec.structs import replace
+
+from watcher.cli.context import Context
+from watcher.cli.setup import tell_log
+
+DEFAULT = "127.0.0.1:8399"
+
+
+@click.command()
+@click.option(
+    "--listen", metavar="HOST:PORT", help=f"The address; by default [web] listen, or {DEFAULT}. Port 0: any free one."
+)
+@click.pass_obj
+def web(state: Context, listen: str | None) -> None:
+    """Serve OpenRouter's models API from the watcher's database, as of now or of any past moment, until stopped.
+
+    It only reads: `watcher run` or `watcher --check` fills the database.
+    """
+    from watcher.config.parse import ADDRESS, WrongValueError
+    from watcher.web.server import WebServer
+
+    config = state.load()
+    try:
+        address = ADDRESS.parse(listen) if listen is not None else config.web.listen or DEFAULT
+    except WrongValueError as error:
+        raise click.BadParameter(str(error), param_hint="--listen") from None
+    tell_log()
+    # Blocked here and in every thread that is started from here on, they come to `sigwait` alone.
+    ending = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    server = WebServer(replace(config, web=replace(config.web, listen=address)))
+    server.start()
+    click.echo(f"{server.url}{config.web.prefix}/api/v1")
+    signal.sigwait(ending)
+    server.stop()

@@ -1,0 +1,218 @@
+"""The ASGI application: checks a request, answers it from memory or in a worker, and sends the answer.
+
+request → access → in memory? → conditions (ETag, gzip) → send
+                     no → a worker reads the store and calls `api.answer`
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from logging import getLogger
+from typing import Any, NamedTuple, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from watcher.api import answer as api
+from watcher.api.answer import Catalogue, Request, Response
+from watcher.api.query import BadQueryError, Query
+from watcher.config.settings import Config
+from watcher.errors import WatcherError
+from watcher.store.store import Store
+from watcher.web.access import HEALTH, Access, Asked, RefusedError
+from watcher.web.answers import Answer, Answers
+from watcher.web.catalogues import Catalogues, UnknownMomentError, View
+from watcher.web.exports import EXPORT, export_response
+
+SECONDS = 10.0
+"""How long an answer may take."""
+_WORKERS = 2
+_MAX_WAITING = 100
+"""Different questions that wait for a worker; more than these are sent away."""
+_PART = 256 * 1024
+"""Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
+_RETRY = {"retry-after": "30"}
+_ALLOWED = "GET, HEAD, OPTIONS"
+_PREFLIGHT = {
+    "access-control-allow-methods": _ALLOWED,
+    "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, HTTP-Referer, X-Title",
+    "access-control-max-age": "86400",
+}
+_EXPOSED = {"access-control-expose-headers": "Age, ETag, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"}
+_HEALTHY = b'{"status":"ok"}'
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Any]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
+
+_log = getLogger("watcher")
+
+
+def application(config: Config, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Starlette:
+    """Return the ASGI application for a configuration, over a store that is only read. Raises ConfigError."""
+    return Starlette(routes=[Mount("/", app=Api(config, store, clock))])
+
+
+class Api:
+    """The API, the exports and the health check."""
+
+    def __init__(self, config: Config, store: Store, clock: Callable[[], datetime]) -> None:
+        self._access = Access(config.web)
+        self._origin = None if config.web.allow_origin == "none" else config.web.allow_origin
+        self._silent_after = 2 * config.source.interval + timedelta(minutes=1)
+        self._clock = clock
+        self._store = store
+        self._catalogues = Catalogues(store)
+        self._answers = Answers()
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
+        self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            response = await self._respond(scope)
+        except RefusedError as refused:
+            response = api.error(refused.status, str(refused), refused.headers)
+        except Exception:
+            _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
+            response = api.error(500, "This is a bug in openrouter-watcher; its log tells more")
+        await _send(send, response, head=scope["method"] == "HEAD")
+
+    async def _respond(self, scope: Scope) -> Response:
+        asked = self._access.check(scope)
+        if asked.method == "OPTIONS":
+            return Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b"")
+        if asked.method not in ("GET", "HEAD"):
+            return api.error(405, headers={"allow": _ALLOWED})
+        view = self._catalogues.known()
+        if view is not None:
+            state = self._state(asked, view)
+            answer = self._answers.get(state)
+            if answer is not None and answer.is_ready(asked.headers):
+                return self._finish(asked, answer, view)
+        rendered = await self._in_worker(asked)
+        if rendered.answer.etag is not None:
+            self._answers.keep(rendered.state, rendered.answer)
+        return self._finish(asked, rendered.answer, rendered.view)
+
+    async def _in_worker(self, asked: Asked) -> "_Rendered":
+        """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
+        question = (asked.path, asked.query, asked.base_url, asked.has_key, asked.headers.get("accept-encoding"))
+        future = self._rendering.get(question)
+        if future is None:
+            if len(self._rendering) >= _MAX_WAITING:
+                raise RefusedError(503, "Too many requests wait for an answer", _RETRY)
+            future = asyncio.get_running_loop().run_in_executor(self._workers, self._render, asked)
+            future.add_done_callback(lambda _: self._rendering.pop(question))
+            self._rendering[question] = future
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds", _RETRY) from None
+
+    # In a worker
+
+    def _render(self, asked: Asked) -> "_Rendered":
+        """Return the answer of this moment, and what it was made from. Raises RefusedError."""
+        try:
+            view = self._catalogues.view()
+            answer = self._answer(asked, view)
+        except UnknownMomentError as error:
+            if error.first is None:
+                raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
+            raise RefusedError(404, f"Nothing is known from before {error.first:%Y-%m-%dT%H:%M:%SZ}") from None
+        except WatcherError as error:
+            raise RefusedError(503, str(error), _RETRY) from None
+        answer.for_client(asked.headers)  # compresses it
+        return _Rendered(self._state(asked, view), answer, view)
+
+    def _answer(self, asked: Asked, view: View) -> Answer:
+        if asked.path == HEALTH:
+            return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
+        try:
+            moment = self._moment(asked)
+        except BadQueryError as error:
+            return Answer(api.error(400, str(error)))
+        if asked.path.startswith(EXPORT):
+            with self._store.reading() as session:
+                return Answer(export_response(asked.path, asked.query, moment, session), self._state(asked, view))
+        offer = view.offer if moment is None else self._catalogues.at(moment)
+        now = self._clock() if moment is None else offer.polled
+        request = Request(asked.path, asked.query, headers=asked.headers)
+        response = api.answer(request, Catalogue(offer.models, now, asked.base_url, raw=offer.raw))
+        if moment is None:
+            return Answer(response, self._state(asked, view), view.period(now))
+        headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+        if offer.has_benchmarks:
+            headers["x-watcher-benchmarks"] = "last known"
+        made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
+        return Answer(Response(response.status, headers, response.body), made_from, offer.changed)
+
+    def _moment(self, asked: Asked) -> datetime | None:
+        """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
+        given = Query.parse(asked.query, names=("at",)).values.get("at") if "at=" in asked.query else None
+        if given is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(given if given.count(" ") != 1 else given.replace(" ", "+"))
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise BadQueryError('"at" must be a moment such as 2026-07-14T00:00Z') from None
+        if moment > self._clock():
+            raise BadQueryError('"at" lies in the future')
+        return moment
+
+    # What an answer was made from, and what is added to it
+
+    def _state(self, asked: Asked, view: View) -> str:
+        """Return what the answer follows from: equal states have equal answers."""
+        if "at=" in asked.query or asked.path.startswith(EXPORT):
+            return f"{view.version} {_question(asked)}"
+        now = self._clock()
+        minute = f"{now:%d%H%M}" if "age_days" in asked.query else ""
+        return f"{view.offer.digest} {view.period(now)} {minute} {_question(asked)}"
+
+    def _finish(self, asked: Asked, answer: Answer, view: View) -> Response:
+        """Return the answer for this client, with the age of what we know and who may read it."""
+        response = answer.for_client(asked.headers)
+        headers = {**response.headers, **self._cors(asked)}
+        if self._access.guarded:
+            headers["cache-control"] = headers["cache-control"].replace("public", "private")
+            headers["vary"] = f"{headers['vary']}, Authorization"
+        if response.status in (200, 304) and "x-watcher-as-of" not in headers:
+            age = max(self._clock() - view.offer.polled, timedelta(0))
+            headers["age"] = str(age // timedelta(seconds=1))
+            headers["x-watcher-as-of"] = f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"
+            if age > self._silent_after:
+                headers["x-watcher-stale"] = headers["age"]
+        return Response(response.status, headers, response.body)
+
+    def _cors(self, asked: Asked, *, preflight: bool = False) -> Mapping[str, str]:
+        if self._origin is None or not asked.path.startswith(f"{api.BASE}/") or asked.path == f"{api.BASE}/models/user":
+            return {}
+        origin = {"access-control-allow-origin": self._origin}
+        return {**origin, **_PREFLIGHT} if preflight else {**origin, **_EXPOSED}
+
+
+class _Rendered(NamedTuple):
+    state: str
+    answer: Answer
+    view: View
+
+
+def _question(asked: Asked) -> str:
+    return f"{asked.base_url} {asked.path}?{asked.query}"
+
+
+async def _send(send: Send, response: Response, *, head: bool) -> None:
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
+    if response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    body = b"" if head else response.body
+    for start in range(0, len(body) - _PART, _PART):
+        await send({"type": "http.response.body", "body": body[start : start + _PART], "more_body": True})
+    rest = len(body) - (len(body) - 1) % _PART - 1 if body else 0
+    await send({"type": "http.response.body", "body": body[rest:]})

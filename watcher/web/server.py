@@ -1,0 +1,131 @@
+"""The HTTP server: a socket, uvicorn on a thread of its own, and deadlines for slow clients."""
+
+import asyncio
+import socket
+import threading
+from logging import WARNING, getLogger
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from watcher.config.settings import Config
+from watcher.errors import ConfigError
+from watcher.store.store import Store
+from watcher.web.access import is_loopback, split_address
+from watcher.web.app import application
+
+HEAD_SECONDS = 10.0
+"""How long a client may take to send a request."""
+BODY_SECONDS = 60.0
+"""How long a request may take from then on, the client's reading of the answer included."""
+MAX_CONNECTIONS = 256
+"""More connections are closed at once: the watcher needs file descriptors, too."""
+_MAX_HEADERS = 16 * 1024
+_GRACE = 3
+
+_log = getLogger("watcher")
+
+
+class WebServer:
+    """Serves the API from a thread until it is stopped.
+
+    Raises ConfigError if the address cannot be listened on, or the tokens cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        assert config.web.listen is not None
+        self._store = Store(config.store.url.reveal(), read_only=True)
+        app = application(config, self._store)
+        host, port = split_address(config.web.listen)
+        if not is_loopback(host) and config.web.tokens_file is None:
+            _log.warning("the API at %s has no tokens_file: everyone who reaches it may ask", config.web.listen)
+        self._socket = _listen(host, port)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level=WARNING,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                h11_max_incomplete_event_size=_MAX_HEADERS,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="watcher-web", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address that it really listens on."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more, and end every connection."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE + 2)
+        self._socket.close()
+        self._store.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        except Exception:
+            _log.exception("the API is not served any more: this is a bug in openrouter-watcher")
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's protocol, with a deadline for each request and a bound for connections."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._expect_end(HEAD_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None:
+            self._expect_end(HEAD_SECONDS)
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before and not self.cycle.response_complete:
+            self._expect_end(BODY_SECONDS)
+
+    def on_response_complete(self) -> None:
+        self._forget_deadline()
+        super().on_response_complete()
+        if not self.cycle.response_complete:  # the client has sent the next request already
+            self._expect_end(BODY_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def _expect_end(self, seconds: float) -> None:
+        self._forget_deadline()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=128)
+    except OSError as error:
+        reason = error.strerror or "unknown host"
+        raise ConfigError(f"web.listen: cannot listen on {host} port {port}: {reason}") from None
