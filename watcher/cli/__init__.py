@@ -23,6 +23,7 @@ _VERBS = {
     "db": "watcher.cli.db:db",
     "deliveries": "watcher.cli.deliveries:deliveries",
     "demo": "watcher.cli.demo:demo",
+    "export": "watcher.cli.export:export",
     "import": "watcher.cli.importing:import_history",
     "models": "watcher.cli.models:models",
     "render": "watcher.cli.render:render",

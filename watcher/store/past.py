@@ -1,13 +1,15 @@
 """The catalogue at a moment as documents, for those who serve or export it."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection, func, or_, select
 
-from watcher.catalog.model import Facets
+from watcher.catalog.model import Facets, Model
 from watcher.store.documents import decompress, unpack
+from watcher.store.history import Version
 from watcher.store.schema import models, polls, versions
 
 
@@ -76,3 +78,10 @@ class Past:
         moments = (versions.c.valid_from, versions.c.valid_to)
         last = [self._connection.execute(select(func.max(at)).where(at <= polled)).scalar() for at in moments]
         return Catalogue(polled, max((at for at in last if at is not None), default=polled), documents)
+
+    def versions(self) -> Iterator[Version]:
+        """Yield all that every model was: by model, oldest first."""
+        query = select(versions).order_by(versions.c.model, versions.c.valid_from, versions.c.id)
+        for row in self._connection.execute(query):
+            model = Model(row.model, unpack(row.facets, dict[str, Any]))
+            yield Version(model, row.valid_from, row.valid_to, decompress(row.raw))

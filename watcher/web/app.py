@@ -24,6 +24,7 @@ from watcher.web.access import HEALTH, Access, Asked, RefusedError
 from watcher.web.answers import Answer, Answers
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
+from watcher.web.moments import parse_moment
 
 SECONDS = 10.0
 """How long an answer may take."""
@@ -133,11 +134,11 @@ class Api:
             return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
         try:
             moment = self._moment(asked)
+            if asked.path.startswith(EXPORT):
+                with self._store.reading() as session:
+                    return Answer(export_response(asked.path, asked.query, moment, session), self._state(asked, view))
         except BadQueryError as error:
             return Answer(api.error(400, str(error)))
-        if asked.path.startswith(EXPORT):
-            with self._store.reading() as session:
-                return Answer(export_response(asked.path, asked.query, moment, session), self._state(asked, view))
         offer = view.offer if moment is None else self._catalogues.at(moment)
         now = self._clock() if moment is None else offer.polled
         request = Request(asked.path, asked.query, headers=asked.headers)
@@ -155,11 +156,7 @@ class Api:
         given = Query.parse(asked.query, names=("at",)).values.get("at") if "at=" in asked.query else None
         if given is None:
             return None
-        try:
-            moment = datetime.fromisoformat(given if given.count(" ") != 1 else given.replace(" ", "+"))
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise BadQueryError('"at" must be a moment such as 2026-07-14T00:00Z') from None
+        moment = parse_moment("at", given)
         if moment > self._clock():
             raise BadQueryError('"at" lies in the future')
         return moment
