@@ -39,7 +39,7 @@ def listed(client: httpx.Client, **params) -> list:
 def test_the_whole_text_list_comes_at_once(client):
     response = client.get("/api/v1/models")
     assert response.headers["content-type"] == "application/json"
-    assert response.headers["cache-control"] == "public, max-age=120"
+    assert response.headers["cache-control"] == "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600"
     assert [model["id"] for model in listed(client)] == [model["id"] for model in TEXT]
 
 

@@ -17,7 +17,7 @@ BASE = "/api/v1"
 """The path of the API."""
 
 _JSON = "application/json"
-_PUBLIC = "public, max-age=120"
+_PUBLIC = "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600"
 _MESSAGES = {401: "No auth credentials found", 404: "Not Found", 405: "Method Not Allowed"}
 
 
@@ -88,8 +88,10 @@ def error(status: int, message: str = "", headers: Mapping[str, str] | None = No
 
 def to_json(document: object) -> bytes:
     """Return compact JSON in UTF-8. A lone surrogate, which UTF-8 cannot hold, stays an escape."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return _encode(document).encode("utf-8", "backslashreplace")
 
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Handler = Callable[[Request, Catalogue], Response]
 

@@ -25,6 +25,7 @@ from watcher.daemon.polling import Polling
 from watcher.daemon.sending import Sending
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
+from watcher.daemon.web import Web
 from watcher.errors import StoreError, StoreTooNewError, WatcherError
 
 HANGS_AFTER = timedelta(minutes=30)
@@ -69,6 +70,7 @@ class Daemon:
         self._clock = clock
         self._grace = grace
         self._setups = Setups()
+        self._web = Web()
         self._sending = Sending(self._setups, clock, self._fail, notify)
         self._polling = Polling(self._setups, clock, self._fail, notify, pings, dice, self._sending.want)
         self._loading: Future[Setup] | None = None
@@ -152,6 +154,7 @@ class Daemon:
 
     def _start(self, setup: Setup) -> None:
         self._setups.replace(setup)
+        self._web.use(setup.config)
         for line in setup.config.warnings:
             _log.warning("%s", line)
         self._notify.ready("started")
@@ -163,6 +166,7 @@ class Daemon:
     def _finish_reload(self, loaded: "Future[Setup]") -> None:
         try:
             setup = loaded.result()
+            self._web.use(setup.config)
         except Exception as error:
             if isinstance(error, WatcherError):
                 for line in str(error).splitlines():
@@ -198,6 +202,7 @@ class Daemon:
     def _end(self) -> bool:
         self._notify.stopping()
         _log.info("stopping")
+        self._web.stop()
         loops = (self._polling, self._sending)
         for loop in loops:
             loop.stop()

@@ -7,7 +7,7 @@ request → access → in memory? → conditions (ETag, gzip) → send
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from logging import getLogger
 from typing import Any, NamedTuple, TypeAlias
 
@@ -50,7 +50,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
 _log = getLogger("watcher")
 
 
-def application(config: Config, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Starlette:
+def application(config: Config, store: Store, clock: Callable[[], datetime]) -> Starlette:
     """Return the ASGI application for a configuration, over a store that is only read. Raises ConfigError."""
     return Starlette(routes=[Mount("/", app=Api(config, store, clock))])
 

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 from logging import WARNING, getLogger
 from typing import Any
 
@@ -33,10 +35,10 @@ class WebServer:
     Raises ConfigError if the address cannot be listened on, or the tokens cannot be used.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         assert config.web.listen is not None
         self._store = Store(config.store.url.reveal(), read_only=True)
-        app = application(config, self._store)
+        app = application(config, self._store, clock)
         host, port = split_address(config.web.listen)
         if not is_loopback(host) and config.web.tokens_file is None:
             _log.warning("the API at %s has no tokens_file: everyone who reaches it may ask", config.web.listen)
@@ -124,8 +126,16 @@ class _Protocol(H11Protocol):
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio sends at once only where a socket is told to be TCP; else small answers wait for an acknowledgement.
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            raise
+        return listening
     except OSError as error:
-        reason = error.strerror or "unknown host"
-        raise ConfigError(f"web.listen: cannot listen on {host} port {port}: {reason}") from None
+        raise ConfigError(f"web.listen: cannot listen on {host} port {port}: {error.strerror}") from None
