@@ -16,6 +16,8 @@ from watcher.errors import ConfigError
 
 LONGEST_URL = 8 * 1024
 """Bytes of path and query."""
+LONGEST_HEADERS = 16 * 1024
+"""Bytes of all headers."""
 HEALTH = "/healthz"
 """The path that needs no token."""
 _TOKENS_LIMIT = 1024 * 1024
@@ -68,6 +70,8 @@ class Access:
         path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
         if len(path) + len(query) > LONGEST_URL:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+            raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
         scheme, host = scope["scheme"], headers.get("host", "")
         if self._proxies and self._is_proxy(scope.get("client")):
             scheme = _last(headers, "x-forwarded-proto") or scheme

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from watcher.config.settings import Config
 from watcher.errors import ConfigError
 from watcher.store.store import Store
-from watcher.web.access import is_loopback, split_address
+from watcher.web.access import LONGEST_HEADERS, LONGEST_URL, is_loopback, split_address
 from watcher.web.app import application
 
 HEAD_SECONDS = 10.0
@@ -23,7 +23,6 @@ BODY_SECONDS = 60.0
 """How long a request may take from then on, the client's reading of the answer included."""
 MAX_CONNECTIONS = 256
 """More connections are closed at once: the watcher needs file descriptors, too."""
-_MAX_HEADERS = 16 * 1024
 _GRACE = 3
 
 _log = getLogger("watcher")
@@ -54,7 +53,7 @@ class WebServer:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                h11_max_incomplete_event_size=_MAX_HEADERS,
+                h11_max_incomplete_event_size=LONGEST_HEADERS + LONGEST_URL,
                 timeout_graceful_shutdown=_GRACE,
             )
         )
