@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 
-from watcher.export.periods import Exported, Known, is_number, left_out, split
+from watcher.export.periods import Exported, Known, Period, is_number, left_out, split
 
 COLUMNS = ("model", "key", "price", "valid_from", "valid_until")
 
@@ -24,30 +24,33 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
 
 
 def _rows(model: Known, at: datetime | None) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of a model: a price that does not change when another one does has one row."""
-    running: dict[str, tuple[str, datetime, datetime | None]] = {}
-    for period in model.periods:
-        now = {
-            key if window is None else f"{key}@{window}": value
-            for key, window, value in split(period.prices)
-            if is_number(value)
-        }
-        for key in list(running):
-            value, start, end = running[key]
-            if now.get(key) != value or end != period.start:
-                yield from _row(model, key, *running.pop(key), at)
-        for key, value in now.items():
-            start = running[key][1] if key in running else period.start
-            running[key] = value, start, period.end
-    for key, (value, start, end) in running.items():
-        yield from _row(model, key, value, start, end, at)
+    """Yield the rows of a model by key: a price that stays when another one changes has one row."""
+    periods = [(period, _by_key(period)) for period in model.periods]
+    for key in dict.fromkeys(key for _, prices in periods for key in prices):
+        for value, start, end in _runs(key, periods):
+            if at is None or (start <= at and (end is None or end > at)):
+                yield model.id, key, value, _time(start), _time(end)
 
 
-def _row(
-    model: Known, key: str, value: str, start: datetime, end: datetime | None, at: datetime | None
-) -> Iterator[tuple[str, ...]]:
-    if at is None or (start <= at and (end is None or end > at)):
-        yield model.id, key, value, _time(start), _time(end)
+def _by_key(period: Period) -> dict[str, str]:
+    found = ((f"{key}@{window}" if window else key, value) for key, window, value in split(period.prices))
+    return {key: value for key, value in found if is_number(value)}
+
+
+def _runs(
+    key: str, periods: Sequence[tuple[Period, dict[str, str]]]
+) -> Iterator[tuple[str, datetime, datetime | None]]:
+    """Yield (price, since, until) of a key, periods without a change joined."""
+    run: tuple[str, datetime, datetime | None] | None = None
+    for period, prices in periods:
+        if run is not None and (run[0], run[2]) == (prices.get(key), period.start):
+            run = run[0], run[1], period.end
+            continue
+        if run is not None:
+            yield run
+        run = (prices[key], period.start, period.end) if key in prices else None
+    if run is not None:
+        yield run
 
 
 def _time(moment: datetime | None) -> str:
