@@ -4,7 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Tracing lines takes as long as the tests themselves, so it is only done with those that reach every line.
 COVERING := $(filter-out %/test_properties.py %/test_recorded.py,$(wildcard tests/catalog/test_*.py))
-QUICK := tests/catalog tests/rules tests/messages tests/config tests/api tests/simulator tests/docs
+QUICK := $(COVERING) tests/rules tests/messages tests/config tests/api tests/simulator tests/docs
+# Tests wait for servers and processes, so one worker more than there are cores keeps all cores busy.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .PHONY: demo quick test lint slow bench clean
 
@@ -14,11 +17,11 @@ demo: $(VENV)/.installed
 quick: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m pytest -n auto -m "not slow" $(QUICK)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(QUICK)
 
 test: lint
 	$(BIN)/python -m pytest $(COVERING) --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100
-	$(BIN)/python -m pytest -n auto -m "not slow" $(COVERING:%=--ignore=%)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(COVERING:%=--ignore=%)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -26,7 +29,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy --strict watcher
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench

@@ -1,44 +1,70 @@
-"""Real receivers on loopback: an HTTP server that answers as told, and a mail server."""
+"""Real receivers on loopback: a web server that answers as a test says, and a mail server."""
 
 import json
 import socket
+import ssl
 import threading
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from aiosmtpd.controller import Controller
 
+from watcher.catalog.model import Event
+from watcher.delivery.channel import DEFAULT_TIMEOUT, Result, send
+from watcher.messages.builder import compose_within
+
+
+class Request(NamedTuple):
+    """What a `Sink` received."""
+
+    verb: str
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
 
 class Sink:
-    """An HTTP server that keeps what it is sent and answers with `status`; 0 hangs up, -1 never answers."""
+    """A web server that keeps what it is sent and answers with `status`, `headers` and `answer`.
 
-    def __init__(self) -> None:
+    `statuses` come first, one each. Status 0 hangs up, -1 never answers, -2 cuts the answer off.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.status = 200
         self.statuses: list[int] = []
-        self.requests: list[tuple[str, str, bytes]] = []
+        self.headers: dict[str, str] = {}
+        self.answer = b"ok"
+        self.requests: list[Request] = []
         self.over = threading.Event()
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                sink.requests.append((self.command, self.path, body))
+                sink.requests.append(Request(self.command, self.path, body, dict(self.headers)))
                 status = sink.statuses.pop(0) if sink.statuses else sink.status
                 if status == -1:
                     sink.over.wait(20)
+                if status == -2:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off")
                 if status <= 0:
+                    self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
                 self.send_response(status)
-                if 300 <= status < 400:
-                    self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "2")
+                redirect = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
+                for name, value in (redirect | sink.headers).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(sink.answer)))
                 self.end_headers()
-                self.wfile.write(b"ok")
+                self.wfile.write(sink.answer)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -49,13 +75,24 @@ class Sink:
                 except (OSError, ValueError):
                     self.close_connection = True
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.address = f"127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def json(self, at: int = -1) -> Any:
-        return json.loads(self.requests[at][2])
+        return json.loads(self.requests[at].body)
 
     def close(self) -> None:
         self.over.set()
@@ -98,3 +135,8 @@ class MailServer:
 
     def close(self) -> None:
         self.controller.stop()
+
+
+def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
+    """Send the events in the built-in words."""
+    return send(url, partial(compose_within, events), timeout=timeout)

@@ -4,6 +4,7 @@ import json
 import lzma
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ class Recorded:
 
     def __init__(self) -> None:
         self.body = lzma.decompress(FEEDS[0].read_bytes())
+
+    @cached_property
+    def captures(self) -> list[Capture]:
         recorded = FEEDS[0].name.removeprefix("openrouter-rss-").removesuffix(".xml.xz")
-        self.captures: list[Capture] = []
+        found: list[Capture] = []
         for capture in read_archive(str(WINTER[0])):
             if f"{capture.at:%Y-%m-%dT%H-%M-%SZ}" <= recorded:
-                self.captures = [capture]
-            elif models(capture).keys() != models(self.captures[-1]).keys():
-                self.captures.append(capture)
+                found = [capture]
+            elif models(capture).keys() != models(found[-1]).keys():
+                found.append(capture)
+        return found
 
     def feed(self, capture: Capture) -> bytes:
         """The feed as it was when the list became that of the capture: what is new comes first."""

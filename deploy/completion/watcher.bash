@@ -1,20 +1,28 @@
 _watcher_completion() {
-    local line=${COMP_LINE:0:COMP_POINT} type value typed before
-    COMPREPLY=()
-    while IFS=, read -r type value; do
-        case $type in
-            typed) typed=$value ;;
-            plain) COMPREPLY+=("$value") ;;
-            dir) compopt -o dirnames ;;
-            file) compopt -o default ;;
-        esac
-    done < <(_WATCHER_COMPLETE=bash_complete COMP_LINE=$line "$1" 2>/dev/null)
-    for value in : =; do
-        if [[ $COMP_WORDBREAKS == *$value* && $typed == *$value* ]]; then
-            before=${typed%"${typed##*$value}"}
-            COMPREPLY=("${COMPREPLY[@]#"$before"}")
-            typed=${typed#"$before"}
+    local IFS=$'\n'
+    local response
+
+    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _WATCHER_COMPLETE=bash_complete $1)
+
+    for completion in $response; do
+        IFS=',' read type value <<< "$completion"
+
+        if [[ $type == 'dir' ]]; then
+            COMPREPLY=()
+            compopt -o dirnames
+        elif [[ $type == 'file' ]]; then
+            COMPREPLY=()
+            compopt -o default
+        elif [[ $type == 'plain' ]]; then
+            COMPREPLY+=($value)
         fi
     done
+
+    return 0
 }
-complete -o nosort -F _watcher_completion watcher
+
+_watcher_completion_setup() {
+    complete -o nosort -F _watcher_completion watcher
+}
+
+_watcher_completion_setup;

@@ -24,7 +24,7 @@ from watcher.catalog.settle import next_due
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
 ALWAYS = model("always/there")
 
-many_examples = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many_examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Shown(Struct, frozen=True):

@@ -12,9 +12,11 @@ from testkit.judgement import Judged, differences_by_cadence, judge
 ARCHIVES = model_archives()
 
 pytestmark = pytest.mark.skipif(not ARCHIVES, reason="no recorded captures: set WATCHER_DATA to their folder")
+ONE_WORKER_EACH = [pytest.param(path, marks=pytest.mark.xdist_group(path.name), id=path.name) for path in ARCHIVES]
+"""Judging an archive takes seconds: one worker does it for all its tests."""
 
 
-@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name)
+@pytest.fixture(scope="module", params=ONE_WORKER_EACH)
 def archive(request: pytest.FixtureRequest) -> Path:
     return request.param
 

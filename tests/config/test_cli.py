@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.store.samples import START, Polls, document
 from watcher.cli.config import config_group
-from watcher.cli.context import Context
+from watcher.cli.setup import Context
 from watcher.config import write
 from watcher.errors import ConfigError, UsageError, WatcherError
 from watcher.store.store import Store
@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "watcher.delivery.channel.check_url",
+        "watcher.cli.config.check_url",
         lambda url: None if url.startswith("json://") else "no service has this URL",
     )
 

@@ -49,7 +49,7 @@ def health(sink: Sink, more: str = "") -> HealthSettings:
 
 
 def asked(sink: Sink) -> list[tuple[str, str, str]]:
-    return [(verb, path, body.decode()) for verb, path, body in sink.requests]
+    return [(request.verb, request.path, request.body.decode()) for request in sink.requests]
 
 
 def test_a_good_poll_is_told_from_its_begin_to_its_end(sink: Sink) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from testkit.receivers import Sink
-from tests.delivery.web import Web
 from watcher.delivery import services
 
 
@@ -20,8 +19,8 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    web = Web()
+def web() -> Iterator[Sink]:
+    web = Sink()
     yield web
     web.close()
 
@@ -44,8 +43,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def secure_web(certificate: Path) -> Iterator[Web]:
-    web = Web(certificate)
+def secure_web(certificate: Path) -> Iterator[Sink]:
+    web = Sink(certificate)
     yield web
     web.close()
 

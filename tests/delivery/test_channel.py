@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from testkit.receivers import MailServer, Sink
+from testkit.receivers import MailServer, Sink, send_events
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
-from watcher.delivery.channel import Result, check_url, send, send_events
+from watcher.delivery.channel import Result, check_url, send
 from watcher.delivery.diagnosis import redact
 from watcher.messages.builder import Message, compose
 from watcher.messages.document import Format
@@ -46,7 +46,7 @@ def test_a_field_that_the_url_renames_or_sets_itself_stays_the_users(sink: Sink)
 def test_services_on_loopback_get_the_news(sink: Sink, scheme: str) -> None:
     path = {"ntfy": "topic", "gotify": "AbCdEf123", "mmost": "3ccdd113474722377935511fc85d3dd4"}.get(scheme, "hook")
     assert send_events(f"{scheme}://{sink.address}/{path}", [EXPIRED]).ok
-    assert b"deepseek-r1-0528" in sink.requests[-1][2]
+    assert b"deepseek-r1-0528" in sink.requests[-1].body
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_words_that_never_come_are_cut_off_in_time(sink: Sink) -> None:
 def test_a_hanging_service_does_not_hold_up_the_end_of_the_process(sink: Sink) -> None:
     sink.status = -1
     program = (
-        "from tests.events import CHEAPER\nfrom watcher.delivery import channel\n"
+        "from tests.events import CHEAPER\nfrom testkit.receivers import send_events\n"
         # Whatever a plugin does with its timeouts:
         "from apprise.plugins.custom_json import NotifyJSON\nimport time\n"
         "NotifyJSON.send = lambda *_, **__: time.sleep(60)\n"
-        f"print(channel.send_events('json://{sink.address}/', [CHEAPER], timeout=0.5).detail)"
+        f"print(send_events('json://{sink.address}/', [CHEAPER], timeout=0.5).detail)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.strip() == "no answer within 0.5 s; it may still arrive"
@@ -173,7 +173,7 @@ def test_a_long_message_goes_in_numbered_parts_within_the_limit(
     assert result.detail == f"sent in {len(sink.requests)} parts"
     assert len(sink.requests) > 1
     assert sorted(result.delivered) == [event.id for event in events]
-    texts = [said(chat, json.loads(body)) for _, _, body in sink.requests]
+    texts = [said(chat, json.loads(request.body)) for request in sink.requests]
     assert all(len(text) <= limit for text in texts)
     assert f"(2/{len(texts)})" in texts[1].splitlines()[0]
 

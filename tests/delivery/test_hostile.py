@@ -14,12 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from testkit.command import Watcher
-from testkit.receivers import MailServer
+from testkit.receivers import MailServer, Request, Sink, send_events
 from tests.delivery.conftest import divert, urls_of
-from tests.delivery.web import Request, Web
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
-from watcher.delivery.channel import send_events
 from watcher.simulator import Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep
 
@@ -91,7 +89,7 @@ def assert_harmless(request: Request, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SHOWN)
-def test_hostile_text_arrives_harmless(web: Web, secure_web: Web, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_hostile_text_arrives_harmless(web: Sink, secure_web: Sink, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     urls = urls_of(web.address, divert(web.address, monkeypatch))
     urls["teams"] = f"workflow://{secure_web.address}/workflow/signature?verify=no"
     server = secure_web if kind == "teams" else web
@@ -128,7 +126,7 @@ def test_hostile_text_is_harmless_in_a_mail(mail_server: MailServer) -> None:
                 assert not LIVE.search(OURS.sub("", re.sub(r"<style>.*?</style>|<meta [^>]*>", "", shown)))
 
 
-def test_what_a_service_answers_is_told_on_one_harmless_line(mail_server: MailServer, web: Web) -> None:
+def test_what_a_service_answers_is_told_on_one_harmless_line(mail_server: MailServer, web: Sink) -> None:
     async def refuse(*_: Any) -> str:
         return "550 \x1b[31mno\x1b[0m \u202eevil \x9b1m" + "x" * 400
 

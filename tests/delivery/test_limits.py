@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from testkit.receivers import MailServer
+from testkit.receivers import MailServer, Sink, send_events
 from tests.delivery.conftest import divert
-from tests.delivery.web import Web
 from tests.events import ALL, CHEAPER, EXPIRED, NEW
 from tests.messages.test_builder import many
 from watcher.catalog.model import KINDS, Event
-from watcher.delivery.channel import send_events
 from watcher.messages.builder import MOST_MESSAGES, compose_within
 from watcher.messages.document import Format
 from watcher.messages.headline import brief, shorten
@@ -58,7 +56,7 @@ SERVICES = (
 )
 
 
-def arrived(service: str, web: Web, mail_server: MailServer) -> list[tuple[str, str, int]]:
+def arrived(service: str, web: Sink, mail_server: MailServer) -> list[tuple[str, str, int]]:
     """Return title, text and the number of bytes of each message as it arrived."""
     if service == "mail":
         html = [mail_server.mail(at).get_body(("html",)) for at in range(len(mail_server.envelopes))]
@@ -88,8 +86,8 @@ def arrived(service: str, web: Web, mail_server: MailServer) -> list[tuple[str, 
 @pytest.mark.parametrize("count", [1, 10, 100, 1_000])
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_few_messages_within_the_limits_numbered_and_in_order(
-    web: Web,
-    secure_web: Web,
+    web: Sink,
+    secure_web: Sink,
     mail_server: MailServer,
     monkeypatch: pytest.MonkeyPatch,
     service: Service,

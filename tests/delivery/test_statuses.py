@@ -13,33 +13,40 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testkit.receivers import MailServer, Sink
+from testkit.receivers import MailServer, Sink, send_events
 from tests.delivery.conftest import divert, urls_of
-from tests.delivery.web import Web
 from tests.events import CHEAPER
-from watcher.delivery.channel import Result, send_events
-from watcher.delivery.retry_after import LONGEST_PAUSE, asked_pause
-from watcher.delivery.statuses import HTTP, MAIL, OTHER, SLOW_PAUSE, treatment
+from watcher.delivery.channel import Result
+from watcher.delivery.statuses import LONGEST_PAUSE, SLOW_PAUSE, after_reply, after_status, requested_pause
 
 DOC = Path(__file__).parent.parent.parent / "docs" / "delivery.md"
 NOW = datetime(2026, 1, 4, 12, tzinfo=UTC)
 
 
-def test_the_table_in_the_docs_is_the_one_in_the_code() -> None:
+def rows() -> list[tuple[str, str]]:
+    """Return the first two cells of each row of the table in the docs: on what, and what follows."""
     lines = DOC.read_text(encoding="utf-8").partition("<!-- statuses")[2].partition("|---|---|---|\n")[2].splitlines()
-    table = lines[: lines.index("")]
-    assert table == [f"| {rule.on} | **{rule.then}** | {rule.why} |" for rule in (*HTTP, *MAIL, *OTHER)]
+    cells = [line.split("|") for line in lines[: lines.index("")]]
+    return [(row[1].strip(), row[2].strip(" *")) for row in cells]
 
 
-def test_every_status_has_a_row_and_its_first_row_names_it() -> None:
+def first_row_for(code: int, table: list[tuple[str, str]]) -> str:
+    """Return what follows from a code by the first row that names it."""
+    for on, then in table:
+        if any(int(first) <= code <= int(last or first) for first, last in re.findall(r"(\d{3})(?:–(\d{3}))?", on)):
+            return then
+    raise AssertionError(f"no row names {code}")
+
+
+def test_the_code_does_what_the_table_in_the_docs_says() -> None:
+    mail = [(on, then) for on, then in rows() if on.startswith("mail")]
+    http = [row for row in rows() if row not in mail]
     for status in range(200, 600):
-        rule = next(rule for rule in HTTP if status in rule.codes)
-        ranges = re.findall(r"(\d{3})(?:–(\d{3}))?", rule.on)
-        assert any(int(first) <= status <= int(last or first) for first, last in ranges), status
-        assert treatment(HTTP, status) == rule.then
-    assert {treatment(MAIL, code) for code in range(400, 500)} == {"again"}
-    assert {treatment(MAIL, code) for code in range(500, 600)} == {"slowly"}
-    assert treatment(HTTP, None) == treatment(MAIL, None) == "again"
+        assert first_row_for(status, http) == ("sent" if status < 300 else after_status(status)), status
+    for reply in range(400, 600):
+        assert first_row_for(reply, mail) == after_reply(reply), reply
+    without_answer = [then for on, then in http if not re.search(r"\d{3}", on)]
+    assert {*without_answer, after_status(None), after_reply(None)} == {"again"}
 
 
 # --- HTTP -----------------------------------------------------------------------------------------------------------
@@ -53,34 +60,35 @@ STATUSES = (
 )
 
 
-def test_each_status_is_treated_as_the_table_says(web: Web) -> None:
+def test_each_status_is_treated_as_the_table_says(web: Sink) -> None:
     for status in STATUSES:
         web.status, before = status, len(web.requests)
         result = send_events(f"json://{web.address}/hook", [CHEAPER])
-        then = treatment(HTTP, status)
-        assert result.ok == (then == "sent"), status
-        assert result.permanent == (then == "never"), status
-        assert result.retry_after == (SLOW_PAUSE if then == "slowly" else None), status
-        assert result.status == (None if then == "sent" else status)
+        accepted = status < 300
+        assert result.ok == accepted, status
+        assert result.permanent == (after_status(status) == "never"), status
+        assert result.retry_after == (SLOW_PAUSE if after_status(status) == "slowly" else None), status
+        assert result.status == (None if accepted else status)
         assert len(web.requests) == before + 1, "nothing is tried again by itself"
 
 
 @pytest.mark.parametrize("kind", urls_of("x", {"slack": "", "discord": "", "telegram": "", "mattermost": ""}))
 @pytest.mark.parametrize("status", [302, 401, 404, 410, 429, 503])
-def test_every_kind_of_service_is_treated_so(web: Web, monkeypatch: pytest.MonkeyPatch, kind: str, status: int) -> None:
+def test_every_kind_of_service_is_treated_so(
+    web: Sink, monkeypatch: pytest.MonkeyPatch, kind: str, status: int
+) -> None:
     url = urls_of(web.address, divert(web.address, monkeypatch))[kind]
     web.status, web.headers = status, {"Retry-After": "90", "Location": "/elsewhere"}
     result = send_events(url, [CHEAPER])
     assert (result.ok, result.delivered, result.status) == (False, (), status)
-    then = treatment(HTTP, status)
-    assert result.permanent == (then == "never")
-    assert result.retry_after == (SLOW_PAUSE if then == "slowly" else 90)
+    assert result.permanent == (after_status(status) == "never")
+    assert result.retry_after == (SLOW_PAUSE if after_status(status) == "slowly" else 90)
     assert len(web.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("asked", ["", "?redirect=yes"])
-def test_a_redirect_is_followed_nowhere(web: Web, sink: Sink, status: int, asked: str) -> None:
+def test_a_redirect_is_followed_nowhere(web: Sink, sink: Sink, status: int, asked: str) -> None:
     for location in (f"http://{sink.address}/taken", f"http://{web.address}/other", "/other", "//evil.example/"):
         web.status, web.headers = status, {"Location": location}
         result = send_events(f"json://{web.address}/hook{asked}", [CHEAPER])
@@ -90,7 +98,7 @@ def test_a_redirect_is_followed_nowhere(web: Web, sink: Sink, status: int, asked
 
 
 def test_not_even_a_plugin_that_follows_or_accepts_redirects_counts_as_sent(
-    web: Web, sink: Sink, monkeypatch: pytest.MonkeyPatch
+    web: Sink, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from apprise.plugins import custom_json
 
@@ -107,7 +115,7 @@ def test_not_even_a_plugin_that_follows_or_accepts_redirects_counts_as_sent(
 # --- Retry-After ----------------------------------------------------------------------------------------------------
 
 
-def test_what_a_service_asks_for_is_passed_on(web: Web) -> None:
+def test_what_a_service_asks_for_is_passed_on(web: Sink) -> None:
     web.status, url = 429, f"json://{web.address}/hook"
     for asked, seconds in (("7", 7.0), ("1.5", 1.5), ("999999999", LONGEST_PAUSE), ("soon", None)):
         web.headers = {"Retry-After": asked}
@@ -118,19 +126,19 @@ def test_what_a_service_asks_for_is_passed_on(web: Web) -> None:
     assert 590 < pause <= 600
 
 
-def test_a_success_asks_for_nothing(web: Web) -> None:
+def test_a_success_asks_for_nothing(web: Sink) -> None:
     web.headers = {"Retry-After": "7"}
     assert send_events(f"json://{web.address}/hook", [CHEAPER]) == Result(True, "sent", (CHEAPER.id,))
 
 
-def test_telegram_says_it_in_its_answer(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_telegram_says_it_in_its_answer(web: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     web.status, web.answer = 429, b'{"ok": false, "error_code": 429, "parameters": {"retry_after": 35}}'
     result = send_events(divert(web.address, monkeypatch)["telegram"], [CHEAPER])
     assert (result.status, result.retry_after) == (429, 35)
 
 
 def test_what_was_asked_for_is_known_even_if_the_plugin_goes_on_waiting(
-    web: Web, monkeypatch: pytest.MonkeyPatch
+    web: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from apprise.plugins.custom_json import NotifyJSON
 
@@ -170,18 +178,18 @@ def test_what_was_asked_for_is_known_even_if_the_plugin_goes_on_waiting(
     ],
 )
 def test_the_pause_that_an_answer_asks_for(header: str | None, body: Any, seconds: float | None) -> None:
-    assert asked_pause({"Retry-After": header} if header is not None else {}, body, NOW) == seconds
+    assert requested_pause({"Retry-After": header} if header is not None else {}, body, NOW) == seconds
 
 
 @given(
     st.text(), st.dictionaries(st.sampled_from(["retry_after", "parameters"]), st.integers() | st.text() | st.none())
 )
 def test_no_answer_is_too_strange(header: str, body: Any) -> None:
-    seconds = asked_pause({"Retry-After": header}, body, NOW)
+    seconds = requested_pause({"Retry-After": header}, body, NOW)
     assert seconds is None or 0 <= seconds <= LONGEST_PAUSE
 
 
-def test_requests_of_anybody_else_are_their_own_affair(web: Web, sink: Sink) -> None:
+def test_requests_of_anybody_else_are_their_own_affair(web: Sink, sink: Sink) -> None:
     from apprise.plugins import custom_json
 
     send_events(f"json://{web.address}/", [CHEAPER])  # from here on the plugin's requests are observed
@@ -212,7 +220,7 @@ def unheard() -> str:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
-def test_what_gets_no_answer_is_tried_again(web: Web, secure_web: Web) -> None:
+def test_what_gets_no_answer_is_tried_again(web: Sink, secure_web: Sink) -> None:
     found: list[tuple[str, Result]] = [
         ("connection refused", send_events(f"json://{unheard()}/", [CHEAPER])),
         ("unknown host", send_events("json://nowhere.invalid/", [CHEAPER])),
@@ -230,7 +238,7 @@ def test_what_gets_no_answer_is_tried_again(web: Web, secure_web: Web) -> None:
         assert result.delivered == ()
 
 
-def test_an_unusable_url_is_looked_at_again(web: Web) -> None:
+def test_an_unusable_url_is_looked_at_again(web: Sink) -> None:
     for url in ("nonsense", "slack://x", "json://", "https://example.org/hook"):
         result = send_events(url, [CHEAPER])
         assert (result.ok, result.permanent, result.retry_after) == (False, False, None)

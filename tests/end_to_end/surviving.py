@@ -127,11 +127,11 @@ class World:
     def told(self, case: str, run: str) -> dict[str, list[Told]]:
         """Return what each channel accepted in a run, as far as it was whole."""
         told: dict[str, list[Told]] = {"hook": [], "narrow": [], "mail": []}
-        for _, path, body in list(self.sink.requests):
-            channel, _, where = path.strip("/").partition("/")
+        for request in list(self.sink.requests):
+            channel, _, where = request.path.strip("/").partition("/")
             if where.strip("/") == f"{case}/{run}":
                 try:
-                    events = json.loads(body)["events"]
+                    events = json.loads(request.body)["events"]
                 except ValueError:
                     continue  # the sender died in the middle of it
                 told[channel].append(Told(tuple(sorted(event["id"][:8] for event in events)), None))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit.receivers import Sink
+from testkit.receivers import Sink, send_events
 from tests.end_to_end.surviving import Case, World, assert_nothing_to_announce, ended
 from tests.store.processes import run_on_small_disk
 from watcher.catalog.model import Event
@@ -22,7 +22,7 @@ from watcher.cli.setup import open_source, sender
 from watcher.config.load import load_config
 from watcher.config.settings import Channel
 from watcher.cycle import check
-from watcher.delivery.channel import Result, send_events
+from watcher.delivery.channel import Result
 from watcher.delivery.outbox import Attempt, drain
 from watcher.errors import StoreError
 from watcher.store.store import Store

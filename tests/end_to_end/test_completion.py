@@ -21,7 +21,7 @@ from watcher.store.store import Store
 ASK = {
     "bash": """
         eval "$(watcher completion bash)"
-        COMP_LINE=$*; COMP_POINT=${#COMP_LINE}
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
         _watcher_completion watcher
         printf '%s\\n' "${COMPREPLY[@]}"
     """,
@@ -128,13 +128,17 @@ def typed(shell: str, environ: dict[str, str], tmp_path: Path) -> Iterator[Calla
     [
         ("watcher sho\t", "watcher show"),
         ("watcher show a/b:f\t", "watcher show a/b:free"),
-        ("watcher show a/b:\t", "watcher show a/b:free"),
-        ("watcher changes --kind=rep\t", "watcher changes --kind=repriced"),
         ("watcher changes --model=a/b:f\t", "watcher changes --model=a/b:free"),
-        ("watcher chart a/b:free --price compl\t", "watcher chart a/b:free --price completion"),
-        ("watcher --config other.t\t", "watcher --config other.toml"),
         ("watcher --config other.toml channels test e\t", "watcher --config other.toml channels test else"),
-        ("watcher nothing-such\t", "watcher nothing-such"),
+        pytest.param("watcher show a/b:\t", "watcher show a/b:free", marks=pytest.mark.slow),
+        pytest.param("watcher changes --kind=rep\t", "watcher changes --kind=repriced", marks=pytest.mark.slow),
+        pytest.param(
+            "watcher chart a/b:free --price compl\t",
+            "watcher chart a/b:free --price completion",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("watcher --config other.t\t", "watcher --config other.toml", marks=pytest.mark.slow),
+        pytest.param("watcher nothing-such\t", "watcher nothing-such", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_typed_is_completed(typed: Callable[[str], list[str]], keys: str, line: str, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_check_does_there_what_it_does_in_a_file(
     assert command.run("--check", "--exit-code") == (1, "", "")
     assert command.run("--check") == (0, "", ""), "what expired is seen as gone for the second time"
     assert command.run("--check") == (0, "", "")
-    assert [len(json.loads(body)["events"]) for _, _, body in sink.requests] == [2, 1]
+    assert [len(json.loads(request.body)["events"]) for request in sink.requests] == [2, 1]
     changes = json.loads(command.run("changes", "--json").out)
     assert sorted(one["kind"] for one in changes) == ["expired", "new", "repriced"]
     assert command.run("status").code == 0

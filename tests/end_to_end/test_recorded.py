@@ -109,7 +109,7 @@ def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
             mail_server.envelopes.clear()
             ran = watcher.run("--check", "--json", "--exit-code")
             assert ran.code == (1 if ran.json["events"] else 0), ran.err
-            hooked = [event for request in sink.requests for event in json.loads(request[2])["events"]]
+            hooked = [event for request in sink.requests for event in json.loads(request.body)["events"]]
             assert {(event["kind"], event["model"]) for event in hooked} == expected
             assert len(hooked) == len(expected)
             assert len(sink.requests) == len(mail_server.envelopes) == (1 if expected else 0)
@@ -126,6 +126,7 @@ def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
     assert {kind for kind, _ in seen} >= {"new", "expired", "repriced"}, "the chosen steps prove too little"
 
 
+@pytest.mark.slow
 def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
     recorded: list[Recorded], watcher: Watcher, sink: Sink, mail_server: MailServer
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from testkit.command import TOGETHER, clean_environment
-from testkit.receivers import Sink
+from testkit.receivers import Request, Sink
 from tests.databases import Server
 from tests.end_to_end.test_check import channel, story
 from tests.end_to_end.test_run import until
@@ -92,10 +92,10 @@ class World:
         self.store.close()
 
 
-def events_of(request: tuple[str, str, bytes]) -> list[Any]:
+def events_of(request: Request) -> list[Any]:
     import json
 
-    document = json.loads(request[2])
+    document = json.loads(request.body)
     return list(document["events"])
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from testkit.command import SECONDS, Running, Watcher
-from testkit.receivers import Sink
+from testkit.receivers import Request, Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
 from watcher.simulator import Fault, Simulator, StorySource
 
@@ -78,9 +78,9 @@ def assert_clean(watcher: Watcher) -> None:
     assert rows(watcher, "PRAGMA integrity_check") == [("ok",)]
 
 
-def models_of(request: tuple[str, str, bytes]) -> set[str]:
+def models_of(request: Request) -> set[str]:
     """The models that a web hook was told of."""
-    return {event["model"] for event in json.loads(request[2])["events"]}
+    return {event["model"] for event in json.loads(request.body)["events"]}
 
 
 # The main job

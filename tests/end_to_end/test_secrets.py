@@ -40,10 +40,10 @@ if os.environ.get("SINK"):
     slack.NotifySlack.webhook_url = discord.NotifyDiscord.notify_url = telegram.NotifyTelegram.notify_url = (
         "http://" + os.environ["SINK"] + "/")
 if os.environ.get("BREAK"):
-    from watcher.delivery import channel, services
+    from watcher.delivery.services import Service
     def broken(service, message):
         raise RuntimeError(f"a plugin's bug that quotes {service.plugin.url()}")
-    channel._deliver = broken
+    Service.post = broken
 atexit.register(lambda: print("cmdline:", open("/proc/self/cmdline").read().replace("\\0", " "), file=sys.stderr))
 """
 
@@ -250,7 +250,7 @@ def test_wherever_a_url_comes_from_it_stays_there(leaks: Leaks, simulator: Simul
         leaks.run("--verbose", "--check")
         if sink.requests:
             break
-    paths = {path.partition("?")[0] for _, path, _ in sink.requests}
+    paths = {request.path.partition("?")[0] for request in sink.requests}
     assert paths == {f"/{MARK}path/from-{source}" for source in ("file", "credential", "variable")}
     sink.status = 500
     leaks.run("--verbose", "channels", "test")

@@ -14,7 +14,7 @@ from testkit.command import Command, Watcher
 from testkit.receivers import Sink
 from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, record
 from tests.store.samples import document, unfit
-from watcher.cli.table import print_json
+from watcher.cli.output import print_json
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
 
 CONFIG = '[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n'

@@ -137,11 +137,6 @@ def test_every_message_ends_with_the_ids_of_its_events(format: Format) -> None:
     assert message.ids == (CHEAPER.id, NEW.id)
 
 
-def test_no_events_are_no_message() -> None:
-    with pytest.raises(ValueError, match="no events"):
-        compose([], Format.TEXT)
-
-
 # --- what strangers write -------------------------------------------------------------------------------------------
 
 HOSTILE = {

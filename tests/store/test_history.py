@@ -72,7 +72,7 @@ def facets_by_id(catalogue: list[Version]) -> dict[str, Any]:
     return {version.model.id: version.model.facets for version in catalogue}
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(history=_POLLS)
 def test_every_past_moment_can_be_rebuilt(empty: Path, history: list[Any]) -> None:
     with TemporaryDirectory() as folder:

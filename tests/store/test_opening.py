@@ -79,8 +79,7 @@ def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path, attempt: int) -> None:
+def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path) -> None:
     assert run_together(OPEN_TOGETHER, url(tmp_path / "new.db"), times=4) == [0] * 4
     with Store.open(url(tmp_path / "new.db")) as store, store.writing() as session:
         assert not session.maintenance.take_empty(), "what another one was making was not found empty"

@@ -335,7 +335,7 @@ def test_deleted_versions_are_skipped_silently_and_odd_ones_named(
     assert [capture.body for capture in found] == [b"{1}", b"{2}\n\x00binary\n"]
     assert [
         "same time" in problems[0],
-        "no file" in problems[1],
+        "not a file" in problems[1],
         "5001 bytes" in problems[2],
         "empty" in problems[3],
     ] == [True] * 4

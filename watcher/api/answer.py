@@ -80,10 +80,17 @@ def answer(request: Request, catalogue: Catalogue) -> Response:
         return error(501, str(problem))
 
 
+def ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
+    """Return a body with status 200."""
+    return Response(200, {"content-type": content_type, "cache-control": cache}, body)
+
+
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as the API does, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
+    return Response(
+        status, {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}, to_json(body)
+    )
 
 
 def to_json(document: object) -> bytes:
@@ -93,10 +100,8 @@ def to_json(document: object) -> bytes:
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-Handler = Callable[[Request, Catalogue], Response]
 
-
-def _route(segments: list[str]) -> Handler | None:
+def _route(segments: list[str]) -> Callable[[Request, Catalogue], Response] | None:
     match segments:
         case ["models"]:
             return _models
@@ -130,7 +135,7 @@ def _models(request: Request, catalogue: Catalogue) -> Response:
     chosen = select(query, _priced(catalogue), catalogue.now, catalogue.default_output)
     if query.flag("use_rss"):
         page, _ = query.page(chosen, "")
-        return _ok(rss.render(page, query.flag("use_rss_chat_links")), "application/rss+xml; charset=utf-8")
+        return ok(rss.render(page, query.flag("use_rss_chat_links")), "application/rss+xml; charset=utf-8")
     query.flag("use_rss_chat_links")
     return _list(query, chosen, "models", catalogue)
 
@@ -138,7 +143,7 @@ def _models(request: Request, catalogue: Catalogue) -> Response:
 def _count(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query, names=("output_modalities",))
     chosen = select(query, catalogue.models, catalogue.now, catalogue.default_output)
-    return _ok(to_json({"data": {"count": len(chosen)}}))
+    return ok(to_json({"data": {"count": len(chosen)}}))
 
 
 def _user(request: Request, catalogue: Catalogue) -> Response:
@@ -160,12 +165,12 @@ def _with_output(modality: str, catalogue: Catalogue) -> list[Any]:
 
 
 def _entries(modality: str, show: Callable[[dict[str, Any]], dict[str, Any]], catalogue: Catalogue) -> Response:
-    return _ok(to_json({"data": [show(model) for model in _with_output(modality, catalogue)]}))
+    return ok(to_json({"data": [show(model) for model in _with_output(modality, catalogue)]}))
 
 
 def _providers(_request: Request, catalogue: Catalogue) -> Response:
     names = {provider(model) for model in catalogue.models if isinstance(value(model, "id"), str)}
-    return _ok(to_json({"data": [as_provider(name) for name in sorted(names, key=str.lower)]}))
+    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=str.lower)]}))
 
 
 def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:
@@ -176,12 +181,12 @@ def _model(id_: str, request: Request, catalogue: Catalogue) -> Response:
     model = _find(id_, catalogue)
     if model is None:
         return error(404, f"Model {id_} not found")
-    return _ok(b'{"data":%b}' % _document(Query.parse(request.query), model, catalogue))
+    return ok(b'{"data":%b}' % _document(Query.parse(request.query), model, catalogue))
 
 
 def _endpoints(id_: str, catalogue: Catalogue) -> Response:
     model = _find(id_, catalogue)
-    return error(404, f"Model {id_} not found") if model is None else _ok(to_json({"data": with_endpoint(model)}))
+    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": with_endpoint(model)}))
 
 
 def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:
@@ -213,7 +218,7 @@ def _list(query: Query, chosen: Sequence[Any], path: str, catalogue: Catalogue, 
     page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/{path}")
     documents = b",".join(_document(query, model, catalogue) for model in page)
     rest = to_json({"total_count": len(chosen), "links": {"next": following}})
-    return _ok(b'{"data":[%b],%b' % (documents, rest[1:]), cache=cache)
+    return ok(b'{"data":[%b],%b' % (documents, rest[1:]), cache=cache)
 
 
 def _document(query: Query, model: Any, catalogue: Catalogue) -> bytes:
@@ -221,7 +226,3 @@ def _document(query: Query, model: Any, catalogue: Catalogue) -> bytes:
     if catalogue.raw is not None and query.choice("raw", ("1",)) is not None:
         return catalogue.raw[model["id"]]
     return to_json(model)
-
-
-def _ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
-    return Response(200, {"content-type": content_type, "cache-control": cache}, body)

@@ -6,10 +6,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+MAX_LIMIT = 1000
 DEFAULT_LIMIT = 500
 """Models on a page if `offset` comes without `limit`."""
-
-MAX_LIMIT = 1000
 
 _BOOLEANS = {"": False, "false": False, "true": True}
 

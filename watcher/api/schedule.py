@@ -57,7 +57,7 @@ def _on_day(days: object, today: str) -> bool:
 
 
 def _minute(hhmm: object) -> int | None:
-    """Return the minutes since midnight, None if it is no time. 2400 is midnight at the end of the day."""
+    """Return the minutes since midnight, None if it is not a time. 2400 is midnight at the end of the day."""
     if not isinstance(hhmm, int) or not 0 <= hhmm <= 2400 or hhmm % 100 > 59:
         return None
     return hhmm // 100 * 60 + hhmm % 100

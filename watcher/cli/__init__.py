@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 import click
 
 from watcher import __version__
-from watcher.cli.context import Context
 from watcher.errors import WatcherError
 
 _VERBS = {
@@ -37,7 +37,7 @@ _VERBS = {
 
 
 class _Verbs(click.Group):
-    """A group whose verbs are imported only when they are asked for."""
+    """A group that imports a verb only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_VERBS)
@@ -53,27 +53,25 @@ class _Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no command {args[0]!r}{self._meant(ctx, args[0])}", ctx)
+            raise click.UsageError(f"there is no command {args[0]!r}; {self._hint(ctx, args[0])}", ctx)
         return super().resolve_command(ctx, args)
 
-    def _meant(self, ctx: click.Context, name: str) -> str:
-        """Return `; did you mean …?` with what is called so elsewhere, else with what is called much the same."""
-        from difflib import get_close_matches
-
+    def _hint(self, ctx: click.Context, name: str) -> str:
+        """Suggest an option or a command of a group with this name, else verbs with a similar one."""
         meant = [f"--{name}"] if any(f"--{name}" in param.opts for param in self.get_params(ctx)) else []
         for verb in self.list_commands(ctx):
             group = self.get_command(ctx, verb)
-            if isinstance(group, click.Group) and name in group.list_commands(ctx):
+            if isinstance(group, click.Group) and name in group.commands:
                 meant.append(f"{verb} {name}")
         meant = meant or get_close_matches(name, _VERBS)
         if not meant:
-            return "; see `watcher --help`"
-        return f"; did you mean {' or '.join(f'`watcher {one}`' for one in meant)}?"
+            return "see `watcher --help`"
+        return f"did you mean {' or '.join(f'`watcher {one}`' for one in meant)}?"
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # nobody reads any more, as in `watcher models | head`; click would make a 1 of it
+        except BrokenPipeError:  # the reader has left, as in `watcher models | head`; click would exit with 1
             ctx.exit(0)
 
 
@@ -98,39 +96,42 @@ def root(
     dry_run: bool,
 ) -> None:
     """Watch OpenRouter's model catalogue, and announce every lasting change once."""
-    ctx.obj = Context(config_path, verbose)
     if check and ctx.invoked_subcommand is not None:
         raise click.UsageError(f"--check and the command {ctx.invoked_subcommand!r} exclude each other.")
-    if not check:
-        if as_json or exit_code or dry_run:
-            raise click.UsageError("--json, --exit-code and --dry-run here belong to --check.")
-        if ctx.invoked_subcommand is None:
-            click.echo(ctx.get_help())
+    if not check and (as_json or exit_code or dry_run):
+        raise click.UsageError("--json, --exit-code and --dry-run here belong to --check.")
+    if not check and ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
         return
-    from watcher.cli.check import check_once
+    from watcher.cli.setup import Context
 
-    ctx.exit(check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run))
+    ctx.obj = Context(config_path, verbose)
+    if check:
+        from watcher.cli.check import check_once
+
+        ctx.exit(check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run))
 
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit; an error is one line a mistake on stderr, and its exit code."""
+    """Run the command line and exit. An error is one line for each mistake on stderr, and its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _prepare_output()
     if "_WATCHER_COMPLETE" in os.environ:  # a shell asks what may follow
-        from watcher.cli.completion import prepare
-
-        prepare()
+        import_module("watcher.cli.completion")
     code = _run(arguments)
-    _give_up_output()
+    try:
+        sys.stdout.flush()
+    except OSError:  # drop the rest: the interpreter would try again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
 def _prepare_output() -> None:
     """Make printing work whatever the terminal can show, and without one."""
-    if sys.stdout is None:  # closed (`>&-`); nor may its number go to a file of ours
+    if sys.stdout is None:  # closed (`>&-`); a file that we open must not take its place
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the end
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -138,15 +139,8 @@ def _prepare_output() -> None:
         sys.stdout.reconfigure(errors="replace")  # an arrow that the locale lacks is no reason to stop
 
 
-def _give_up_output() -> None:
-    """Drop what could not be printed: the interpreter would try again at its end, and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _run(arguments: list[str]) -> int:
+    verbose = "--verbose" in arguments
     try:
         result: Any = root.main(arguments, prog_name="watcher", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -154,25 +148,26 @@ def _run(arguments: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return 64
     except click.ClickException as error:
-        return _say(error.format_message(), 64)
+        return _fail(error.format_message(), 64)
     except (click.Abort, KeyboardInterrupt):
-        return _say("stopped", 130)
+        return _fail("stopped", 130)
     except WatcherError as error:
-        return _say(str(error), error.exit_code, verbose="--verbose" in arguments)
-    except UnicodeEncodeError:  # the only text that has no encoding is what the shell handed us
-        return _say("an argument is not valid UTF-8", 64, verbose="--verbose" in arguments)
+        return _fail(str(error), error.exit_code, traceback=verbose)
+    except UnicodeEncodeError:  # only an argument can hold text that has no encoding
+        return _fail("an argument is not valid UTF-8", 64, traceback=verbose)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            return _say(f"cannot write: {error.strerror}", 74, verbose="--verbose" in arguments)
-        text = f"this is a bug in openrouter-watcher: {type(error).__name__}; --verbose shows where"
-        return _say(text, 70, verbose="--verbose" in arguments)
+            return _fail(f"cannot write: {error.strerror}", 74, traceback=verbose)
+        bug = f"this is a bug in openrouter-watcher: {type(error).__name__}; --verbose shows where"
+        return _fail(bug, 70, traceback=verbose)
 
 
-def _say(message: str, code: int, *, verbose: bool = False) -> int:
-    if verbose:
-        import traceback
+def _fail(message: str, code: int, *, traceback: bool = False) -> int:
+    """Print the message on stderr and return the exit code."""
+    if traceback:
+        from traceback import print_exc
 
-        traceback.print_exc()
+        print_exc()
     for line in message.splitlines() or [""]:
         click.echo(f"watcher: {line}", err=True)
     return code

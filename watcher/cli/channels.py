@@ -1,11 +1,12 @@
-"""`watcher channels`: who is told what; `watcher channels test`: whether it arrives."""
+"""`watcher channels`: what each channel gets; `watcher channels test`: whether a message arrives."""
 
 import click
 
-from watcher.cli.complete import channel_names
-from watcher.cli.context import Context
-from watcher.cli.setup import choose_channels, open_store, sender, with_console
-from watcher.cli.table import print_json, print_table
+from watcher.cli.completion import channel_names
+from watcher.cli.output import print_json, print_table
+from watcher.cli.setup import Context, choose_channels, open_store, sender, with_console
+from watcher.config.write import effective
+from watcher.messages.sample import sample_events
 
 FAILED = 75
 
@@ -14,46 +15,40 @@ FAILED = 75
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_context
 def channels(ctx: click.Context, as_json: bool) -> None:
-    """List the channels, or test them. The list has what each wants, and what waits for it."""
+    """List the channels, or test them. The list shows what each gets, and how many alerts wait for it."""
     if ctx.invoked_subcommand is not None:
         return
-    from watcher.config.write import effective
-
     config = with_console(ctx.obj.load())
     with open_store(config) as store, store.reading() as session:
         pending = session.outbox.pending()
-    shown = [{**channel, "pending": pending.get(str(channel["name"]), 0)} for channel in effective(config)["channels"]]
+    listed = [{**channel, "pending": pending.get(channel["name"], 0)} for channel in effective(config)["channels"]]
     if as_json:
-        print_json(shown)
+        print_json(listed)
         return
-    print_table(
-        ("channel", "service", "events", "models", "pending"),
+    rows = [
         (
-            (
-                channel["name"],
-                str(channel.get("url") or channel.get("url_file") or channel.get("url_env") or "prints here"),
-                ", ".join(channel["events"]),
-                ", ".join(channel["models"]),
-                str(channel["pending"]),
-            )
-            for channel in shown
-        ),
-        right=("pending",),
-    )
+            channel["name"],
+            str(channel["url"] or channel["url_file"] or channel["url_env"] or "prints here"),
+            ", ".join(channel["events"]),
+            ", ".join(channel["models"]),
+            str(channel["pending"]),
+        )
+        for channel in listed
+    ]
+    print_table(("channel", "service", "events", "models", "pending"), rows, right=("pending",))
 
 
 @channels.command()
 @click.argument("name", required=False, shell_complete=channel_names)
-@click.pass_obj
-def test(state: Context, name: str | None) -> None:
-    """Send a marked sample to the channel NAME, or to all. Each one's line says how it fared."""
-    from watcher.messages.sample import sample_events
-
-    config = with_console(state.load())
+@click.pass_context
+def test(ctx: click.Context, name: str | None) -> None:
+    """Send a sample to the channel NAME, or to all. It is marked as a test, and the result of each is printed."""
+    context: Context = ctx.obj
+    config = with_console(context.load())
     send, failed = sender(config), False
     for channel in choose_channels(config, name):
         result = send(channel, sample_events())
         failed = failed or not result.ok
         click.echo(f"{channel.name}: {'ok' if result.ok else 'failed'}: {result.detail}")
     if failed:
-        click.get_current_context().exit(FAILED)
+        ctx.exit(FAILED)

@@ -2,16 +2,22 @@
 
 import sys
 from datetime import datetime
-from typing import Any
+from itertools import pairwise
 
 import click
 
-from watcher.cli.complete import model_ids, price_keys
-from watcher.cli.context import Context
-from watcher.cli.setup import open_store
-from watcher.cli.table import print_json, print_table
-from watcher.cli.time_arguments import When, format_time
+from watcher.catalog.pricing import PRICING
+from watcher.catalog.timeline import Period, price_series
+from watcher.cli.completion import model_ids, price_keys
+from watcher.cli.output import did_you_mean, format_time, print_json, print_table
+from watcher.cli.setup import Context, open_store
+from watcher.cli.time_arguments import when
 from watcher.errors import UsageError
+from watcher.messages.prices import label, price_text, scale, unit
+from watcher.messages.text import visible
+
+Points = list[tuple[datetime, str | None]]
+"""When a price changed, and to what; None: the model was gone."""
 
 
 @click.command()
@@ -24,17 +30,12 @@ from watcher.errors import UsageError
     shell_complete=price_keys,
     help="Price key; repeatable. Default: prompt, completion.",
 )
-@click.option("--since", type=When(), metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
+@click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
 @click.pass_obj
-def chart(state: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
+def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
-    from watcher.catalog.pricing import PRICING
-    from watcher.catalog.timeline import Period, price_series
-    from watcher.cli.similar import did_you_mean
-    from watcher.messages.text import visible
-
-    with open_store(state.load()) as store, store.reading() as session:
+    with open_store(context.load()) as store, store.reading() as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
         if not periods or until is None:
@@ -55,63 +56,49 @@ def chart(state: Context, model: str, keys: tuple[str, ...], since: datetime | N
         _list(series)
 
 
-Series = dict[str, list[tuple[datetime, str | None]]]
+def _list(series: dict[str, Points]) -> None:
+    rows = [
+        (format_time(at), label(key), "gone" if price is None else price_text(key, price), unit(key) if price else "")
+        for key, points in series.items()
+        for at, price in points
+    ]
+    print_table(("when (UTC)", "price", "is", ""), rows)
 
 
-def _list(series: Series) -> None:
-    from watcher.messages.prices import label, price_text, unit
-
-    print_table(
-        ("when (UTC)", "price", "is", ""),
-        (
-            (
-                format_time(at),
-                label(key),
-                "gone" if price is None else price_text(key, price),
-                "" if price is None else unit(key),
-            )
-            for key, points in series.items()
-            for at, price in points
-        ),
-    )
-
-
-def _draw(name: str, series: Series) -> None:
+def _draw(name: str, series: dict[str, Points]) -> None:
     import plotext
-
-    from watcher.messages.prices import label, scale, unit
 
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.date_form("Y-m-d H:M")
+    undrawn = []
     for key, points in series.items():
-        for part in _parts(points, scale(key)):
-            times, prices = _stairs(part)
-            plotext.plot([plotext.datetime_to_string(at) for at in times], prices, label=label(key), marker="braille")
+        lines = _step_lines(points)
+        for line in lines:
+            times = [plotext.datetime_to_string(at) for at, _ in line]
+            plotext.plot(times, [price * scale(key) for _, price in line], label=label(key), marker="braille")
+        if not lines:
+            undrawn.append(key)
     units = {unit(key) for key in series}
     plotext.title(f"{name}: USD {' / '.join(sorted(units))}")
     plotext.plot_size(min(100, plotext.terminal_width() or 100), 22)
     plotext.show()
-    for key, points in series.items():
-        if not _parts(points, scale(key)):
-            click.echo(f"{label(key)}: no price that is a number")
+    for key in undrawn:
+        click.echo(f"{label(key)}: no price that is a number")
 
 
-Point = tuple[datetime, float]
-
-
-def _parts(points: list[tuple[datetime, str | None]], scale: int) -> list[list[Point]]:
-    """Return the stretches in which there was a price that is a number, times `scale`."""
-    parts: list[list[Point]] = [[]]
-    for at, price in points:
+def _step_lines(points: Points) -> list[list[tuple[datetime, float]]]:
+    """Return a line of corners for each stretch with a numeric price: a price holds until the next point."""
+    lines: list[list[tuple[datetime, float]]] = []
+    drawing = False
+    for (at, price), (following, _) in pairwise([*points, points[-1]] if points else []):
         number = _number(price)
-        if number is None:
-            if parts[-1]:
-                parts[-1].append((at, parts[-1][-1][1]))
-                parts.append([])
-        else:
-            parts[-1].append((at, number * scale))
-    return [part for part in parts if part]
+        if number is not None:
+            if not drawing:
+                lines.append([])
+            lines[-1] += [(at, number), (following, number)]
+        drawing = number is not None
+    return lines
 
 
 def _number(price: str | None) -> float | None:
@@ -119,16 +106,3 @@ def _number(price: str | None) -> float | None:
         return None if price is None else float(price)
     except ValueError:
         return None
-
-
-def _stairs(part: list[Point]) -> tuple[list[datetime], list[float]]:
-    """Return the corners of the line: a price holds until the next one."""
-    times: list[Any] = []
-    prices: list[float] = []
-    for index, (at, price) in enumerate(part):
-        if index:
-            times.append(at)
-            prices.append(prices[-1])
-        times.append(at)
-        prices.append(price)
-    return times, prices

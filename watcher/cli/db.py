@@ -1,36 +1,27 @@
-"""`watcher db`: whether the database is whole, a copy of it, its size, its schema."""
+"""`watcher db`: check, copy, shrink and upgrade the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from watcher.cli.context import Context
-from watcher.cli.setup import open_store
-from watcher.cli.table import counted, sized
+from watcher.cli.output import format_count, format_size
+from watcher.cli.setup import Context, open_store
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
-
-if TYPE_CHECKING:
-    from watcher.store.store import Store
+from watcher.messages.text import visible
+from watcher.store.backup import copy_database
+from watcher.store.store import Store
 
 DAMAGED = StoreError.exit_code
 
 
-class StoreUrl(click.ParamType[str]):
-    """A database, as `[store] url` has it."""
-
-    name = "url"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL, or end with what was expected."""
-        try:
-            return STORE_URL.parse(value).reveal()
-        except WrongValueError as error:
-            self.fail(str(error), param, ctx)
+def database_url(value: str) -> str:
+    """Return the URL of a database, as in `[store] url`. Raises click.BadParameter."""
+    try:
+        return STORE_URL.parse(value).reveal()
+    except WrongValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -41,17 +32,16 @@ def db() -> None:
 @db.command()
 @click.pass_context
 def check(ctx: click.Context) -> None:
-    """Say whether the database is whole; nothing is written to it.
+    """Check whether the database is intact. Nothing is written to it.
 
-    Exits with 0 only if it is.
+    Exits with 0 only if it is intact.
     """
-    from watcher.messages.text import visible
     from watcher.store.examine import examine
-    from watcher.store.store import Store
 
-    url = ctx.obj.load().store.url.reveal()
-    found = examine(url)
-    click.echo(f"{Store(url).name}: {sized(found.bytes)}, schema {visible(found.revision)}")
+    context: Context = ctx.obj
+    config = context.load()
+    found = examine(config.store.url.reveal())
+    click.echo(f"{open_store(config).name}: {format_size(found.bytes)}, schema {visible(found.revision)}")
     for part in found.parts:
         size = f"{part.size} " if part.size else ""
         click.echo(f"{part.name}: {size}{'damaged' if part.problems else 'ok'}")
@@ -68,18 +58,14 @@ def check(ctx: click.Context) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
-def backup(state: Context, file: Path | None, force: bool) -> None:
-    """Copy the database to FILE, while others use it.
+def backup(context: Context, file: Path | None, force: bool) -> None:
+    """Copy the database to FILE, while others use it. The copy is checked.
 
-    Without FILE the copy lies beside the database and is named by the time; its name is printed.
-
-    The copy is one file, shows one moment, and is checked.
+    Without FILE the copy is made beside the database and named by the time; its name is printed.
     """
-    from watcher.store.backup import copy_database
     from watcher.store.examine import check_ours
-    from watcher.store.store import Store
 
-    path = Store(state.load().store.url.reveal()).file
+    path = open_store(context.load()).file
     if path is None:
         raise UsageError("the database is not a file; pg_dump makes backups of PostgreSQL's")
     check_ours(path)
@@ -94,20 +80,20 @@ def backup(state: Context, file: Path | None, force: bool) -> None:
 
 @db.command()
 @click.pass_obj
-def vacuum(state: Context) -> None:
-    """Shrink the database by what was deleted. Nobody else can write meanwhile."""
-    with _existing(state) as store:
+def vacuum(context: Context) -> None:
+    """Release the space of deleted rows. Nothing else can write meanwhile."""
+    with _existing_store(context) as store:
         store.upgrade()
         before = store.size or 0
         store.vacuum()
-        click.echo(f"{sized(before)} → {sized(store.size or 0)}")
+        click.echo(f"{format_size(before)} → {format_size(store.size or 0)}")
 
 
 @db.command()
 @click.pass_obj
-def upgrade(state: Context) -> None:
-    """Bring the database to this version's schema. It is copied before; any other command does so, too."""
-    with _existing(state) as store:
+def upgrade(context: Context) -> None:
+    """Bring the database to this version's schema, after a copy of it. Any other command does so, too."""
+    with _existing_store(context) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
         click.echo(f"schema {opened.after} is this version's")
@@ -117,25 +103,24 @@ def upgrade(state: Context) -> None:
 
 
 @db.command()
-@click.argument("source", type=StoreUrl(), metavar="FROM")
-@click.argument("target", type=StoreUrl(), metavar="TO")
+@click.argument("source", type=database_url, metavar="FROM")
+@click.argument("target", type=database_url, metavar="TO")
 def copy(source: str, target: str) -> None:
     """Copy a database into another one, and compare the two.
 
-    FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores in the old
-    database afterwards is not in the new one.
+    FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores later is not
+    copied.
     """
     from watcher.store.copying import copy_store
 
     for name, rows in copy_store(source, target).items():
-        click.echo(f"{name}: {counted(rows, 'row')}")
+        click.echo(f"{name}: {format_count(rows, 'row')}")
     click.echo("All rows were read back and are the same. Now set [store] url, and start the watcher.")
 
 
-@contextmanager
-def _existing(state: Context) -> "Iterator[Store]":
-    """Open the database of the configuration. Raises StoreError if there is none."""
-    with open_store(state.load()) as store:
-        if not store.exists:
-            raise StoreError(f"The database {store.name} does not exist.")
-        yield store
+def _existing_store(context: Context) -> Store:
+    """Return the database of the configuration. Raises StoreError if there is none."""
+    store = open_store(context.load())
+    if not store.exists:
+        raise StoreError(f"The database {store.name} does not exist.")
+    return store

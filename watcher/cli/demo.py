@@ -1,4 +1,4 @@
-"""`watcher demo`: the main job against the pretend OpenRouter, from the first look to the last alert."""
+"""`watcher demo`: the main job against the pretend OpenRouter, from the first poll to the last alert."""
 
 import sys
 from tempfile import TemporaryDirectory
@@ -6,6 +6,13 @@ from tempfile import TemporaryDirectory
 import click
 
 from watcher.cli.setup import sender, with_console
+from watcher.config.secret import DatabaseURL, SourceURL
+from watcher.config.settings import Config, SourceSettings, StoreSettings
+from watcher.cycle import check
+from watcher.delivery.outbox import drain
+from watcher.simulator import Scene, Simulator, StorySource, story_by_name
+from watcher.store.store import Store
+from watcher.upstream.client import Client
 
 
 @click.command()
@@ -14,24 +21,16 @@ def demo() -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from watcher.config.secret import DatabaseURL, SourceURL
-    from watcher.config.settings import Config, SourceSettings, StoreSettings
-    from watcher.cycle import check
-    from watcher.delivery.outbox import drain
-    from watcher.simulator import Scene, Simulator, StorySource, story_by_name
-    from watcher.store.store import Store
-    from watcher.upstream.client import Client
-
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    story = story_by_name("demo")
-    with TemporaryDirectory() as folder, Simulator(StorySource(story), port=0) as simulator:
+    story = StorySource(story_by_name("demo"))
+    with TemporaryDirectory() as folder, Simulator(story, port=0) as simulator:
         database = f"sqlite:///{folder}/watcher.db"
         settings = SourceSettings(SourceURL(simulator.url)), StoreSettings(DatabaseURL(database))
         config = with_console(Config(None, *settings))
         console.print(
             Text(f"A pretend OpenRouter listens on {simulator.url}. It is checked once an hour of its story.\n")
         )
-        told = 0
+        announcements = 0
         with Store.open(database) as store, Client(simulator.url, config.source.query) as source:
             scene: Scene | None = simulator.scene
             while scene is not None:
@@ -41,8 +40,8 @@ def demo() -> None:
                 if report.poll.reason:
                     console.print(Text(f"           not believed: {report.poll.reason}", style="yellow"))
                 sent = drain(store, config, sender(config), clock=lambda now=now: now)  # type: ignore[misc]
-                told += sum(len(message.events) for message in sent)
+                announcements += sum(len(message.events) for message in sent)
                 if sent:
                     console.print()
                 scene = simulator.advance()
-    console.print(Text(f"\n{told} announcements, each once. The glitches were none.", style="bold green"))
+    console.print(Text(f"\n{announcements} announcements, each once. No glitch was announced.", style="bold green"))

@@ -2,26 +2,24 @@
 
 import click
 
-from watcher.cli.context import Context
-from watcher.cli.setup import open_store, read_archives, warn
+from watcher.cli.output import print_json, progress, warn
+from watcher.cli.setup import Context, open_store, read_archives
+from watcher.rebuild import in_order, rebuild_history
 
 
 @click.command("import")
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print what is there afterwards as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.pass_obj
-def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
-    """Fill the database with recorded snapshots. Prices, presence and past events are taken in; nothing is sent.
+def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
+    """Add recorded snapshots to the database. This adds prices, presence and past events; nothing is sent.
 
-    It can be run again, and in pieces in any order: a snapshot that is there already is not taken twice. What the
-    watcher itself saw stays as it is; snapshots from then on are left out.
+    Archives can be imported in any order and more than once: no snapshot is added twice. Polls by the watcher itself
+    stay as they are, and snapshots from later than the first of them are left out.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
-    from watcher.cli.progress import progress
-    from watcher.rebuild import in_order, rebuild_history
-
-    config = state.load()
+    config = context.load()
     problems: list[str] = []
     captures = read_archives(archives, problems.append)
     with open_store(config) as store, store.writing() as session:
@@ -29,22 +27,20 @@ def import_history(state: Context, archives: tuple[str, ...], as_json: bool) -> 
         first_live = session.imported.first_live()
         stored = session.imported.captures()
         seen = in_order(stored, progress(captures, "snapshots"), first_live, problems)
-        past = rebuild_history(seen, config, problems)
-        session.imported.replace(past)
+        history = rebuild_history(seen, config, problems)
+        session.imported.replace(history)
     for problem in problems:
         warn(problem)
     summary = {
-        "snapshots": len(past.polls),
-        "added": len(past.polls) - before,
-        "models": len(past.first_seen),
-        "versions": len(past.spans),
-        "events": len(past.events),
-        "from": past.polls[0][0] if past.polls else None,
-        "to": past.polls[-1][0] if past.polls else None,
+        "snapshots": len(history.polls),
+        "added": len(history.polls) - before,
+        "models": len(history.first_seen),
+        "versions": len(history.spans),
+        "events": len(history.events),
+        "from": history.polls[0][0] if history.polls else None,
+        "to": history.polls[-1][0] if history.polls else None,
     }
     if as_json:
-        from watcher.cli.table import print_json
-
         print_json(summary)
     else:
         click.echo(

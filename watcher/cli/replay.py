@@ -9,11 +9,10 @@ import click
 
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS, Event
-from watcher.cli.context import Context
-from watcher.cli.setup import read_archives, warn, with_console
-from watcher.cli.table import counted, print_json, print_table
-from watcher.cli.time_arguments import format_time
+from watcher.cli.output import format_count, format_time, print_json, print_table, progress, warn
+from watcher.cli.setup import Context, read_archives, with_console
 from watcher.config import Config
+from watcher.messages.headline import headline
 from watcher.replay import Replay
 
 
@@ -21,12 +20,12 @@ from watcher.replay import Replay
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
 @click.pass_obj
-def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
-    """Judge recorded snapshots with their own clock. Nothing is sent and nothing is stored.
+def replay(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
+    """Show what would be announced on recorded snapshots. Their times are the clock. Nothing is sent or stored.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
-    config = with_console(state.load())
+    config = with_console(context.load())
     decisions = _decisions(config, archives)
     if as_json:
         for _, decision in decisions:
@@ -37,8 +36,6 @@ def replay(state: Context, archives: tuple[str, ...], as_json: bool) -> None:
 
 
 def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[datetime, Decision]]:
-    from watcher.cli.progress import progress
-
     captures = groupby(read_archives(archives, warn), key=lambda capture: capture.at)
     each_time_once = (next(same) for _, same in captures)
     for at, decision in Replay(config).run(progress(each_time_once, "snapshots")):
@@ -50,8 +47,6 @@ def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[date
 
 
 def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> None:
-    from watcher.messages.headline import headline
-
     messages = Counter[str]()
     days: dict[str, Counter[str]] = {}
     captures = 0
@@ -62,16 +57,16 @@ def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> N
         for queued in decision.deliveries:
             if queued.event.kind != "alive":
                 sent.setdefault(queued.channel, []).append(queued.event)
+        messages.update(sent.keys())
         for name, events in sent.items():
-            messages[name] += 1
             click.echo(f"{format_time(at)}  {name}: {headline(events)}")
-    kinds = [kind for kind in KINDS if any(day[kind] for day in days.values())]
-    rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
     total = sum(days.values(), Counter[str]())
+    kinds = [kind for kind in KINDS if total[kind]]
+    rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
     rows.append(("total", *(str(total[kind]) for kind in kinds), str(total.total())))
     click.echo()
     print_table(("day", *kinds, "events"), rows, right=(*kinds, "events"))
     click.echo()
     click.echo(f"{captures} snapshots")
     for channel in config.channels:
-        click.echo(f"{channel.name}: {counted(messages[channel.name], 'message')}")
+        click.echo(f"{channel.name}: {format_count(messages[channel.name], 'message')}")

@@ -1,47 +1,66 @@
-"""What several verbs need: the store, the source, the channels and archives."""
+"""What several verbs need: the configuration, the database, the source, the channels and archives."""
 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from msgspec.structs import replace
 
-from watcher.config import Config
-from watcher.config.settings import Channel
+from watcher.catalog.model import Event
+from watcher.cli.output import format_count, format_time
+from watcher.config import Channel, Config, find_config, load_config
+from watcher.delivery.channel import Result, send
 from watcher.errors import ConfigError, UsageError
+from watcher.messages.console import print_events
+from watcher.messages.template import composer
+from watcher.store.glance import SLACK
+from watcher.store.store import Store
+from watcher.upstream.archive import Capture, read_archive
+from watcher.upstream.client import Client
+from watcher.upstream.key import find_api_key
 
 if TYPE_CHECKING:
-    from watcher.catalog.model import Event
-    from watcher.delivery.channel import Result
-    from watcher.store.store import Store
-    from watcher.upstream.archive import Capture
-    from watcher.upstream.client import Client
+    from watcher.store.session import Session
 
 CONSOLE = "console"
 """The channel that stands in where none is configured: it prints."""
 
 
-@contextmanager
-def open_store(config: Config, *, read_only: bool = False) -> "Iterator[Store]":
-    """Have the database of the configuration at hand, opened when first used; `read_only`: without writing."""
-    from watcher.store.store import Store
+@dataclass(frozen=True)
+class Context:
+    """The global options, as every verb gets them."""
 
-    with Store(config.store.url.reveal(), read_only=read_only) as store:
-        yield store
+    config_path: Path | None = None
+    """`--config`; None: look in the usual places."""
+    verbose: bool = False
+
+    def find_config(self) -> Path | None:
+        """Return the configuration file to use, or None for the defaults. Raises ConfigError."""
+        try:
+            folder = Path.cwd()
+        except OSError as error:
+            raise UsageError(f"the current folder cannot be used: {error.strerror}") from None
+        return find_config(self.config_path, os.environ, folder)
+
+    def load(self) -> Config:
+        """Return the configuration to use. Raises ConfigError, with one line for each mistake."""
+        return load_config(self.find_config(), os.environ)
 
 
-@contextmanager
-def open_source(config: Config) -> "Iterator[Client]":
-    """Open the source of the configuration, with the API key if there is one. Raises ConfigError."""
-    from watcher.upstream.client import Client
-    from watcher.upstream.key import find_api_key
+def open_store(config: Config, *, read_only: bool = False) -> Store:
+    """Return the database of the configuration, to be opened when it is first used."""
+    return Store(config.store.url.reveal(), read_only=read_only)
 
+
+def open_source(config: Config) -> Client:
+    """Return a client for the source of the configuration, with the API key if there is one. Raises ConfigError."""
     key = find_api_key(os.environ, config.source.api_key_file)
-    with Client(config.source.url.reveal(), config.source.query, api_key=key) as client:
-        yield client
+    return Client(config.source.url.reveal(), config.source.query, api_key=key)
 
 
 def with_console(config: Config) -> Config:
@@ -57,60 +76,44 @@ def choose_channels(config: Config, name: str | None) -> list[Channel]:
     return chosen
 
 
-def read_archives(archives: Iterable[str], on_problem: Callable[[str], None]) -> "Iterator[Capture]":
+def read_archives(archives: Iterable[str], on_problem: Callable[[str], None]) -> Iterator[Capture]:
     """Return the snapshots of all archives in the order of their time."""
-    from heapq import merge
-
-    from watcher.upstream.archive import read_archive
-
     readers = [read_archive(archive, on_problem=on_problem) for archive in archives]
     return merge(*readers, key=lambda capture: capture.at)
 
 
-def sender(config: Config, *, quiet: bool = False) -> "Callable[[Channel, Sequence[Event]], Result]":
-    """Return what sends events to a channel: to its service, or to the terminal for `console`.
+def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequence[Event]], Result]:
+    """Return a function that sends events to a channel's service, or prints them for the console.
 
-    `quiet`: print nothing; the caller prints the events as JSON.
+    `quiet`: print nothing, because the caller prints the events as JSON.
     """
-
     timeout = config.delivery.timeout.total_seconds()
 
-    def send(channel: Channel, events: "Sequence[Event]") -> "Result":
-        from watcher.delivery.channel import Result
-        from watcher.delivery.channel import send as send_to
-        from watcher.messages.template import composer
-
+    def send_to(channel: Channel, events: Sequence[Event]) -> Result:
         if channel == Channel(CONSOLE):
-            if not quiet:
-                from watcher.messages.console import print_events
-
-                try:
-                    print_events(events, sys.stdout)
-                    sys.stdout.flush()
-                except OSError as error:
-                    return Result(False, f"cannot print: {error.strerror}")
-            return Result(True, "printed")
+            return Result(True, "printed") if quiet else _print_to_console(events)
         try:
-            return send_to(channel.secret_url(os.environ), composer(channel, events), timeout=timeout)
+            return send(channel.secret_url(os.environ), composer(channel, events), timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 
-    return send
+    return send_to
 
 
-def tell_log() -> None:
-    """Print what is logged as warnings are: a line on stderr."""
-    import logging
-
-    class Told(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            from watcher.messages.text import visible
-
-            warn(visible(record.getMessage(), 2000))
-
-    logging.getLogger("watcher").handlers[:] = [Told(logging.WARNING)]
+def _print_to_console(events: Sequence[Event]) -> Result:
+    try:
+        print_events(events, sys.stdout)
+        sys.stdout.flush()
+    except OSError as error:
+        return Result(False, f"cannot print: {error.strerror}")
+    return Result(True, "printed")
 
 
-def warn(message: str) -> None:
-    """Print one line on stderr."""
-    click.echo(f"watcher: {message}", err=True)
+def describe_future(session: "Session", now: datetime) -> str | None:
+    """Return a line about records that are dated in the future; None if there are none."""
+    number, last = session.history.after(now + SLACK)
+    if last is None:
+        return None
+    lie, were = ("lies", "it was") if number == 1 else ("lie", "they were")
+    records = f"{format_count(number, 'record')} {lie} in the future, up to {format_time(last)} UTC"
+    return f"{records}: the clock was wrong when {were} made, or is wrong now"

@@ -5,7 +5,9 @@ import threading
 
 import click
 
-from watcher.cli.setup import warn
+from watcher.cli.output import warn
+from watcher.simulator import ArchiveSource, Scene, SceneSource, Simulator, StorySource, story_by_name
+from watcher.upstream.archive import read_archive
 
 
 @click.command()
@@ -15,33 +17,33 @@ from watcher.cli.setup import warn
 @click.option("--archive", metavar="ARCHIVE", help="Serve recorded snapshots, a step at a time.")
 @click.option("--story", metavar="NAME", help="Serve a built-in story: demo (default), quiet.")
 @click.option(
-    "--every", type=click.FloatRange(0.05, 86_400), metavar="SECONDS", help="Go on to the next step by itself."
+    "--every", type=click.FloatRange(0.05, 86_400), metavar="SECONDS", help="Go to the next step after so many seconds."
 )
 def simulate(port: int, archive: str | None, story: str | None, every: float | None) -> None:
     """Serve a pretend OpenRouter on 127.0.0.1 until stopped.
 
-    POST /simulator/advance goes one step on; PUT /simulator/fault switches a fault on, DELETE off.
+    POST /simulator/advance goes to the next step; PUT /simulator/fault switches a fault on, DELETE off.
     """
-    from watcher.simulator import ArchiveSource, SceneSource, Simulator, StorySource, story_by_name
-    from watcher.upstream.archive import read_archive
-
     if archive is not None and story is not None:
         raise click.UsageError("--archive and --story exclude each other.")
     source: SceneSource
     if archive is not None:
-        captures = read_archive(archive, on_problem=warn)
-        source = ArchiveSource((capture.at, capture.body) for capture in captures)
+        source = ArchiveSource((capture.at, capture.body) for capture in read_archive(archive, on_problem=warn))
     else:
         source = StorySource(story_by_name(story or "demo"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Simulator(source, port=port) as simulator:
         click.echo(simulator.url)
-        click.echo(f"{simulator.scene.at:%Y-%m-%d %H:%M} UTC  {simulator.scene.title}", err=True)
+        _print_scene(simulator.scene)
         stopped = threading.Event()
         while not stopped.wait(every):
-            moment = simulator.advance()
-            if moment is None:
+            scene = simulator.advance()
+            if scene is None:
                 click.echo("That was the last step.", err=True)
                 every = None
             else:
-                click.echo(f"{moment.at:%Y-%m-%d %H:%M} UTC  {moment.title}", err=True)
+                _print_scene(scene)
+
+
+def _print_scene(scene: Scene) -> None:
+    click.echo(f"{scene.at:%Y-%m-%d %H:%M} UTC  {scene.title}", err=True)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from watcher.catalog.gaps import lines
 from watcher.catalog.health import Health
-from watcher.cli.context import Context
-from watcher.cli.setup import open_store, with_console
-from watcher.cli.table import counted, print_json, sized
-from watcher.cli.time_arguments import When, ahead, format_time
+from watcher.cli.output import format_count, format_size, format_time, print_json
+from watcher.cli.setup import Context, describe_future, open_store, with_console
+from watcher.cli.time_arguments import when
 from watcher.config import Config
+from watcher.config.parse import render_duration
+from watcher.messages.text import visible
 from watcher.store.glance import SLACK
 from watcher.store.records import Poll
 
@@ -21,182 +23,148 @@ if TYPE_CHECKING:
     from watcher.store.outbox import Condition
 
 HEALTHY, SOURCE, CHANNEL = 0, 69, 75
-_GAPS = 10
-"""Lines at most about what cannot be read."""
-LONGEST = timedelta(days=2)
-"""Whoever watches checks once a day at least; who does so less often says how often."""
+_MOST_GAPS = 10
+"""Lines at most about fields that cannot be read."""
+_OLDEST = timedelta(days=2)
+"""The last good poll may be this old unless `--max-age` says otherwise: assume at least one check a day."""
 
 
-class _Found(Struct, frozen=True):
-    """What the database tells."""
+class _Status(Struct, frozen=True):
+    """What the database says."""
 
-    last: Poll | None
-    last_good: datetime | None
-    health: Health
-    models: int
-    channels: Mapping[str, "Condition"]
-    """Those of the configuration, and others that something waits for."""
+    database: str
     size: int
-    path: str
-    stale: bool
-    """Whether the last good poll is too old."""
-    failing: Sequence[str]
-    """Channels of the configuration that did not take what was sent last."""
-    next_poll: datetime | None
-    """When `watcher run` polls after the last poll."""
-    future: str | None
-    """A line about records that lie in the future."""
-
-    @property
-    def good(self) -> bool:
-        """Whether the source is watched."""
-        blind = bool(self.health.gaps.suspect)
-        return self.last is not None and self.last.outcome == "good" and not self.stale and not blind
-
-    @property
-    def code(self) -> int:
-        """The exit code."""
-        return SOURCE if not self.good else CHANNEL if self.failing else HEALTHY
+    last: Poll | None = None
+    last_good: datetime | None = None
+    health: Health = Health()
+    models: int = 0
+    channels: "Mapping[str, Condition]" = {}
+    """Each channel that something was ever queued for."""
+    future: str | None = None
+    """A line about records that are dated in the future."""
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @click.option(
     "--max-age",
-    type=When(),
+    type=when,
     metavar="WHEN",
     help="Not healthy if the last good poll is older, such as 30m. Default: 2d, or three intervals if that is more.",
 )
 @click.pass_context
 def status(ctx: click.Context, as_json: bool, max_age: datetime | None) -> None:
-    """Say how the source, the channels and the database do.
+    """Show whether the source, the channels and the database work.
 
-    Exits with 0 only if the last poll was good (and not too old) and every channel took what it was sent last.
+    Exits with 0 only if the last poll was good and recent, and the last message to every channel was delivered.
     """
-    state: Context = ctx.obj
-    config = with_console(state.load())
-    found = _look(config, max_age)
-    if as_json:
-        print_json(_document(found))
-    else:
-        for line in _lines(found, config):
-            click.echo(line)
-    ctx.exit(found.code)
-
-
-def _look(config: Config, max_age: datetime | None) -> _Found:
     from watcher.store.outbox import Condition
 
-    last, last_good, health, models, size = None, None, Health(), 0, 0
-    conditions = dict[str, Condition]()
-    now, future = datetime.now(UTC), None
-    with open_store(config, read_only=True) as store:
-        path = store.name
-        if store.exists:
-            with store.reading() as session:
-                last, last_good = session.state.last_poll(), session.state.last_good()
-                health = session.state.source("list").health
-                models = sum(known.present for known in session.history.known())
-                conditions = dict(session.outbox.conditions(now))
-                future = ahead(session, now)
-            size = store.size or 0
-    oldest = max_age or now - max(LONGEST, 3 * config.source.interval)
-    configured = [channel.name for channel in config.channels]
-    others = [name for name, one in sorted(conditions.items()) if one.pending and name not in configured]
-    return _Found(
-        last=last,
-        last_good=last_good,
-        health=health,
-        models=models,
-        channels={name: conditions.get(name, Condition()) for name in (*configured, *others)},
-        size=size,
-        path=path,
-        stale=last_good is None or not oldest <= last_good <= now + SLACK,
-        failing=[name for name in configured if name in conditions and conditions[name].fails],
-        next_poll=max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None,
-        future=future,
-    )
-
-
-def _document(found: _Found) -> dict[str, object]:
-    return {
-        "healthy": found.code == HEALTHY,
-        "last_poll": found.last,
-        "last_good": found.last_good,
-        "next_poll": found.next_poll,
-        "source": found.health,
-        "models": found.models,
-        "pending": {name: one.pending for name, one in found.channels.items() if one.pending},
-        "channels": [
-            {
-                "name": name,
-                "pending": one.pending,
-                "last_success": one.last_success,
-                "last_failure": one.last_failure,
-                "error": one.error,
-            }
-            for name, one in found.channels.items()
-        ],
-        "database": {"path": found.path, "bytes": found.size},
-    }
-
-
-def _lines(found: _Found, config: Config) -> Iterator[str]:
-    from watcher.messages.text import visible
-
+    context: Context = ctx.obj
+    config = with_console(context.load())
+    now = datetime.now(UTC)
+    found = _read(config, now)
+    names = [channel.name for channel in config.channels]
+    unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
+    channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
+    code = _exit_code(found, names, now=now, oldest=max_age or now - max(_OLDEST, 3 * config.source.interval))
     last = found.last
-    yield from _of_source(found, config)
-    gaps = list(lines(found.health.gaps).values())
-    yield from (visible(line, 500) for line in gaps[:_GAPS])
-    if len(gaps) > _GAPS:
-        yield f"and {len(gaps) - _GAPS} more that cannot be read; watcher status --json has them all"
-    if last is not None and last.feed:
-        yield f"the RSS feed was not used: {visible(last.feed, 500)}"
-    if found.next_poll is not None:
-        was = "is" if found.next_poll > datetime.now(UTC) else "was"
-        yield f"watcher run polls every {_span(config)}: the next poll {was} at {format_time(found.next_poll)} UTC"
-    for name, one in found.channels.items():
-        yield f"channel {visible(name)}: {'; '.join(_of_channel(one))}"
-    if found.future is not None:
-        yield found.future
-    yield f"database: {sized(found.size)}, {visible(found.path, 500)}"
+    next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
+    if as_json:
+        document = {
+            "healthy": code == HEALTHY,
+            "last_poll": last,
+            "last_good": found.last_good,
+            "next_poll": next_poll,
+            "source": found.health,
+            "models": found.models,
+            "pending": {name: one.pending for name, one in channels.items() if one.pending},
+            "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
+            "database": {"path": found.database, "bytes": found.size},
+        }
+        print_json(document)
+    else:
+        for line in _source_lines(found, code, config):
+            click.echo(line)
+        if next_poll is not None:
+            every, was = render_duration(config.source.interval), "is" if next_poll > now else "was"
+            click.echo(f"watcher run polls every {every}: the next poll {was} at {format_time(next_poll)} UTC")
+        for name, one in channels.items():
+            click.echo(f"channel {visible(name)}: {'; '.join(_channel_parts(one))}")
+        if found.future is not None:
+            click.echo(found.future)
+        click.echo(f"database: {format_size(found.size)}, {visible(found.database, 500)}")
+    ctx.exit(code)
 
 
-def _of_source(found: _Found, config: Config) -> Iterator[str]:
-    from watcher.messages.text import visible
+def _exit_code(found: _Status, names: Sequence[str], *, now: datetime, oldest: datetime) -> int:
+    """Return the exit code, given the names of the configured channels and the oldest healthy poll."""
+    if found.last is None or found.last.outcome != "good" or found.health.gaps.suspect:
+        return SOURCE
+    if found.last_good is None or not oldest <= found.last_good <= now + SLACK:
+        return SOURCE
+    return CHANNEL if any(found.channels[name].fails for name in names if name in found.channels) else HEALTHY
 
+
+def _read(config: Config, now: datetime) -> _Status:
+    with open_store(config, read_only=True) as store:
+        if not store.exists:
+            return _Status(store.name, 0)
+        with store.reading() as session:
+            return _Status(
+                store.name,
+                store.size or 0,
+                last=session.state.last_poll(),
+                last_good=session.state.last_good(),
+                health=session.state.source("list").health,
+                models=sum(known.present for known in session.history.known()),
+                channels=session.outbox.conditions(now),
+                future=describe_future(session, now),
+            )
+
+
+def _source_lines(found: _Status, code: int, config: Config) -> Iterator[str]:
+    """Yield whether the source works, then which fields cannot be read."""
     last, health = found.last, found.health
-    models = counted(found.models, "model")
-    good = f"{format_time(found.last_good)} UTC" if found.last_good else "never"
     if last is None:
         yield "never checked; run watcher --check"
         return
-    if found.good:
-        healthy = "healthy" if not found.failing else "the source is healthy, a channel is not"
-        yield f"{healthy}: last checked {format_time(last.at)} UTC, {models}"
-        return
-    if last.outcome == "good" and health.gaps.suspect:
+    models, at = format_count(found.models, "model"), f"{format_time(last.at)} UTC"
+    if code != SOURCE:
+        healthy = "healthy" if code == HEALTHY else "the source is healthy, a channel is not"
+        yield f"{healthy}: last checked {at}, {models}"
+    elif last.outcome == "good" and health.gaps.suspect:
         fields = ", ".join(field or "the document" for field in health.gaps.suspect)
-        yield f"partly blind: last checked {format_time(last.at)} UTC, {models}; {fields} cannot be read of many"
-        return
-    if last.outcome == "good":
-        yield f"not checked since {format_time(last.at)} UTC, {models} then"
-        return
+        yield f"partly blind: last checked {at}, {models}; {fields} cannot be read of many"
+    elif last.outcome == "good":
+        yield f"not checked since {at}, {models} then"
+    else:
+        yield from _trouble_lines(last, health, config)
+        good = f"{format_time(found.last_good)} UTC" if found.last_good else "never"
+        yield f"last good poll: {good}; {models} then"
+    gaps = list(lines(health.gaps).values())
+    yield from (visible(line, 500) for line in gaps[:_MOST_GAPS])
+    if len(gaps) > _MOST_GAPS:
+        yield f"and {len(gaps) - _MOST_GAPS} more that cannot be read; watcher status --json has them all"
+    if last.feed:
+        yield f"the RSS feed was not used: {visible(last.feed, 500)}"
+
+
+def _trouble_lines(last: Poll, health: Health, config: Config) -> Iterator[str]:
+    reason = visible(last.reason, 500)
     if last.outcome == "refused":
         since = f" since {format_time(health.suspect_since)} UTC" if health.suspect_since else ""
-        yield f"the source is not believed{since}: {visible(last.reason, 500)}"
+        yield f"the source is not believed{since}: {reason}"
         yield "Nothing is taken from such a poll. One that only lacks many models is believed when the API's"
         yield f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree."
     else:
-        yield f"the source cannot be read, {_polls(health.failures)}: {visible(last.reason, 500)}"
-    yield f"last good poll: {good}; {models} then"
+        times = "once" if health.failures == 1 else f"{health.failures} polls in a row"
+        yield f"the source cannot be read, {times}: {reason}"
 
 
-def _of_channel(one: "Condition") -> Iterator[str]:
-    from watcher.messages.text import visible
-
+def _channel_parts(one: "Condition") -> Iterator[str]:
     if one.pending:
-        yield _waiting(one.pending)
+        yield "1 delivery waits" if one.pending == 1 else f"{one.pending} deliveries wait"
     if one.fails:
         assert one.last_failure is not None
         yield f"failed {format_time(one.last_failure)} UTC{f': {visible(one.error, 500)}' if one.error else ''}"
@@ -204,17 +172,3 @@ def _of_channel(one: "Condition") -> Iterator[str]:
         yield f"last sent {format_time(one.last_success)} UTC"
     elif not one.fails:
         yield "no alert sent yet"
-
-
-def _span(config: Config) -> str:
-    from watcher.config.parse import render_duration
-
-    return render_duration(config.source.interval)
-
-
-def _polls(number: int) -> str:
-    return "once" if number == 1 else f"{number} polls in a row"
-
-
-def _waiting(number: int) -> str:
-    return "1 delivery waits" if number == 1 else f"{number} deliveries wait"

@@ -1,4 +1,4 @@
-"""Where things are when nobody says: the configuration file and the database."""
+"""Default places: of the configuration file and of the database."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,43 +11,40 @@ Environ = Mapping[str, str]
 
 
 def find_config(explicit: Path | None, environ: Environ, cwd: Path) -> Path | None:
-    """The configuration file to use; None if there is none, so that the defaults hold.
+    """Return the configuration file to use, or None if there is none and the defaults apply.
 
-    An explicit one is taken as it is: `load_config` says what is wrong with it.
+    An explicit one is returned as it is: `load_config` says what is wrong with it.
 
     Raises:
-        ConfigError: `$WATCHER_CONFIG` names a file that is not there.
+        ConfigError: `$WATCHER_CONFIG` names a file that does not exist.
     """
     if explicit is not None:
         return cwd / explicit
     if named := environ.get("WATCHER_CONFIG"):
         path = cwd / named
-        if not _is_there(path):
+        if not _exists(path):
             raise ConfigError(f"{path}: does not exist; $WATCHER_CONFIG names it")
         return path
-    folders = [cwd]
-    if (config_home := _xdg(environ, "XDG_CONFIG_HOME", ".config")) is not None:
-        folders.append(config_home / FOLDER)
-    folders.append(Path("/etc") / FOLDER)
-    return next((path for path in (folder / "config.toml" for folder in folders) if _is_there(path)), None)
+    config_home = _xdg_folder(environ, "XDG_CONFIG_HOME", ".config")
+    folders = (cwd, config_home and config_home / FOLDER, Path("/etc") / FOLDER)
+    paths = (folder / "config.toml" for folder in folders if folder is not None)
+    return next((path for path in paths if _exists(path)), None)
 
 
 def default_store_url(environ: Environ) -> str | None:
-    """The database in systemd's `$STATE_DIRECTORY`, else in the XDG state folder; None if there is no home either."""
+    """Return the URL of the database in `$STATE_DIRECTORY`, else in the XDG state folder; None without a home."""
     if first := environ.get("STATE_DIRECTORY", "").split(":")[0]:
-        folder = Path(first)
-    elif (state_home := _xdg(environ, "XDG_STATE_HOME", ".local/state")) is not None:
-        folder = state_home / FOLDER
-    else:
-        return None
-    return f"sqlite:///{folder / 'watcher.db'}"
+        return f"sqlite:///{Path(first) / 'watcher.db'}"
+    state_home = _xdg_folder(environ, "XDG_STATE_HOME", ".local/state")
+    return f"sqlite:///{state_home / FOLDER / 'watcher.db'}" if state_home is not None else None
 
 
 def home(environ: Environ) -> Path | None:
+    """Return the user's home folder, if there is one."""
     return Path(environ["HOME"]) if environ.get("HOME") else None
 
 
-def _xdg(environ: Environ, variable: str, below_home: str) -> Path | None:
+def _xdg_folder(environ: Environ, variable: str, below_home: str) -> Path | None:
     # The XDG specification wants a relative path here ignored.
     if (given := Path(environ.get(variable, ""))).is_absolute():
         return given
@@ -55,12 +52,12 @@ def _xdg(environ: Environ, variable: str, below_home: str) -> Path | None:
     return at_home / below_home if at_home is not None else None
 
 
-def _is_there(path: Path) -> bool:
-    """Whether there is something, if only something that may not be read: skipping that would hide a mistake."""
+def _exists(path: Path) -> bool:
+    """Whether there is anything, even if it cannot be read: to skip that would hide a mistake."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError):
-        return True
+        pass
     return True

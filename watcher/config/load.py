@@ -14,100 +14,76 @@ from watcher.catalog.model import KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import Environ, default_store_url, home
 from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, alternatives, build, header
-from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, found, render_duration, suggestion
+from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, describe, render_duration, suggestion
 from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config
 from watcher.errors import ConfigError
 
 SIZE_LIMIT = 1024 * 1024
-"""Bytes; a configuration is a few KB, so what is larger is another kind of file."""
+"""Bytes; a configuration has a few KB, so a larger file is something else."""
 
 CREDENTIALS = "${CREDENTIALS_DIRECTORY}"
-"""Where systemd puts what `LoadCredential=` names; it may begin the path of a secret, no other variable may."""
+"""The folder of systemd's `LoadCredential=`. The path of a secret may begin with it, and with no other variable."""
 
 CheckURL = Callable[[str], str | None]
-"""Says in a sentence what is wrong with a channel's URL, without repeating it; None: nothing."""
+"""Returns what is wrong with a channel's URL, in a sentence without the URL, or None."""
 CheckTemplates = Callable[[Channel], Iterable[tuple[str, str]]]
-"""Gives the keys of a channel's templates that are wrong, each with a sentence that says what."""
+"""Yields the keys of a channel's templates that are wrong, each with a sentence that says what."""
 
 
 def load_config(path: Path | None, environ: Environ) -> Config:
-    """The configuration in `path`; None gives the defaults.
+    """Return the configuration in `path`; None gives the defaults.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is wrong; one line for each mistake.
     """
-    config, mistakes = _read(path, environ)
-    return _accept(config, mistakes)
+    reader = _Reader(path, environ)
+    return reader.finish(reader.read())
 
 
 def check_config(
     path: Path | None,
     environ: Environ,
-    check_channel_url: CheckURL | None = None,
-    check_templates: CheckTemplates | None = None,
+    check_channel_url: CheckURL = lambda _url: None,
+    check_templates: CheckTemplates = lambda _channel: (),
 ) -> Config:
-    """Like `load_config`, and tries what a check would meet only later.
-
-    That is: files of secrets, URLs that nobody serves, templates that cannot be used.
-    """
-    config, mistakes = _read(path, environ)
+    """Like `load_config`, but also try the files of secrets, the channels' URLs and the templates."""
+    reader = _Reader(path, environ)
+    config = reader.read()
     if (key_file := config.source.api_key_file) is not None:
         try:
             key_file.open("rb").close()
         except OSError as error:
-            mistakes.append(f"{path}: source.api_key_file: cannot read {key_file}: {error.strerror}")
+            reader.wrong(f"source.api_key_file: cannot read {key_file}: {error.strerror}")
     try:
         config.health.secret_url(environ)
     except ConfigError as error:
-        mistakes.append(f"{path}: {error}")
+        reader.wrong(str(error))
     for channel in config.channels:
-        if check_templates is not None:
-            mistakes += (
-                f'{path}: channel "{channel.name}": {key}: {problem}' for key, problem in check_templates(channel)
-            )
+        for key, problem in check_templates(channel):
+            reader.wrong(f'channel "{channel.name}": {key}: {problem}')
         try:
-            url = channel.secret_url(environ)
+            url_problem = check_channel_url(channel.secret_url(environ))
         except ConfigError as error:
-            mistakes.append(f"{path}: {error}")
-            continue
-        if check_channel_url is not None and (problem := check_channel_url(url)):
-            mistakes.append(f'{path}: channel "{channel.name}": {problem}')
-    return _accept(config, mistakes)
-
-
-def _accept(config: Config, mistakes: list[str]) -> Config:
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
-    return config
-
-
-def _read(path: Path | None, environ: Environ) -> tuple[Config, list[str]]:
-    """The configuration with what is right in the file, and a line for each thing that is not."""
-    if path is None:
-        document, others_read = {}, False
-    else:
-        text, others_read = _read_text(path)
-        document = _parse_toml(path, text)
-    reader = _Reader(path, environ)
-    config = reader.config(document)
-    if others_read and reader.holds_secret:
-        reader.warn(f"holds a secret URL and can be read by others; chmod 600 {path}, or use url_file or url_env")
-    return replace(config, warnings=tuple(reader.warnings)), reader.mistakes
+            reader.wrong(str(error))
+        else:
+            if url_problem is not None:
+                reader.wrong(f'channel "{channel.name}": {url_problem}')
+    return reader.finish(config)
 
 
 def _read_text(path: Path) -> tuple[str, bool]:
-    """The file's text, and whether its group or others may read it."""
+    """Return the file's text, and whether its group or others may read it."""
     try:
         with path.open("rb") as file:
-            others_read = os.name == "posix" and bool(os.fstat(file.fileno()).st_mode & 0o044)
+            shared = os.name == "posix" and bool(os.fstat(file.fileno()).st_mode & 0o044)
             content = file.read(SIZE_LIMIT + 1)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not a path'}") from None
     if len(content) > SIZE_LIMIT:
         raise ConfigError(f"{path}: larger than {SIZE_LIMIT // 1024} KiB; is it a configuration?")
     try:
-        return content.decode("utf-8-sig"), others_read
+        return content.decode("utf-8-sig"), shared
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}: line {line}: not UTF-8 text; save the file as UTF-8") from None
@@ -126,7 +102,7 @@ def _parse_toml(path: Path, text: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads one document; what is wrong goes to `mistakes`, what is odd to `warnings`."""
+    """Reads one file, and collects mistakes and warnings."""
 
     def __init__(self, path: Path | None, environ: Environ) -> None:
         self.path = path
@@ -141,11 +117,27 @@ class _Reader:
     def warn(self, sentence: str) -> None:
         self.warnings.append(f"{self.path}: {sentence}")
 
+    def finish(self, config: Config) -> Config:
+        """Return the configuration with its warnings. Raises ConfigError if there were mistakes."""
+        if self.mistakes:
+            raise ConfigError("\n".join(self.mistakes))
+        return replace(config, warnings=tuple(self.warnings))
+
+    def read(self) -> Config:
+        """Return the configuration with all values that are right."""
+        text, shared = _read_text(self.path) if self.path is not None else ("", False)
+        config = self.config(_parse_toml(self.path, text) if self.path is not None else {})
+        if shared and self.holds_secret:
+            self.warn(
+                f"holds a secret URL and can be read by others; chmod 600 {self.path}, or use url_file or url_env"
+            )
+        return config
+
     def config(self, document: Mapping[str, Any]) -> Config:
         for key, value in document.items():
             if key not in BY_SECTION:
                 thing = "section" if isinstance(value, dict | list) else "key"
-                self.wrong(f"{_key(key)}: unknown {thing}{_belongs(key, BY_SECTION)}")
+                self.wrong(f"{_key(key)}: unknown {thing}{_hint(key, BY_SECTION)}")
         sections = {section: self.section(section, document) for section in BY_SECTION if section != "channels"}
         if "url" not in sections["store"]:
             if (default := default_store_url(self.environ)) is None:
@@ -163,7 +155,7 @@ class _Reader:
     def section(self, section: str, document: Mapping[str, Any]) -> dict[str, Any]:
         table = document.get(section, {})
         if not isinstance(table, dict):
-            self.wrong(f"{section}: expected a table that starts with {header(section)}, got {found(table)}")
+            self.wrong(f"{section}: expected a table that starts with {header(section)}, got {describe(table)}")
             return {}
         return self.values(section, table, f"{section}.")
 
@@ -172,14 +164,14 @@ class _Reader:
         options = BY_SECTION[section]
         values: dict[str, Any] = {}
         for key, value in table.items():
-            if key in options:
-                try:
-                    values[key] = self.value(options[key], value, where)
-                except WrongValueError as error:
-                    for sentence in error.sentences:
-                        self.wrong(f"{where}{key}: {sentence}")
-            else:
-                self.wrong(f"{where}{_key(key)}: unknown key{_belongs(key, options)}")
+            if key not in options:
+                self.wrong(f"{where}{_key(key)}: unknown key{_hint(key, options)}")
+                continue
+            try:
+                values[key] = self.value(options[key], value, where)
+            except WrongValueError as error:
+                for sentence in error.sentences:
+                    self.wrong(f"{where}{key}: {sentence}")
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
@@ -199,25 +191,19 @@ class _Reader:
         parsed = option.type.parse(value)
         for word in parsed if option.known else ():
             if word not in option.known and (hint := suggestion(word, option.known)):
-                self.warn(f"{where}{option.key}: {found(word)} is not known{hint}")
+                self.warn(f"{where}{option.key}: {describe(word)} is not known{hint}")
         match parsed:
+            case Path(parts=(first, *rest)) if first == CREDENTIALS:
+                # Without the variable the path stays as it is: `watcher status` needs no secrets.
+                folder = self.environ.get("CREDENTIALS_DIRECTORY")
+                return Path(folder, *rest) if folder else parsed
             case Path():
-                return self.secret_file(parsed)
+                return self.place(parsed)
             case DatabaseURL() if (path := parsed.reveal()).startswith("sqlite:///"):
                 return DatabaseURL(f"sqlite:///{self.place(Path(path.removeprefix('sqlite:///')))}")
             case Secret() if str(parsed) != parsed.reveal():
                 self.holds_secret = True
         return parsed
-
-    def secret_file(self, path: Path) -> Path:
-        """Like `place`, and with `${CREDENTIALS_DIRECTORY}` at its start: each unit of systemd has another.
-
-        Where the variable is not set the path stays as it is: a status can be asked for without the secrets.
-        """
-        if path.parts[:1] != (CREDENTIALS,):
-            return self.place(path)
-        folder = self.environ.get("CREDENTIALS_DIRECTORY")
-        return Path(folder).joinpath(*path.parts[1:]) if folder else path
 
     def place(self, path: Path) -> Path:
         """Return a path of the file: relative to its folder, `~` for the user's home."""
@@ -228,12 +214,12 @@ class _Reader:
 
     def channels(self, tables: object, policy: Policy) -> tuple[Channel, ...]:
         if not isinstance(tables, list):
-            self.wrong(f"channels: expected tables that each start with [[channels]], got {found(tables)}")
+            self.wrong(f"channels: expected tables that each start with [[channels]], got {describe(tables)}")
             return ()
         channels: dict[str, Channel] = {}
         for number, table in enumerate(tables, start=1):
             if not isinstance(table, dict):
-                self.wrong(f"channels[{number}]: expected a table, got {found(table)}")
+                self.wrong(f"channels[{number}]: expected a table, got {describe(table)}")
                 continue
             where = _channel(number, table)
             values = self.values("channels", table, where)
@@ -244,19 +230,23 @@ class _Reader:
                 self.wrong(f"{where}name: another channel has it already")
                 continue
             channels[channel.name.casefold()] = channel
-            least = channel.rules.min_change
-            if least is not None and least < policy.min_change:
-                announced = PERCENTAGE.render(policy.min_change)
-                self.warn(f"{where}min_change: below that of [announce], {announced}, under which nothing is announced")
-            got = {*channel.rules.events, *UNASKED_KINDS}
-            unwanted = [kind for kind in channel.timing.urgent if kind not in got]
-            if unwanted and channel.timing.urgent != KINDS:
-                self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
+            self.warn_about(channel, policy, where)
         return tuple(channels.values())
+
+    def warn_about(self, channel: Channel, policy: Policy, where: str) -> None:
+        """Warn about settings that are allowed, but have no effect."""
+        least = channel.rules.min_change
+        if least is not None and least < policy.min_change:
+            announced = PERCENTAGE.render(policy.min_change)
+            self.warn(f"{where}min_change: below that of [announce], {announced}, under which nothing is announced")
+        events = {*channel.rules.events, *UNASKED_KINDS}
+        unwanted = [kind for kind in channel.timing.urgent if kind not in events]
+        if unwanted and channel.timing.urgent != KINDS:
+            self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
 
 
 def _channel(number: int, table: Mapping[str, Any]) -> str:
-    """Return `channels[2] "team": `, counted from 1, with the name where it is fit to be shown."""
+    """Return `channels[2] "team": `, counted from 1; without the name if that cannot be shown."""
     try:
         return f'channels[{number}] "{NAME.parse(table.get("name"))}": '
     except WrongValueError:
@@ -264,10 +254,10 @@ def _channel(number: int, table: Mapping[str, Any]) -> str:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key) else found(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", key) else describe(key)
 
 
-def _belongs(key: str, here: Iterable[str]) -> str:
-    """Return where an unknown key was likely meant to stand, or what it was likely meant to be."""
+def _hint(key: str, known: Iterable[str]) -> str:
+    """Return the section that an unknown key belongs to, else a similar known key; or nothing."""
     headers = [header(section) for section, options in BY_SECTION.items() if key in options]
-    return f"; it belongs under {' or '.join(headers)}" if headers else suggestion(key, tuple(here))
+    return f"; it belongs under {' or '.join(headers)}" if headers else suggestion(key, tuple(known))

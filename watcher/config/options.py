@@ -6,6 +6,7 @@ Loading, `config check|show|init|schema`, `config.example.toml` and the manual p
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -28,11 +29,11 @@ class FieldOption(Option, frozen=True, kw_only=True):
     doc: str
     type: Type[Any]
     default: Any
-    """None: there is nothing unless it is set."""
+    """None: the option has no default."""
 
     @property
     def instead_of(self) -> str | None:
-        """The key that this one can be set instead of: `url` for `url_file` and `url_env`."""
+        """The key that this one can replace: `url` for `url_file` and `url_env`."""
         other = self.key.removesuffix("_file").removesuffix("_env")
         return other if other != self.key and other in BY_SECTION[self.section] else None
 
@@ -49,15 +50,15 @@ _TYPES: Mapping[Any, Type[Any]] = {
 }
 
 
-def _type(holds: Any, option: Option) -> Type[Any]:
-    """Return how values of a field are read and written, from what it holds."""
-    if type(None) in (parts := get_args(holds)):
+def _type(annotation: Any, option: Option) -> Type[Any]:
+    """Return how the values of a field without a `Type` of its own are read and written."""
+    if type(None) in (parts := get_args(annotation)):
         return _type(parts[0], option)
-    if get_origin(holds) is tuple:
+    if get_origin(annotation) is tuple:
         return listing(_type(parts[0], option), option.expected, option.least)
-    if holds is timedelta:
+    if annotation is timedelta:
         return duration(option.least or timedelta())
-    return integer(option.least, option.most) if holds is int else _TYPES[holds]
+    return integer(option.least, option.most) if annotation is int else _TYPES[annotation]
 
 
 def _options(section: str, settings: type[Struct]) -> Iterator[FieldOption]:
@@ -65,22 +66,23 @@ def _options(section: str, settings: type[Struct]) -> Iterator[FieldOption]:
         if get_origin(field.type) is not Annotated:  # a part of the section that is a struct of its own
             yield from _options(section, field.type)
             continue
-        holds, *notes = get_args(field.type)
-        option = next((note for note in notes if isinstance(note, Option)), Option())
+        annotation, *notes = get_args(field.type)
+        by_type: dict[type, Any] = {type(note): note for note in notes}
+        option = by_type.get(Option, Option())
         yield FieldOption(
             **structs.asdict(option),
             section=section,
             key=field.name,
-            doc=next(note for note in notes if isinstance(note, str)),
-            type=given[0] if (given := [note for note in notes if isinstance(note, Type)]) else _type(holds, option),
+            doc=by_type[str],
+            type=by_type.get(Type) or _type(annotation, option),
             default=None if field.default is NODEFAULT else field.default,
         )
 
 
-_FIELDS = {field.name: get_args(field.type) for field in structs.fields(Config) if get_origin(field.type) is Annotated}
-SECTIONS: Mapping[str, str] = {name: doc for name, (_, doc) in _FIELDS.items()}
+_SECTIONS = {f.name: get_args(f.type) for f in structs.fields(Config) if get_origin(f.type) is Annotated}
+SECTIONS: Mapping[str, str] = {name: doc for name, (_, doc) in _SECTIONS.items()}
 """What each section is about."""
-STRUCTS: Mapping[str, type[Any]] = {name: (get_args(holds) or (holds,))[0] for name, (holds, _) in _FIELDS.items()}
+STRUCTS: Mapping[str, type[Any]] = {name: (get_args(holds) or (holds,))[0] for name, (holds, _) in _SECTIONS.items()}
 """The struct that receives a section, or one of its tables."""
 BY_SECTION: Mapping[str, Mapping[str, FieldOption]] = {
     section: {option.key: option for option in _options(section, settings)} for section, settings in STRUCTS.items()
@@ -89,11 +91,9 @@ OPTIONS = tuple(option for options in BY_SECTION.values() for option in options.
 
 
 def alternatives(section: str) -> Iterator[list[FieldOption]]:
-    """Yield each option of a section with those that can be set instead of it."""
+    """Yield each option of a section with those that can be set instead of it, which follow it in its struct."""
     options = BY_SECTION[section].values()
-    for option in options:
-        if option.instead_of is None:
-            yield [option, *(other for other in options if other.instead_of == option.key)]
+    return (list(group) for _, group in groupby(options, lambda option: option.instead_of or option.key))
 
 
 def header(section: str) -> str:
@@ -102,15 +102,14 @@ def header(section: str) -> str:
 
 
 def build(settings: type[S], values: Mapping[str, Any]) -> S:
-    """Return a struct, and in it the parts of its section, with the values of options that are given."""
-    own = {key: values[key] for key in settings.__struct_fields__ if key in values}
+    """Return a struct, and in it the parts of its section, with the given values of options."""
     fields = structs.fields(settings)
     parts = {field.name: build(field.type, values) for field in fields if get_origin(field.type) is not Annotated}
-    return settings(**own, **parts)
+    return settings(**{key: values[key] for key in settings.__struct_fields__ if key in values}, **parts)
 
 
 def values(section: str, settings: Struct) -> dict[str, Any]:
-    """Return the values of all options of a section by key, those in the parts of the struct too."""
+    """Return the values of all options of a section by key, including those in parts of the struct."""
     found: dict[str, Any] = {}
     for key in settings.__struct_fields__:
         value = getattr(settings, key)

@@ -1,13 +1,14 @@
 """The types that an option can have: how a TOML value is read, how it is written again, and its JSON Schema.
 
-An error says what was expected and, where it is short and cannot be a secret, what was found.
+An error says what was expected and, where it is short and cannot be a secret, what was given.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,12 +19,12 @@ from watcher.config.secret import DatabaseURL, Secret, SourceURL
 T = TypeVar("T")
 
 SHORT = 40
-"""Characters up to which an error repeats the value that was found."""
+"""Characters up to which an error repeats the given value."""
 LONGEST = timedelta(days=3650)
 DEAREST = 1_000_000
-"""USD per million tokens beyond which a price is a slip of the pen."""
-PLACES = 12
-"""Decimals beyond which it is one too."""
+"""USD per million tokens beyond which a price is a typing mistake."""
+DECIMALS = 12
+"""Decimals of a price beyond which it is one too."""
 TEMPLATE_LIMIT = 64 * 1024
 """Characters of a message's template."""
 
@@ -37,14 +38,14 @@ class WrongValueError(Exception):
 
 
 class Type(Struct, Generic[T], frozen=True):
-    """`parse` raises `WrongValueError`; `render` is its inverse, giving what TOML can hold."""
+    """`parse` raises `WrongValueError`; `render` is its inverse and returns what TOML can hold."""
 
     parse: Callable[[object], T]
     render: Callable[[T], Any]
     schema: Mapping[str, Any]
 
 
-def found(value: object) -> str:
+def describe(value: object) -> str:
     """Describe a value from the file in a few words that repeat neither a URL nor anything long."""
     match value:
         case str() if "://" in value:
@@ -68,16 +69,14 @@ def found(value: object) -> str:
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean "…"?`, or nothing if no known word is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), known, n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    """Return `; did you mean "…"?`, or nothing if no known word is similar."""
+    similar = get_close_matches(word.lower(), known, n=1)
+    return f'; did you mean "{similar[0]}"?' if similar else ""
 
 
 def wrong(expected: str, *value: object) -> WrongValueError:
-    """Return the error about a value; one that may hold a secret is not given."""
-    return WrongValueError(", got ".join((f"expected {expected}", *map(found, value))))
+    """Return the error about a value; leave a value out that may be a secret."""
+    return WrongValueError(", got ".join((f"expected {expected}", *map(describe, value))))
 
 
 def checked(
@@ -89,7 +88,7 @@ def checked(
     *,
     secret: bool = False,
 ) -> Type[T]:
-    """A value that passes a check; an error does not repeat what may be `secret`."""
+    """Return the type of values that pass a check; an error does not repeat a `secret`."""
 
     def parse(value: object) -> T:
         if not accepts(value):
@@ -102,7 +101,7 @@ def checked(
 def text(
     pattern: str, expected: str, make: Callable[[str], T], render: Callable[[T], str] = str, *, secret: bool = False
 ) -> Type[T]:
-    """A string that matches the pattern as a whole and can be printed."""
+    """Return the type of printable strings that match the pattern as a whole."""
 
     def accepts(value: object) -> bool:
         return isinstance(value, str) and bool(re.fullmatch(pattern, value)) and value.strip().isprintable()
@@ -116,6 +115,7 @@ FLAG = checked(lambda value: isinstance(value, bool), "true or false", bool, {"t
 
 
 def integer(least: int, most: int) -> Type[int]:
+    """Return the type of whole numbers between two bounds."""
     schema = {"type": "integer", "minimum": least, "maximum": most}
     expected = f"a whole number from {least} to {most}"
     return checked(lambda value: type(value) is int and least <= value <= most, expected, int, schema)
@@ -125,7 +125,7 @@ def _is_price(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return False
     price = Decimal(value)
-    return price.is_finite() and 0 <= price <= DEAREST and price == round(price, PLACES)
+    return price.is_finite() and 0 <= price <= DEAREST and price == round(price, DECIMALS)
 
 
 PRICE = checked(
@@ -136,7 +136,7 @@ PRICE = checked(
 )
 
 
-def _fraction(written: str) -> Decimal:
+def _parse_fraction(written: str) -> Decimal:
     fraction = Decimal(written.removesuffix("%")) / 100
     if fraction > 1:
         raise wrong("a percentage of at most 100%", written)
@@ -146,14 +146,19 @@ def _fraction(written: str) -> Decimal:
 PERCENTAGE = text(
     r"[0-9]{1,3}(\.[0-9]{1,6})?%",
     'a percentage such as "5%" or "0.5%"',
-    _fraction,
+    _parse_fraction,
     lambda fraction: f"{(fraction * 100).normalize():f}%",
 )
-
 WORD = text(r"[^\s,]+", "a word without spaces or commas", str)
-# A name stands in every log and message, so it must not be what a slip makes it: a URL with a token.
+# Every log and message shows the name, so a URL with a token must not get there by mistake.
 NAME = text(r"(?!.*://)\s*\S(.{0,98}\S)?\s*", "a name of 1 to 100 printable characters", str.strip)
 VARIABLE = text("[A-Za-z_][A-Za-z0-9_]*", 'the name of an environment variable such as "SLACK_URL"', str, secret=True)
+TEMPLATE = checked(
+    lambda value: isinstance(value, str) and value.strip() and len(value) <= TEMPLATE_LIMIT,
+    f"the text of a template, at most {TEMPLATE_LIMIT // 1024} KiB",
+    str,
+    {"type": "string", "pattern": r"\S", "maxLength": TEMPLATE_LIMIT},
+)
 _PATH = text(r"(?!.*://)(?!sk-)(?=.*\S).*", "the path of a file", Path, secret=True)
 
 
@@ -164,15 +169,6 @@ def _parse_path(value: object) -> Path:
 
 
 PATH = Type(_parse_path, str, _PATH.schema)
-
-
-TEMPLATE = checked(
-    lambda value: isinstance(value, str) and value.strip() and len(value) <= TEMPLATE_LIMIT,
-    f"the text of a template, at most {TEMPLATE_LIMIT // 1024} KiB",
-    str,
-    {"type": "string", "pattern": r"\S", "maxLength": TEMPLATE_LIMIT},
-)
-
 
 # URLs
 
@@ -218,7 +214,7 @@ def _parse_network(value: object) -> str:
 NETWORK = Type(_parse_network, str, {"type": "string"})
 
 
-def _database_url(url: str) -> DatabaseURL:
+def _parse_database_url(url: str) -> DatabaseURL:
     if url == "sqlite:///:memory:":
         raise wrong("a file or a server: what is kept in memory is forgotten after each check")
     return DatabaseURL(url)
@@ -228,10 +224,9 @@ STORE_URL = text(
     r"sqlite:///[^?]*[^?/]|postgresql://([^\s/?#@]*@)?[^\s/?#@]*/[^\s/?#]+(\?[^\s#]*)?",
     'a URL of an SQLite file such as "sqlite:////var/lib/openrouter-watcher/watcher.db", or of a PostgreSQL database '
     'such as "postgresql://watcher@db.example.com/watcher", its special characters written as %XX',
-    _database_url,
+    _parse_database_url,
     secret=True,
 )
-
 
 # Durations
 
@@ -248,9 +243,9 @@ def render_duration(duration: timedelta) -> str:
     return written or "0s"
 
 
-def duration(
-    least: timedelta = timedelta(), expected: str = 'a duration such as "90s", "5m", "1h30m" or "1d"'
-) -> Type[timedelta]:
+def duration(least: timedelta = timedelta()) -> Type[timedelta]:
+    """Return the type of durations from `least` to ten years."""
+
     def make(written: str) -> timedelta:
         seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall("([0-9]+)([dhms])", written))
         if seconds > LONGEST.total_seconds():
@@ -259,40 +254,36 @@ def duration(
             raise wrong(f'a duration of at least "{render_duration(least)}"', written)
         return timedelta(seconds=seconds)
 
-    return text(_DURATION, expected, make, render_duration)
+    return text(_DURATION, 'a duration such as "90s", "5m", "1h30m" or "1d"', make, render_duration)
 
 
 parse_duration = duration().parse
 """Reads a duration of at most ten years. Raises WrongValueError."""
 
 
-_DAYS = duration(timedelta(days=1))
-
-
-def _parse_span(value: object) -> timedelta:
+def _parse_retention(value: object) -> timedelta:
+    if value == "none" or (value == 0 and type(value) is int):
+        return timedelta()
     try:
-        return (
-            timedelta()
-            if value == "none" or (value == 0 and type(value) is int)
-            else duration(timedelta(days=1)).parse(value)
-        )
+        return duration(timedelta(days=1)).parse(value)
     except WrongValueError:
         raise wrong('a duration of at least "1d" such as "90d", or "none"', value) from None
 
 
-SPAN = Type(
-    _parse_span,
+RETENTION = Type(
+    _parse_retention,
     lambda span: render_duration(span) if span else "none",
     {"anyOf": [duration().schema, {"const": "none"}, {"const": 0}]},
 )
-"""Days and more; `"none"` and 0 are zero, which means that there is no end."""
-
+"""A day or more; `"none"` and 0 are zero, which means for ever."""
 
 # Lists
 
 
-def listing(item: Type[T], expected: str, least: int = 0) -> Type[tuple[T, ...]]:
-    """A list of `item`s, without repetitions; `expected` describes it."""
+def listing(
+    item: Type[T], expected: str, least: int = 0, make: Callable[[Iterable[T]], tuple[T, ...]] = tuple
+) -> Type[tuple[T, ...]]:
+    """Return the type of lists of `item`s; repetitions are dropped. `expected` describes the list."""
 
     def parse(value: object) -> tuple[T, ...]:
         if not isinstance(value, list) or len(value) < least:
@@ -306,26 +297,21 @@ def listing(item: Type[T], expected: str, least: int = 0) -> Type[tuple[T, ...]]
                 mistakes += (f"entry {number}: {sentence}" for sentence in error.sentences)
         if mistakes:
             raise WrongValueError(*mistakes)
-        return tuple(parsed)
+        return make(parsed)
 
     schema = {"type": "array", "items": dict(item.schema), "minItems": least}
     return Type(parse, lambda values: [item.render(value) for value in values], schema)
 
 
-def choices(words: Sequence[str], least: int = 1) -> Type[tuple[str, ...]]:
-    """A list of kinds of events, of some of `words`; `*` stands for all."""
+def kinds_among(words: Sequence[str], least: int = 1) -> Type[tuple[str, ...]]:
+    """Return the type of lists of some kinds of events; `*` stands for all of `words`."""
 
-    def parse_one(value: object) -> str:
+    def parse(value: object) -> str:
         if value == "*" or value in words:
             return str(value)
         hint = suggestion(value, words) if isinstance(value, str) else ""
-        raise WrongValueError(f"expected one of {', '.join(words)} or *, got {found(value)}{hint}")
+        raise WrongValueError(f"expected one of {', '.join(words)} or *, got {describe(value)}{hint}")
 
+    kind = Type(parse, str, {"enum": [*words, "*"]})
     expected = 'a list of events such as ["new", "expired"], or ["*"]'
-    several = listing(Type(parse_one, str, {"enum": [*words, "*"]}), expected, least)
-
-    def parse(value: object) -> tuple[str, ...]:
-        chosen = several.parse(value)
-        return tuple(words) if "*" in chosen else chosen
-
-    return Type(parse, several.render, several.schema)
+    return listing(kind, expected, least, lambda chosen: tuple(words if "*" in chosen else chosen))

@@ -1,4 +1,4 @@
-"""URLs that hold a secret: whatever prints one shows only what is harmless, and one method gives it whole."""
+"""URLs that hold a secret: whatever prints one shows only the harmless part, and `reveal` returns it whole."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Secret:
         self._url = url
 
     def reveal(self) -> str:
-        """Return the URL itself, to be asked for where it is used."""
+        """Return the URL itself. Call it only where the URL is used."""
         return self._url
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Secret:
 
 
 class SourceURL(Secret):
-    """The URL of an API: all of it is shown but what stands before the `@` of its host."""
+    """The URL of an API: only user and password are hidden."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ class SourceURL(Secret):
 
 
 class DatabaseURL(Secret):
-    """The URL of a database: all of it is shown but passwords, which a file has none of."""
+    """The URL of a database: only passwords are hidden, which the URL of a file has none of."""
 
     __slots__ = ()
 
@@ -62,7 +62,7 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
     """Return the URL that `key`, `key_file` or `key_env` of some settings gives; None if none is set.
 
     Raises:
-        ConfigError: the file or the variable that should hold it does not; it is named, its content is not.
+        ConfigError: the file or the variable does not hold a URL; the message names it, without its content.
     """
     if (file := getattr(settings, f"{key}_file")) is not None:
         where = f"{owner}: {key}_file: {file}"

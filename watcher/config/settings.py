@@ -1,13 +1,11 @@
-"""The configuration as the rest of the program takes it: frozen, typed, and each option declared by its field.
-
-What is set, read, shown and documented follows from the fields that have an `Option`; see `options`.
-"""
+"""The configuration as frozen, typed structs. Each annotated field declares an option; see `options`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -22,18 +20,15 @@ from watcher.config.parse import (
     NETWORK,
     PING_URL,
     PRICE,
-    SPAN,
+    RETENTION,
     TEMPLATE,
     URL_PATH,
     VARIABLE,
-    choices,
+    kinds_among,
     listing,
 )
 from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
 _PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
@@ -73,17 +68,17 @@ class SourceSettings(Struct, frozen=True):
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters that choose the models; two settings that mean the same set give the same query."""
-        query = {"output_modalities": _as_set(self.output_modalities)}
+        """The query parameters that select the models. Lists with the same words give the same query."""
+        query = {"output_modalities": _sorted_words(self.output_modalities)}
         if self.category is not None:
             query["category"] = self.category
         if self.supported_parameters:
-            query["supported_parameters"] = _as_set(self.supported_parameters)
+            query["supported_parameters"] = _sorted_words(self.supported_parameters)
         return query
 
 
 class StoreSettings(Struct, frozen=True):
-    """`[store]`; a file stands in the URL with its absolute path."""
+    """`[store]`. The path of a file in the URL is absolute."""
 
     url: Annotated[
         DatabaseURL,
@@ -99,11 +94,8 @@ class StoreSettings(Struct, frozen=True):
     ]
     keep: Annotated[
         timedelta,
-        SPAN,
-        (
-            'How long polls and finished deliveries stay, at least "1d"; "none": for ever. '
-            "Prices and events always stay."
-        ),
+        RETENTION,
+        'Time to keep polls and finished deliveries, at least "1d"; "none": for ever. Prices and events stay.',
     ] = timedelta(days=365)
 
 
@@ -113,7 +105,7 @@ class HealthSettings(Struct, frozen=True):
     ping_url: Annotated[
         Secret | None,
         PING_URL,
-        "Address to call: with /start before a poll, as it is after a good one, with /fail after another. A secret.",
+        "URL to call at each poll: with /start before it, as it is after a good one, else with /fail. A secret.",
         Option(example="https://hc-ping.com/your-uuid"),
     ] = None
     ping_url_file: Annotated[
@@ -126,7 +118,7 @@ class HealthSettings(Struct, frozen=True):
     ] = None
 
     def secret_url(self, environ: Mapping[str, str]) -> str | None:
-        """Return the URL to ping, which is a secret; None if there is none. Raises ConfigError, as `read_url`."""
+        """Return the URL to ping, a secret; None if there is none. Raises ConfigError, as `read_url`."""
         return read_url("health", self, "ping_url", environ)
 
 
@@ -135,16 +127,16 @@ class DeliverySettings(Struct, frozen=True):
 
     give_up: Annotated[
         timedelta,
-        'After how long an alert that could not be delivered is given up, at least "1m".',
+        'How long to retry an alert that could not be delivered, at least "1m"; then it is given up.',
         Option(least=timedelta(minutes=1)),
     ] = timedelta(days=3)
-    retry_first: Annotated[timedelta, "Wait before it is tried again; it doubles with each further failure …"] = (
+    retry_first: Annotated[timedelta, "Wait before the first retry; it doubles with each further failure …"] = (
         timedelta(seconds=30)
     )
     retry_most: Annotated[timedelta, "… up to this.", Option(least=timedelta(seconds=1))] = timedelta(hours=1)
     timeout: Annotated[
         timedelta,
-        'Time that one channel has to take a message, all its parts together, at least "1s".',
+        'Longest time to send a message to one channel, all its parts together, at least "1s".',
         Option(least=timedelta(seconds=1)),
     ] = timedelta(seconds=20)
 
@@ -183,18 +175,18 @@ class WebSettings(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """Which events a channel gets: those for which every rule here holds."""
+    """Which events a channel gets: those that match every rule."""
 
     events: Annotated[
-        tuple[Kind, ...], choices(CHOSEN_KINDS), f'Events it gets, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
+        tuple[Kind, ...], kinds_among(CHOSEN_KINDS), f'Events to send, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
     ] = DEFAULT_KINDS
     models: Annotated[
         tuple[str, ...],
-        'Models it gets events about, as patterns over ids, such as ["anthropic/*", "openai/gpt-*"].',
+        'Only models whose ids match one of these patterns, such as ["anthropic/*", "openai/gpt-*"].',
         Option(least=1, expected=_PATTERNS),
     ] = ("*",)
-    exclude: Annotated[tuple[str, ...], 'Models it does not, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
-    free_only: Annotated[bool, "Only models that are free, or were until now."] = False
+    exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
+    free_only: Annotated[bool, "Only models that are free, or were free until now."] = False
     modalities: Annotated[
         tuple[str, ...],
         'Only models that accept or produce at least one of these, such as ["image"]; [] is any.',
@@ -203,7 +195,7 @@ class Rules(Struct, frozen=True):
     supported_parameters: Annotated[tuple[str, ...], 'Only models that support all of these, such as ["tools"].'] = ()
     min_change: Annotated[
         Decimal | None,
-        "How far a price must have moved from what this channel was last told; beyond that of [announce].",
+        "How far a price must have moved since this channel's last alert about it; at least that of [announce].",
         Option(default_doc="as in [announce]", example="5%"),
     ] = None
     max_prompt_price: Annotated[
@@ -220,56 +212,54 @@ class Rules(Struct, frozen=True):
 
 
 class Timing(Struct, frozen=True):
-    """When a channel is told what it wants to know; `rules.timing` says what follows."""
+    """When a channel gets its events; `rules.timing` applies it."""
 
     digest: Annotated[
         Digest | None,
-        'When to send what has come up, together: "hourly", "daily 09:00" or "weekly mon 09:00".',
+        'When to send all waiting events together: "hourly", "daily 09:00" or "weekly mon 09:00".',
         Option(default_doc="at once", example="daily 09:00"),
     ] = None
     timezone: Annotated[str, TIME_ZONE, 'Time zone of digest, quiet_hours and alive, such as "Europe/Berlin".'] = "UTC"
     quiet_hours: Annotated[
         QuietHours | None,
-        "Hours of the day in which nothing is sent; it goes when they end.",
+        "Hours of the day in which nothing is sent; waiting events go when they end.",
         Option(default_doc="none", example="22:00-07:00"),
     ] = None
     max_per_hour: Annotated[
         int | None,
-        "Messages in any 60 minutes; what is beyond waits, and goes as one message.",
+        "Most messages in any 60 minutes; further events wait, and go as one message.",
         Option(default_doc="any number", example=4, least=1),
     ] = None
     urgent: Annotated[
         tuple[Kind, ...],
-        choices(KINDS, least=0),
-        'Events that wait for none of these, such as ["expired", "source_failing"]; ["*"] is all.',
+        kinds_among(KINDS, least=0),
+        'Events that skip all these waits, such as ["expired", "source_failing"]; ["*"] is all.',
     ] = ()
     alive: Annotated[
         Digest | None,
-        'When to say that it still watches, with news or without: as digest, such as "daily 09:00".',
+        'When to send a heartbeat, with news or without; written as digest, such as "daily 09:00".',
         Option(default_doc="never", example="daily 09:00"),
     ] = None
 
     @property
-    def zone(self) -> "ZoneInfo":
-        """The time zone itself."""
-        from zoneinfo import ZoneInfo
-
+    def zone(self) -> ZoneInfo:
+        """The `timezone`."""
         return ZoneInfo(self.timezone)
 
 
 class Template(Struct, frozen=True):
-    """A channel's own words, as Jinja2 templates; None: the built-in ones."""
+    """A channel's own Jinja2 templates; None: the built-in text."""
 
     title_template: Annotated[
         str | None,
         TEMPLATE,
-        "The title in your own words, as a Jinja2 template; see docs/templates.md.",
+        "Your own title, as a Jinja2 template; see docs/templates.md.",
         Option(default_doc="the built-in title", example="{{ count }} news from OpenRouter: {{ title }}"),
     ] = None
     body_template: Annotated[
         str | None,
         TEMPLATE,
-        "The body in your own words, written as the service wants it (HTML for mail).",
+        "Your own body, in the markup of the service (HTML for mail).",
         Option(default_doc="the built-in text", example="{% for event in events %}{{ event.headline }}\n{% endfor %}"),
     ] = None
     body_template_file: Annotated[
@@ -283,16 +273,13 @@ class Channel(Struct, frozen=True):
     name: Annotated[
         str,
         NAME,
-        "What you call this channel; each has its own name, which keeps what it was told.",
+        "Name of the channel, unlike any other; its alerts are stored under this name.",
         Option(example="team", required=True),
     ]
     url: Annotated[
         Secret | None,
         CHANNEL_URL,
-        (
-            "Where to send, as an Apprise URL (https://github.com/caronc/apprise/wiki). It holds a secret: "
-            "keep this file to yourself (mode 0600)."
-        ),
+        "Apprise URL to send to (https://github.com/caronc/apprise/wiki). A secret: give this file mode 0600.",
         Option(example="mailtos://watcher:app-password@example.org?to=team@example.org", required=True),
     ] = None
     url_file: Annotated[
@@ -308,7 +295,7 @@ class Channel(Struct, frozen=True):
     template: Template = Template()
 
     def secret_url(self, environ: Mapping[str, str]) -> str:
-        """Return the Apprise URL, which is a secret, when something is sent. Raises ConfigError, as `read_url`."""
+        """Return the Apprise URL, a secret, from wherever it is set. Raises ConfigError, as `read_url`."""
         owner = f'channel "{self.name}"'
         url = read_url(owner, self, "url", environ)
         if url is None:
@@ -317,29 +304,30 @@ class Channel(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """Everything that `config.toml` says, with defaults for what it does not."""
+    """All settings of `config.toml`, with defaults for those that are not set."""
 
     path: Path | None
-    """The file it came from; None: defaults alone."""
-    source: Annotated[SourceSettings, "What is watched, and how often."]
-    store: Annotated[StoreSettings, "Where the history and the alerts still to be sent are kept."]
+    """The file; None: there is none, and the defaults apply."""
+    source: Annotated[SourceSettings, "What to watch, and how often."]
+    store: Annotated[StoreSettings, "Where to store the history and the alerts that wait."]
     announce: Annotated[Policy, "What counts as news, and from when."] = Policy()
-    delivery: Annotated[
-        DeliverySettings, "How long, and how often, an alert that a channel did not take is tried again."
-    ] = DeliverySettings()
+    delivery: Annotated[DeliverySettings, "How long, and how often, to retry an alert that could not be delivered."] = (
+        DeliverySettings()
+    )
     web: Annotated[
         WebSettings, "The models API from the watcher's own database, by HTTP: `watcher web`, or inside `watcher run`."
     ] = WebSettings()
     health: Annotated[
         HealthSettings,
-        "Who is told whether polls go well: a monitor such as healthchecks.io, which tells you when they do not.",
+        "A monitor to call at each poll, such as healthchecks.io; it alerts you when polls fail or stop.",
     ] = HealthSettings()
     channels: Annotated[
-        tuple[Channel, ...], "Who is told. Repeat this section for each channel; with none, alerts go to the console."
+        tuple[Channel, ...],
+        "Where alerts go. Repeat this section for each channel; with none, alerts go to the console.",
     ] = ()
     warnings: tuple[str, ...] = ()
-    """Lines for stderr about what is allowed but hardly meant."""
+    """Lines for stderr about settings that are allowed but probably wrong."""
 
 
-def _as_set(words: Iterable[str]) -> str:
+def _sorted_words(words: Iterable[str]) -> str:
     return ",".join(sorted(set(words)))

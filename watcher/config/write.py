@@ -22,7 +22,7 @@ Every option of openrouter-watcher. What is set here is the default; what has no
 To start, `watcher config init` writes a file of your own. Generated from watcher/config/settings.py."""
 
 
-# What is in force
+# A configuration
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -33,9 +33,10 @@ def effective(config: Config) -> dict[str, Any]:
 def _effective(section: str, settings: Any) -> Any:
     if isinstance(settings, tuple):
         return [_effective(section, one) for one in settings]
-    types = {key: option.type for key, option in BY_SECTION[section].items()}
+    options = BY_SECTION[section]
     return {
-        key: None if value is None else types[key].render(value) for key, value in values(section, settings).items()
+        key: None if value is None else options[key].type.render(value)
+        for key, value in values(section, settings).items()
     }
 
 
@@ -50,6 +51,7 @@ def show(config: Config) -> str:
 
 
 def show_json(config: Config) -> str:
+    """Return the settings in force as JSON, with secrets hidden."""
     return json.dumps(effective(config), indent=2, default=_number, ensure_ascii=False) + "\n"
 
 
@@ -58,16 +60,14 @@ def _number(value: Decimal) -> int | float:
 
 
 def toml(value: Any) -> str:
-    """A value in TOML."""
+    """Return a value in TOML."""
     match value:
-        case bool():
-            return str(value).lower()
-        case int():
-            return str(value)
         case Decimal():
             return f"{value:f}"
         case list():
             return f"[{', '.join(toml(element) for element in value)}]"
+        case bool() | int():
+            return json.dumps(value)
         case _:
             # JSON's escapes are TOML's; only DEL stands bare in JSON and must not in TOML.
             text = str(value).encode("utf-8", "replace").decode("utf-8")
@@ -75,7 +75,7 @@ def toml(value: Any) -> str:
 
 
 def default(option: FieldOption) -> Any:
-    """Return the default of an option as the file has it; None: it has none."""
+    """Return the default of an option as a TOML value; None: it has none."""
     return None if option.default is None else option.type.render(option.default)
 
 
@@ -83,32 +83,28 @@ def default(option: FieldOption) -> Any:
 
 
 def init() -> str:
-    """A commented configuration that works as it is: the essential options are set, the others stand behind a `#`."""
+    """Return a commented configuration that works as it is: the essential options are set, the others behind a `#`."""
     return _file(_INIT, set_all=False)
 
 
 def example() -> str:
-    """`config.example.toml`: every default is set, and one channel."""
+    """Return `config.example.toml`: every default is set, and one channel."""
     return _file(_EXAMPLE, set_all=True)
 
 
 def _file(preface: str, *, set_all: bool) -> str:
     blocks = [_comment(preface)]
     for section, doc in SECTIONS.items():
-        live = set_all or section != "channels"
-        blocks.append(f"{_comment(doc)}\n{'' if live else '#'}{header(section)}")
+        blocks.append(f"{_comment(doc)}\n{'' if set_all or section != 'channels' else '#'}{header(section)}")
         for option in BY_SECTION[section].values():
-            mark = "" if option.essential or (set_all and _is_set_in_example(option)) else "#"
+            is_set = option.required or (option.default is not None and option.follows is None)
+            mark = "" if option.essential or (set_all and is_set) else "#"
             line = f"{mark}{option.key} = {toml(option.example if option.default is None else default(option))}"
-            blocks.append(f"{_comment(_described(option))}\n{line}")
+            blocks.append(f"{_comment(_description(option))}\n{line}")
     return "\n\n".join(blocks) + "\n"
 
 
-def _is_set_in_example(option: FieldOption) -> bool:
-    return option.required or (option.default is not None and option.follows is None)
-
-
-def _described(option: FieldOption) -> str:
+def _description(option: FieldOption) -> str:
     return f"{option.doc}\nDefault: {option.default_doc}." if option.default_doc else option.doc
 
 
@@ -121,7 +117,7 @@ def _comment(text: str) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the file, for editors."""
+    """Return the JSON Schema (draft 2020-12) of the file, for editors."""
     tables = {section: _table_schema(section) for section in SECTIONS}
     tables["channels"] = {"type": "array", "items": tables["channels"]}
     return {
@@ -152,7 +148,7 @@ def _table_schema(section: str) -> dict[str, Any]:
 
 
 def _option_schema(option: FieldOption) -> dict[str, Any]:
-    written = {"description": _described(option), **option.type.schema}
+    written = {"description": _description(option), **option.type.schema}
     if option.default is not None and option.follows is None:
         written["default"] = default(option)
     if option.example is not None:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
-from watcher.delivery.retry_after import asked_pause
+from watcher.delivery.statuses import requested_pause
 from watcher.messages.text import visible
 
 
@@ -26,7 +26,7 @@ class _Router(logging.Handler):
         capture = _captures.get(record.thread or 0)
         if capture is not None:
             with suppress(Exception):  # a record that cannot be formatted is not worth the alert
-                capture.take(record)
+                capture.add_record(record)
 
 
 _captures: dict[int, "LogCapture"] = {}
@@ -40,22 +40,22 @@ def silence() -> None:
     since other code may set a logger's level or add a handler.
     """
     for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.setLevel(level)
-        logger.propagate = False
-        logger.handlers = [_ROUTER]
-        # One below it may have a level and handlers of its own.
-        for below in [other for other in list(logging.root.manager.loggerDict) if other.startswith(f"{name}.")]:
-            child = logging.getLogger(below)
-            child.setLevel(logging.NOTSET)
-            child.propagate = True
-            child.handlers = []
+        for child in [other for other in list(logging.root.manager.loggerDict) if other.startswith(f"{name}.")]:
+            _set(child, logging.NOTSET, propagate=True)
+        _set(name, level, _ROUTER)
+
+
+def _set(name: str, level: int, *handlers: logging.Handler, propagate: bool = False) -> None:
+    logger = logging.getLogger(name)
+    logger.setLevel(level)
+    logger.propagate = propagate
+    logger.handlers = list(handlers)
 
 
 def observe(plugin: Any) -> None:
-    """Let the `LogCapture` of a thread see how the requests that the plugin makes in that thread are answered.
+    """Let the `LogCapture` of a thread see the answers to the requests that the plugin makes in that thread.
 
-    Plugins keep the answers to themselves, and with them how long a service asks to be left alone. They send by the
+    Plugins keep the answers to themselves, and with them how long a service wants them to wait. They send by the
     functions of `requests`, which their modules have imported under that name.
     """
     from urllib3 import disable_warnings
@@ -70,7 +70,7 @@ def observe(plugin: Any) -> None:
 
 
 class _ObservedRequests:
-    """Stands for `requests` in the module of a plugin: does the same, and shows the answers to `LogCapture`."""
+    """Replaces `requests` in the module of a plugin: does the same, and shows the answers to `LogCapture`."""
 
     def __init__(self, requests: ModuleType) -> None:
         self._requests = requests
@@ -85,31 +85,23 @@ def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     if capture is None:
         return send(*arguments, **options)
     try:
-        return send(*arguments, hooks={"response": capture.answered}, **options)
+        return send(*arguments, hooks={"response": capture.add_answer}, **options)
     except Exception as error:
-        capture.failed(error)
+        capture.add_socket_error(str(error))
         raise
 
 
 _TOO_MANY = 429
-
-_STATUS = re.compile(r"\berror=(\d{3})\b")
-_STATUS_SAID = re.compile(r"[.,:]*\s*\berror=\d{3}\b\.?")
-_SOCKET_REASONS = tuple(
-    (re.compile(pattern, re.IGNORECASE), reason)
-    for pattern, reason in (
-        (r"Connection refused", "connection refused"),
-        (r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address", "unknown host"),
-        (r"timed? ?out", "timed out"),
-        (r"CERTIFICATE_VERIFY_FAILED|certificate", "its TLS certificate was not accepted"),
-        (r"\bSSL|\bTLS|WRONG_VERSION", "no TLS connection"),
-        (
-            r"reset by peer|Connection aborted|Connection broken|RemoteDisconnected|unexpectedly closed|EOF",
-            "connection lost",
-        ),
-        (r"unreachable|No route", "unreachable"),
-    )
-)
+_STATUS = re.compile(r"[.,:]*\s*\berror=(\d{3})\b\.?")
+_SOCKET_REASONS = {
+    r"Connection refused": "connection refused",
+    r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address": "unknown host",
+    r"timed? ?out": "timed out",
+    r"certificate": "its TLS certificate was not accepted",
+    r"\bSSL|\bTLS|WRONG_VERSION": "no TLS connection",
+    r"reset by peer|Connection (aborted|broken)|RemoteDisconnected|unexpectedly closed|EOF": "connection lost",
+    r"unreachable|No route": "unreachable",
+}
 """Our words for the errors of sockets. The error itself is never quoted: it holds the whole URL."""
 _QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
 _URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
@@ -117,7 +109,7 @@ _LONGEST = 300
 
 
 class LogCapture:
-    """What Apprise logs in this thread while it is entered."""
+    """What Apprise logs in this thread while it is entered, and how its requests are answered."""
 
     def __init__(self) -> None:
         self.begin()
@@ -127,9 +119,9 @@ class LogCapture:
         self._lines: list[str] = []
         self._socket: str | None = None
         self.status: int | None = None
-        """The HTTP status that a service refused with, if it is known."""
-        self.asked: float | None = None
-        """Seconds for which a service that refused asks to be left alone."""
+        """The HTTP status of a refusal, if it is known."""
+        self.retry_after: float | None = None
+        """Seconds that a service that refused wants us to wait."""
         self.redirected = False
         """Whether the last answer was a redirect."""
 
@@ -140,8 +132,8 @@ class LogCapture:
     def __exit__(self, *_: object) -> None:
         _captures.pop(threading.get_ident(), None)
 
-    def answered(self, answer: Any, **_: Any) -> None:
-        """Keep what an answer says; a redirect in it can no longer be followed, whatever the plugin allows."""
+    def add_answer(self, answer: Any, **_: Any) -> None:
+        """Note what an answer says. A redirect in it can no longer be followed, whatever the plugin allows."""
         status = int(answer.status_code)
         self.redirected = 300 <= status < 400
         if self.redirected:
@@ -151,18 +143,14 @@ class LogCapture:
         self.status = status
         body: Any = None
         if status == _TOO_MANY:
-            with suppress(Exception):  # whatever it is that was sent instead of JSON
+            with suppress(Exception):  # anything can be sent instead of JSON
                 body = answer.json()
-        asked = asked_pause(answer.headers, body, datetime.now(UTC))
-        if asked is not None:
-            self.asked = max(asked, self.asked or 0.0)
+        pause = requested_pause(answer.headers, body, datetime.now(UTC))
+        if pause is not None:
+            self.retry_after = max(pause, self.retry_after or 0.0)
 
-    def failed(self, error: Exception) -> None:
-        """Keep why a request got no answer."""
-        self._name_socket_error(str(error))
-
-    def take(self, record: logging.LogRecord) -> None:
-        """Keep what a record says about the failure."""
+    def add_record(self, record: logging.LogRecord) -> None:
+        """Note what a record says about the failure."""
         text = record.getMessage()
         if text.startswith("Could not load"):
             return  # says nothing but the URL again
@@ -171,18 +159,20 @@ class LogCapture:
             if match := _STATUS.search(text):
                 self.status = int(match[1])
         elif text.startswith("Socket Exception"):
-            self._name_socket_error(text)
+            self.add_socket_error(text)
 
-    def _name_socket_error(self, text: str) -> None:
-        if self._socket is None:
-            self._socket = next((reason for pattern, reason in _SOCKET_REASONS if pattern.search(text)), None)
+    def add_socket_error(self, text: str) -> None:
+        """Note why a request got no answer. The first reason counts."""
+        for pattern, reason in _SOCKET_REASONS.items():
+            if self._socket is None and re.search(pattern, text, re.IGNORECASE):
+                self._socket = reason
 
     def reasons(self, url: str) -> str:
         """Return what was logged as one line without any part of the URL."""
         reasons = [self._socket] if self._socket else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
-        lines = (redact(_STATUS_SAID.sub("", line), url).rstrip(".: ") for line in self._lines)
+        lines = (redact(_STATUS.sub("", line), url).rstrip(".: ") for line in self._lines)
         reasons += [line for line in dict.fromkeys(lines) if line]
         return visible(": ".join(reasons), _LONGEST)
 
@@ -197,7 +187,6 @@ def redact(text: str, url: str) -> str:
     parts = {url, rest, unquote(rest)}
     for piece in (*_URL_PARTS.split(rest), *_URL_PARTS.split(unquote(rest)), *rest.partition("@")[0].split(":")):
         parts |= {piece, unquote(piece)}
-    secrets = sorted((part for part in parts if len(part) > 2), key=len, reverse=True)
-    for secret in secrets:
+    for secret in sorted((part for part in parts if len(part) > 2), key=len, reverse=True):
         text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
     return visible(text, _LONGEST)

@@ -14,11 +14,13 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from hashlib import blake2b
 from typing import Any
 
 from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 
+from watcher.messages.builder import Message
 from watcher.messages.text import visible
 
 _FINAL = 500
@@ -33,11 +35,11 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
 
     @property
     def wants_pgp(self) -> bool:
-        """Whether the URL asks for signing or encryption, which `send_mail` does not do."""
+        """Whether the URL asks for signing or encryption, which `post` does not do."""
         return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
-    def send_mail(self, title: str, text: str, html: str, message_id: str) -> bool:
-        """Send one mail to everyone. It logs what goes wrong as Apprise does; `reply` is the code of a refusal.
+    def post(self, message: Message) -> bool:
+        """Send a mail to everyone. It logs what goes wrong as Apprise does; `reply` is the code of a refusal.
 
         Returns:
             Whether the server accepted it for somebody, and refused nobody or refused finally: another attempt would
@@ -49,7 +51,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         try:
             with self._connect() as server:
                 for at, (name, address) in enumerate(self.targets):
-                    mail = self._mail(title, text, html, message_id, name, address, with_copies=at == 0)
+                    mail = self._mail(message, name, address, with_copies=at == 0)
                     people = [address, *self.cc, *self.bcc] if at == 0 else [address]
                     try:
                         rejected = server.send_message(mail, sender, people)
@@ -94,11 +96,9 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             raise
         return server
 
-    def _mail(
-        self, title: str, text: str, html: str, message_id: str, name: Any, address: str, *, with_copies: bool
-    ) -> EmailMessage:
+    def _mail(self, message: Message, name: Any, address: str, *, with_copies: bool) -> EmailMessage:
         mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = visible(title)
+        mail["Subject"] = visible(message.title)
         mail["From"] = _address(self.from_addr[0] or self.app_id, str(self.from_addr[1]))
         mail["To"] = _address(name, address)
         if with_copies and self.cc:
@@ -106,7 +106,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         if self.reply_to:
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = message_id
+        mail["Message-ID"] = message_id(message)
         # RFC 3834: no out-of-office answers to a machine.
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Application"] = self.app_id
@@ -114,9 +114,15 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             # A header that is not allowed, or that the URL gives twice, must not cost the alert.
             with suppress(ValueError):
                 mail[visible(header)] = visible(value)
-        mail.set_content(text, cte="quoted-printable")
-        mail.add_alternative(html, subtype="html", cte="quoted-printable")
+        mail.set_content(message.text, cte="quoted-printable")
+        mail.add_alternative(message.body, subtype="html", cte="quoted-printable")
         return mail
+
+
+def message_id(message: Message) -> str:
+    """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat."""
+    digest = blake2b("\n".join(sorted(message.ids)).encode(errors="replace"), digest_size=16)
+    return f"<{digest.hexdigest()}@openrouter-watcher>"
 
 
 def _address(name: object, address: str) -> Address:

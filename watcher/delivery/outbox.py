@@ -1,4 +1,4 @@
-"""The sending of what is due: one message a channel, all channels side by side, each outcome stored at once.
+"""Sends what is due: one message to each channel, all channels side by side, each outcome stored at once.
 
     rows due → batch (stored) → send, within a deadline → sent | try again later | given up     one transaction each
 
@@ -7,7 +7,7 @@ the same Message-ID.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -19,7 +19,7 @@ from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, DeliverySettings
-from watcher.delivery.retry_after import LONGEST_PAUSE
+from watcher.delivery.statuses import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.glance import LONGEST_WAIT, SLACK
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from watcher.store.turn import Claims
 
 MOST_AT_ONCE = 64
-"""Channels that are sent to side by side; their threads mostly wait for the network."""
+"""Channels that get their messages side by side; the threads mostly wait for the network."""
 
 Send = Callable[[Channel, Sequence[Event]], "Result"]
 """Sends events to a channel and returns the result; nothing that a service does makes it raise."""
@@ -66,11 +66,8 @@ def drain(
     this leaves the channel to it.
 
     Args:
-        store: where the deliveries are.
-        config: the channels, and how long to try.
-        send: sends one message.
-        clock: the time (UTC).
-        jitter: a number from 0 to 1, so that many watchers do not come back at the same moment.
+        clock: returns the time (UTC).
+        jitter: returns a number from 0 to 1, so that many watchers do not come back at the same moment.
     """
     seen = store.glance(clock())
     if seen is not None and not seen.waiting:
@@ -79,33 +76,29 @@ def drain(
         return _Drain(store, claims, config, send, clock, jitter).run()
 
 
-class _Drain:
-    def __init__(
-        self,
-        store: "Store",
-        claims: "Claims",
-        config: Config,
-        send: Send,
-        clock: Callable[[], datetime],
-        jitter: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._claims = claims
-        self._config = config
-        self._send = send
-        self._clock = clock
-        self._jitter = jitter
-        self._attempts: list[Attempt] = []
-        self._configured = {channel.name for channel in config.channels}
+class _Drain(Struct):
+    """One call of `drain`, with its arguments."""
+
+    store: "Store"
+    claims: "Claims"
+    config: Config
+    send: Send
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+    attempts: list[Attempt] = []
+
+    @property
+    def configured(self) -> set[str]:
+        """The names of the channels in the configuration."""
+        return {channel.name for channel in self.config.channels}
 
     def run(self) -> list[Attempt]:
         """Send until nothing is due, alerts about lost alerts included."""
-        self._round(self._config.channels)
-        notified = self._give_up_overdue()
-        if notified:
-            self._round([channel for channel in self._config.channels if channel.name in notified])
+        self._round(self.config.channels)
+        waiting = self._give_up_overdue()
+        self._round([channel for channel in self.config.channels if channel.name in waiting])
         self._note_waiting()
-        return self._attempts
+        return self.attempts
 
     def _round(self, channels: Sequence[Channel]) -> None:
         if not channels:
@@ -113,36 +106,40 @@ class _Drain:
         by_name = {channel.name: channel for channel in channels}
         with ThreadPoolExecutor(min(len(channels), MOST_AT_ONCE), "watcher-channel") as pool:
             running: dict[Future[Result], Batch] = {}
+
+            def start(name: str, batch: "Batch | None") -> None:
+                if batch is None:
+                    self.claims.release(name)
+                else:
+                    running[pool.submit(self._result, by_name[name], batch)] = batch
+
             try:
-                for batch in self._batches(channels):
-                    running[pool.submit(self._send, by_name[batch.channel], batch.events)] = batch
+                with self.store.writing() as session:
+                    first = {channel.name: self._next_batch(session, channel) for channel in channels}
+                for name, batch in first.items():
+                    start(name, batch)
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         batch = running.pop(future)
-                        following = self._settle(by_name[batch.channel], batch, _result(future))
-                        if following is None:
-                            self._claims.release(batch.channel)
-                        else:
-                            running[pool.submit(self._send, by_name[batch.channel], following.events)] = following
+                        start(batch.channel, self._record(by_name[batch.channel], batch, future.result()))
             except BaseException:  # send nothing more that could not be recorded as sent
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _batches(self, channels: Sequence[Channel]) -> "Iterator[Batch]":
-        """Return the first batch of each channel; all are stored in one transaction."""
-        with self._store.writing() as session:
-            found = {channel.name: self._next_batch(session, channel) for channel in channels}
-        for name, batch in found.items():
-            if batch is None:
-                self._claims.release(name)
-            else:
-                yield batch
+    def _result(self, channel: Channel, batch: "Batch") -> "Result":
+        """Send a message. An error in our code is a failure of that channel alone."""
+        try:
+            return self.send(channel, batch.events)
+        except Exception as error:
+            from watcher.delivery.channel import Result
+
+            return Result(False, f"sending broke off ({type(error).__name__})")
 
     def _next_batch(self, session: "Session", channel: Channel) -> "Batch | None":
-        if not self._claims.claim(channel.name):
+        if not self.claims.claim(channel.name):
             return None
-        now = self._clock()
+        now = self.clock()
         self._correct_times(session, channel, now)
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
             sent = session.outbox.messages(channel.name, now - timedelta(hours=1))
@@ -161,64 +158,61 @@ class _Drain:
             session.outbox.move(some, when, now)
 
     def _corrected_time(self, channel: Channel, row: "PutOff", now: datetime) -> datetime:
-        if channel.name not in self._configured:  # removed; it may come back with its digest
+        if channel.name not in self.configured:  # removed; it may come back with its digest
             wrong = row.created > now + SLACK or row.next_attempt > now + LONGEST_WAIT
             return min(row.next_attempt, now) if wrong else row.next_attempt
         if row.attempts and row.next_attempt <= row.created:  # the process died while sending it at once
             return min(row.next_attempt, now)
         if not row.attempts:  # never later than what would be queued now
             return min(row.next_attempt, due_at(channel.timing, row.kind, now))
-        asked = row.failed is not None and row.failed <= now + SLACK
-        longest = max(longest_pause(self._config.delivery), timedelta(seconds=LONGEST_PAUSE if asked else 0))
+        by_request = row.failed is not None and row.failed <= now + SLACK
+        longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if by_request else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
 
-    def _settle(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
+    def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
-        now = self._clock()
+        now = self.clock()
         delivered = {row.event.id for row in batch.deliveries} if result.ok else set(result.delivered)
         accepted = [row for row in batch.deliveries if row.event.id in delivered]
         left = [row for row in batch.deliveries if row.event.id not in delivered]
-        following: Batch | None = None
-        with self._store.writing() as session:
+        with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
             if result.permanent:
                 self._give_up(session, channel.name, left, result.detail)
             elif left:
-                again = now + pause(self._config.delivery, left[0].attempts + 1, result.retry_after, self._jitter())
+                again = now + pause(self.config.delivery, left[0].attempts + 1, result.retry_after, self.jitter())
                 session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None, at=now)
                 self._note(channel.name, "pending", left, result.detail, again)
             else:
-                following = self._next_batch(session, channel)
-        return following
+                return self._next_batch(session, channel)
+        return None
 
     def _give_up_overdue(self) -> set[str]:
         """Give up what has waited too long, and return the channels that now have something to be sent."""
-        names: list[str] = []
-        with self._store.writing() as session:
-            now = self._clock()
+        claimed: list[str] = []
+        with self.store.writing() as session:
+            now = self.clock()
             for name in sorted(session.outbox.pending()):
-                if name not in self._configured and self._claims.claim(name):
+                if name not in self.configured and self.claims.claim(name):
+                    claimed.append(name)
                     self._correct_times(session, Channel(name), now)
-                    names.append(name)
-            overdue = session.outbox.overdue(now - self._config.delivery.give_up)
+            overdue = session.outbox.overdue(now - self.config.delivery.give_up)
             for name in sorted({row.channel for row in overdue}):
-                if not self._claims.claim(name):
-                    continue
-                names.append(name)
-                rows = [row for row in overdue if row.channel == name]
-                error = rows[-1].last_error or "the channel is not configured any more"
-                self._give_up(session, name, rows, error)
+                if self.claims.claim(name):
+                    claimed.append(name)
+                    rows = [row for row in overdue if row.channel == name]
+                    self._give_up(session, name, rows, rows[-1].last_error or "the channel is not configured any more")
             waiting = set(session.outbox.pending())
-        for name in names:
-            self._claims.release(name)
+        for name in claimed:
+            self.claims.release(name)
         return waiting
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
         """Record that a channel lost these alerts, and alert the channels that work."""
         if not rows:
             return
-        now = self._clock()
+        now = self.clock()
         session.outbox.give_up(rows, error, at=now)
         self._note(name, "given up", rows, error)
         alerts = "1 alert" if len(rows) == 1 else f"{len(rows)} alerts"
@@ -230,13 +224,13 @@ class _Drain:
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
         failing = session.outbox.failing()
-        working = {channel.name for channel in self._config.channels} - failing.keys() - {name}
+        working = self.configured - failing.keys() - {name}
         session.outbox.add([Queued(channel, event, now) for channel in sorted(working)], now)
 
     def _note_waiting(self) -> None:
         """Add the outcomes of earlier attempts that are not due again yet."""
-        noted = {attempt.channel for attempt in self._attempts if attempt.state == "pending"}
-        with self._store.reading() as session:
+        noted = {attempt.channel for attempt in self.attempts if attempt.state == "pending"}
+        with self.store.reading() as session:
             rows = [row for row in session.outbox.listed(states=["pending"]) if row.last_error is not None]
         for name in sorted({row.channel for row in rows} - noted):
             waiting = [row for row in rows if row.channel == name]
@@ -247,17 +241,7 @@ class _Drain:
     ) -> None:
         if rows:
             ids = tuple(row.event.id for row in rows)
-            self._attempts.append(Attempt(name, state, ids, detail, next_attempt))
-
-
-def _result(future: "Future[Result]") -> "Result":
-    """Return the result of a message; an error in our code is a failure of that channel alone."""
-    try:
-        return future.result()
-    except Exception as error:
-        from watcher.delivery.channel import Result
-
-        return Result(False, f"sending broke off ({type(error).__name__})")
+            self.attempts.append(Attempt(name, state, ids, detail, next_attempt))
 
 
 def pause(delivery: DeliverySettings, attempts: int, retry_after: float | None, jitter: float) -> timedelta:

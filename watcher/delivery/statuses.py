@@ -1,98 +1,86 @@
-"""What follows from the answer of a service: `docs/delivery.md` shows this table, and a test compares the two.
+"""What follows when a service refuses a message. `docs/delivery.md` gives the reasons, and a test compares the two.
 
-An alert is worth more than a few requests in vain, so nearly everything is tried again: somebody will put a rotated
-token, an archived channel or a mistyped path right within the days that an alert waits. Such a refusal is tried again
-slowly, since many attempts with a wrong password get an address banned. Only what the service itself calls final, or
-what could only become worse, is given up at once.
+An alert is worth more than a few requests in vain, so nearly everything is tried again: within the days that an alert
+waits, somebody will correct an old token, an archived channel or a mistyped path. Such a refusal is tried again slowly,
+since many attempts with a wrong password get an address banned. Only what the service itself calls final, or what
+could only become worse, is given up at once.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Literal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isnan
+from typing import Any, Literal
 
-from msgspec import Struct
-
-Treatment = Literal["sent", "again", "slowly", "never"]
+Treatment = Literal["again", "slowly", "never"]
 """`again`: with the usual growing pauses; `slowly`: not before an hour; `never`: given up at once."""
 
 SLOW_PAUSE = 3600.0
 """Seconds to wait at least before trying `slowly` again."""
 
+LONGEST_PAUSE = 86_400.0
+"""Seconds that a service can ask for: more would outlast the alert."""
 
-class Rule(Struct, frozen=True):
-    """One row: what a service did, what follows, and why. The first row for a code counts."""
-
-    on: str
-    then: Treatment
-    why: str
-    codes: Collection[int] = ()
-    """The HTTP statuses (in `MAIL`, the SMTP replies) it is about."""
-
-
-HTTP: tuple[Rule, ...] = (
-    Rule("200–299", "sent", "The service has accepted the message.", range(200, 300)),
-    Rule(
-        "300–399",
-        "slowly",
-        "A redirect is never followed, neither to the same host nor to another, and never counts as sent: the alert "
-        "and its secrets go where the URL says. Somebody must correct the URL, or a login page is in the way.",
-        range(300, 400),
-    ),
-    Rule(
-        "408, 425, 429",
-        "again",
-        "Too slow, too early or too much for now. `Retry-After` is kept to.",
-        (408, 425, 429),
-    ),
-    Rule("410", "never", "Gone: by its definition the service says that this address does not come back.", (410,)),
-    Rule("413", "never", "Too large for this server: the next attempt holds the same events and more.", (413,)),
-    Rule(
-        "400–407, 409, 411–499 but those above",
-        "slowly",
-        "A wrong token, right, path, chat or setting (Telegram says 400 for a chat that it does not know): mostly a "
-        "mistake in the configuration or at the service, which somebody can put right while the alert waits.",
-        range(400, 500),
-    ),
-    Rule(
-        "500–599",
-        "again",
-        "The service or a proxy before it is broken or overloaded. `Retry-After` is kept to.",
-        range(500, 600),
-    ),
-)
-
-MAIL: tuple[Rule, ...] = (
-    Rule(
-        "mail: 400–499",
-        "again",
-        "The mail server says that it is for now: greylisting, a full queue.",
-        range(400, 500),
-    ),
-    Rule(
-        "mail: 500–599, the login too",
-        "slowly",
-        "A wrong password, an unknown recipient, a refused sender: somebody can put it right while the alert waits.",
-        range(500, 600),
-    ),
-    Rule(
-        "mail: some recipients accepted, the others refused with 500–599",
-        "sent",
-        "Trying again would send the mail to the accepted ones again, for days. The refusal is in the log and in "
-        "`watcher deliveries`.",
-    ),
-)
-
-_MAYBE = "It may have arrived; if so it comes again, with the same ids."
-
-OTHER: tuple[Rule, ...] = (
-    Rule("connection refused, unknown host, unreachable", "again", "The service is down, or the network is."),
-    Rule("connection reset or lost, cut-off answer", "again", _MAYBE),
-    Rule("TLS failure, certificate not accepted", "again", "Nothing was sent. Certificates are renewed."),
-    Rule("no answer in time", "again", _MAYBE),
-    Rule("the channel's URL is unusable or cannot be read", "again", "Nothing is sent, so it costs nothing."),
-    Rule("an error in the plugin", "again", "A bug of one plugin is that channel's failure and nobody else's."),
-)  # fmt: skip
+_SPECIAL: dict[int, Treatment] = {
+    408: "again",  # too slow for now
+    410: "never",  # gone: by its definition this address does not come back
+    413: "never",  # too large: the next attempt holds the same events and more
+    425: "again",  # too early
+    429: "again",  # too much for now
+}
 
 
-def treatment(table: Sequence[Rule], code: int | None) -> Treatment:
-    """Return what follows from a refusal with this code; None: there was no answer."""
-    return next((rule.then for rule in table if code in rule.codes), "again")
+def after_status(status: int | None) -> Treatment:
+    """Return what follows from an HTTP status; None: there was no answer.
+
+    A redirect is never followed, so somebody must correct the URL. Most statuses from 400 on mean a wrong token, path
+    or chat, which somebody must correct, too.
+    """
+    if status is None or not 300 <= status < 500:
+        return "again"
+    return _SPECIAL.get(status, "slowly")
+
+
+def after_reply(code: int | None) -> Treatment:
+    """Return what follows from an SMTP reply; None: there was none. Replies from 500 on are final by RFC 5321."""
+    return "again" if code is None or code < 500 else "slowly"
+
+
+def requested_pause(headers: Mapping[str, str], body: Any, now: datetime) -> float | None:
+    """Return the seconds that an answer asks for, between 0 and `LONGEST_PAUSE`, or None.
+
+    The header is RFC 9110's, a number of seconds or a date; `body` is the answer's JSON, in which Telegram
+    (`parameters.retry_after`), Discord (`retry_after`) and Matrix (`retry_after_ms`) say it. The longest counts.
+    """
+    fields = body if isinstance(body, dict) else {}
+    parameters = fields.get("parameters")
+    milliseconds = _seconds(fields.get("retry_after_ms"))
+    requests = (
+        _from_header(headers.get("Retry-After"), now),
+        _seconds(parameters.get("retry_after")) if isinstance(parameters, dict) else None,
+        _seconds(fields.get("retry_after")),
+        None if milliseconds is None else milliseconds / 1000,
+    )
+    known = [seconds for seconds in requests if seconds is not None]
+    return min(max(0.0, *known), LONGEST_PAUSE) if known else None
+
+
+def _from_header(value: str | None, now: datetime) -> float | None:
+    seconds = _seconds(value)
+    if value is None or seconds is not None:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if isnan(seconds) else min(seconds, LONGEST_PAUSE * 1000)

@@ -3,68 +3,75 @@
 `headline` words the title and `wording` each event; `document` writes them in a format.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
-from functools import partial
+from itertools import accumulate, groupby, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.model import KINDS, Event, Kind
-from watcher.messages.document import Block, Format, Heading, Item, Note, Span, assemble, title_line, write
+from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write, write_all
 from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, counts, headline
 from watcher.messages.text import clean
-from watcher.messages.wording import head, lines_of
+from watcher.messages.wording import item_of
 
 MOST_MESSAGES = 5
 """Messages of one sending. Nobody would read more, and services limit their rate."""
 
 _SHORT_ID = 8
 _SHOWN_IDS = 12
-_NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
-_TITLE_ROOM = 140
-"""Bytes reserved for the title while events are collected; most titles are shorter."""
-_NOTE = Note("x" * 150)
-"""As long as the line of references becomes."""
+NUMBER_LENGTH = len(f" ({MOST_MESSAGES}/{MOST_MESSAGES})")
+"""Characters of the number at the end of a title."""
 _TERSE_LIMIT = 600
 """Below this many bytes (a text message, a pager) a message is one line an event."""
-_LINES = 16
 
 
 class Message(Struct, frozen=True):
-    """What a channel is sent. `title` is one line of plain text, `heading` the same written in the body's format."""
+    """A message for one channel."""
 
     title: str
+    """One line of plain text."""
     body: str
     format: Format
-    heading: str
-    text: str
-    """The body as plain text: the other part of a mail, and what a service without markup gets."""
     events: tuple[Event, ...]
     """The events of the message, most important first."""
+    blocks: tuple[Block, ...] = ()
+    """What the built-in body says. A terse message has none."""
+
+    @property
+    def heading(self) -> str:
+        """The title in the body's format."""
+        return title_line(self.title, self.format)
+
+    @property
+    def text(self) -> str:
+        """The body as plain text: the other part of a mail."""
+        if self.format is Format.TEXT or not self.blocks:
+            return self.body
+        return frame(write_all(self.blocks, Format.TEXT), Format.TEXT)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The events' ids: what makes a repeat recognisable as one."""
         return tuple(event.id for event in self.events)
 
+    @property
+    def size(self) -> int:
+        """The bytes of heading and body together."""
+        return _bytes(self.heading) + _bytes(self.body) + 2
+
 
 Composer = Callable[[Format, int], Sequence[Message]]
 """Returns what to send, given a format and the most bytes of one message."""
 
 
-def built_in(events: Sequence[Event]) -> Composer:
-    """Return the composer that words the events as this program does."""
-    return partial(compose_within, events)
-
-
 def compose(events: Sequence[Event], format: Format) -> Message:
-    """Return one message for all the events, of any length: grouped by kind, most important first.
-
-    Raises:
-        ValueError: there are no events, so there is no message.
-    """
-    return _Builder(events, format).whole()
+    """Return one message for all the events, of any length: grouped by kind, most important first."""
+    ordered = in_order(events)
+    return message(headline(ordered), _blocks(ordered, map(item_of, ordered)), ordered, format)
 
 
 def compose_within(events: Sequence[Event], format: Format, limit: int) -> list[Message]:
@@ -73,201 +80,136 @@ def compose_within(events: Sequence[Event], format: Format, limit: int) -> list[
     Bytes, since that is at least what any service counts: some count characters, some UTF-16, some bytes.
 
     They are split between events, never inside one, and numbered `(1/3)` in the title. An event that is too long
-    by itself is cut short at the end of a line, and says so. Where that would take more messages, the first begins
-    with a summary and the most important events in full, and the last message names the others, as far as
-    there is room, and says how to list them all. Every event belongs to one of the messages.
-
-    Raises:
-        ValueError: there are no events, so there is no message.
+    by itself is cut short at the end of a line, and says so. If more messages were needed, the first begins with a
+    summary and the most important events in full. The last one then names as many others as there is room for, and says
+    how to list them all. Every event belongs to one of the messages.
     """
-    return _Builder(events, format).within(limit)
+    if is_terse(format, limit):
+        return [_terse(in_order(events), format, limit)]
+    return _Split(in_order(events), format, limit).messages()
 
 
-class _Builder:
-    """The messages of some events in one format. Each event is written once, however often the split is tried."""
+def is_terse(format: Format, limit: int) -> bool:
+    """Whether messages of so few bytes have a line for each event and no more."""
+    return limit < _TERSE_LIMIT + _bytes(frame("", format))
 
-    def __init__(self, events: Sequence[Event], format: Format) -> None:
-        if not events:
-            raise ValueError("no events, no message")
-        self._events = in_order(events)
+
+class _Split:
+    """Splits events, most important first, into messages of at most `limit` bytes."""
+
+    def __init__(self, events: tuple[Event, ...], format: Format, limit: int) -> None:
+        self._events = events
         self._format = format
-        self._formats = {format, Format.TEXT}
-        self._frame = _bytes(assemble((), format))
-        self._written: dict[tuple[Format, int], str] = {}
+        self._limit = limit
+        self._items = [item_of(event) for event in events]
+        self._sizes = [_bytes(write(item, format)) for item in self._items]
 
-    def whole(self) -> Message:
-        return self._message(0, len(self._events))
-
-    def within(self, limit: int) -> list[Message]:
-        if limit < _TERSE_LIMIT + self._frame:
-            return [self._terse(limit)]
-        if len(self._events) == 1:
-            return [self._fitting(limit, 0, 1, TITLE_LENGTH)]
-        if self._end(limit, 0) == len(self._events):
-            whole = self.whole()
-            if size_of(whole) <= limit:
-                return [whole]
-        parts = self._parts(limit, MOST_MESSAGES)
+    def messages(self) -> list[Message]:
+        whole = self._part(0, len(self._events), (), 0)
+        if len(whole.events) == len(self._events):
+            return [whole]
+        parts = self._parts(MOST_MESSAGES)
         if sum(len(part.events) for part in parts) < len(self._events):
-            parts = self._parts(limit, MOST_MESSAGES - 1, self._summary())
-            parts.append(self._names(limit - _NUMBER_LENGTH, sum(len(part.events) for part in parts)))
-        return [with_title(part, f"{part.title} ({n}/{len(parts)})") for n, part in enumerate(parts, 1)]
+            parts = self._parts(MOST_MESSAGES - 1, self._summary())
+            parts.append(self._names(sum(len(part.events) for part in parts)))
+        return with_numbers(parts)
 
-    def _parts(self, limit: int, most: int, summary: Sequence[Block] = ()) -> list[Message]:
-        """Return at most `most` messages of the events in their order; they need not be enough for all of them.
+    def _parts(self, most: int, summary: Sequence[Block] = ()) -> list[Message]:
+        """Return at most `most` messages of the events in their order; they may leave some out.
 
-        With a `summary`, which the first begins with, one event at least is left over.
+        With a `summary`, which the first begins with, at least one event is left out.
         """
-        limit -= _NUMBER_LENGTH
-        count = len(self._events)
         parts: list[Message] = []
         start = 0
-        while len(parts) < most and start < count:
-            first = () if parts else summary
-            end = self._end(limit - sum(self._size(block) for block in first), start)
-            if summary:
-                end = min(end, count - (most - len(parts)))
-            part = self._fitting(limit, start, end, TITLE_LENGTH - _NUMBER_LENGTH, first)
-            parts.append(part)
-            start += len(part.events)
+        while len(parts) < most and start < len(self._events):
+            end = len(self._events) - (most - len(parts) if summary else 0)
+            parts.append(self._part(start, end, () if parts else summary, NUMBER_LENGTH))
+            start += len(parts[-1].events)
         return parts
 
-    def _summary(self) -> tuple[Block]:
+    def _part(self, start: int, end: int, before: Sequence[Block], number: int) -> Message:
+        """Return the message of as many of the events as fit; a single one that does not fit is cut short.
+
+        `number` characters of the title and bytes of the message are kept free.
+        """
+        limit, title = self._limit - number, TITLE_LENGTH - number
+        most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
+        for last in range(start + max(most, 1), start, -1):
+            part = self._message(start, last, title, before)
+            if part.size <= limit:
+                return part
+        event = self._events[start]
+        for item in (*(item_of(event, lines) for lines in (8, 4, 2, 1, 0)), Item((Span(brief(event), "strong"),))):
+            part = self._message(start, start + 1, title, before, item)
+            if part.size <= limit:
+                break
+        return part
+
+    def _message(
+        self, start: int, end: int, title: int, before: Sequence[Block] = (), only: Item | None = None
+    ) -> Message:
+        """Return the message of these events; `only` is what to say instead of the first in full."""
+        events, items = self._events[start:end], [only] if only else self._items[start:end]
+        return message(headline(self._events, title), (*before, *_blocks(events, items)), events, self._format)
+
+    def _summary(self) -> tuple[Block, ...]:
         return (
             Item(
                 (Span(f"{len(self._events):,} changes", "strong"), Span(f": {', '.join(counts(self._events))}")),
-                ((Span(f"The most important are told in full, the others by name in part {MOST_MESSAGES}."),),),
+                ((Span(f"The most important are shown in full, the others are named in part {MOST_MESSAGES}."),),),
             ),
         )
 
-    def _end(self, limit: int, start: int) -> int:
-        """Return the end of the events from `start` on that go into one message: at least one."""
-        room = limit - self._frame - _TITLE_ROOM - self._size(_NOTE)
-        kind: Kind | None = None
-        for at in range(start, len(self._events)):
-            if self._events[at].kind != kind:
-                kind = self._events[at].kind
-                room -= self._size(Heading(f"{HEADINGS[kind]} (1000)"))
-            room -= _bytes(self._write(self._format, at)) + 2
-            if room < 0 and at > start:
-                return at
-        return len(self._events)
-
-    def _names(self, limit: int, start: int) -> Message:
+    def _names(self, start: int) -> Message:
         """Return the message that names the events from `start` on, as many as there is room for."""
         rest = self._events[start:]
-        title = headline(rest, TITLE_LENGTH - _NUMBER_LENGTH)
+        title = headline(rest, TITLE_LENGTH - NUMBER_LENGTH)
+        count = Counter(event.kind for event in rest)
         first = min(event.at for event in self._events).astimezone(UTC)
         command = Span(f"watcher changes --since {first:%Y-%m-%dT%H:%MZ}", "code")
-        room = limit - self._frame - self._size(_NOTE) - _bytes(title_line(title, self._format))
-        room -= 100 + self._size(Item((command,)))
-        blocks: list[Block] = []
-        named = 0
-        for kind in KINDS:
-            group = [event for event in rest if event.kind == kind]
-            names: list[str] = []
-            room -= self._size(Item((Span(f"{HEADINGS[kind]} (1000)", "strong"),), ((Span(""),),)))
-            for event in group:
-                name = brief(event)
-                room -= _bytes(title_line(name, self._format)) + 2
-                if room < 0:
-                    break
-                names.append(name)
-            if names:
-                heading = f"{HEADINGS[kind]} ({len(group):,})"
-                blocks.append(Item((Span(heading, "strong"),), ((Span(", ".join(names)),),)))
-                named += len(names)
-            if room < 0:
-                break
-        more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
-        blocks += Item((Span(more), command)), Note(reference(rest))
-        return self._assemble(title, {form: [write(block, form) for block in blocks] for form in self._formats}, rest)
 
-    def _fitting(self, limit: int, start: int, end: int, title: int, summary: Sequence[Block] = ()) -> Message:
-        """Return the message of as many of the events as fit, usually all; one at least, cut short if it must be."""
-        while end - start > 1:
-            message = self._message(start, end, title, summary)
-            if size_of(message) <= limit:
-                return message
-            end -= 1
-        message = self._message(start, end, title, summary)
-        lines = _LINES
-        while size_of(message) > limit and lines:
-            lines //= 2
-            message = self._message(start, end, title, summary, only=_item(self._events[start], lines))
-        if size_of(message) > limit:
-            only = Item((Span(brief(self._events[start]), "strong"),))
-            message = self._message(start, end, title, summary, only=only)
-        return message
+        def naming(named: int) -> Message:
+            blocks: list[Block] = [
+                Item((Span(f"{HEADINGS[kind]} ({count[kind]:,})", "strong"),), ((Span(", ".join(map(brief, same))),),))
+                for kind, same in by_kind(rest[:named])
+            ]
+            more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
+            return message(title, [*blocks, Item((Span(more), command)), Note(reference(rest))], rest, self._format)
 
-    def _terse(self, limit: int) -> Message:
-        """Return one message that says no more than the news, a line each, and how many there was no room for."""
-        length = TITLE_LENGTH
-        while True:
-            title = headline(self._events, length)
-            heading = title_line(title, self._format)
-            room = limit - _bytes(heading) - 2
-            if room >= 0 or length < 10:
-                break
-            length //= 2
-        lines: list[str] = []
-        for event in self._events if len(self._events) > 1 else ():
-            line = title_line(headline((event,)), self._format)
-            left = len(self._events) - len(lines) - 1
-            more = [f"+{left:,} more"] if left else []
-            if _bytes("\n".join([*lines, line, *more])) > room:
-                more = [f"+{left + 1:,} more"]
-                lines += more if _bytes("\n".join([*lines, *more])) <= room else []
-                break
-            lines.append(line)
-        body = "\n".join(lines)
-        return Message(title, body, self._format, heading, body, self._events)
-
-    def _message(
-        self,
-        start: int,
-        end: int,
-        title: int = TITLE_LENGTH,
-        summary: Sequence[Block] = (),
-        only: Item | None = None,
-    ) -> Message:
-        """Return the message of these events; `only` is what to say instead of the first in full."""
-        events = self._events[start:end]
-        written = {form: [write(block, form) for block in summary] for form in self._formats}
-        for form, parts in written.items():
-            for at, event in enumerate(events, start):
-                if at == start or event.kind != self._events[at - 1].kind:
-                    parts.append(write(Heading(_heading(event.kind, events)), form))
-                parts.append(write(only, form) if only else self._write(form, at))
-            parts.append(write(Note(reference(events)), form))
-        return self._assemble(headline(self._events, title), written, events)
-
-    def _assemble(self, title: str, written: Mapping[Format, Sequence[str]], events: tuple[Event, ...]) -> Message:
-        text = assemble(written[Format.TEXT], Format.TEXT)
-        body = text if self._format is Format.TEXT else assemble(written[self._format], self._format)
-        return Message(title, body, self._format, title_line(title, self._format), text, events)
-
-    def _write(self, form: Format, at: int) -> str:
-        if (form, at) not in self._written:
-            self._written[form, at] = write(_item(self._events[at]), form)
-        return self._written[form, at]
-
-    def _size(self, block: Block) -> int:
-        return _bytes(write(block, self._format)) + 2
+        limit = self._limit - NUMBER_LENGTH
+        return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))
 
 
-def size_of(message: Message) -> int:
-    """Return the bytes of heading and body together."""
-    return _bytes(message.heading) + _bytes(message.body) + 2
+def _terse(events: tuple[Event, ...], format: Format, limit: int) -> Message:
+    """Return one message with the news, a line for each event, and how many events it has no room for."""
+    for length in (TITLE_LENGTH, 60, 30, 15, 7):
+        title = headline(events, length)
+        room = limit - _bytes(title_line(title, format)) - 2
+        if room >= 0:
+            break
+    lines = [title_line(headline((event,)), format) for event in events] if len(events) > 1 else []
+
+    def body(shown: int) -> str:
+        more = [f"+{len(lines) - shown:,} more"] if shown < len(lines) else []
+        return "\n".join([*lines[:shown], *more])
+
+    text = body(bisect_right(range(1, len(lines) + 1), room, key=lambda shown: _bytes(body(shown))))
+    return Message(title, text if _bytes(text) <= room else "", format, events)
+
+
+def message(title: str, blocks: Iterable[Block], events: tuple[Event, ...], format: Format) -> Message:
+    """Return the message that says these blocks."""
+    blocks = tuple(blocks)
+    return Message(title, frame(write_all(blocks, format), format), format, events, blocks)
 
 
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
-def with_title(message: Message, title: str) -> Message:
-    """Return the message with another title."""
-    return replace(message, title=title, heading=title_line(title, message.format))
+def with_numbers(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages with their numbers, `(1/3)`, at the end of their titles."""
+    return [replace(part, title=f"{part.title} ({number}/{len(messages)})") for number, part in enumerate(messages, 1)]
 
 
 def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
@@ -275,31 +217,24 @@ def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
     return tuple(sorted(events, key=lambda event: (KINDS.index(event.kind), event.model or "", event.at, event.id)))
 
 
-def _heading(kind: Kind, events: Sequence[Event]) -> str:
-    count = sum(event.kind == kind for event in events)
+def by_kind(events: Iterable[Event]) -> Iterator[tuple[Kind, list[Event]]]:
+    """Yield each kind with its events, which are in order."""
+    for kind, group in groupby(events, key=lambda event: event.kind):
+        yield kind, list(group)
+
+
+def kind_heading(kind: Kind, count: int) -> str:
+    """Return the heading over so many events of the kind: `New`, `New (12)`."""
     return f"{HEADINGS[kind]} ({count:,})" if count > 1 else HEADINGS[kind]
 
 
-def _item(event: Event, max_lines: int | None = None, *, with_prices: bool = True) -> Item:
-    lines = tuple(lines_of(event, with_prices))
-    if max_lines is not None and len(lines) > max_lines:
-        lines = (*lines[:max_lines], (Span("… more on the model's page", "muted"),))
-    return Item(head(event), lines)
-
-
-def blocks_of(events: Sequence[Event], *, with_prices: bool = True) -> Iterator[tuple[Block, Event | None]]:
-    """Yield the blocks of a message, each item with its event.
-
-    Without `with_prices` they leave out price changes, for a caller that shows those in another way.
-    """
-    kind: Kind | None = None
-    ordered = in_order(events)
-    for event in ordered:
-        if event.kind != kind:
-            kind = event.kind
-            yield Heading(_heading(kind, ordered)), None
-        yield _item(event, with_prices=with_prices), event
-    yield Note(reference(ordered)), None
+def _blocks(events: Sequence[Event], items: Iterable[Item]) -> Iterator[Block]:
+    """Yield the items of the events, a heading over each kind, and the reference."""
+    rest = iter(items)
+    for kind, same in by_kind(events):
+        yield Heading(kind_heading(kind, len(same)))
+        yield from islice(rest, len(same))
+    yield Note(reference(events))
 
 
 def reference(events: Sequence[Event]) -> str:

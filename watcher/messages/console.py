@@ -1,74 +1,56 @@
 """Events on a terminal: colour and a table of prices; on a pipe the plain text of a message."""
 
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING
 
 from watcher.catalog.model import Event
+from watcher.catalog.price import FREE
 from watcher.messages import prices
-from watcher.messages.builder import blocks_of, compose
-from watcher.messages.document import Format, Heading, Item, Line, Note
+from watcher.messages.builder import by_kind, compose, in_order, kind_heading, reference
+from watcher.messages.document import Format, Line
 from watcher.messages.headline import headline
 from watcher.messages.text import clean
+from watcher.messages.wording import item_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
 _STYLES = {"plain": "", "strong": "bold", "code": "cyan", "muted": "bright_black", "good": "green", "bad": "red"}
 
 
-def print_events(events: Sequence[Event], output: "Console | IO[str]") -> None:
-    """Print the events to a rich console or a text stream; nothing is printed when there are none.
-
-    A terminal gets colour and tables, anything else (a pipe, a file) plain text.
-    """
+def print_events(events: Sequence[Event], output: IO[str]) -> None:
+    """Print the events: in colour and with tables on a terminal, as plain text elsewhere. No events print nothing."""
     if not events:
         return
-    if not _is_terminal(output):
+    if not output.isatty():
         message = compose(events, Format.TEXT)
-        _stream(output).write(f"{message.title}\n\n{message.body}")
+        output.write(f"{message.title}\n\n{message.body}")
         return
     from rich.console import Console
-
-    console = output if isinstance(output, Console) else Console(file=output)
-    _print_rich(events, console)
-
-
-def _is_terminal(output: "Console | IO[str]") -> bool:
-    return bool(output.is_terminal) if hasattr(output, "is_terminal") else output.isatty()
-
-
-def _stream(output: "Console | IO[str]") -> IO[str]:
-    stream: Any = output
-    return cast("IO[str]", getattr(stream, "file", stream))
-
-
-def _print_rich(events: Sequence[Event], console: "Console") -> None:
     from rich.padding import Padding
     from rich.panel import Panel
     from rich.text import Text
 
+    console = Console(file=output)
     console.print(Panel(Text(headline(events), style="bold"), border_style="cyan", expand=False))
-    for block, event in blocks_of(events, with_prices=False):
-        match block:
-            case Heading(text):
-                console.print()
-                console.print(Text(text, style="bold underline"))
-            case Note(text):
-                console.print()
-                console.print(Text(text, style="bright_black"))
-            case Item(head, lines):
-                console.print()
-                console.print(_line(head))
-                if event is not None and event.prices:
-                    console.print(Padding(_price_table(event), (0, 0, 0, 2)))
-                for line in lines:
-                    console.print(Padding(_line(line), (0, 0, 0, 2)))
+    ordered = in_order(events)
+    for kind, same in by_kind(ordered):
+        console.print()
+        console.print(Text(kind_heading(kind, len(same)), style="bold underline"))
+        for event in same:
+            item = item_of(event, with_prices=False)
+            console.print()
+            console.print(_rich(item.head))
+            below: list[Table | Text] = [_price_table(event)] if event.prices else []
+            for part in (*below, *map(_rich, item.lines)):
+                console.print(Padding(part, (0, 0, 0, 2)))
+    console.print()
+    console.print(Text(reference(ordered), style="bright_black"))
 
 
-def _line(spans: Line) -> "Text":
-    """Return the spans as rich text: given so, nothing in them is read as rich's markup."""
+def _rich(spans: Line) -> "Text":
+    """Return the spans as rich text, in which nothing is read as rich's markup."""
     from rich.text import Text
 
     return Text.assemble(*((span.text, _STYLES[span.style]) for span in spans))
@@ -83,12 +65,10 @@ def _price_table(event: Event) -> "Table":
     for name in ("old", "new", "change"):
         table.add_column(name, justify="right")
     table.add_column("")
-    for key in prices.in_order(event.prices):
-        if prices.is_shown_by_window(key, event.prices):
-            continue
+    for key in prices.keys_to_show(event.prices):
         change = event.prices[key]
         style = "" if change.change is None else "green" if change.change.startswith("-") else "red"
-        if change.new is not None and prices.is_free(change.new):
+        if change.new == FREE:
             style = "green"
         table.add_row(
             Text(clean(prices.label(key))),

@@ -10,6 +10,7 @@ from jinja2.filters import FILTERS as JINJA
 from markupsafe import Markup
 
 from watcher.messages import prices
+from watcher.messages.variables import View
 from watcher.messages.wording import day_text, moment_text
 
 _UNCHANGED = (
@@ -17,19 +18,13 @@ _UNCHANGED = (
     *("list", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort", "sum"),
     "unique",
 )
-"""Filters of Jinja2's as they are: they neither escape nor join texts."""
+"""Jinja2's own filters that neither escape nor join texts."""
 _ON_TEXT = ("capitalize", "lower", "string", "title", "trim", "upper", "wordcount")
-"""Filters of Jinja2's for a text. They get every value as a text, so that None is empty."""
-
-
-def noun_of(value: object) -> str:
-    """Return what messages call such a value: `an event`, `a tuple`."""
-    name = type(value).__name__.removesuffix("View").lower()
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+"""Jinja2's own filters for a text. They get every value as a text, so that None is empty."""
 
 
 def text_of(value: object) -> str:
-    """Return a value as text. Raises TypeError for what has none, such as an event or lists within a list."""
+    """Return a value as text. Raises TypeError for an event, a list of lists and the like."""
     match value:
         case Undefined() | str():
             return str(value)  # raises, saying what is undefined
@@ -44,14 +39,15 @@ def text_of(value: object) -> str:
         case list() | tuple() if not any(isinstance(item, list | tuple | dict) for item in value):
             return ", ".join(map(text_of, value))
         case _:
-            raise TypeError(f"{noun_of(value)} is no text; name a part of it")
+            noun = value if isinstance(value, View) else f"a {type(value).__name__.lower()}"
+            raise TypeError(f"{noun} is no text; name a part of it")
 
 
 def _text_or_markup(value: Any) -> str:
     return value if isinstance(value, Markup) else text_of(value)
 
 
-def _unwritten(filter: str, value: Any) -> str:
+def _plain_text(filter: str, value: Any) -> str:
     if isinstance(value, Markup):
         raise TypeError(f"{filter} would break the markup of this text; use it on a part of an event")
     return text_of(value)
@@ -66,11 +62,11 @@ def _indent(value: Any, width: int = 4, first: bool = False) -> str:
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    return _unwritten("replace", value).replace(text_of(old), text_of(new))
+    return _plain_text("replace", value).replace(text_of(old), text_of(new))
 
 
 def _truncate(value: Any, length: int = 80, end: str = "…") -> str:
-    text, end = _unwritten("truncate", value), text_of(end)
+    text, end = _plain_text("truncate", value), text_of(end)
     return text if len(text) <= length else text[: max(length - len(end), 0)].rstrip() + end
 
 
@@ -120,4 +116,4 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "replace": _replace,
     "truncate": _truncate,
 }
-"""All but those that escape: `Environment` has them."""
+"""All filters but those that escape, which `Environment` adds."""

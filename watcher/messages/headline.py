@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from watcher.catalog.model import KINDS, Event, Kind
+from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
 from watcher.messages import prices
 from watcher.messages.sample import is_sample
 from watcher.messages.text import clean
@@ -28,14 +28,14 @@ HEADINGS: dict[Kind, str] = {
     "alive": "Still alive",
 }
 
-_COUNTED: dict[Kind, str] = {
-    "expired": "expired",
-    "expiring": "expiring",
-    "repriced": "repriced",
-    "retargeted": "retargeted",
-    "new": "new",
-    "returned": "back",
-    "changed": "changed",
+_SENTENCES: dict[Kind, str] = {
+    "new": "New: {}",
+    "expired": "{} expired",
+    "returned": "{} is back",
+    "undelivered": "Alerts for {} were lost",
+    "catalog_suspect": "OpenRouter's catalogue looks wrong and was not believed",
+    "source_failing": "OpenRouter's catalogue cannot be read",
+    "source_recovered": "OpenRouter's catalogue can be read again",
 }
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
@@ -45,85 +45,66 @@ _SHOWN_SINGLY = 2
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
     """Return the news in one line of at most `limit` characters: `1 expired, GPT-4o −17 %, 2 new`."""
-    test = TEST if events and all(is_sample(event) for event in events) else ""
+    test = TEST if all(map(is_sample, events)) else ""
     if len(events) == 1:
-        return _cut(test + _sentence(events[0]), limit)
-    full = test + ", ".join(_parts(events, _SHOWN_SINGLY))
-    return full if len(full) <= limit else _cut(test + ", ".join(_parts(events, 0)), limit)
+        return shorten(test + _sentence(events[0]), limit)
+    full = test + ", ".join(counts(events, _SHOWN_SINGLY))
+    return full if len(full) <= limit else shorten(test + ", ".join(counts(events)), limit)
 
 
-def _parts(events: Sequence[Event], singly: int) -> Iterator[str]:
+def counts(events: Sequence[Event], singly: int = 0) -> Iterator[str]:
+    """Yield the number of events of each kind in words: `2 expired`, `14 new`; no more than `singly` prices by name."""
     for kind in KINDS:
         group = [event for event in events if event.kind == kind]
         if not group:
             continue
         if kind == "repriced" and len(group) <= singly:
-            yield from (f"{short_name(event)} {_price_news(event)}" for event in group)
-        elif kind in _COUNTED:
-            yield f"{len(group)} {_COUNTED[kind]}"
+            yield from map(brief, group)
+        elif kind == "retargeted":
+            yield f"{len(group)} retargeted"
         else:
-            yield HEADINGS[kind].lower()
-
-
-def counts(events: Sequence[Event]) -> list[str]:
-    """Return the number of events of each kind in words: `["2 expired", "14 new"]`."""
-    return list(_parts(events, 0))
+            yield f"{f'{len(group)} ' if kind in CHANGE_KINDS else ''}{HEADINGS[kind].lower()}"
 
 
 def brief(event: Event) -> str:
     """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17 %`."""
     if event.model is None:
         return clean(event.name, 60)
-    match event.kind:
-        case "repriced":
-            return f"{short_name(event)} {_price_news(event)}"
-        case "expiring":
-            return f"{short_name(event)} {deadline(event)}"
-        case _:
-            return short_name(event)
+    news = {"repriced": _price_news, "expiring": deadline}.get(event.kind)
+    return f"{short_name(event)} {news(event)}" if news else short_name(event)
 
 
 def shorten(title: str, limit: int) -> str:
-    """Return a title within the limit, cut between words; the number of a part stays."""
+    """Return a title within the limit, cut between words where there are any; the number of a part stays."""
     if len(title) <= limit:
         return title
-    number = _NUMBER.search(title)
-    if number is None:
-        return _cut(title, limit)
-    return _cut(title[: number.start()], limit - len(number[0])) + number[0]
+    match = _NUMBER.search(title)
+    number = match[0] if match else ""
+    text = title.removesuffix(number)
+    end = limit - len(number) - 1
+    head = text[:end]
+    if text[end] != " " and " " in head[end // 2 :]:
+        head = head.rsplit(" ", 1)[0]
+    return f"{head.rstrip(' ,:')}…{number}"
 
 
 def _sentence(event: Event) -> str:
     name = short_name(event)
     match event.kind:
-        case "new":
-            return f"New: {name}"
-        case "expired":
-            return f"{name} expired"
-        case "returned":
-            return f"{name} is back"
-        case "expiring":
-            return f"{name} {deadline(event)}"
-        case "repriced":
-            return f"{name} {_price_news(event)}"
+        case "expiring" | "repriced":
+            return brief(event)
         case "retargeted":
-            goal = target(event)
-            return f"{name} now points to {clean(goal.new, 60)}" if goal else f"{name} now points elsewhere"
+            change = target(event)
+            return f"{name} now points to {clean(change.new, 60)}" if change else f"{name} now points elsewhere"
         case "changed":
             fields = [field_label(path) for path in event.fields]
             what = ", ".join(fields) if len(fields) <= _FIELDS_IN_TITLE else f"{len(fields)} fields"
             return f"{name}: {what} changed" if fields else f"{name} changed"
-        case "undelivered":
-            return f"Alerts for {name} were lost"
-        case "catalog_suspect":
-            return "OpenRouter's catalogue looks wrong and was not believed"
-        case "source_failing":
-            return "OpenRouter's catalogue cannot be read"
-        case "source_recovered":
-            return "OpenRouter's catalogue can be read again"
         case "alive":
-            said = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
-            return f"Still alive: {said}" if said else "Still alive"
+            first = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
+            return f"Still alive: {first}" if first else "Still alive"
+        case kind:
+            return _SENTENCES[kind].format(name)
 
 
 def short_name(event: Event) -> str:
@@ -144,13 +125,3 @@ def _price_news(event: Event) -> str:
         if change:
             return prices.percentage(change, 0)
     return "has a new price"
-
-
-def _cut(text: str, limit: int) -> str:
-    """Return the text within the limit, cut between words where there are any."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    if text[limit - 1] != " " and " " in head[limit // 2 :]:
-        head = head.rsplit(" ", 1)[0]
-    return head.rstrip(" ,:") + "…"

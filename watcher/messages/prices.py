@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
 from watcher.catalog.model import PriceChange
-from watcher.catalog.price import FREE, UNKNOWN, VARIES, usual, windows
+from watcher.catalog.price import UNKNOWN, VARIES, plain, usual, windows
 
 PER_MILLION = "per 1M tokens"
 
@@ -18,10 +18,6 @@ _LABELS = {
     "input_cache_write_1h": "cache write, 1 hour",
     "input_audio_cache": "audio cache",
     "internal_reasoning": "reasoning",
-    "image_output": "image output",
-    "image_token": "image token",
-    "audio_output": "audio output",
-    "web_search": "web search",
 }
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
@@ -58,10 +54,7 @@ def price_text(key: str, price: str | None) -> str:
 def money(amount: Decimal) -> str:
     """Return an amount of USD: whole dollars as `$15`, anything finer with at least two decimals."""
     rounded = _READABLE.plus(amount)
-    text = f"{rounded:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    whole, _, cents = text.partition(".")
+    whole, _, cents = plain(rounded).partition(".")
     return f"{'≈' if rounded != amount else ''}${whole}{f'.{cents:0<2}' if cents else ''}"
 
 
@@ -100,9 +93,13 @@ def in_order(prices: Mapping[str, object]) -> list[str]:
     return sorted(prices, key=rank)
 
 
-def is_shown_by_window(key: str, changes: Mapping[str, PriceChange]) -> bool:
-    """Whether one of the key's windows shows the change of its usual price as well, in the same figures."""
-    return any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
+def keys_to_show(changes: Mapping[str, PriceChange]) -> list[str]:
+    """Return the keys to show, in order: without those whose window shows the same change in the same figures."""
+    return [
+        key
+        for key in in_order(changes)
+        if not any(other.startswith(f"{key}@") and change == changes[key] for other, change in changes.items())
+    ]
 
 
 def count(number: int) -> str:
@@ -118,12 +115,5 @@ def percentage(change: str, digits: int = 2) -> str:
     """Return a change such as `-16.67%` as `−16.67 %`, without trailing zeros; it is never rounded to nothing."""
     number = Decimal(change.rstrip("%"))
     rounded = round(number, digits)
-    text = f"{rounded or number:+f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{text.replace('-', '−')} %"
-
-
-def is_free(price: str | None) -> bool:
-    """Whether the price is known to be zero."""
-    return price == FREE
+    shown = rounded or number
+    return f"{'−' if shown.is_signed() else '+'}{plain(abs(shown))} %"

@@ -1,7 +1,7 @@
 """Jinja2 for the templates of users: its sandbox, escaping for the channel's format, and bounds on length and time.
 
-Jinja2's own autoescaping knows HTML alone. So every value is escaped here, where it is put out or joined with markup;
-`Markup` is what is already written in the channel's format.
+Jinja2's own autoescaping knows HTML alone. So every value is escaped here, when it is printed or joined with markup;
+`Markup` marks a text that is already in the channel's format.
 
 Imported only when there is a template: Jinja2 takes 74 ms to import.
 """
@@ -23,7 +23,8 @@ from jinja2.utils import Namespace
 from markupsafe import Markup
 
 from watcher.messages.document import Format, escape
-from watcher.messages.filters import FILTERS, noun_of, text_of
+from watcher.messages.filters import FILTERS, text_of
+from watcher.messages.template import TemplateFailedError
 from watcher.messages.text import clean
 from watcher.messages.variables import Link, View
 
@@ -33,23 +34,19 @@ MAX_OUTPUT = 512 * 1024
 """Characters of one rendering: more than all messages of one sending may hold."""
 
 _NAME = "<template>"
-"""What Jinja2 calls the file of a template that is in none."""
-
-
-class TemplateProblemError(Exception):
-    """A template cannot be used; the message gives the line and says why, without a full stop."""
+"""Jinja2's name for the file of a template that is not in a file."""
 
 
 def render(source: str, variables: Mapping[str, Any], format: Format, deadline: float) -> str:
-    """Return the text that the template gives, escaped for `format`.
+    """Return the rendered template, with every value escaped for `format`.
 
-    `deadline` is a moment of the monotonic clock. It is looked at in every turn of a loop and at every call.
+    `deadline` is a moment of the monotonic clock. Every turn of a loop and every call check it.
 
     Raises:
-        TemplateProblemError: anything is wrong with the template, or it goes beyond a bound.
+        TemplateFailedError: anything is wrong with the template, or it goes beyond a bound.
     """
     if len(source) > MAX_SOURCE:
-        raise TemplateProblemError(f"it is longer than {MAX_SOURCE // 1024} KiB")
+        raise TemplateFailedError(f"it is longer than {MAX_SOURCE // 1024} KiB")
     environment = Environment(format, deadline)
     pieces: list[str] = []
     size = 0
@@ -58,33 +55,30 @@ def render(source: str, variables: Mapping[str, Any], format: Format, deadline: 
             pieces.append(piece)
             size += len(piece)
             if size > MAX_OUTPUT:
-                raise TemplateProblemError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
-    except TemplateProblemError:
-        raise
-    except Exception as error:  # whatever Python and Jinja2 raise at what a user may write
+                raise SecurityError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
+    except Exception as error:  # a template can make Python and Jinja2 raise anything
         raise _problem(error) from None
     return "".join(pieces).encode(errors="replace").decode()
 
 
-def _problem(error: Exception) -> TemplateProblemError:
+def _problem(error: Exception) -> TemplateFailedError:
     line = error.lineno if isinstance(error, TemplateSyntaxError) else None
     for frame, number in walk_tb(error.__traceback__):  # Jinja2 has put the lines of the template into it
         if frame.f_code.co_filename == _NAME:
             line = number
     message = error.message if isinstance(error, TemplateError) else str(error)
     reason = clean(message or type(error).__name__, 200).rstrip(".")
-    return TemplateProblemError(f"line {line}: {reason}" if line else reason)
+    return TemplateFailedError(f"line {line}: {reason}" if line else reason)
 
 
 class _Missing(StrictUndefined):
-    """What is not there. Any use of it is an error, which names what the template could have meant."""
+    """A name that does not exist. Any use of it is an error that lists the names there are."""
 
     @property
     def _undefined_message(self) -> str:
         owner = self._undefined_obj
         if self._undefined_hint is None and isinstance(owner, View):
-            known = ", ".join(owner.__struct_fields__)
-            return f"{noun_of(owner)} has no {clean(self._undefined_name, 60)!r}; it has {known}"
+            return f"{owner} has no {clean(self._undefined_name, 60)!r}; it has {', '.join(owner)}"
         return super()._undefined_message
 
 
@@ -99,13 +93,7 @@ class _Generator(CodeGenerator):
         self.write("))")
 
 
-_UNAVAILABLE: Mapping[type[nodes.Node], str] = {
-    nodes.Include: "include",
-    nodes.Import: "import",
-    nodes.FromImport: "from … import",
-    nodes.Extends: "extends",
-    nodes.ScopedEvalContextModifier: "autoescape",
-}
+_UNAVAILABLE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier)
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -132,8 +120,8 @@ class Environment(ImmutableSandboxedEnvironment):
     def load(self, source: str) -> Template:
         """Return the template. Raises TemplateSyntaxError."""
         tree = self.parse(source)
-        for node in tree.find_all(tuple(_UNAVAILABLE)):
-            raise TemplateSyntaxError(f"'{_UNAVAILABLE[type(node)]}' is not available", node.lineno)
+        for node in tree.find_all(_UNAVAILABLE):
+            raise TemplateSyntaxError("include, import, extends and autoescape are not available", node.lineno)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Call(nodes.EnvironmentAttribute("in_time"), [loop.iter], [], None, None)
             loop.iter.set_lineno(loop.lineno)
@@ -168,12 +156,12 @@ class Environment(ImmutableSandboxedEnvironment):
             return self.concatenate((left, right))
         if operator == "%" and isinstance(left, str):
             raise SecurityError("'%' is for numbers; join texts with ~")
-        if operator == "**":  # 9**9**9 is one step of hours, in which no thread of the process can run
+        if operator == "**":  # 9**9**9 takes hours, and no other thread can run meanwhile
             raise SecurityError("'**' is not available")
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, parts: Iterable[Any]) -> str:
-        """Return the parts as one text; where one of them is markup, the others are escaped."""
+        """Return the parts as one text; if one of them is markup, the others are escaped."""
         parts = list(parts)
         if any(isinstance(part, Markup | Link) for part in parts):
             return _markup("".join(map(self.escape, parts)))

@@ -17,33 +17,31 @@ def find_problem(body: str) -> str | None:
     parser = _Parser()
     parser.feed(body)
     parser.close()
-    return parser.problem or (f"the tag {parser.open[-1]} is not closed" if parser.open else None)
+    parser.problems += [f"the tag {tag} is not closed" for tag in reversed(parser.open)]
+    return parser.problems[0] if parser.problems else None
 
 
 class _Parser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self.open: list[str] = []
-        self.problem: str | None = None
-
-    def _found(self, problem: str) -> None:
-        self.problem = self.problem or problem
+        self.problems: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _TAGS:
-            self._found(f"Telegram knows no tag {clean(tag, 20)}")
+            self.problems.append(f"Telegram knows no tag {clean(tag, 20)}")
         self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
-            self._found(f"the end of the tag {clean(tag, 20)} is out of place")
+            self.problems.append(f"the end of the tag {clean(tag, 20)} is out of place")
 
     def handle_data(self, data: str) -> None:
         if "<" in data:
-            self._found("a < that begins no tag must be written as &lt;")
+            self.problems.append("a < that begins no tag must be written as &lt;")
 
     def handle_comment(self, data: str) -> None:
-        self._found("Telegram knows no comments")
+        self.problems.append("Telegram knows no comments")
 
     def handle_decl(self, decl: str) -> None:
-        self._found("Telegram knows no declarations")
+        self.problems.append("Telegram knows no declarations")

@@ -31,9 +31,9 @@ _MAX_MARKS = 2
 def clean(text: object, limit: int = MAX_LENGTH) -> str:
     """Return a stranger's text as one visible line without working mentions and links.
 
-    Controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates are removed, white space
-    is single spaces, what is longer than `limit` is clipped. `@everyone`, `<!channel>` and addresses get a zero-width
-    space where a service would have recognised them.
+    It removes controls, ANSI sequences, bidi overrides, zero-width characters, NUL and lone surrogates, and replaces
+    white space by single spaces. It clips the text to `limit` characters. `@everyone`, `<!channel>` and addresses get a
+    zero-width space, so that no service recognises them.
     """
     line = visible(text, limit)
     line = _MENTION.sub(lambda match: match[0] + ZERO_WIDTH_SPACE, line)
@@ -44,23 +44,18 @@ def visible(text: object, limit: int = MAX_LENGTH) -> str:
     """Return the visible characters of the text on one line, clipped; `clean` breaks up mentions and links as well."""
     raw = str(text)[: limit * 50]
     if not (raw.isascii() and raw.isprintable()):
-        raw = _shown(raw)
+        chars: list[str] = []
+        marks = 0
+        for char in _SPACES.sub(" ", _ANSI.sub("", raw)):
+            category = unicodedata.category(char)
+            if category in _UNSEEN:
+                continue
+            marks = marks + 1 if category.startswith("M") else 0
+            if marks <= _MAX_MARKS:
+                chars.append(char)
+        raw = "".join(chars)
     line = " ".join(raw.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def _shown(raw: str) -> str:
-    raw = _ANSI.sub("", raw)
-    kept: list[str] = []
-    marks = 0
-    for char in _SPACES.sub(" ", raw):
-        category = unicodedata.category(char)
-        if category in _UNSEEN:
-            continue
-        marks = marks + 1 if category.startswith("M") else 0
-        if marks <= _MAX_MARKS:
-            kept.append(char)
-    return "".join(kept)
 
 
 def page(model_id: str) -> str:

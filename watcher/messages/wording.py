@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Mark, Offer, PriceChange
+from watcher.catalog.model import Event, FieldChange, Mark, Offer, PriceChange
+from watcher.catalog.price import FREE
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.messages import prices
-from watcher.messages.document import Line, Span, Style
+from watcher.messages.document import Item, Line, Span, Style
 from watcher.messages.text import clean, own_link, page
 
 _MINOR_PRICES = 6
@@ -18,8 +19,18 @@ _SET_ITEMS = 12
 """Items of a set that are shown as added or removed."""
 
 
-def head(event: Event) -> Line:
-    """Return the head of an event: the model's name with its link, and its id."""
+def item_of(event: Event, max_lines: int | None = None, *, with_prices: bool = True) -> Item:
+    """Return an event in words, most important line first, and of more than `max_lines` lines the first.
+
+    Without `with_prices` it leaves out price changes, for a caller that shows those in another way.
+    """
+    lines = tuple(_lines(event, with_prices))
+    if max_lines is not None and len(lines) > max_lines:
+        lines = (*lines[:max_lines], (Span("… more on the model's page", "muted"),))
+    return Item(_head(event), lines)
+
+
+def _head(event: Event) -> Line:
     name = clean(event.name)
     if event.model is None:
         return (Span(name, "strong"),)
@@ -29,29 +40,29 @@ def head(event: Event) -> Line:
     return (linked, Span("  "), Span(clean(event.model), "code"))
 
 
-def lines_of(event: Event, with_prices: bool) -> Iterator[Line]:
-    """Yield the lines of an event, most important first; price changes only `with_prices`."""
+def _lines(event: Event, with_prices: bool) -> Iterator[Line]:
     for mark in event.marks:
-        if mark in _MARKS:
-            yield (Span(_MARKS[mark][0], _MARKS[mark][1]),)
+        yield (Span(*_MARKS[mark]),)
     if event.kind == "expiring":
         yield (Span(f"{_sentence_case(deadline(event))}{_on(event)}"),)
     if event.kind == "expired":
         yield (Span("No longer in the catalogue"),)
-    if event.kind == "retargeted":
-        yield from _target_lines(event)
-    for key in prices.in_order(event.prices) if with_prices else ():
-        if not prices.is_shown_by_window(key, event.prices):
-            yield _price_line(key, event.prices[key])
+    goal = target(event)
+    if goal is not None:
+        old, new = (Span(value_text("", value), "code") for value in (goal.old, goal.new))
+        yield (Span("was "), old, Span(", now "), new)
+    for key in prices.keys_to_show(event.prices) if with_prices else ():
+        yield _price_line(key, event.prices[key])
     for path, change in event.fields.items():
-        shown_above = (event.kind == "expiring" and path.endswith("expiration_date")) or change is target(event)
+        shown_above = change is goal or (event.kind == "expiring" and path.endswith("expiration_date"))
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
         if not shown_above and change.old != change.new:
             yield _field_line(path, change)
-    if event.offer is not None and event.kind in _OFFER_SHOWN:
-        yield from _offer_lines(event)
-    for alternative in event.alternatives:
-        yield _alternative_line(alternative)
+    if event.offer is not None and event.kind in ("new", "expired", "expiring", "returned", "repriced"):
+        yield from _offer_lines(event, event.offer)
+    for other in event.alternatives:
+        linked = Span(clean(other.id), "code", page(other.id))
+        yield (Span("still works: ", "muted"), linked, Span(f" ({_REASONS[other.reason]})"))
     if event.detail:
         yield (Span(clean(event.detail, 500)),)
     yield (Span(f"Since {moment_text(event.since)}", "muted"),)
@@ -65,28 +76,26 @@ _MARKS: dict[Mark, tuple[str, Style]] = {
     "imported": ("From imported history", "muted"),
 }
 
-_OFFER_SHOWN: frozenset[Kind] = frozenset({"new", "expired", "expiring", "returned", "repriced"})
+_REASONS = {
+    "variant": "a variant of the same model",
+    "same_model": "the same model under another id",
+    "same_weights": "the same weights",
+    "same_name": "a model of the same name",
+}
 
 
 def _price_line(key: str, change: PriceChange) -> Line:
     old, new = prices.price_text(key, change.old), prices.price_text(key, change.new)
-    unit = "" if change.new is not None and prices.is_free(change.new) else f" {prices.unit(key)}"
-    spans = [
-        Span(f"{clean(prices.label(key))}: ", "muted"),
-        Span(f"{old} → "),
-        Span(new, "strong"),
-        Span(unit, "muted"),
-    ]
-    if change.change:
-        falls = change.change.startswith("-")
-        arrow = "↓" if falls else "↑"
-        spans += [Span("  "), Span(f"{arrow} {prices.percentage(change.change)}", "good" if falls else "bad")]
-    return tuple(spans)
+    unit = "" if change.new == FREE else f" {prices.unit(key)}"
+    line = (Span(f"{clean(prices.label(key))}: ", "muted"), Span(f"{old} → "), Span(new, "strong"), Span(unit, "muted"))
+    if not change.change:
+        return line
+    falls = change.change.startswith("-")
+    percentage = f"{'↓' if falls else '↑'} {prices.percentage(change.change)}"
+    return (*line, Span("  "), Span(percentage, "good" if falls else "bad"))
 
 
-def _offer_lines(event: Event) -> Iterator[Line]:
-    offer = event.offer
-    assert offer is not None
+def _offer_lines(event: Event, offer: Offer) -> Iterator[Line]:
     if event.kind in ("new", "expired", "returned") and offer.prices:
         keys = [key for key in prices.in_order(offer.prices) if key not in event.prices]
         charged = headline_keys(offer.prices)
@@ -96,12 +105,12 @@ def _offer_lines(event: Event) -> Iterator[Line]:
             key
             for key in keys
             if key not in main
-            and not prices.is_free(offer.prices[key])
+            and offer.prices[key] != FREE
             and not ("@" in key and offer.prices[key] == offer.prices.get(key.partition("@")[0]))
         ]
-        last = "last price: " if event.kind == "expired" else "price: "
         if main:
-            yield (Span(last, "muted"), Span(_price_list(main, offer)))
+            label = "last price: " if event.kind == "expired" else "price: "
+            yield (Span(label, "muted"), Span(_price_list(main, offer)))
         if minor:
             more = f", and {len(minor) - _MINOR_PRICES} more" if len(minor) > _MINOR_PRICES else ""
             yield (Span("also: ", "muted"), Span(_price_list(minor[:_MINOR_PRICES], offer) + more))
@@ -122,60 +131,31 @@ def _offer_lines(event: Event) -> Iterator[Line]:
 
 def _price_list(keys: Sequence[str], offer: Offer) -> str:
     """Return `$3 prompt, $15 completion per 1M tokens`, with each unit once, after its prices."""
-    if is_free(offer.prices) and all(prices.is_free(offer.prices[key]) for key in keys):
+    if is_free(offer.prices) and all(offer.prices[key] == FREE for key in keys):
         return "free"
     parts = []
     for at, key in enumerate(keys):
         price = prices.price_text(key, offer.prices[key])
         unit = prices.unit(key)
-        said = price in ("free", "varies") or (at + 1 < len(keys) and prices.unit(keys[at + 1]) == unit)
+        without_unit = price in ("free", "varies") or (at + 1 < len(keys) and prices.unit(keys[at + 1]) == unit)
         # "$0.01 per search" needs no label.
-        label = f" {clean(prices.label(key))}" if unit == prices.PER_MILLION or said else ""
-        parts.append(f"{price}{label}{'' if said else f' {unit}'}")
+        label = f" {clean(prices.label(key))}" if unit == prices.PER_MILLION or without_unit else ""
+        parts.append(f"{price}{label}{'' if without_unit else f' {unit}'}")
     return ", ".join(parts)
-
-
-_REASONS = {
-    "variant": "a variant of the same model",
-    "same_model": "the same model under another id",
-    "same_weights": "the same weights",
-    "same_name": "a model of the same name",
-}
-
-
-def _alternative_line(alternative: Alternative) -> Line:
-    return (
-        Span("still works: ", "muted"),
-        Span(clean(alternative.id), "code", page(alternative.id)),
-        Span(f" ({_REASONS[alternative.reason]})"),
-    )
 
 
 def target(event: Event) -> FieldChange | None:
     """Return the change of the model that an alias or an id stands for, or None."""
     if event.kind != "retargeted":
         return None
-    for path, change in event.fields.items():
-        if "alias_target" in path or "canonical_slug" in path:
-            return change
-    return None
-
-
-def _target_lines(event: Event) -> Iterator[Line]:
-    goal = target(event)
-    if goal is not None:
-        yield (
-            Span("was "),
-            Span(value_text("", goal.old), "code"),
-            Span(", now "),
-            Span(value_text("", goal.new), "code"),
-        )
+    paths = [path for path in event.fields if "alias_target" in path or "canonical_slug" in path]
+    return event.fields[paths[0]] if paths else None
 
 
 def deadline(event: Event) -> str:
     """Return when a model expires, to follow its name: `expires in 3 days`, `no longer expires`."""
-    expiry = _expiry(event)
-    if (expiry is not None and expiry.new is None) or (event.offer is not None and not event.offer.expiration_date):
+    change = _expiry(event)
+    if (change is not None and change.new is None) or (event.offer is not None and not event.offer.expiration_date):
         return "no longer expires"
     match event.days_left:
         case None:
@@ -184,11 +164,10 @@ def deadline(event: Event) -> str:
             return "expires today"
         case 1:
             return "expires tomorrow"
-        case days if days < 0:
-            went = event.offer.expiration_date if event.offer is not None else None
-            return f"was to go{f' on {day_text(went)}' if went else ''}, still there"
-        case days:
+        case days if days > 1:
             return f"expires in {days} days"
+    on = f" on {day_text(event.offer.expiration_date)}" if event.offer is not None else ""
+    return f"was to go{on}, still there"
 
 
 def _expiry(event: Event) -> FieldChange | None:
@@ -197,9 +176,8 @@ def _expiry(event: Event) -> FieldChange | None:
 
 def _on(event: Event) -> str:
     """Return `, on 20 January 2026 (before: …)` for an expiration date that is known."""
-    expiry = _expiry(event)
-    new = expiry.new if expiry is not None else event.offer.expiration_date if event.offer is not None else None
-    old = expiry.old if expiry is not None else None
+    change = _expiry(event) or FieldChange(None, event.offer.expiration_date if event.offer is not None else None)
+    old, new = change.old, change.new
     if new is None:
         return f" (it was to expire on {day_text(old)})" if old else ""
     on = "" if event.days_left is not None and event.days_left < 0 else f", on {day_text(new)}"

@@ -1,8 +1,4 @@
-"""A pretend OpenRouter: a real HTTP server with a story or recorded answers to serve, and faults to switch on.
-
-with Simulator(StorySource(story_by_name("demo"))) as simulator:
-    httpx.get(f"{simulator.url}/models")
-"""
+"""A pretend OpenRouter: an HTTP server with stories or recorded answers, and faults to switch on."""
 
 from watcher.simulator.faults import FAULTS, Fault
 from watcher.simulator.server import Simulator

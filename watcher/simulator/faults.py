@@ -16,12 +16,9 @@ from msgspec import Meta
 from watcher.api.answer import Response, error, to_json
 from watcher.errors import UsageError
 
-MIB = 1024 * 1024
-
+_HUGE = 65 * 1024 * 1024
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><h1>One moment</h1></body></html>"
 _ITEM = re.compile(rb"<item>.*?</item>\n?", re.DOTALL)
-
-
 _Header = Annotated[str, Meta(pattern=r"\A[^\r\n]*\Z")]
 
 
@@ -70,24 +67,21 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             known = ", ".join([*FAULTS, "or an error status such as 502"])
             raise UsageError(f'there is no fault "{name}"; there are {known}')
-        return cls._from({"name": name, **fields, **changes})
+        try:
+            return msgspec.convert({"name": name, **fields, **changes}, cls)
+        except msgspec.ValidationError as problem:
+            raise UsageError(f"the fault {name} is not valid: {problem}") from problem
 
     @classmethod
     def from_json(cls, body: bytes) -> "Fault":
         """Return a fault from JSON such as `{"name": "429", "times": 2}`. Raises UsageError if it is not valid."""
         try:
             fields = msgspec.json.decode(body, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-            raise UsageError(f"a fault is a JSON object: {problem}") from problem
-        name = fields.pop("name", None)
-        return cls._from(fields) if name is None else cls.named(str(name), **fields)
-
-    @classmethod
-    def _from(cls, fields: dict[str, Any]) -> "Fault":
-        try:
-            return msgspec.convert(fields, cls)
-        except msgspec.ValidationError as problem:
-            raise UsageError(f"the fault cannot be: {problem}") from problem
+            if "name" not in fields:
+                return msgspec.convert(fields, cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+            raise UsageError(f"the fault is not valid: {problem}") from problem
+        return cls.named(str(fields.pop("name")), **fields)
 
     def matches(self, target: str) -> bool:
         """Whether it is for a request for `target`, a path with its query string."""
@@ -122,8 +116,8 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "wrong-type": {"content_type": "text/plain"},
     "html": {"html": True},
     **{name: {"models": name} for name in ("empty", "short", "duplicates", "broken")},
-    "huge": {"size": 65 * MIB},
-    "bomb": {"size": 65 * MIB, "bomb": True},
+    "huge": {"size": _HUGE},
+    "bomb": {"size": _HUGE, "bomb": True},
     "redirect": {"status": 302, "location": "http://elsewhere.invalid/api/v1/models"},
 }
 """The fields of each named fault."""

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Any, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Request, Response
@@ -33,7 +34,8 @@ class Simulator:
         self._source = source
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
-        self._switch(source.current().fault)
+        self._fault = source.current().fault
+        self._by_hand = False
         try:
             self._server = Server(port, self._reply, gzip)
         except (OSError, OverflowError) as problem:
@@ -69,21 +71,20 @@ class Simulator:
         The fault of the step before ends. A step with its own fault replaces one that was set by hand.
         """
         with self._lock:
-            leaving = self._source.current().fault
             scene = self._source.advance()
-            if scene is not None and (scene.fault is not None or self._fault is leaving):
-                self._switch(scene.fault)
+            if scene is not None and (scene.fault is not None or not self._by_hand):
+                self._fault, self._by_hand = scene.fault, False
             return scene
 
     def set_fault(self, fault: Fault) -> None:
         """Switch a fault on, in place of any other."""
         with self._lock:
-            self._switch(fault)
+            self._fault, self._by_hand = fault, True
 
     def clear_fault(self) -> None:
         """Switch the fault off."""
         with self._lock:
-            self._switch(None)
+            self._fault, self._by_hand = None, False
 
     def close(self) -> None:
         """End open connections and free the port. It may be called twice."""
@@ -100,13 +101,12 @@ class Simulator:
         """Return what `GET /simulator/state` answers."""
         with self._lock:
             scene = self._source.current()
-            fault = None if self._fault is None else {**msgspec.to_builtins(self._fault), "times": self._left}
             return {
                 "step": scene.number,
                 "title": scene.title,
                 "at": scene.at.isoformat(),
                 "models": None if scene.models is None else len(scene.models),
-                "fault": fault,
+                "fault": msgspec.to_builtins(self._fault),
                 "requests": len(self._requests),
             }
 
@@ -124,7 +124,7 @@ class Simulator:
         match request.method, request.path.removeprefix(CONTROL):
             case "POST", "advance":
                 moved = self.advance() is not None
-                return _state_response({"advanced": moved, **self.state()})
+                return api.ok(api.to_json({"advanced": moved, **self.state()}), cache="no-store")
             case "PUT", "fault":
                 try:
                     self.set_fault(Fault.from_json(body))
@@ -138,30 +138,20 @@ class Simulator:
                 return api.error(405)
             case _:
                 return api.error(404)
-        return _state_response(self.state())
-
-    def _switch(self, fault: Fault | None) -> None:
-        self._fault = fault
-        self._left = fault.times if fault else None
+        return api.ok(api.to_json(self.state()), cache="no-store")
 
     def _take_fault(self, request: Request) -> Fault:
         """Return the fault for a request, and count it. A `Fault()` changes nothing."""
         fault = self._fault
         if fault is None or not fault.matches(f"{request.path}?{request.query}" if request.query else request.path):
             return Fault()
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                self._switch(None)
+        if fault.times is not None:
+            self._fault = replace(fault, times=fault.times - 1) if fault.times > 1 else None
         return fault
 
     def _answer(self, request: Request, scene: Scene) -> Response:
         if scene.models is None:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
-            return api.error(500, "The recorded answer is no list of models")
+            return api.error(500, "The recorded answer is not a list of models")
         return api.answer(request, Catalogue(scene.models, scene.at, self.origin, self._source.default_output))
-
-
-def _state_response(document: dict[str, Any]) -> Response:
-    return Response(200, {"content-type": "application/json", "cache-control": "no-store"}, api.to_json(document))

@@ -15,7 +15,7 @@ from watcher.simulator.story import Story
 class Scene:
     """One step of a source: its number from 0, a line that says what happens, its time (UTC) and the models.
 
-    `models` is None if a recorded body is no list of models. Then `body` is served as it is.
+    `models` is None if a recorded body is not a list of models. Then `body` is served as it is.
     """
 
     number: int

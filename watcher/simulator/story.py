@@ -104,7 +104,7 @@ def _edited(id_: str, edit: Callable[[Document], Document], models: Models) -> M
 def _demo() -> Story:
     newcomer, haiku = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5"
     table: tuple[tuple[str, Change | None, Mapping[str, Any]], ...] = (
-        ("The first look: all is taken in, none of it is news", None, {}),
+        ("The first check: everything is recorded, nothing is announced", None, {}),
         ("An hour later nothing has changed", None, {}),
         ("GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day", partial(appears, newcomer), {}),
         ("Claude Haiku 4.5 is a fifth cheaper", partial(repriced, haiku, {"prompt": "0.8", "completion": "4"}), {}),
@@ -120,7 +120,7 @@ def _demo() -> Story:
         ("A glitch: the list is empty", None, {"fault": Fault.named("empty", path="/api/v1/models*")}),
         ("All is there again; the alias has cost what its new target costs for three hours", None, {}),
         ("Another glitch: every Google model is missing", partial(vanishes, _is_google), {"passing": True}),
-        ("They are back: nobody was woken", None, {}),
+        ("They are back: nothing was announced", None, {}),
         (
             "GPT-4o costs double for an hour",
             partial(repriced, "openai/gpt-4o", {"prompt": "5", "completion": "20"}),
@@ -129,7 +129,7 @@ def _demo() -> Story:
         ("And is back at its price", None, {}),
         ("A quiet hour", None, {}),
         ("Another", None, {}),
-        ("Three quiet hours: nothing is left to tell", None, {}),
+        ("Three quiet hours: nothing is left to announce", None, {}),
     )
     steps = tuple(StoryStep(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
     # The afternoon on which that model really appeared, at 16:48 UTC.

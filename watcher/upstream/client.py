@@ -168,13 +168,11 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        valid = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        )  # a port that is no number raises
-    except ValueError:
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is not a number, for example
         valid = False
     if not valid or not url.isprintable() or " " in url:
-        raise ConfigError("source.url is no http or https URL; write it like https://openrouter.ai/api/v1")
+        raise ConfigError("source.url is not an http or https URL; write it like https://openrouter.ai/api/v1")
     if "@" in parts.netloc:
         raise ConfigError("source.url holds a user name or password; keys belong in source.api_key_file")
     if parts.query or parts.fragment:
@@ -192,7 +190,7 @@ def _next_link(answer: Answer, body: bytes) -> str | None:
             raise TypeError(f"it is {link!r}")
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise NotPromisedError(
-            f"{shown(answer.url)}: the list of models is no JSON, or its links.next is no text "
+            f"{shown(answer.url)}: the list of models is not JSON, or its links.next is not a string "
             f"({excerpt(str(error))}); it is tried again at the next check"
         ) from None
     return link or None

@@ -14,7 +14,7 @@ class UpstreamError(SourceError):
 
 
 class UnreachableError(UpstreamError):
-    """No connection, or it broke before the answer was complete."""
+    """No connection, or it broke or stalled before the answer was complete."""
 
     retryable = True
 
@@ -30,11 +30,7 @@ class StatusError(UpstreamError):
 
 
 class TooSlowError(UpstreamError):
-    """The answer stalled, or was not complete in time."""
-
-    def __init__(self, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.retryable = retryable
+    """The answer was not complete in time."""
 
 
 class TooLargeError(UpstreamError):

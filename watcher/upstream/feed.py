@@ -39,7 +39,7 @@ _SITES = frozenset({"openrouter.ai", "www.openrouter.ai"})
 
 _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _ROOT = re.compile(r"<rss(?:\s[^<>]{0,2000})?(?<!/)>")
-# The tags of items, and CDATA sections, in which a tag is no tag.
+# The tags of items, and CDATA sections, in which tags do not count.
 _MARKS = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<(?P<end>/?)item(?:\s[^<>]*)?>", re.DOTALL)
 
 # XML 1.0 does not allow these; some feeds contain them.
@@ -74,7 +74,7 @@ def read_feed(body: bytes, *, monotonic: Callable[[], float] = time.monotonic) -
 
     Raises:
         TooLargeError: it has too many bytes or items.
-        NotPromisedError: it is no feed, declares a document type, or has items but names no model.
+        NotPromisedError: it is not a feed, declares a document type, or has items but names no model.
     """
     if len(body) > MAX_BYTES:
         raise TooLargeError(f"the RSS feed has {len(body)} bytes, more than the {MAX_BYTES} that are read")

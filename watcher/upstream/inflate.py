@@ -8,9 +8,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-ACCEPTED = "gzip"
-"""The value of Accept-Encoding."""
-
 PIECE = 256 * 1024  # bytes: small against the limit of a body, large against the cost of a call
 
 _MAGIC = b"\x1f\x8b"

@@ -60,6 +60,6 @@ def _read(path: Path, what: str) -> str:
             "check that the file exists and that this user may read it"
         ) from None
     if len(raw) > _LIMIT:
-        raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it holds no API key")
+        raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it does not hold an API key")
     # Other bytes than ASCII become characters that `checked_key` refuses.
     return checked_key(raw.decode("latin-1"), f"{what} {str(path)!r}")

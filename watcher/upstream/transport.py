@@ -29,7 +29,7 @@ from watcher.upstream.errors import (
     UpstreamError,
     excerpt,
 )
-from watcher.upstream.inflate import ACCEPTED, inflate
+from watcher.upstream.inflate import inflate
 from watcher.upstream.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 USER_AGENT = f"openrouter-watcher/{__version__} (+https://openrouter.ai/docs/api-reference/list-available-models)"
 
 ERROR_BODY = 64 * 1024
-"""Bytes of an error body that are read. A longer body is no error."""
+"""Bytes of an error body that are read. A longer body is not an error."""
 
 _LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a larger `Retry-After` could not be added to a time
-_REDIRECTS = (301, 302, 303, 307, 308)
 _ADVICE = {
     400: "check category, supported_parameters and output_modalities in [source]",
     401: "check the API key",
@@ -145,10 +144,9 @@ class Transport:
             with self._translate_errors(url), self._send(url, accept) as response:
                 if response.status_code == 200:
                     return Answer(url, self._read(response, url, limit), response.headers)
-                target = response.headers.get("location")
-                if response.status_code not in _REDIRECTS or target is None:
+                if not response.has_redirect_location:
                     raise self._status_error(response, url)
-            url = follow(url, target, "a redirect")
+            url = follow(url, response.headers["location"], "a redirect")
         raise RedirectError(
             f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
         )
@@ -158,7 +156,7 @@ class Transport:
         """Send one request. The response has its headers; its body is still to be read."""
         import httpx
 
-        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
         if self._key is not None and url.host == httpx.URL(self._home).host:
             headers["Authorization"] = f"Bearer {self._key}"
         http = self._client_for(url.scheme)
@@ -173,16 +171,13 @@ class Transport:
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-                raise TooSlowError(
-                    f"{shown(url)}: nothing came for {self._limits.read:g} s; it is tried again at the next check",
-                    retryable=True,
-                ) from error
             # httpx parses Location even when it is not to follow it.
             if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-                raise RedirectError(f"{shown(url)}: redirects to something that is no URL") from error
+                raise RedirectError(f"{shown(url)}: redirects to something that is not a URL") from error
             if isinstance(error, httpx.ConnectTimeout):
                 reason = f"no connection within {self._limits.connect:g} s"
+            elif isinstance(error, httpx.TimeoutException):
+                reason = f"nothing came for {self._limits.read:g} s"
             else:
                 reason = self.quote(str(error)) or type(error).__name__
             raise UnreachableError(
@@ -262,13 +257,11 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
 
     try:
         there = here.join(link)
-        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
         # Another port is another server. httpx gives the default ports of http and https as None.
-        safer = (here.scheme, there.scheme) == ("http", "https")
-        safer = safer and (here.host, here.port) == (there.host, there.port)
-        allowed = (same or safer) and not there.userinfo
+        same_server = (there.host, there.port) == (here.host, here.port)
+        allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
-        raise RedirectError(f"{shown(here)}: {what} leads to something that is no URL") from None
+        raise RedirectError(f"{shown(here)}: {what} leads to something that is not a URL") from None
     if not allowed:
         raise RedirectError(
             f"{shown(here)}: {what} leads to {shown(there)}, which is not the same host (or not as safe), so it "
@@ -283,7 +276,7 @@ def shown(url: "httpx.URL") -> str:
 
 
 def api_error(body: bytes) -> str | None:
-    """Return the message of an API error, `{"error": {"message": …}}`. None if it is no error or has `data` too."""
+    """Return the message of an API error, `{"error": {"message": …}}`. None if it is not an error or has `data` too."""
     try:
         document = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
         error = None if document.get("data") else document.get("error")

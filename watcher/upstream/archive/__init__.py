@@ -48,7 +48,7 @@ def read_archive(name: str, *, on_problem: Problem = _log.warning) -> Iterator[C
             return read_tar(path, skipped, on_problem)
         reason = "is neither a folder nor a file" if path.exists() else "does not exist"
     except ValueError:  # a NUL in the name
-        reason = "is no possible path"
+        reason = "is not a possible path"
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     raise ArchiveError(f"{excerpt(name, 200)}: {reason}; give a folder, a tar, or git+PATH#FILE")
@@ -88,6 +88,6 @@ def _plan_folder(folder: Path, skipped: Skipped) -> Iterator[Planned]:
                 skipped.add(name, "cannot be read: {}", error.strerror)
                 continue
             if not regular:  # opening a pipe would wait for a writer
-                skipped.add(name, "is no regular file")
+                skipped.add(name, "is not a regular file")
             elif skipped.takes(name, size):
                 yield Planned(at, name, size)

@@ -6,6 +6,7 @@ is asked once for the place of the objects. Then it works in a repository of our
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ def read_history(name: str, skipped: Skipped) -> Iterator[Capture]:
     if repository.startswith("~/"):  # the shell does not expand it after `git+`
         repository = str(Path(repository).expanduser())
     if not Path(repository).is_dir():
-        refuse(name, f"{repository!r} is no folder; give the path of a local clone")
+        refuse(name, f"{repository!r} is not a folder; give the path of a local clone")
     found = _find(name, Path(repository))
     plan = in_order(name, _plan(found, file, skipped), skipped, "version of that file")
     return _captures(found, file, plan, skipped)
@@ -82,10 +83,8 @@ def _plan(found: _Repository, file: str, skipped: Skipped) -> Iterator[Planned]:
     arguments = [*settings, "log", "--format=%ct %H", *choice, "HEAD", "--", f":(top,literal){file}"]
     with _borrowed(found) as (own, places):
         output = _output(found.name, arguments, own, places)
-    for line in output.split("\n"):
-        if not line or line.startswith(":"):  # of the raw difference, which only --diff-filter needs
-            continue
-        seconds, _, commit = line.partition(" ")
+    # The lines of the raw difference, which only --diff-filter needs, begin with a colon.
+    for seconds, commit in re.findall(r"^(-?\d+) (\w+)$", output, re.MULTILINE | re.ASCII):
         try:
             at = datetime.fromtimestamp(int(seconds), UTC)
         except (ValueError, OverflowError, OSError):
@@ -110,7 +109,7 @@ def _captures(found: _Repository, file: str, plan: list[Planned], skipped: Skipp
                     yield Capture(member.at, body[:size], name)
                 else:
                     if kind != "blob":
-                        skipped.add(name, "is no file")
+                        skipped.add(name, "is not a file")
                     for start in range(0, size + 1, _CHUNK):
                         content.read(min(_CHUNK, size + 1 - start))
         except (OSError, ValueError, EOFError):

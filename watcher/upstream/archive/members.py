@@ -77,13 +77,11 @@ class Skipped:
 
     def takes(self, name: str, size: int) -> bool:
         """Return whether a member may be read by its size. If not, leave it out."""
-        if 0 < size <= self._limit:
-            return True
-        if size:
-            self.add(name, f"has {{}} bytes, more than the {self._limit} that are read", size)
-        else:
+        if not size:
             self.add(name, "is empty")
-        return False
+        elif size > self._limit:
+            self.add(name, f"has {{}} bytes, more than the {self._limit} that are read", size)
+        return 0 < size <= self._limit
 
 
 def in_order(name: str, plan: Iterable[Planned], skipped: Skipped, what: str) -> list[Planned]:

@@ -1,8 +1,8 @@
 """Archives that are tars, plain or compressed.
 
 A compressed tar is decompressed twice, to plan and to read (0.1 s for the 134 MB of the recorded archive): only the
-plan shows whether its members are in order of time. If they are not, it is decompressed into a temporary file, which
-can be read in any order.
+plan shows whether its members are in order of time. If they are not, the tar is copied without its compression to a
+temporary file, which can be read in any order.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def read_tar(path: Path, skipped: Skipped, on_problem: Problem) -> Iterator[Capt
     """Return the captures of a tar, in order. Raises ArchiveError if there is none, or it is damaged."""
     with _decompressed(path) as file:
         plan = in_order(str(path), _plan(path, file, skipped, on_problem), skipped, f"member named like {EXAMPLE}")
-    any_order = any(b.offset < a.offset for a, b in pairwise(plan)) and _compression(path) is not None
+    any_order = any(b.offset < a.offset for a, b in pairwise(plan))
 
     def captures() -> Iterator[Capture]:
         with contextlib.ExitStack() as stack:
@@ -54,12 +54,10 @@ def _plan(path: Path, file: IO[bytes], skipped: Skipped, on_problem: Problem) ->
             if member.offset <= last or member.size < 0:  # on those, Python before 3.13.6 never ends
                 refuse(str(path), "is damaged: a member has an impossible size; fetch it again")
             last = member.offset
-            if member.isdir():
-                continue
-            if (at := skipped.time(member.name)) is None:
+            if member.isdir() or (at := skipped.time(member.name)) is None:
                 continue
             if not member.isreg() or member.issparse():
-                skipped.add(member.name, "is no regular file")
+                skipped.add(member.name, "is not a regular file")
             elif skipped.takes(member.name, member.size):
                 yield Planned(at, member.name, member.size, member.offset_data)
         # tarfile takes a damaged header for the end of the tar, so check what follows.
@@ -72,22 +70,18 @@ def _plan(path: Path, file: IO[bytes], skipped: Skipped, on_problem: Problem) ->
 
 _PADDING = 1024 * 1024  # bytes; tars end in about 10 KiB of zeros
 
+# By the first bytes, the module that decompresses.
 _MAGIC = {b"\xfd7zXZ\x00": "lzma", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-
-
-def _compression(path: Path) -> str | None:
-    """Return the module that decompresses a file, by its first bytes; None if it is not compressed."""
-    with path.open("rb") as file:
-        start = file.read(6)
-    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
 
 
 @contextlib.contextmanager
 def _decompressed(path: Path) -> Iterator[IO[bytes]]:
     """Open the tar without its compression. It may only be possible to seek forward."""
     with _refuse_damage(path), contextlib.ExitStack() as stack:
-        kind = _compression(path)
         raw: Any = stack.enter_context(path.open("rb"))
+        start = raw.read(6)
+        raw.seek(0)
+        kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
         if kind == "zstd":
             raw = stack.enter_context(_zstd(raw))
         elif kind is not None:
@@ -113,4 +107,4 @@ def _refuse_damage(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # the libraries raise many types on damaged files
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-        refuse(str(path), f"is no tar that can be read: {excerpt(reason)}; if it is one, fetch it again")
+        refuse(str(path), f"cannot be read as a tar: {excerpt(reason)}; if it is one, fetch it again")
