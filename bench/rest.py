@@ -120,13 +120,13 @@ def main(rounds: int = 3) -> None:
         return
     print(f"`watcher run` at rest with {MODELS} models, after it polled and told a mailbox and a Slack channel, MB")
     print(f"{'':<24}{'resident':>10}{'share':>10}{'peak':>10}   (goal: resident under {GOAL})")
-    for what, migrates in (("at each start", False), ("after one that migrates", True)):
+    for what, creates in (("at each start", False), ("at the first start", True)):
         for _ in range(rounds):
-            resident, share, peak = _rested(migrates=migrates)
+            resident, share, peak = _rested(creates=creates)
             print(f"{what:<24}{resident:>10.1f}{share:>10.1f}{peak:>10.1f}")
 
 
-def _rested(*, migrates: bool) -> tuple[float, float, float]:
+def _rested(*, creates: bool) -> tuple[float, float, float]:
     models = newest_models(MODELS + 1)
     source = Changing(models[1:])
     sink, mail = Sink(), MailServer()
@@ -136,7 +136,7 @@ def _rested(*, migrates: bool) -> tuple[float, float, float]:
         proxy = Proxy(folder, {"openrouter.ai": (host, int(port)), "hooks.slack.com": sink.server.server_address[:2]})
         watcher = Watcher(folder)
         watcher.configure(CONFIG.format(mail=mail.url))
-        if not migrates:
+        if not creates:
             Store.open(f"sqlite:///{folder / 'w.db'}").close()
         (folder / "config.toml").chmod(0o600)
         trusted = str(proxy.trusted)

@@ -1,14 +1,11 @@
 """One cycle after the other over a real store, with a source that says what the test wants and a clock of its own."""
 
-import random
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, permutations, repeat
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -94,7 +91,7 @@ class World:
 
     def queued(self, channel: str) -> list[Event]:
         with self.store.reading() as session:
-            return [delivery.event for delivery in session.outbox.find() if delivery.channel == channel]
+            return [delivery.event for delivery in session.outbox.listed() if delivery.channel == channel]
 
 
 def _or_error(said: Any) -> Any:
@@ -550,56 +547,6 @@ def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
         **dict.fromkeys(tables, "*"),
     }
     return {table: rows(store, f"SELECT {which} FROM {table} ORDER BY 1, 2") for table, which in columns.items()}
-
-
-def changed_somehow(shown: list[dict[str, Any]], dice: random.Random) -> list[dict[str, Any]]:
-    """Another list: mostly one that means the same, sometimes one that does not."""
-    at = dice.randrange(len(shown))
-    moved: dict[str, Any] = dice.choice(
-        [
-            *[{"benchmarks": {"elo": dice.randrange(100)}}] * 6,
-            *[{"x_extra": None}, {"supported_parameters": dice.sample(["tools", "stop"], 2)}] * 2,
-            {"description": dice.choice(["long", "short"])},
-            {"pricing": {"prompt": dice.choice(["0.000001", "0.000002"]), "completion": "0.000004"}},
-            {"expiration_date": dice.choice([None, "2026-01-06", "2026-02-01"])},
-            {"context_length": dice.choice([1000, 2000])},
-        ]
-    )
-    listed = [*shown[:at], {**shown[at], **moved}, *shown[at + 1 :]]
-    if dice.random() < 0.1 and len(listed) > 6:
-        del listed[at]
-    if dice.random() < 0.1:
-        listed.append(document(f"a/new-{dice.randrange(10**9)}"))
-    dice.shuffle(listed)
-    return listed
-
-
-@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 12))])
-def test_a_cheap_look_leaves_the_database_as_a_judgement_would(seed: int, empty: Path, tmp_path: Path) -> None:
-    class Thorough(Store):
-        """A store that never says that nothing is to be done."""
-
-        def glance(self, now: datetime) -> None:
-            return None
-
-    dice = random.Random(seed)
-    worlds = []
-    for kind in (Store, Thorough):
-        worlds.append(World(kind.open(f"sqlite:///{shutil.copy(empty, tmp_path / kind.__name__)}")))
-        worlds[-1].channels(team=Rules(events=KINDS))
-        worlds[-1].settle(settle=3 * HOUR, settle_changed=3 * HOUR)
-    cheap, thorough = worlds
-    shown = many(9)
-    for _ in range(60):
-        after = dice.choice([5 * MINUTE, 5 * MINUTE, 40 * MINUTE, 4 * HOUR])
-        for world in worlds:
-            world.shown = (body(shown),)
-            world.check(after)
-        assert contents(cheap.store) == contents(thorough.store)
-        if dice.random() < 0.6:
-            shown = changed_somehow(shown, dice)
-    for world in worlds:
-        world.store.close()
 
 
 def test_a_dry_run_of_a_list_that_means_the_same_stores_nothing(world: World) -> None:

@@ -28,8 +28,7 @@ from watcher.config.settings import Config, SourceSettings
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
 from watcher.errors import SourceError, WatcherError
 from watcher.rules import heartbeat
-from watcher.store.glance import maintenance_due
-from watcher.store.records import Poll
+from watcher.store.records import Poll, maintenance_due
 from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
 
@@ -88,6 +87,8 @@ class Report(Struct, frozen=True):
     """Whether this showed how things are, which is no news."""
     heartbeats: tuple[str, ...] = ()
     """Channels that a heartbeat was queued for."""
+    idle: bool = False
+    """Whether nothing changed and no delivery waits."""
     bug: bool = False
     """Whether it failed because of a mistake in this program."""
 
@@ -181,12 +182,14 @@ class _Cycle:
 
     def run(self, bodies: _Bodies, fetched: Fetched) -> Report:
         """Return what the cycle came to."""
-        cheap = self._store.glance(self._now)
-        if cheap is not None and self._nothing_to_do(cheap, bodies, fetched):
-            poll = self._poll(bodies, fetched, Decision("good", cheap.list))
-            if not self._dry_run:
-                self._store.note(poll)
-            return Report(poll, not_before=bodies.not_before)
+
+        def unchanged(known: Known) -> Poll | None:
+            nothing = self._nothing_to_do(known, bodies, fetched)
+            return self._poll(bodies, fetched, Decision("good", known.list)) if nothing else None
+
+        recorded = None if self._dry_run else self._store.glance(self._now, unchanged)
+        if recorded is not None:
+            return replace(self._report(recorded, Decision("good"), bodies), idle=True)
         while True:
             with self._store.reading() as session:
                 known = self._load(session, bodies, fetched)

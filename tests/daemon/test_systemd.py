@@ -68,7 +68,7 @@ def test_it_tells_what_it_does(supervisor: Supervisor) -> None:
     assert supervisor.hears() == {"READY": "1", "STATUS": "started"}
     notify.status("healthy")
     assert supervisor.hears() == {"STATUS": "healthy"}
-    notify.alive()
+    notify.feed_watchdog()
     assert supervisor.hears() == {"WATCHDOG": "1"}
     notify.stopping()
     assert supervisor.hears() == {"STOPPING": "1", "STATUS": "finishing what is in hand"}
@@ -111,7 +111,7 @@ def test_a_supervisor_that_does_not_read_is_not_waited_for(tmp_path: Path) -> No
         while True:
             sender.sendto(b"STATUS=full", supervisor.address)
     start = time.monotonic()
-    notify.alive()
+    notify.feed_watchdog()
     assert time.monotonic() - start < SECONDS / 2
     sender.close()
     supervisor.socket.close()

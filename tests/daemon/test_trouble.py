@@ -10,8 +10,8 @@ from tests.daemon.world import IN_A_FILE, A, B, C, World, lines
 from watcher.config.settings import SourceSettings
 from watcher.delivery.channel import Result
 from watcher.errors import SourceError, StoreError
-from watcher.store.backup import copy_database
 from watcher.store.examine import examine
+from watcher.store.file import copy_database
 from watcher.store.store import Store
 
 

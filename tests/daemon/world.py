@@ -142,7 +142,7 @@ class Supervisor(Notify):
     def status(self, text: str) -> None:
         self.lines.append(f"status: {text}")
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         self.fed += 1
 
     def stopping(self) -> None:

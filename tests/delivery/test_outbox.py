@@ -287,9 +287,8 @@ def times(world: World, channel: str = "a") -> list[datetime | None]:
 
 
 def waits(world: World) -> bool:
-    seen = world.store.glance(world.now)
-    assert seen is not None
-    return seen.waiting
+    with world.store.reading() as session:
+        return session.outbox.waiting(world.now)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +348,7 @@ def test_a_time_beyond_the_next_digest_is_found_anew_whoever_wrote_it(database: 
     world = World(database, Channel("a", Secret("json://x"), rules=ALL, timing=MONDAYS))
     world.queue(event(1))
     with world.store.writing() as session:
-        (row,) = session.outbox.find()
+        (row,) = session.outbox.listed()
         session.outbox.mark_failed([row], START + YEARS, "nobody knows", refused=True, at=START)
         session.outbox._change([row], last_error=None, attempts=0)
     assert waits(world)

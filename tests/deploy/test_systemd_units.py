@@ -57,7 +57,9 @@ def test_a_service_is_hardly_exposed(unit: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_has_nothing_to_say_of_a_unit(unit: Path, tmp_path: Path) -> None:
     for one in UNITS:  # where it is installed, the program is there
-        text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", one.read_text(), flags=re.MULTILINE)
+        text = re.sub(
+            r"^(ExecStart|ExecStartPre)=(-?)\S+", rf"\1=\2{sys.executable}", one.read_text(), flags=re.MULTILINE
+        )
         (tmp_path / one.name).write_text(text)
     assert analyze("verify", str(tmp_path / unit.name)) == (0, "")
 
@@ -77,6 +79,11 @@ def test_a_service_starts_a_command_that_there_is(unit: Path, expected: list[str
     assert (config, rest) == ("%E/openrouter-watcher/config.toml", expected)
     with root.make_context("watcher", [option, "config.toml", *rest]) as context:
         assert context.params["config_path"] == Path("config.toml")
+
+
+def test_the_database_is_migrated_by_a_process_of_its_own_whose_failure_is_left_to_the_service() -> None:
+    has = settings(DAEMON)
+    assert has["ExecStartPre"] == [f"-{has['ExecStart'][0].removesuffix(' run')} db upgrade"]
 
 
 def test_the_daemons_protocol_and_its_memory_are_those_of_its_unit() -> None:
@@ -102,7 +109,7 @@ def test_its_times_leave_it_those_that_it_takes() -> None:
 
 def test_both_services_have_the_same_sandbox_and_the_same_folders() -> None:
     own = {"Description", "Type", "ExecStart", "ExecReload", "SuccessExitStatus", "TimeoutStopSec", "WatchdogSec"}
-    own |= {"Restart", "RestartPreventExitStatus", "RestartSec", "WantedBy", "Environment"}
+    own |= {"ExecStartPre", "Restart", "RestartPreventExitStatus", "RestartSec", "WantedBy", "Environment"}
     daemon, check = ({k: v for k, v in settings(unit).items() if k not in own} for unit in (DAEMON, CHECK))
     assert daemon == check
 

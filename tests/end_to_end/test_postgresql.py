@@ -78,9 +78,8 @@ def test_a_dry_run_leaves_an_empty_database_empty(command: Command, shared: str,
 
 def test_what_is_made_for_files_says_so(command: Command, shared: str) -> None:
     configure(command, shared)
-    assert "does not exist" in command.run("db", "upgrade").err
-    with Store.open(shared):
-        pass
+    assert "does not exist" in command.run("db", "vacuum").err
+    assert command.run("db", "upgrade") == (0, f"schema none → {REVISIONS[-1]}\n", "")
     assert command.run("db", "upgrade") == (0, f"schema {REVISIONS[-1]} is this version's\n", "")
     assert command.run("db", "vacuum").code == 0
     code, _, err = command.run("db", "backup")

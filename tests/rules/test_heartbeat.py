@@ -165,15 +165,14 @@ def test_it_does_not_wait_for_a_digest_but_for_the_end_of_quiet_hours(watch: Wat
     watch.at(NINE - 3 * HOUR)
     watch.at(NINE)
     with watch.store.reading() as session:
-        due = {row.channel: row.due for row in session.outbox.find()}
+        due = {row.channel: row.due for row in session.outbox.listed()}
     assert due == {"team": NINE, "quiet": NINE + 2 * HOUR, "urgent": NINE}
 
 
 def test_an_unchanged_list_is_judged_anew_only_when_it_is_due(watch: Watch) -> None:
     def noted(moment: datetime) -> bool:
-        glance = watch.store.glance(moment)
-        assert glance is not None
-        return not heartbeat.due(watch.config.channels, glance.heartbeats, moment)
+        with watch.store.reading() as session:
+            return not heartbeat.due(watch.config.channels, session.known(moment).heartbeats, moment)
 
     assert noted(NINE - timedelta(seconds=1))
     assert not noted(NINE)

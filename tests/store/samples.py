@@ -91,7 +91,7 @@ def contents(store: Store) -> dict[str, Any]:
             "known": session.history.known(),
             "catalogue": session.history.catalogue(),
             "events": session.history.events(),
-            "deliveries": session.outbox.find(),
+            "deliveries": session.outbox.listed(),
             "poll": session.state.last_poll(),
             "list": session.state.source("list"),
         }

@@ -9,9 +9,9 @@ import pytest
 from tests.store.conftest import url
 from tests.store.samples import HOUR, START, Polls, contents, document
 from watcher.errors import StoreError
-from watcher.store.backup import copy_database
 from watcher.store.documents import compress
 from watcher.store.examine import MOST, examine
+from watcher.store.file import copy_database
 from watcher.store.records import Poll
 from watcher.store.revisions import REVISIONS
 from watcher.store.store import Store

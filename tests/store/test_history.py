@@ -14,7 +14,7 @@ from tests.store.samples import HOUR, MINUTE, START, Polls, document, event, unf
 from watcher.catalog.diff import fill_unknown
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.reading import normalise
-from watcher.store.history import Version, facets_at
+from watcher.store.history import Version
 from watcher.store.store import Store
 
 IDS = [f"author/{letter}" for letter in "abcdefg"]
@@ -37,6 +37,14 @@ _POLLS = st.lists(
     min_size=1,
     max_size=12,
 )
+
+
+def facets_at(history: list[Version], at: datetime) -> Any:
+    """Return a model's facets at a moment, or None if it was not there."""
+    found = [
+        one.model.facets for one in history if one.valid_from <= at and (one.valid_to is None or one.valid_to > at)
+    ]
+    return found[0] if found else None
 
 
 def as_listed(model_id: str, given: dict[str, Any]) -> dict[str, Any]:

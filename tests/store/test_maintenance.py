@@ -11,8 +11,7 @@ from tests.store.samples import HOUR, START, Polls, contents, document, event, m
 from watcher.catalog.decision import Queued
 from watcher.errors import StoreError
 from watcher.store import schema
-from watcher.store.glance import maintenance_due
-from watcher.store.records import Poll
+from watcher.store.records import Poll, maintenance_due
 from watcher.store.store import Store
 
 DAY = timedelta(days=1)
@@ -76,14 +75,14 @@ def test_finished_deliveries_go_by_when_they_ended_and_pending_ones_never(store:
         made = [event(number) for number in range(6)]
         session.state.add_events(tuple(made))
         session.outbox.add([Queued("team", one, START) for one in made], START)
-        rows = session.outbox.find()
+        rows = session.outbox.listed()
         session.outbox.mark_sent(rows[0:1], START)
         session.outbox.mark_sent(rows[1:2], LATER - HOUR)
         session.outbox.give_up(rows[2:4], "it is broken", at=START)
         session.outbox.mark_sent(rows[4:5], START)
     keep(store)
     with store.reading() as session:
-        left = {row.event.id: row.state for row in session.outbox.find()}
+        left = {row.event.id: row.state for row in session.outbox.listed()}
         events = session.history.events()
         condition = session.outbox.conditions(LATER)["team"]
     assert left == {made[1].id: "sent", made[3].id: "given up", made[4].id: "sent", made[5].id: "pending"}
@@ -135,7 +134,7 @@ def test_a_channel_fails_until_it_takes_something(store: Store) -> None:
         session.outbox.add([Queued("team", one, START) for one in made], START)
     assert condition() == (3, False, None)
     with store.writing() as session:
-        rows = session.outbox.find()
+        rows = session.outbox.listed()
         session.outbox.mark_failed(rows[:1], START + HOUR, "HTTP 500", refused=True, at=START)
         session.outbox.mark_failed(rows[1:2], START + HOUR, "HTTP 502", refused=True, at=START + HOUR)
     assert condition() == (3, True, "HTTP 502")

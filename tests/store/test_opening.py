@@ -16,7 +16,7 @@ from watcher.store.store import Store
 
 OPEN_TOGETHER = """
 import json, sys
-import alembic.command
+
 from watcher.store.store import Store
 print("ready", flush=True)
 sys.stdin.readline()
@@ -43,6 +43,13 @@ def test_a_new_database_is_made_with_its_folders_for_this_user_alone(tmp_path: P
         assert session.state.model_states() == {}
         assert session.state.last_poll() is None
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_percent_sign_in_its_path_is_just_that(tmp_path: Path) -> None:
+    path = tmp_path / "a%20b" / "watcher.db"
+    with Store.open(url(path)) as store:
+        assert store.file == path
+    assert path.is_file()
 
 
 def test_it_uses_a_write_ahead_log_and_waits_for_the_disk(path: Path) -> None:

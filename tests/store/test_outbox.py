@@ -54,7 +54,7 @@ def taken(store: Store, now: datetime = START) -> list[Event]:
 
 def all_of(store: Store) -> list[Delivery]:
     with store.reading() as session:
-        return session.outbox.find()
+        return session.outbox.listed()
 
 
 def test_a_queued_event_is_due_at_once_and_pending_until_it_is_marked(store: Store) -> None:
@@ -127,8 +127,8 @@ def test_nothing_to_mark_is_nothing(store: Store) -> None:
 def test_given_up_waits_no_longer_and_can_be_sent_anew(store: Store) -> None:
     queue(store, event(1))
     with store.writing() as session:
-        assert session.outbox.overdue(START) == session.outbox.find()
-        session.outbox.give_up(session.outbox.find(), "it is over")
+        assert session.outbox.overdue(START) == session.outbox.listed()
+        session.outbox.give_up(session.outbox.listed(), "it is over")
         assert session.outbox.pending() == {}
     assert take(store, START + HOUR) is None
     with store.writing() as session:

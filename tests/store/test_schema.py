@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, create_engine, inspect
 
 from tests.store.conftest import url
 from tests.store.processes import run
+from tests.store.samples import contents
 from watcher.errors import StoreError
 from watcher.store import engine as engines
 from watcher.store import sqlite
@@ -68,24 +70,46 @@ def described(engine: Engine) -> dict[str, Any]:
             "indexes": looked.get_indexes(name),
         }
         for name in looked.get_table_names()
-        if name != "alembic_version"
     }
 
 
-def test_the_migrations_make_the_tables_of_the_code(empty: Path) -> None:
-    engine = create_engine(url(empty))
-    with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+@pytest.fixture
+def migrated() -> Iterator[Engine]:
+    """A database in memory that all migrations have been applied to, from nothing."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        engines.migrate(connection)
+    yield engine
     engine.dispose()
-    assert found == []
 
 
-def test_the_migrations_agree_with_the_code_in_keys_and_indexes_too(empty: Path) -> None:
-    migrated, made = create_engine(url(empty)), create_engine("sqlite://")
-    metadata.create_all(made)
-    assert described(migrated) == described(made)
-    migrated.dispose()
-    made.dispose()
+def test_the_migrations_make_the_tables_of_the_code(migrated: Engine) -> None:
+    with migrated.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+
+
+def test_a_new_database_is_as_the_migrations_would_have_made_it(migrated: Engine, empty: Path) -> None:
+    new = create_engine(url(empty))
+    assert described(new) == described(migrated)
+    new.dispose()
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_a_database_of_each_earlier_version_is_brought_forward(revision: str, filled: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    engine = create_engine(url(old))
+    with engine.begin() as connection:
+        engines.migrate(connection, revision)
+    with sqlite3.connect(old) as connection:
+        connection.execute("ATTACH ? AS newer", [str(filled)])
+        for table in metadata.sorted_tables:
+            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table.name})"))
+            connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM newer.{table.name}")
+    connection.close()
+    engine.dispose()
+    with Store.open(url(old)) as store, Store.open(url(filled)) as newer:
+        assert (store.upgrade().before, store.upgrade().after) == (revision, REVISIONS[-1])
+        assert contents(store) == contents(newer)
 
 
 def test_the_code_knows_all_migrations_in_their_order() -> None:
@@ -99,8 +123,8 @@ def test_opening_a_current_database_does_not_load_alembic(path: Path) -> None:
     assert run(LOADED, url(path)) == []
 
 
-def test_opening_a_new_database_does(tmp_path: Path) -> None:
-    assert "alembic" in run(LOADED, url(tmp_path / "new.db"))
+def test_nor_does_creating_one(tmp_path: Path) -> None:
+    assert run(LOADED, url(tmp_path / "new.db")) == []
 
 
 def test_a_percent_sign_in_the_folder_of_the_migrations_is_just_that(
@@ -108,8 +132,11 @@ def test_a_percent_sign_in_the_folder_of_the_migrations_is_just_that(
 ) -> None:
     folder = Path(shutil.copytree(engines.migrations_folder(), tmp_path / "100%s of them"))
     monkeypatch.setattr(engines, "migrations_folder", lambda: folder)
-    with Store.open(url(tmp_path / "new.db")) as store, store.reading() as session:
-        assert session.state.model_states() == {}
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        engines.migrate(connection)
+    assert "models" in described(engine)
+    engine.dispose()
 
 
 @pytest.fixture

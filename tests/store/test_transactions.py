@@ -55,7 +55,7 @@ def test_a_block_that_ends_well_is_kept(database: str) -> None:
         assert session.state.last_poll() == Poll(START, "good", 1)
         assert session.state.source("list") == SourceState("query", "policy", b"digest")
         assert session.history.events() == [event(1)]
-        assert [delivery.event for delivery in session.outbox.find()] == [event(1)]
+        assert [delivery.event for delivery in session.outbox.listed()] == [event(1)]
         assert session.outbox.prices() == {("team", "author/model"): {"prompt": "1"}}
 
 

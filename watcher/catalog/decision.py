@@ -75,8 +75,6 @@ class Known(Struct, frozen=True):
     """Channel → changes of models announced since its last heartbeat, for those that are due."""
     last_pruned: datetime | None = None
     """When the database was last rid of what is too old."""
-    waiting: bool = False
-    """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
     version: int = 0
     """What tells this moment of the database from a later one."""
 

@@ -54,7 +54,7 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         if report.poll.feed:
             warn(f"the RSS feed was not used: {report.poll.feed}")
         attempts: list[Attempt] = []
-        if not dry_run:
+        if not dry_run and not report.idle:
             attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
     for attempt in attempts:
         if attempt.state == "pending":

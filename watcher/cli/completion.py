@@ -23,7 +23,7 @@ from click.shell_completion import (
 
 from watcher.catalog.pricing import PRICE_KEYS
 from watcher.config import Config, find_config, load_config
-from watcher.store import glance
+from watcher.store import file
 
 VARIABLE = "_WATCHER_COMPLETE"
 """The script sets it when the shell asks."""
@@ -43,7 +43,7 @@ def channel_names(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 def model_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the ids that begin with `incomplete`, if the database is a file: no server is waited for."""
-    return _harmless(glance.model_ids(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST_IDS))
+    return _harmless(file.model_ids(_config(ctx).store.url.reveal(), PATIENCE, incomplete, MOST_IDS))
 
 
 def price_keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -17,7 +17,7 @@ from watcher.delivery.channel import check_url
 from watcher.errors import ConfigError, UsageError
 from watcher.messages.template import check_channel
 from watcher.rules.rules import named
-from watcher.store.glance import model_ids
+from watcher.store.file import model_ids
 
 MOST_IDS = 100_000
 """Models that patterns are compared with."""

@@ -10,7 +10,7 @@ from watcher.cli.setup import Context, open_store
 from watcher.config.parse import STORE_URL, WrongValueError
 from watcher.errors import StoreError, UsageError
 from watcher.messages.text import visible
-from watcher.store.backup import copy_database
+from watcher.store.file import copy_database
 from watcher.store.store import Store
 
 DAMAGED = StoreError.exit_code
@@ -92,8 +92,8 @@ def vacuum(context: Context) -> None:
 @db.command()
 @click.pass_obj
 def upgrade(context: Context) -> None:
-    """Bring the database to this version's schema, after a copy of it. Any other command does so, too."""
-    with _existing_store(context) as store:
+    """Create the database, or bring its schema up to date after a copy."""
+    with open_store(context.load()) as store:
         opened = store.upgrade()
     if opened.before == opened.after:
         click.echo(f"schema {opened.after} is this version's")

@@ -11,7 +11,7 @@ from watcher.config import check_config
 from watcher.daemon import logs
 from watcher.daemon.clock import Clock
 from watcher.daemon.health_ping import Pings
-from watcher.daemon.main import Daemon, hear_signals, leave
+from watcher.daemon.main import Daemon, handle_signals, leave
 from watcher.daemon.setup import Setup
 from watcher.daemon.systemd import Notify
 from watcher.delivery.channel import check_url
@@ -46,7 +46,7 @@ def run(ctx: click.Context, style: str) -> None:
         return Setup(config, open_source(config), open_store(config), sender(config))
 
     daemon = Daemon(load, Notify(os.environ), Pings(os.environ, log.warning), Clock())
-    hear_signals(daemon)
+    handle_signals(daemon)
     try:
         finished = daemon.run()
     except WatcherError as error:

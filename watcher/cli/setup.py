@@ -18,7 +18,7 @@ from watcher.delivery.channel import Result, send
 from watcher.errors import ConfigError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
-from watcher.store.glance import SLACK
+from watcher.store.records import SLACK
 from watcher.store.store import Store
 from watcher.upstream.archive import Capture, read_archive
 from watcher.upstream.client import Client

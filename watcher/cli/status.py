@@ -16,8 +16,7 @@ from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.messages.text import visible
-from watcher.store.glance import SLACK
-from watcher.store.records import Poll
+from watcher.store.records import SLACK, Poll
 
 if TYPE_CHECKING:
     from watcher.store.outbox import Condition

@@ -16,13 +16,13 @@ class Clock:
         return datetime.now(UTC)
 
     def elapsed(self) -> float:
-        """Return seconds that nobody can set, including those that the machine slept: by them work is due."""
+        """Return seconds that nobody can set, with those that the machine slept: they say when work is due."""
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def awake(self) -> float:
-        """Return seconds that nobody can set, without those that the machine slept: by them work hangs."""
+        """Return seconds that nobody can set, without those that the machine slept: they say whether work hangs."""
         return time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> None:
         """Wait for the event, but no longer than `seconds`; it may return early."""
-        event.wait(max(0.0, min(seconds, LONGEST_SLEEP)))
+        event.wait(min(seconds, LONGEST_SLEEP))

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from watcher.config.settings import HealthSettings
 from watcher.errors import ConfigError, WatcherError
@@ -28,10 +27,8 @@ PATIENCE = 5.0
 _LONGEST = 1000
 """Characters of a reason that are sent."""
 
-
-class _Call(NamedTuple):
-    suffix: str
-    text: str
+_Calls = SimpleQueue[tuple[str, str] | None]
+"""Suffix of the URL and body of each call; None: there are no more."""
 
 
 class Pings:
@@ -51,18 +48,15 @@ class Pings:
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
-        """Report that a poll begins and how it went: the block hands the poll to what this yields, or raises."""
-        calls: SimpleQueue[_Call | None] = SimpleQueue()
+        """Report that a poll begins and how it ended: the block passes the poll to what this yields, or raises."""
+        calls: _Calls = SimpleQueue()
         self._start(health, calls)
         try:
             yield lambda poll: calls.put(_outcome(poll))
         except Exception as error:
-            text = (
-                str(error)
-                if isinstance(error, WatcherError)
-                else f"a bug in openrouter-watcher: {type(error).__name__}"
-            )
-            calls.put(_Call("/fail", visible(text, _LONGEST)))
+            bug = f"a bug in openrouter-watcher: {type(error).__name__}"
+            text = str(error) if isinstance(error, WatcherError) else bug
+            calls.put(("/fail", visible(text, _LONGEST)))
             raise
         finally:
             calls.put(None)
@@ -75,10 +69,10 @@ class Pings:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.finish()
 
-    def _start(self, health: HealthSettings, calls: "SimpleQueue[_Call | None]") -> None:
+    def _start(self, health: HealthSettings, calls: _Calls) -> None:
         try:
             url = health.secret_url(self._environ)
         except ConfigError as error:
@@ -86,20 +80,22 @@ class Pings:
             return
         if url is None or (self._thread is not None and self._thread.is_alive()):  # at most one hangs
             return
-        calls.put(_Call("/start", ""))
+        calls.put(("/start", ""))
         self._thread = threading.Thread(target=self._run, args=(url, calls), name="watcher-ping", daemon=True)
         self._thread.start()
 
-    def _run(self, url: str, calls: "SimpleQueue[_Call | None]") -> None:
+    def _run(self, url: str, calls: _Calls) -> None:
+        path, mark, query = url.partition("?")
         while (call := calls.get()) is not None:
-            self._note(self._make(url, call))
+            suffix, text = call
+            self._note(self._call(f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url, text))
 
     def _note(self, trouble: str | None) -> None:
         if trouble is not None and trouble != self._trouble:
             self._tell(f"the health ping was not taken: {trouble}")
         self._trouble = trouble
 
-    def _make(self, url: str, call: _Call) -> str | None:
+    def _call(self, url: str, text: str) -> str | None:
         """Make a call, and return what went wrong without the URL, which is a secret."""
         from watcher.upstream.transport import USER_AGENT  # isort: skip - before httpx, which it makes cheaper to import
 
@@ -108,7 +104,7 @@ class Pings:
         try:
             if self._client is None:
                 self._client = httpx.Client(timeout=TIMEOUT, headers={"User-Agent": USER_AGENT})
-            with self._client.stream("POST", _with(url, call.suffix), content=call.text.encode()) as answer:
+            with self._client.stream("POST", url, content=text.encode()) as answer:
                 return None if answer.is_success else f"the answer is HTTP {answer.status_code}"
         except httpx.TimeoutException:
             return "there is no answer in time"
@@ -116,13 +112,7 @@ class Pings:
             return f"it cannot be reached ({type(error).__name__})"
 
 
-def _outcome(poll: Poll) -> _Call:
+def _outcome(poll: Poll) -> tuple[str, str]:
     if poll.outcome in ("good", "overtaken"):
-        return _Call("", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms")
-    return _Call("/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST))
-
-
-def _with(url: str, suffix: str) -> str:
-    """Return the URL with the suffix at the end of its path."""
-    path, mark, query = url.partition("?")
-    return f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url
+        return "", f"{poll.models or 0} models, {poll.events} events, {poll.milliseconds} ms"
+    return "/fail", visible(f"{poll.outcome}: {poll.reason}", _LONGEST)

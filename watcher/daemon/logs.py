@@ -1,4 +1,4 @@
-"""Log lines for people on a terminal, for systemd's journal, or as JSON: one line an event that matters."""
+"""Log lines for people on a terminal, for systemd's journal, or as JSON: one line for each event that matters."""
 
 import logging
 import sys
@@ -26,61 +26,38 @@ def set_up(style: Style, environ: Mapping[str, str], *, verbose: bool, stream: T
         stream: instead of stderr.
     """
     stream = stream or sys.stderr
-    if style == "auto":  # a terminal can be started by systemd, and hand the variable on
+    if style == "auto":  # a terminal can be started by systemd, and pass the variable on
         style = "journal" if "JOURNAL_STREAM" in environ and not stream.isatty() else "human"
     handler = logging.StreamHandler(stream)
-    handler.setFormatter({"human": _Human, "journal": _Journal, "json": _Json}[style](verbose))
+    handler.setFormatter(_Formatter(style, verbose))
     logger = logging.getLogger("watcher")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
 
 
-class _Line(logging.Formatter):
-    def __init__(self, verbose: bool) -> None:
+class _Formatter(logging.Formatter):
+    def __init__(self, style: Style, verbose: bool) -> None:
         super().__init__()
+        self._looks = style
         self._verbose = verbose
 
-    def text(self, record: logging.LogRecord) -> str:
-        """Return the message on one line."""
-        text = visible(record.getMessage(), _LONGEST)
-        if record.exc_info and not self._verbose:
+    def format(self, record: logging.LogRecord) -> str:
+        text, trace = visible(record.getMessage(), _LONGEST), list[str]()
+        if record.exc_info and self._verbose:  # a traceback may quote a stranger's text, too
+            lines = self.formatException(record.exc_info).splitlines()
+            trace = [f"{_indent(line)}{visible(line, _LONGEST)}" for line in lines if line.strip()]
+        elif record.exc_info:
             kind = record.exc_info[0]
             text += f" ({kind.__name__ if kind else 'error'}; --verbose shows where)"
-        return text
-
-    def trace(self, record: logging.LogRecord) -> list[str]:
-        """Return the lines of the traceback to show, made harmless: they may quote a stranger's text."""
-        if not record.exc_info or not self._verbose:
-            return []
-        lines = self.formatException(record.exc_info).splitlines()
-        return [f"{_indent(line)}{visible(line, _LONGEST)}" for line in lines if line.strip()]
-
-
-class _Human(_Line):
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return "\n".join([f"{at} {level}{self.text(record)}", *self.trace(record)])
-
-
-class _Journal(_Line):
-    def format(self, record: logging.LogRecord) -> str:
-        priority = _PRIORITIES.get(record.levelno, 6)
-        lines = [self.text(record), *self.trace(record)]
-        return "\n".join(f"<{priority}>{line}" for line in lines)
-
-
-class _Json(_Line):
-    def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC),
-            "level": record.levelname.lower(),
-            "message": self.text(record),
-        }
-        if trace := self.trace(record):
-            fields["trace"] = trace
-        return msgspec.json.encode(fields).decode()
+        at, level = datetime.fromtimestamp(record.created, UTC), record.levelname.lower()
+        if self._looks == "json":
+            fields: dict[str, Any] = {"at": at, "level": level, "message": text}
+            return msgspec.json.encode({**fields, "trace": trace} if trace else fields).decode()
+        if self._looks == "journal":
+            return "\n".join(f"<{_PRIORITIES.get(record.levelno, 6)}>{line}" for line in (text, *trace))
+        shown = "" if record.levelno == logging.INFO else f"{level}: "
+        return "\n".join([f"{at:%Y-%m-%d %H:%M:%S} {shown}{text}", *trace])
 
 
 def _indent(line: str) -> str:

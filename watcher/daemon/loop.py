@@ -6,25 +6,33 @@ from collections.abc import Callable
 from logging import getLogger
 
 from watcher.daemon.clock import Clock
-from watcher.errors import StoreTooNewError
+from watcher.daemon.setup import Setup, Setups
+from watcher.daemon.systemd import Notify
+from watcher.errors import StoreTooNewError, WatcherError
 
 _log = getLogger("watcher")
 
 
 class Loop(ABC):
-    """A thread that does one piece of work at a time, when it is due or asked for. What is late is done once.
+    """A thread that does one piece of work at a time, when it is due or asked for. Late work is done once.
 
     Only the loop's own thread writes `_due`. Other threads raise flags, which it lowers.
 
     Args:
         name: what it does, as in "polling has not ended".
+        setups: what it works with.
         clock: the time.
+        notify: the supervisor.
         fail: is called when a newer version has migrated the database, which ends the loop.
     """
 
-    def __init__(self, name: str, clock: Clock, fail: Callable[[StoreTooNewError], None]) -> None:
+    def __init__(
+        self, name: str, setups: Setups, clock: Clock, notify: Notify, fail: Callable[[StoreTooNewError], None]
+    ) -> None:
         self.name = name
+        self._setups = setups
         self._clock = clock
+        self._notify = notify
         self._fail = fail
         self._due = clock.elapsed()
         self._wanted = self._stopping = False
@@ -33,15 +41,19 @@ class Loop(ABC):
         self._thread = threading.Thread(target=self._run, name=f"watcher-{name}", daemon=True)
 
     @abstractmethod
-    def work(self, *, wanted: bool) -> None:
-        """Do what is due and set `_due` to the next time; `wanted`: somebody asked for it."""
+    def work(self, setup: Setup, *, wanted: bool) -> None:
+        """Do what is due and set `_due` to the next time; `wanted`: it was asked for."""
+
+    @abstractmethod
+    def note_failure(self, error: str) -> None:
+        """Report that the work failed."""
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def want(self) -> None:
-        """Work as soon as possible; requests during a piece of work become one after it."""
+        """Ask for work as soon as possible. Requests while it works become one piece of work after it."""
         self._wanted = True
         self._woken.set()
 
@@ -51,13 +63,13 @@ class Loop(ABC):
         self._woken.set()
 
     def join(self, seconds: float) -> bool:
-        """Wait so long for the end, and return whether it came."""
+        """Wait for the end, but no longer than this, and return whether it came."""
         if self._thread.ident is not None:
             self._thread.join(max(0.0, seconds))
         return not self._thread.is_alive()
 
     def busy_for(self) -> float:
-        """Return for how many seconds it has been at the same work, not counting those that the machine slept."""
+        """Return the age of the work in hand in seconds, without those that the machine slept."""
         since = self._busy_since
         return 0.0 if since is None else self._clock.awake() - since
 
@@ -74,10 +86,13 @@ class Loop(ABC):
                 self._wanted = False
             self._busy_since = self._clock.awake()
             try:
-                self.work(wanted=wanted)
+                with self._setups.use() as setup:
+                    self.work(setup, wanted=wanted)
             except StoreTooNewError as error:
                 self._fail(error)
                 return
+            except WatcherError as error:
+                self.note_failure(str(error))
             except Exception:
                 _log.exception("this is a bug in openrouter-watcher")
             finally:

@@ -1,9 +1,9 @@
-"""The main part of `watcher run`: it hears signals, reloads, feeds the watchdog, and ends in order.
+"""The main part of `watcher run`: it handles signals, reloads, feeds the watchdog, and ends in order.
 
     signals ─→ main ─┬─→ polling ─ queued ─→ sending     a thread each
                      └─→ loading                         a thread while a configuration and a database are opened
 
-What can wait for a network, a database server among them, happens in those threads, so the main part always answers.
+Whatever can wait for a network or a database happens in those threads, so the main part always answers.
 """
 
 import os
@@ -29,14 +29,13 @@ from watcher.daemon.web import Web
 from watcher.errors import StoreError, StoreTooNewError, WatcherError
 
 HANGS_AFTER = timedelta(minutes=30)
-"""A poll or a sending that takes longer hangs for good: the watchdog is not fed any more. A poll with all its retries
-takes a quarter of an hour at most."""
+"""The watchdog is not fed while a poll or a sending takes longer. A poll takes 15 minutes at most."""
 ANSWERS_WITHIN = timedelta(seconds=10)
-"""Neither is it while the database takes longer to answer, or does not at all."""
+"""Nor is it fed while the database takes longer to answer."""
 GRACE = timedelta(seconds=25)
-"""How long the end waits for what is in hand. systemd kills after 90 s by default, containers after 10."""
+"""How long the end waits for work in hand. systemd kills after 90 s by default, containers after 10."""
 INTERRUPTED = 130
-"""Exit code after a second signal to stop, as of any program that is interrupted."""
+"""Exit code after a second signal to stop, as of any interrupted program."""
 
 _log = getLogger("watcher")
 
@@ -45,13 +44,13 @@ class Daemon:
     """One watcher that runs until it is told to stop. `stop`, `reload` and `poll_now` may be called from any thread.
 
     Args:
-        load: returns a setup after trying all that can fail in its configuration; its store is not open yet. It is
-            called again for each reload, and raises WatcherError.
+        load: reads and checks the configuration, at the start and for each reload, and returns a setup whose store is
+            not open yet. Raises WatcherError.
         notify: the supervisor.
         pings: the monitor.
         clock: the time.
-        dice: a number from 0 to 1.
-        grace: how long the end waits for what is in hand.
+        dice: returns a number from 0 to 1.
+        grace: how long the end waits for work in hand.
     """
 
     def __init__(
@@ -71,8 +70,9 @@ class Daemon:
         self._grace = grace
         self._setups = Setups()
         self._web = Web()
-        self._sending = Sending(self._setups, clock, self._fail, notify)
-        self._polling = Polling(self._setups, clock, self._fail, notify, pings, dice, self._sending.want)
+        self._sending = Sending(self._setups, clock, notify, self._fail)
+        self._polling = Polling(self._setups, clock, notify, self._fail, pings, dice, self._sending.want)
+        self._loops = (self._polling, self._sending)
         self._loading: Future[Setup] | None = None
         self._hanging: list[str] = []
         self._failure: StoreTooNewError | None = None
@@ -82,7 +82,7 @@ class Daemon:
         self._woken = threading.Event()
 
     def stop(self) -> None:
-        """End as soon as what is in hand is done."""
+        """End when the work in hand is done."""
         self.stopping = True
         self._woken.set()
 
@@ -96,10 +96,11 @@ class Daemon:
         self._polling.want()
 
     def run(self) -> bool:
-        """Watch until told to stop, and return whether all that was in hand has ended.
+        """Watch until told to stop, and return whether all work in hand has ended.
 
-        Raises WatcherError when the configuration or the database cannot be used at the start, and StoreError when a
-        newer version has migrated the database since: the supervisor then starts the new version.
+        Raises:
+            WatcherError: the configuration or the database cannot be used at the start.
+            StoreError: a newer version has migrated the database since; the supervisor then starts that version.
         """
         self._begin_to_load()
         while not self.stopping and self._failure is None:
@@ -144,24 +145,27 @@ class Daemon:
         if current is not None and current.config.store == setup.config.store:
             return replace(setup, store=current.store)
         try:
-            if not self.stopping:  # else no database is made any more
+            if not self.stopping:  # a database is not created any more at the end
                 with setup.store.reading():
-                    pass  # opened, created and migrated before anybody is told that all is well
+                    pass  # it is opened, created and migrated before the supervisor hears that all is well
         except BaseException:
             setup.upstream.close()
             raise
         return setup
 
     def _start(self, setup: Setup) -> None:
-        self._setups.replace(setup)
         self._web.use(setup.config)
-        for line in setup.config.warnings:
-            _log.warning("%s", line)
-        self._notify.ready("started")
+        self._use(setup, "started")
         source = setup.config.source
         _log.info("watching %s every %s", source.url, render_duration(source.interval))
         self._polling.start()
         self._sending.start()
+
+    def _use(self, setup: Setup, status: str) -> None:
+        self._setups.replace(setup)
+        for line in setup.config.warnings:
+            _log.warning("%s", line)
+        self._notify.ready(status)
 
     def _finish_reload(self, loaded: "Future[Setup]") -> None:
         try:
@@ -177,37 +181,32 @@ class Daemon:
             return
         assert self._setups.current is not None
         before, config = self._setups.current.config, setup.config
-        self._setups.replace(setup)
-        for line in config.warnings:
-            _log.warning("%s", line)
+        self._use(setup, "the configuration was reloaded")
         _log.info("the configuration was reloaded")
-        self._notify.ready("the configuration was reloaded")
         if (config.source, config.announce, config.store) != (before.source, before.announce, before.store):
             self._polling.want()  # the interval may be shorter, or the news different
-        self._sending.want()  # a channel may have been mended
+        self._sending.want()  # a channel may have been repaired
 
     # The watchdog and the end
 
     def _feed_watchdog(self) -> None:
         if self._notify.watchdog is None:
             return
-        loops = (self._polling, self._sending)
-        hanging = [loop.name for loop in loops if loop.busy_for() > HANGS_AFTER.total_seconds()]
+        hanging = [loop.name for loop in self._loops if loop.busy_for() > HANGS_AFTER.total_seconds()]
         if hanging and hanging != self._hanging:
             _log.error("%s has not ended for %s", " and ".join(hanging), render_duration(HANGS_AFTER))
         self._hanging = hanging
         if not hanging and self._sending.unanswered_for() < ANSWERS_WITHIN.total_seconds():
-            self._notify.alive()
+            self._notify.feed_watchdog()
 
     def _end(self) -> bool:
         self._notify.stopping()
         _log.info("stopping")
         self._web.stop()
-        loops = (self._polling, self._sending)
-        for loop in loops:
+        for loop in self._loops:
             loop.stop()
         until = self._clock.elapsed() + self._grace.total_seconds()
-        left = [loop.name for loop in loops if not loop.join(until - self._clock.elapsed())]
+        left = [loop.name for loop in self._loops if not loop.join(until - self._clock.elapsed())]
         if self._loading is not None:
             if not wait([self._loading], max(0.0, until - self._clock.elapsed())).done:
                 left.append("opening the database")
@@ -222,8 +221,8 @@ class Daemon:
         return True
 
 
-def hear_signals(daemon: Daemon) -> None:
-    """Have signals stop, reload and poll from now on; a second one to stop ends the process at once."""
+def handle_signals(daemon: Daemon) -> None:
+    """Let signals stop, reload and poll from now on. A second signal to stop ends the process at once."""
 
     def stop() -> None:
         if daemon.stopping:
@@ -241,7 +240,7 @@ def hear_signals(daemon: Daemon) -> None:
         while True:
             reactions[signal.Signals(signal.sigwait(reactions))]()
 
-    # Blocked here and in every thread that is started from here on, they come to `sigwait` alone, and none is missed.
+    # They are blocked here and in every thread that is started later, so only `sigwait` gets them, and none is missed.
     signal.pthread_sigmask(signal.SIG_BLOCK, reactions)
     threading.Thread(target=listen, name="watcher-signals", daemon=True).start()
 

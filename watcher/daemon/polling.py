@@ -10,22 +10,18 @@ from watcher.daemon.health_ping import Pings
 from watcher.daemon.loop import Loop
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
-from watcher.errors import StoreTooNewError, WatcherError
+from watcher.errors import StoreTooNewError
 from watcher.messages.headline import headline
 
 LEAST_INTERVAL = timedelta(seconds=60)
 """Politeness: the source is never asked more often."""
 JITTER = 0.1
-"""Polls come this fraction of the interval sooner or later, so that many watchers do not come at once."""
+"""Each poll is early or late by up to this fraction of the interval, so that many watchers do not poll at once."""
 TURN_CHECK = timedelta(seconds=10)
 """How soon to check again whether another machine, which polls at this moment, has finished."""
 
-FAILED, UNREADABLE, REFUSED, NO_FEED = (
-    "the poll failed",
-    "the source cannot be read",
-    "the source is not believed",
-    "the RSS feed was not used",
-)
+FAILED, UNREADABLE, REFUSED = "the poll failed", "the source cannot be read", "the source is not believed"
+NO_FEED = "the RSS feed was not used"
 _ENDS = {
     FAILED: "polls succeed again",
     UNREADABLE: "the source can be read again",
@@ -37,31 +33,19 @@ _log = getLogger("watcher")
 
 
 class Polling(Loop):
-    """Polls the source and stores what it shows.
-
-    Args:
-        setups: the source, the database and the configuration.
-        clock: the time.
-        fail: see `Loop`.
-        notify: the supervisor.
-        pings: the monitor.
-        dice: a number from 0 to 1.
-        queued: is called when a poll has queued something to send.
-    """
+    """Polls the source and stores what it shows. Calls `queued` when a poll has queued something to send."""
 
     def __init__(
         self,
         setups: Setups,
         clock: Clock,
-        fail: Callable[[StoreTooNewError], None],
         notify: Notify,
+        fail: Callable[[StoreTooNewError], None],
         pings: Pings,
         dice: Callable[[], float],
         queued: Callable[[], None],
     ) -> None:
-        super().__init__("polling", clock, fail)
-        self._setups = setups
-        self._notify = notify
+        super().__init__("polling", setups, clock, notify, fail)
         self._pings = pings
         self._dice = dice
         self._queued = queued
@@ -69,28 +53,26 @@ class Polling(Loop):
         self._others_poll = False
         self._trouble: tuple[str, str] | None = None
 
-    def work(self, *, wanted: bool) -> None:
+    def work(self, setup: Setup, *, wanted: bool) -> None:
         """Poll if it is this machine's turn: the machines of a shared database poll as often as one would alone."""
-        with self._setups.use() as setup:
-            self._due = self._clock.elapsed() + self._interval(setup)
-            try:
-                with setup.store.polling(wait=wanted) as ours:
-                    wait = timedelta() if wanted else self._until_turn(setup) if ours else TURN_CHECK
-                    if wait:
-                        self._due = self._clock.elapsed() + wait.total_seconds()
-                    else:
-                        self._poll(setup)
-            except StoreTooNewError:
-                raise
-            except WatcherError as error:
-                self._note_trouble(FAILED, str(error))
+        self._due = self._clock.elapsed() + self._interval(setup)
+        with setup.store.polling(wait=wanted) as ours:
+            wait = timedelta() if wanted else self._until_turn(setup) if ours else TURN_CHECK
+            if wait:
+                self._due = self._clock.elapsed() + wait.total_seconds()
+            else:
+                self._poll(setup)
+
+    def note_failure(self, error: str) -> None:
+        """Log that the poll failed, and show it in the supervisor's status."""
+        self._note_trouble(FAILED, error)
 
     def _interval(self, setup: Setup) -> float:
         interval = max(setup.config.source.interval, LEAST_INTERVAL).total_seconds()
         return max(interval * (1 + JITTER * (2 * self._dice() - 1)), LEAST_INTERVAL.total_seconds())
 
     def _until_turn(self, setup: Setup) -> timedelta:
-        """Return how long it is until the source is to be polled again, whoever polled last."""
+        """Return the time until the source is to be polled again, whichever machine polled last."""
         shared = setup.store.shared
         if not shared and self._last_poll is not None:
             return timedelta()  # `_due` says it
@@ -104,7 +86,7 @@ class Polling(Loop):
         now = self._clock.now()
         interval = timedelta(seconds=self._interval(setup))
         if last.at > now + interval:
-            return timedelta()  # by a clock that was wrong
+            return timedelta()  # a wrong clock wrote it
         again = last.not_before if last.not_before is not None and last.outcome == "failed" else last.at
         if shared:
             again = max(last.at + interval, again)
@@ -118,7 +100,7 @@ class Polling(Loop):
         if report.not_before is not None:
             self._due = max(self._due, self._clock.elapsed() + report.not_before)
         self._last_poll = report.poll.at
-        if report.poll.outcome == "failed" and self._others_poll:  # it may be this machine's network: they go first
+        if report.poll.outcome == "failed" and self._others_poll:  # the others go first
             self._due += 2 * JITTER * setup.config.source.interval.total_seconds()
         if report.events or report.heartbeats:
             self._queued()

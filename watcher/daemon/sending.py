@@ -9,31 +9,21 @@ from watcher.daemon.loop import Loop
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
 from watcher.delivery.outbox import Attempt, drain
-from watcher.errors import StoreTooNewError, WatcherError
-from watcher.store.store import Store
+from watcher.errors import StoreTooNewError
 
 LEAST_PAUSE = timedelta(seconds=5)
-"""Two sendings are at least so far apart, however much seems due; new alerts do not wait for it."""
+"""The least time between two sendings, however much seems due; new alerts do not wait for it."""
 LONGEST_PAUSE = timedelta(minutes=1)
-"""And at most so far: another process can make something due."""
+"""The longest: another process can make something due."""
 
 _log = getLogger("watcher")
 
 
 class Sending(Loop):
-    """Sends what is due. Each time it asks the database first, so it also knows whether that answers.
+    """Sends what is due. Each time it asks the database first, so it also knows whether that answers."""
 
-    Args:
-        setups: the database, the channels and the configuration.
-        clock: the time.
-        fail: see `Loop`.
-        notify: the supervisor.
-    """
-
-    def __init__(self, setups: Setups, clock: Clock, fail: Callable[[StoreTooNewError], None], notify: Notify) -> None:
-        super().__init__("sending", clock, fail)
-        self._setups = setups
-        self._notify = notify
+    def __init__(self, setups: Setups, clock: Clock, notify: Notify, fail: Callable[[StoreTooNewError], None]) -> None:
+        super().__init__("sending", setups, clock, notify, fail)
         self._asked: float | None = None
         self._trouble: str | None = None
         self._waiting: dict[str, datetime | None] = {}
@@ -43,30 +33,14 @@ class Sending(Loop):
         asked = self._asked
         return 0.0 if asked is None else self._clock.awake() - asked
 
-    def work(self, *, wanted: bool) -> None:
+    def work(self, setup: Setup, *, wanted: bool) -> None:
         """Send what is due."""
-        with self._setups.use() as setup:
-            pause = LONGEST_PAUSE
-            self._due = self._clock.elapsed() + pause.total_seconds()
-            try:
-                self._ask(setup.store)
-                pause = self._send(setup)
-            except StoreTooNewError:
-                raise
-            except WatcherError as error:
-                self._note_trouble(str(error))
-            self._due = self._clock.elapsed() + pause.total_seconds()
-
-    def _ask(self, store: Store) -> None:
-        """Ask the database anything, and note that it answers."""
+        self._due = self._clock.elapsed() + LONGEST_PAUSE.total_seconds()
         if self._asked is None:
             self._asked = self._clock.awake()
-        with store.reading() as session:
+        with setup.store.reading() as session:
             session.outbox.next_due()
         self._asked = None
-
-    def _send(self, setup: Setup) -> timedelta:
-        """Send what is due, and return how long nothing else will be."""
         began = self._clock.now()
         for attempt in drain(setup.store, setup.config, setup.send, clock=self._clock.now):
             self._log_attempt(attempt)
@@ -76,18 +50,21 @@ class Sending(Loop):
             self._trouble = None
             _log.info("the database answers again")
             self._notify.status("the database answers again")
-        if due is None or due <= began:  # nothing waits, or it was due and not sent: its channel is quiet, or is gone
-            return LONGEST_PAUSE
-        return max(LEAST_PAUSE, min(LONGEST_PAUSE, due - self._clock.now()))
+        pause = LONGEST_PAUSE
+        if due is not None and due > began:  # what was due before and not sent waits: its channel is quiet or removed
+            pause = max(LEAST_PAUSE, min(LONGEST_PAUSE, due - self._clock.now()))
+        self._due = self._clock.elapsed() + pause.total_seconds()
 
-    def _note_trouble(self, error: str) -> None:
+    def note_failure(self, error: str) -> None:
+        """Log that the database does not answer, once, and show it in the supervisor's status."""
+        self._due = self._clock.elapsed() + LONGEST_PAUSE.total_seconds()
         if error != self._trouble:
             self._trouble = error
             _log.error("%s", error)
         self._notify.status(error)
 
     def _log_attempt(self, attempt: Attempt) -> None:
-        """Log what became of a message, but not again what waits as it did when it was last logged."""
+        """Log the outcome of an attempt, but not again what still waits for the same time."""
         alerts = "1 alert" if len(attempt.events) == 1 else f"{len(attempt.events)} alerts"
         if attempt.state == "sent":
             _log.info("channel %s: %s: %s", attempt.channel, alerts, attempt.detail)

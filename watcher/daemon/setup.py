@@ -30,7 +30,7 @@ class Setup(Struct, frozen=True, eq=False):
 
 
 class Setups:
-    """The current setup. A setup that was replaced is closed when nobody uses it any more."""
+    """The current setup. A replaced setup is closed when its last use ends."""
 
     def __init__(self) -> None:
         self.current: Setup | None = None
@@ -39,7 +39,7 @@ class Setups:
 
     @contextmanager
     def use(self) -> Iterator[Setup]:
-        """Have the current setup, which stays open to the end of the block whatever replaces it meanwhile."""
+        """Yield the current setup, which stays open until the block ends even if it is replaced meanwhile."""
         with self._lock:
             setup = self.current
             assert setup is not None
@@ -59,7 +59,7 @@ class Setups:
             self._close_unused()
 
     def close(self) -> None:
-        """Close everything at the end, but for the sources that still hang."""
+        """Close everything at the end, except sources that still hang."""
         with self._lock:
             for setup, uses in self._uses.items():
                 setup.store.close()

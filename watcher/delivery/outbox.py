@@ -21,7 +21,7 @@ from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, DeliverySettings
 from watcher.delivery.statuses import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
-from watcher.store.glance import LONGEST_WAIT, SLACK
+from watcher.store.records import LONGEST_WAIT, SLACK
 
 if TYPE_CHECKING:
     from watcher.delivery.channel import Result
@@ -69,9 +69,9 @@ def drain(
         clock: returns the time (UTC).
         jitter: returns a number from 0 to 1, so that many watchers do not come back at the same moment.
     """
-    seen = store.glance(clock())
-    if seen is not None and not seen.waiting:
-        return []
+    with store.reading() as session:
+        if not session.outbox.waiting(clock()):
+            return []
     with store.sending() as claims:
         return _Drain(store, claims, config, send, clock, jitter).run()
 
@@ -149,13 +149,10 @@ class _Drain(Struct):
 
     def _correct_times(self, session: "Session", channel: Channel, now: datetime) -> None:
         """Correct the times of deliveries that were put off while the clock stood in the future."""
-        ids: dict[datetime, list[int]] = {}
         for row in session.outbox.put_off(channel.name, now):
             when = self._corrected_time(channel, row, now)
             if when != row.next_attempt or row.created > now + SLACK:
-                ids.setdefault(when, []).append(row.id)
-        for when, some in ids.items():
-            session.outbox.move(some, when, now)
+                session.outbox.move(row, when, now)
 
     def _corrected_time(self, channel: Channel, row: "PutOff", now: datetime) -> datetime:
         if channel.name not in self.configured:  # removed; it may come back with its digest
@@ -219,7 +216,7 @@ class _Drain(Struct):
         _log.error("channel %s: gave up on %s: %s", name, alerts, error)
         if all(row.event.kind == "undelivered" for row in rows):
             return  # nobody needs an alert about a lost alert of this kind
-        if session.outbox.is_told_lost(name, now):
+        if session.outbox.is_loss_announced(name, now):
             return  # one alert about a broken channel is enough
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))

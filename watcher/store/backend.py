@@ -1,10 +1,9 @@
-"""What the two databases have in common: their shape for the rest of the store, and errors in our words."""
+"""What SQLite and PostgreSQL have in common for the rest of the store, and the driver's errors in our words."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
@@ -17,51 +16,61 @@ LOCKED = "stayed locked by another process; nothing was written. Try again when 
 FULL = "cannot grow: the disk is full; nothing of this poll was stored, free some space"
 
 WRITES = "writes"
-"""The execution option of a connection whose transactions write: they wait for each other from their start on."""
+"""The execution option of a connection whose transactions write: each waits for the others from its start."""
 
 
-class Backend(Protocol):
-    """Where SQLite and PostgreSQL differ."""
+class Backend(ABC):
+    """A kind of database. The defaults are those of a server, which looks after its own files."""
 
-    @property
-    def name(self) -> str:
-        """What the database is called in messages; it holds no secret."""
+    name: str
+    """How messages call the database; it holds no secret."""
 
+    @abstractmethod
     def engine(self, busy_seconds: float) -> Engine:
-        """Return an engine whose transactions are of one moment, and wait for another writer so long.
+        """Return an engine; nothing is opened yet.
 
-        Nothing is opened yet. Raises ConfigError if the driver is missing.
+        Its transactions see one moment. One that writes waits for another writer for `busy_seconds`. Raises ConfigError
+        if the driver is missing.
         """
 
-    def read_only_engine(self) -> Engine:
-        """Return an engine that cannot write, nor make a database. Raises ConfigError or StoreError."""
+    @abstractmethod
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
+        """Return an engine that neither writes nor creates a database. Raises ConfigError or StoreError."""
 
     def create_folder(self) -> bool:
-        """Make what must be there before the database can be, and return whether that is there. Raises StoreError."""
+        """Create the folder of the database, and return whether the database is there. Raises StoreError."""
+        return True
 
-    def making(self) -> AbstractContextManager[datetime | None]:
-        """Be the only process that makes the database; yields since when a file of its name is there, if one is."""
+    def creating(self, engine: Engine) -> AbstractContextManager[bool]:
+        """Prepare the creation or migration of the schema, which happens in the block, by one process at a time.
 
+        Yields whether the database is a file that exists already.
+        """
+        return nullcontext(False)
+
+    @abstractmethod
     def tables(self, connection: Connection) -> set[str]:
         """Return the names of the tables."""
 
+    @abstractmethod
     def check(self, connection: Connection) -> None:
         """Make sure that the database can be written to safely. Raises DamagedError or StoreError."""
 
-    def prepare_migration(self, engine: Engine) -> None:
-        """Do what can only be done outside a transaction before the schema is made or changed."""
-
     def copy(self, suffix: str) -> Path | None:
-        """Copy the database beside itself, where it is a file. Raises StoreError."""
+        """Copy the database beside itself if it is a file. Raises StoreError."""
+        return None
 
+    @abstractmethod
     def vacuum(self, engine: Engine) -> None:
-        """Give the room of what was deleted back."""
+        """Free the space of deleted rows."""
 
-    def size(self, engine: Engine) -> int | None:
-        """Return the bytes that the tables take up; None if that cannot be told."""
+    @abstractmethod
+    def size(self, connection: Connection) -> int | None:
+        """Return the bytes that the tables take up; None if unknown."""
 
+    @abstractmethod
     def advice(self, error: BaseException) -> str | None:
-        """Return what an error of the driver means and what to do, to stand after the name; None if unknown."""
+        """Return what a driver's error means and what to do, to stand after the name; None for others."""
 
 
 @contextmanager
@@ -71,23 +80,16 @@ def translate_errors(backend: Backend) -> Iterator[None]:
         yield
     except DamagedError as error:
         raise StoreError(f"The database {backend.name} {DAMAGED}.") from error
-    except StatementError as error:
-        if not isinstance(error, DBAPIError):  # a value of ours that no database can hold: not this one's fault
-            raise (error.orig or error) from None
-        raise _explanation(backend, error.orig or error) from error
-    except SQLAlchemyError as error:
-        raise _explanation(backend, error) from error
     except Exception as error:
-        if backend.advice(error) is None:
-            raise
-        raise _explanation(backend, error) from error
-
-
-def _explanation(backend: Backend, error: BaseException) -> StoreError:
-    return StoreError(
-        f"The database {backend.name} {backend.advice(error) or f'cannot be used: {_first_line(error)}'}."
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+        cause: BaseException = error
+        if isinstance(error, StatementError):
+            cause = error.orig or error
+            if not isinstance(error, DBAPIError):  # a value of ours that no database can hold: a bug, not its fault
+                raise cause from None
+        advice = backend.advice(cause)
+        if advice is None:
+            if not isinstance(error, SQLAlchemyError):
+                raise
+            first_line = str(cause).partition("\n")[0].rstrip(".")
+            advice = f"cannot be used: {first_line}"
+        raise StoreError(f"The database {backend.name} {advice}.") from error

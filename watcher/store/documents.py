@@ -1,4 +1,4 @@
-"""Documents as they lie in the database: compressed JSON."""
+"""Documents as the database holds them: compressed JSON."""
 
 import zlib
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ _KNOWN = (
 
 
 class DamagedError(ValueError):
-    """What lies in the database is not what was put there; `Store` makes a `StoreError` of it."""
+    """The database does not hold what was written to it; `Store` makes a `StoreError` of this."""
 
 
 def pack(document: Any) -> bytes:
@@ -43,11 +43,7 @@ def pack(document: Any) -> bytes:
 
 
 def unpack(data: bytes, kind: type[T]) -> T:
-    """Return the document in compressed JSON as an instance of `kind`.
-
-    Raises:
-        DamagedError: there is none.
-    """
+    """Return the document in compressed JSON as an instance of `kind`. Raises DamagedError."""
     try:
         return msgspec.json.decode(decompress(data), type=kind)
     except msgspec.MsgspecError as error:
@@ -57,7 +53,7 @@ def unpack(data: bytes, kind: type[T]) -> T:
 def split_benchmarks(raw: bytes) -> tuple[bytes, bytes | None]:
     """Return a model's raw document without its benchmarks, and its benchmarks packed.
 
-    Benchmarks move all the time: kept in every version they would be most of the database.
+    Benchmarks change all the time. In every version, they would be most of the database.
     """
     if b'"benchmarks"' not in raw:
         return raw, None
@@ -76,11 +72,7 @@ def compress(raw: bytes) -> bytes:
 
 
 def decompress(data: bytes) -> bytes:
-    """Return what `compress` was given.
-
-    Raises:
-        DamagedError: the data is not what it returned.
-    """
+    """Return what `compress` was given. Raises DamagedError."""
     inflate = zlib.decompressobj(zdict=_KNOWN)
     try:
         raw = inflate.decompress(data)

@@ -1,53 +1,53 @@
-"""How a database is opened, and its schema made or brought to this version's."""
+"""How a database is opened, and its schema created or brought to this version's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, select, table
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.sql import column
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
 from watcher.store.backend import WRITES, Backend, translate_errors
 from watcher.store.documents import DamagedError
+from watcher.store.file import file_of
 from watcher.store.maintenance import Maintenance
 from watcher.store.postgresql import Postgresql
 from watcher.store.revisions import REVISIONS
+from watcher.store.schema import metadata
 from watcher.store.sqlite import Sqlite
 
 OURS = frozenset({"alembic_version", "models", "versions", "deliveries"})
-"""Tables that tell our databases from those of others; some of those have a table of Alembic's, too."""
+"""Tables that tell our databases from others, some of which have a table of Alembic's, too."""
+
+_CREATE_REVISION = """
+    CREATE TABLE alembic_version (
+        version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+    )
+"""
+"""As Alembic does it."""
 
 
 class Opened(Struct, frozen=True):
-    """What opening a database came to."""
+    """How the database was found when it was opened."""
 
     before: str | None
-    """The revision of its schema that was found; None: there was no database."""
+    """The revision of its schema; None: there was no database."""
     after: str
     backup: Path | None = None
-    """Where it lies as it was before it was migrated."""
-
-
-_version_table = table("alembic_version", column("version_num"))
+    """The copy of the database from before it was migrated."""
 
 
 def backend_of(url: str) -> Backend:
-    """Return what is special about the database of a `[store] url`.
-
-    Raises:
-        ConfigError: the URL is none that SQLAlchemy understands, or of another kind of database.
-    """
+    """Return the kind of database of a `[store] url`. Raises ConfigError if it is another one, or no URL."""
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ConfigError("store.url is not a database URL such as sqlite:////var/lib/watcher.db") from None
     if parsed.drivername == "sqlite":
-        return Sqlite(parsed)
+        return Sqlite(parsed, file_of(url))
     if parsed.drivername == "postgresql":
         return Postgresql(parsed)
     known = "sqlite:////path/to/file.db or postgresql://user@host/database"
@@ -55,24 +55,20 @@ def backend_of(url: str) -> Backend:
 
 
 def prepare(engine: Engine, backend: Backend) -> Opened:
-    """Create or migrate the schema if it is not this version's; Alembic is imported only then.
+    """Create the schema, or migrate it to this version's. Raises StoreTooNewError or StoreError.
 
-    Before anything is written to it, it is made sure that it is whole; a file is copied before it is migrated.
-
-    Raises:
-        StoreTooNewError: a newer version of the watcher wrote the database.
-        StoreError: it cannot be used, is damaged, or belongs to another program.
+    A file is checked before anything is written to it, and copied before it is migrated.
     """
-    there = backend.create_folder()
+    exists = backend.create_folder()
     with translate_errors(backend):
-        if there:
+        if exists:
             with engine.connect() as connection:
                 found = find_revision(connection, backend)
                 backend.check(connection)
             if found == REVISIONS[-1]:
                 return Opened(found, found)
-        with backend.making() as there_since:
-            return _migrate(engine, backend, there_since)
+        with backend.creating(engine) as has_file:
+            return _create_or_migrate(engine, backend, has_file)
 
 
 def open_read_only(engine: Engine, backend: Backend) -> Opened:
@@ -87,7 +83,7 @@ def open_read_only(engine: Engine, backend: Backend) -> Opened:
 
 
 def find_revision(connection: Connection, backend: Backend) -> str | None:
-    """Return the revision of the schema; None if there is nothing yet. Raises StoreError if it is not ours to use."""
+    """Return the revision of the schema; None if the database is empty. Raises StoreError if it is not ours to use."""
     names = backend.tables(connection)
     if not names:
         return None
@@ -97,8 +93,8 @@ def find_revision(connection: Connection, backend: Backend) -> str | None:
 
 
 def read_revision(connection: Connection, backend: Backend) -> str:
-    """Return the revision of the schema of a database of ours. Raises StoreTooNewError if a newer version wrote it."""
-    version = connection.execute(select(_version_table.c.version_num)).scalar()
+    """Return the revision of the schema of one of our databases. Raises StoreTooNewError if this version is older."""
+    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if version is None:
         raise DamagedError("the revision of its schema is missing")
     if version not in REVISIONS:
@@ -111,39 +107,55 @@ def read_revision(connection: Connection, backend: Backend) -> str:
 
 @contextmanager
 def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
-    """Have a connection of its own in a transaction, which reads at one moment or writes wholly or not at all."""
+    """Open a connection in one transaction, which reads at one moment, or writes all or nothing."""
     with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
         yield connection
 
 
-def _migrate(engine: Engine, backend: Backend, there_since: datetime | None) -> Opened:
-    """Migrate while nobody else can write; who waited for it finds it done.
+@contextmanager
+def read_as_it_is(url: str) -> Iterator[tuple[Backend, Connection]]:
+    """Open a database for reading at one moment, whatever is in it. Raises ConfigError or StoreError."""
+    backend = backend_of(url)
+    engine = backend.read_only_engine()
+    try:
+        with translate_errors(backend), engine.connect() as connection:
+            yield backend, connection
+    finally:
+        engine.dispose()
 
-    `there_since`: since when a file is there, so that one with nothing in it is noted as found empty.
-    """
-    from alembic import command
-    from alembic.config import Config
 
-    backend.prepare_migration(engine)
-    backup: Path | None = None
+def _create_or_migrate(engine: Engine, backend: Backend, has_file: bool) -> Opened:
+    """Create or migrate the schema under the write lock; later openers find it current."""
     with transaction(engine, writes=True) as connection:
         before = find_revision(connection, backend)
         if before == REVISIONS[-1]:  # another process was faster
             return Opened(before, before)
-        if before is not None:
-            backup = backend.copy(f".before-{REVISIONS[-1]}")
-        config = Config()
-        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-        config.attributes["connection"] = connection
+        if before is None:
+            metadata.create_all(connection, checkfirst=False)
+            connection.execute(text(_CREATE_REVISION))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISIONS[-1]})
+            if has_file:  # with nothing in it
+                Maintenance(connection).note_empty()
+            return Opened(None, REVISIONS[-1])
+        backup = backend.copy(f".before-{REVISIONS[-1]}")
         try:
-            command.upgrade(config, "head")
-        except BaseException:
-            if backup is not None:  # all is as it was: what failed is rolled back
+            migrate(connection)
+        except BaseException:  # the migration is rolled back, so the copy is of no use
+            if backup is not None:
                 backup.unlink()
             raise
-        if before is None and there_since is not None:
-            Maintenance(connection).note_empty(there_since)
     return Opened(before, REVISIONS[-1], backup)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision. Only this imports Alembic: a new database is created without it."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def migrations_folder() -> Path:

@@ -1,6 +1,6 @@
-"""Whether a database is whole: its pages, its references, its documents, and that no model is two things at once.
+"""Whether a database is whole: its pages, its references, its documents, and the spans of its versions.
 
-It is read as it lies there, whatever version of the watcher wrote it, and nothing is written to it.
+It is read as it is, whatever version of the watcher wrote it, and nothing is written to it.
 """
 
 from collections.abc import Iterable
@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from watcher.catalog.diff import Pending
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.errors import StoreError
-from watcher.store.backend import Backend, translate_errors
+from watcher.store.backend import Backend
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.engine import OURS, backend_of
+from watcher.store.engine import OURS, read_as_it_is
+from watcher.store.file import file_of
 
 MOST = 10
-"""Problems of one sort that are told one by one."""
+"""Problems of one sort that are listed one by one."""
 
 _DOCUMENTS: tuple[tuple[str, str, str, Any], ...] = (
     ("sources", "name", "health", Health),
@@ -30,7 +31,7 @@ _DOCUMENTS: tuple[tuple[str, str, str, Any], ...] = (
     ("events", "id", "body", Event),
     ("deliveries", "id", "body", Event),
 )
-"""Table, its key, the column with a document, and what it is."""
+"""Table, its key, the column with a document, and the type of the document."""
 
 _OVERLAPS = """
     SELECT model, valid_from FROM (
@@ -42,16 +43,16 @@ _OVERLAPS = """
 
 
 class Part(Struct, frozen=True):
-    """What was looked at, and what is wrong with it."""
+    """One part of the examination, and the problems that it found."""
 
     name: str
     size: str
-    """How much there is of it, in words."""
+    """How much was examined, in words."""
     problems: tuple[str, ...] = ()
 
 
 class Examined(Struct, frozen=True):
-    """What a database was found to be."""
+    """The result of an examination."""
 
     bytes: int
     revision: str
@@ -59,74 +60,55 @@ class Examined(Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether no problem was found."""
         return not any(part.problems for part in self.parts)
 
 
 def examine(url: str) -> Examined:
-    """Look at all of the database of a `[store] url`.
-
-    Raises:
-        ConfigError: the URL is none.
-        StoreError: there is no such database, it cannot be read, or it is not one of ours.
-    """
-    backend = backend_of(url)
-    engine = backend.read_only_engine()
+    """Examine a whole database as of one moment. Raises ConfigError, or StoreError if it is missing or not ours."""
     try:
-        with translate_errors(backend), engine.connect() as connection:  # all that follows is of one moment
-            revision = _revision(connection, backend)
-            pages = _pages(connection) if connection.dialect.name == "sqlite" else ()
-            if pages and pages[0].problems:  # what stands on them cannot be read
-                return Examined(_size(backend, engine), revision, pages)
-            rest = (_documents(connection), _versions(connection))
-            return Examined(_size(backend, engine), revision, (*pages, *rest))
+        with read_as_it_is(url) as (backend, connection):
+            revision = _find_revision(connection, backend)
+            parts = _pages(connection) if connection.dialect.name == "sqlite" else ()
+            if not (parts and parts[0].problems):  # what lies on damaged pages cannot be read
+                parts = (*parts, _documents(connection), _versions(connection))
+            return Examined(backend.size(connection) or 0, revision, parts)
     except StoreError as error:
         reason = getattr(error.__cause__, "orig", None)
-        if str(getattr(reason, "sqlite_errorname", "")).startswith("SQLITE_CORRUPT"):
-            return Examined(_size(backend, engine), "unknown", (Part("pages", "", (str(reason),)),))
-        raise
-    finally:
-        engine.dispose()
-
-
-def _size(backend: Backend, engine: Engine) -> int:
-    return backend.size(engine) or 0
+        if not str(getattr(reason, "sqlite_errorname", "")).startswith("SQLITE_CORRUPT"):
+            raise
+        file = file_of(url)
+        return Examined(file.stat().st_size if file else 0, "unknown", (Part("pages", "", (str(reason),)),))
 
 
 def check_ours(path: Path) -> None:
     """Make sure that a file is a database of ours, damaged or not. Raises StoreError as `examine`."""
-    backend = backend_of(f"sqlite:///{path}")
-    engine = backend.read_only_engine()
-    try:
-        with translate_errors(backend), engine.connect() as connection:
-            _revision(connection, backend)
-    finally:
-        engine.dispose()
+    with read_as_it_is(f"sqlite:///{path}") as (backend, connection):
+        _find_revision(connection, backend)
 
 
-def _revision(connection: Connection, backend: Backend) -> str:
+def _find_revision(connection: Connection, backend: Backend) -> str:
     if not backend.tables(connection) >= OURS:
         raise StoreError(f"The database {backend.name} belongs to another program, or is empty.")
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "unknown")
 
 
 def _pages(connection: Connection) -> tuple[Part, ...]:
-    """Look at the pages and references of a file; a server sees to its own."""
+    """Examine the pages and references of a file. A server checks its own."""
     count = connection.execute(text("PRAGMA page_count")).scalar_one()
     found = list(connection.execute(text(f"PRAGMA integrity_check({MOST})")).scalars())
-    pages = Part("pages", f"{count:,}", () if found == ["ok"] else tuple(map(str, found)))
-    if pages.problems:
-        return (pages,)
+    if found != ["ok"]:
+        return (Part("pages", f"{count:,}", tuple(map(str, found))),)
     rows = connection.execute(text("PRAGMA foreign_key_check"))
     dangling = (f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there" for row in rows)
-    return pages, _part("references", "", dangling)
+    return Part("pages", f"{count:,}"), _part("references", "", dangling)
 
 
 def _documents(connection: Connection) -> Part:
     count = 0
     found: list[str] = []
     for name, key, column, kind in _DOCUMENTS:
-        if not _has(connection, name, column):  # of an older version
+        if column not in {each["name"] for each in inspect(connection).get_columns(name)}:  # of an older version
             continue
         query = f"SELECT {key}, {column} FROM {name} WHERE {column} IS NOT NULL"  # noqa: S608 - names of ours
         for row_id, data in connection.execute(text(query)):
@@ -136,10 +118,6 @@ def _documents(connection: Connection) -> Part:
             except (DamagedError, TypeError) as error:
                 found.append(f"{column} of {row_id!r} in {name} cannot be read: {error}")
     return _part("documents", f"{count:,}", found)
-
-
-def _has(connection: Connection, name: str, column: str) -> bool:
-    return column in {found["name"] for found in inspect(connection).get_columns(name)}
 
 
 def _versions(connection: Connection) -> Part:

@@ -1,14 +1,15 @@
-"""Questions about the past: what was offered at a moment, what a model went through, what was announced."""
+"""Questions about the past: what was offered at a moment, how a model changed, what was announced."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import func, or_, select
 
-from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
+from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Model
 from watcher.store.documents import decompress, unpack
+from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
 
 
@@ -34,16 +35,12 @@ class KnownModel(Struct, frozen=True):
     listed: bool
 
 
-class History:
-    """Reads the past on an open connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class History(Rows):
+    """Reads the past."""
 
     def known(self, model_id: str | None = None) -> list[KnownModel]:
         """Return every model ever seen, or the one with that id, by id."""
-        names = ("id", "name", "first_seen", "last_seen", "present", "listed")
-        query = select(*(models.c[name] for name in names)).order_by(models.c.id)
+        query = select(*(models.c[name] for name in KnownModel.__struct_fields__)).order_by(models.c.id)
         if model_id is not None:
             query = query.where(models.c.id == model_id)
         return [KnownModel(*row) for row in self._connection.execute(query)]
@@ -52,46 +49,39 @@ class History:
         """Return every model that the list showed at a moment (None: now), by id."""
         query = select(versions).order_by(versions.c.model)
         if at is None:
-            query = query.where(versions.c.valid_to.is_(None))
-        else:
-            later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
-            query = query.where(versions.c.valid_from <= at, later)
-        return self._versions(query)
-
-    def watched_until(self) -> datetime | None:
-        """Return the time of the last good poll, imported ones included; None if there was none."""
-        query = select(func.max(polls.c.at)).where(polls.c.outcome == "good")
-        return self._connection.execute(query).scalar()
-
-    def changes(self, since: datetime, until: datetime) -> int:
-        """Return how many changes of models were announced after one moment, up to another."""
-        query = select(func.count()).select_from(events).where(events.c.at > since, events.c.at <= until)
-        query = query.where(events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))
-        return int(self._connection.execute(query).scalar_one())
-
-    def after(self, moment: datetime) -> tuple[int, datetime | None]:
-        """Return how many polls and events were recorded after a moment, and when the last of them was."""
-        counts = [
-            self._connection.execute(select(func.count(), func.max(table.c.at)).where(table.c.at > moment)).one()
-            for table in (polls, events)
-        ]
-        return sum(count for count, _ in counts), max((last for _, last in counts if last is not None), default=None)
+            return self._versions(query.where(versions.c.valid_to.is_(None)))
+        later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
+        return self._versions(query.where(versions.c.valid_from <= at, later))
 
     def versions(self, model_id: str) -> list[Version]:
-        """Return all that a model was, oldest first."""
+        """Return all versions of a model, oldest first."""
         query = select(versions).where(versions.c.model == model_id)
         return self._versions(query.order_by(versions.c.valid_from, versions.c.id))
 
     def _versions(self, query: Any) -> list[Version]:
         return [
             Version(
-                Model(row.model, unpack(row.facets, dict[str, Any])),
-                row.valid_from,
-                row.valid_to,
-                decompress(row.raw),
+                Model(row.model, unpack(row.facets, dict[str, Any])), row.valid_from, row.valid_to, decompress(row.raw)
             )
             for row in self._connection.execute(query)
         ]
+
+    def watched_until(self) -> datetime | None:
+        """Return the time of the last good poll, imported ones included; None if there was none."""
+        return self._scalar(select(func.max(polls.c.at)).where(polls.c.outcome == "good"))
+
+    def changes(self, since: datetime, until: datetime) -> int:
+        """Return how many changes of models were announced after `since`, up to `until`."""
+        query = select(func.count()).select_from(events).where(events.c.at > since, events.c.at <= until)
+        return self._scalar(query.where(events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))) or 0
+
+    def after(self, moment: datetime) -> tuple[int, datetime | None]:
+        """Return how many polls and events were recorded after a moment, and the time of the last one."""
+        counts = [
+            self._connection.execute(select(func.count(), func.max(table.c.at)).where(table.c.at > moment)).one()
+            for table in (polls, events)
+        ]
+        return sum(count for count, _ in counts), max((last for _, last in counts if last is not None), default=None)
 
     def events(
         self,
@@ -101,13 +91,13 @@ class History:
         model: str | None = None,
         limit: int | None = None,
     ) -> list[Event]:
-        """Return announced events, oldest first; with a `limit` the newest ones.
+        """Return announced events, oldest first.
 
         Args:
             since: only those announced at this time or later.
             kinds: only those of these kinds (empty: all).
             model: only those about the model with this id.
-            limit: at most so many.
+            limit: only this many, the newest.
         """
         query = select(events.c.body).order_by(events.c.at.desc(), events.c.id.desc())
         if since is not None:
@@ -118,11 +108,3 @@ class History:
             query = query.where(events.c.model == model)
         found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
         return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))
-
-
-def facets_at(history: Iterable[Version], at: datetime) -> Facets | None:
-    """Return a model's facets at a moment, or None if it was not there."""
-    for version in history:
-        if version.valid_from <= at and (version.valid_to is None or version.valid_to > at):
-            return version.model.facets
-    return None

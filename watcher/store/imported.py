@@ -1,32 +1,27 @@
-"""Imported history: stored captures to go through again, and what came of it put in their place."""
+"""Imported history: stored captures to go through again, and the rebuilt history to put in their place."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from watcher.catalog.state import ModelState
 from watcher.rebuild import CaptureSeen, RebuiltHistory, Span, snapshots
 from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
+from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
 from watcher.store.state import State, model_row
 
-_AT_ONCE = 10_000
-"""Events looked up in one query; SQLite takes 32,766 values in one."""
 
-
-class Imported:
-    """Reads and replaces imported history on an open connection, inside its transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class Imported(Rows):
+    """Reads and replaces imported history."""
 
     def first_live(self) -> datetime | None:
-        """Return the time of the first good poll of the watcher itself, None if it has not polled yet."""
+        """Return the time of the first good poll of the watcher itself; None if it has not polled yet."""
         query = select(func.min(polls.c.at)).where(polls.c.imported.is_(False), polls.c.outcome == "good")
-        return self._connection.execute(query).scalar()
+        return self._scalar(query)
 
     def times(self) -> list[tuple[datetime, int]]:
         """Return the time and the number of models of each imported capture, in order."""
@@ -34,7 +29,7 @@ class Imported:
         return [(row.at, row.models) for row in self._connection.execute(query)]
 
     def captures(self) -> Iterator[CaptureSeen]:
-        """Yield the imported captures in the order of their times, as they were."""
+        """Yield the imported captures, oldest first."""
         query = select(versions).order_by(versions.c.valid_from)
         first_live = self.first_live()
         if first_live is not None:
@@ -46,39 +41,34 @@ class Imported:
         return snapshots(spans, self.times())
 
     def replace(self, past: RebuiltHistory) -> None:
-        """Put this past in the place of what was imported before; what the watcher itself saw stays."""
+        """Replace the imported history by this one. What the watcher itself saw stays."""
         first_live = self.first_live()
-        self._connection.execute(delete(events).where(events.c.imported.is_(True)))
-        self._connection.execute(delete(polls).where(polls.c.imported.is_(True)))
-        for start in range(0, len(past.events), _AT_ONCE):
-            State(self._connection).add_events(tuple(past.events[start : start + _AT_ONCE]), imported=True)
-        self._many(
-            insert(polls),
-            [
-                {"at": at, "outcome": "good", "models": total, "milliseconds": 0, "imported": True}
-                for at, total in past.polls
-            ],
-        )
-        if first_live is None:
-            self._connection.execute(delete(versions))
-            self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # others are the feed's
-            known = [{"of": model_id} for model_id in past.states]
-            self._many(delete(models).where(models.c.id == bindparam("of")), known)
-            self._add_models(past.states, past)
-            self._add_versions(past.spans)
-        else:
+        for table in (events, polls):
+            self._connection.execute(delete(table).where(table.c.imported.is_(True)))
+        State(self._connection).add_events(tuple(past.events), imported=True)
+        rows = [
+            {"at": at, "outcome": "good", "models": total, "milliseconds": 0, "imported": True}
+            for at, total in past.polls
+        ]
+        self._each(insert(polls), rows)
+        if first_live is not None:
             self._join(past, first_live)
+            return
+        self._connection.execute(delete(versions))
+        self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # the others come from the feed
+        known = [{"of": model_id} for model_id in past.states]
+        self._each(delete(models).where(models.c.id == bindparam("of")), known)
+        self._add_models(past.states, past)
+        self._add_versions(past.spans)
 
     def _join(self, past: RebuiltHistory, first_live: datetime) -> None:
-        """Store the past before what the watcher saw: a model that is still as it was then has one version."""
+        """Store the past before what the watcher saw. A model that is the same on both sides keeps one version."""
         lasting = or_(versions.c.valid_to.is_(None), versions.c.valid_to > first_live)
         early = versions.c.valid_from < first_live
         self._connection.execute(update(versions).where(early, lasting).values(valid_from=first_live))
         self._connection.execute(delete(versions).where(early))
-        live = {
-            row.model: row
-            for row in self._connection.execute(select(versions).where(versions.c.valid_from == first_live))
-        }
+        query = select(versions).where(versions.c.valid_from == first_live)
+        live = {row.model: row for row in self._connection.execute(query)}
         ended: list[Span] = []
         for span in past.spans:
             row = live.get(span.model)
@@ -87,40 +77,36 @@ class Imported:
                 self._connection.execute(start)
             else:
                 ended.append(Span(span.model, span.start, span.end or first_live, span.facets, span.raw))
-        self._forget_unseen()
-        known = {row.id: row for row in self._connection.execute(select(models))}
-        gone = {
-            model_id: _gone(model_state, past, first_live)
-            for model_id, model_state in past.states.items()
-            if model_id not in known
-        }
-        self._add_models(gone, past)
-        for model_id in known.keys() & past.first_seen.keys():
-            self._seen_earlier(known[model_id], past.first_seen[model_id])
-        self._add_versions(ended)
-
-    def _forget_unseen(self) -> None:
-        """Delete the models that only an import knew: they are stored anew."""
+        # Models that only an import knew are stored anew.
         has_versions = select(versions.c.id).where(versions.c.model == models.c.id).exists()
         self._connection.execute(delete(models).where(models.c.listed.is_(True), ~has_versions))
-
-    def _seen_earlier(self, row: Row[Any], first_seen: datetime) -> None:
-        if first_seen < row.first_seen:
-            self._connection.execute(update(models).where(models.c.id == row.id).values(first_seen=first_seen))
+        known = set(self._connection.execute(select(models.c.id)).scalars())
+        unknown = {
+            model_id: _disappeared(state, past, first_live)
+            for model_id, state in past.states.items()
+            if model_id not in known
+        }
+        self._add_models(unknown, past)
+        seen = [{"of": model_id, "at": past.first_seen[model_id]} for model_id in known & past.first_seen.keys()]
+        later = (models.c.id == bindparam("of")) & (
+            models.c.first_seen > bindparam("at", type_=models.c.first_seen.type)
+        )
+        self._each(update(models).where(later).values(first_seen=bindparam("at")), seen)
+        self._add_versions(ended)
 
     def _add_models(self, states: dict[str, ModelState], past: RebuiltHistory) -> None:
         rows = [
             {
-                **model_row(model_state),
+                **model_row(state),
                 "id": model_id,
                 "first_seen": past.first_seen[model_id],
-                "announced": model_state.present,
+                "announced": state.present,
                 "pending": None,
                 "missing": 0,
             }
-            for model_id, model_state in states.items()
+            for model_id, state in states.items()
         ]
-        self._many(insert(models), rows)
+        self._each(insert(models), rows)
 
     def _add_versions(self, spans: list[Span]) -> None:
         rows = [
@@ -133,15 +119,11 @@ class Imported:
             }
             for span in spans
         ]
-        self._many(insert(versions), rows)
-
-    def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._connection.execute(statement, rows)
+        self._each(insert(versions), rows)
 
 
-def _gone(model_state: ModelState, past: RebuiltHistory, first_live: datetime) -> ModelState:
-    """Return the model_state of a model that the watcher itself never saw: it went at the latest when that began."""
-    if not model_state.present:
-        return model_state
-    return replace(model_state, present=False, since=first_live, last_seen=past.polls[-1][0])
+def _disappeared(state: ModelState, past: RebuiltHistory, first_live: datetime) -> ModelState:
+    """Return the state of a model that the watcher itself never saw: it disappeared before the first poll."""
+    if not state.present:
+        return state
+    return replace(state, present=False, since=first_live, last_seen=past.polls[-1][0])

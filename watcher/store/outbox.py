@@ -1,6 +1,6 @@
 """Deliveries: one row for each (event, channel), written with the event and kept until it is sent or given up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -10,20 +10,18 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func,
 from watcher.catalog.decision import Queued
 from watcher.catalog.model import Event, Kind
 from watcher.store.documents import pack, unpack
-from watcher.store.glance import LONGEST_WAIT, SLACK
-from watcher.store.schema import Time, deliveries, events, told
+from watcher.store.records import LONGEST_WAIT, SLACK
+from watcher.store.rows import Rows
+from watcher.store.schema import channel_prices, deliveries, events
 
 MAX_ERROR = 500
-"""Characters kept of an error."""
-
-_AT_ONCE = 500
-"""Rows of one statement; SQLite allowed no more than 999 values once."""
+"""Characters of an error that are stored."""
 
 PENDING, SENT, GIVEN_UP = "pending", "sent", "given up"
 
 
 class Delivery(Struct, frozen=True):
-    """One event on its way to one channel, as that channel is told of it."""
+    """One event on its way to one channel, as worded for that channel."""
 
     id: int
     channel: str
@@ -45,43 +43,50 @@ class PutOff(Struct, frozen=True):
     kind: Kind
     attempts: int
     created: datetime
+    due: datetime
     next_attempt: datetime
     failed: datetime | None
     """When an attempt last failed."""
 
 
 class Condition(Struct, frozen=True):
-    """How a channel does."""
+    """Whether a channel works."""
 
     pending: int = 0
     last_success: datetime | None = None
     last_failure: datetime | None = None
     error: str | None = None
-    """What was wrong, if it failed after it worked last."""
+    """The last error, if it failed after its last success."""
 
     @property
     def fails(self) -> bool:
-        """Whether it failed after it worked last."""
+        """Whether it failed after its last success."""
         return self.last_failure is not None and (self.last_success is None or self.last_failure > self.last_success)
 
 
 class Batch(Struct, frozen=True):
-    """What goes to a channel as one message."""
+    """The deliveries that go to a channel as one message."""
 
     channel: str
     deliveries: tuple[Delivery, ...]
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """The events to tell."""
+        """The events of the message."""
         return tuple(delivery.event for delivery in self.deliveries)
 
 
-class Outbox:
-    """Reads and writes deliveries on an open connection, inside its transaction."""
+_waits = deliveries.c.state == PENDING
+_at_once = deliveries.c.next_attempt <= deliveries.c.created
+"""Whether it was due when it was queued: it stays due if the clock is set back."""
+_Deliveries = Sequence[Delivery]
+
+
+class Outbox(Rows):
+    """Reads and writes deliveries."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._events: dict[bytes, Event] = {}
 
     def add(self, queued: Sequence[Queued], now: datetime) -> None:
@@ -99,197 +104,107 @@ class Outbox:
             }
             for each in queued
         ]
-        if rows:
-            self._connection.execute(insert(deliveries), rows)
+        self._each(insert(deliveries), rows)
 
     def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
-        """Return what is to be sent to a channel now, noted as one attempt; None if nothing is due.
+        """Return what to send to a channel now, and count it as an attempt; None if nothing is due.
 
-        A batch of which nobody knows whether it arrived comes again as it was; all else that is due comes together.
-        While a channel is waited for after a failure, what is due later waits with it. With `kinds` only events of
-        these kinds are chosen.
+        A batch that may have arrived comes again unchanged. Everything else that is due (of these `kinds`) comes
+        together. While a failed channel waits for its next attempt, newer deliveries wait with it.
         """
-        waiting = (deliveries.c.channel == channel, deliveries.c.state == PENDING)
-        # What was due at once stays so when the clock is set back.
-        at_once = deliveries.c.next_attempt <= deliveries.c.created
-        failed = select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0, ~at_once)
-        retry = self._connection.execute(failed).scalar()
+        waiting = (deliveries.c.channel == channel, _waits)
+        retry = self._scalar(
+            select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0, ~_at_once)
+        )
         if retry is not None and retry > now:
             return None
         due = [
             delivery
-            for delivery in self.find(*waiting, (deliveries.c.next_attempt <= now) | at_once)
+            for delivery in self._find(*waiting, (deliveries.c.next_attempt <= now) | _at_once)
             if kinds is None or delivery.event.kind in kinds
         ]
         if not due:
             return None
-        numbers = [delivery.batch for delivery in due if delivery.batch is not None]
-        number = min(numbers, default=None)
+        number = min((delivery.batch for delivery in due if delivery.batch is not None), default=None)
         chosen = [delivery for delivery in due if delivery.batch == number]
         if number is None:
-            number = 1 + (self._connection.execute(select(func.max(deliveries.c.batch))).scalar() or 0)
+            number = 1 + (self._scalar(select(func.max(deliveries.c.batch))) or 0)
         self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)
         return Batch(channel, tuple(chosen))
 
-    def mark_sent(self, sent: Sequence[Delivery], now: datetime) -> None:
+    def mark_sent(self, sent: _Deliveries, now: datetime) -> None:
         """Note that the service accepted these deliveries."""
         self._change(sent, state=SENT, sent=now, next_attempt=None, last_error=None)
 
     def mark_failed(
-        self,
-        failed: Sequence[Delivery],
-        next_attempt: datetime,
-        error: str,
-        *,
-        refused: bool,
-        at: datetime | None = None,
+        self, failed: _Deliveries, next_attempt: datetime, error: str, *, refused: bool, at: datetime | None = None
     ) -> None:
         """Note that sending failed (`at` this time), why (without secrets), and when to try again.
 
-        `refused`: the service said so, so it goes with whatever else is due then; else it may have arrived, and comes
-        again as the same message.
+        A message that the service `refused` is composed anew then. Any other may have arrived, so the same comes again.
         """
         batch = {"batch": None} if refused else {}
         self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], failed=at, **batch)
 
-    def give_up(self, given_up: Sequence[Delivery], error: str, *, at: datetime | None = None) -> None:
-        """Note that these deliveries are not tried any more, and why.
-
-        `at`: when the channel failed to take them; None if that is not why.
-        """
+    def give_up(self, given_up: _Deliveries, error: str, *, at: datetime | None = None) -> None:
+        """Note that these deliveries are not tried again, and why; `at`: when the channel failed, if it did."""
         self._change(given_up, state=GIVEN_UP, next_attempt=None, last_error=error[:MAX_ERROR], failed=at)
 
-    def retry(self, again: Sequence[Delivery], now: datetime) -> None:
-        """Have deliveries sent anew, whatever became of them, from now on."""
-        values = {"state": PENDING, "next_attempt": now, "due": now, "attempts": 0, "batch": None, "sent": None}
-        self._change(again, **values)
+    def retry(self, again: _Deliveries, now: datetime) -> None:
+        """Queue deliveries anew, whatever their state."""
+        self._change(again, state=PENDING, next_attempt=now, due=now, attempts=0, batch=None, sent=None)
 
     def put_off(self, channel: str, now: datetime) -> list[PutOff]:
-        """Return what waits for a channel and is not due at that time, or was queued after it."""
-        where = (deliveries.c.channel == channel, deliveries.c.state == PENDING)
+        """Return the deliveries to a channel that wait for a later time than `now`, or were queued after it."""
         later = (deliveries.c.next_attempt > now) | (deliveries.c.created > now + SLACK)
-        names = ("id", "attempts", "created", "next_attempt", "failed")
-        query = select(events.c.kind, *(deliveries.c[name] for name in names)).join(events).where(*where, later)
-        return [PutOff(**row._mapping) for row in self._connection.execute(query)]
+        names = [name for name in PutOff.__struct_fields__ if name != "kind"]
+        query = select(events.c.kind, *(deliveries.c[name] for name in names)).join(events)
+        rows = self._connection.execute(query.where(deliveries.c.channel == channel, _waits, later))
+        return [PutOff(**row._mapping) for row in rows]
 
-    def move(self, ids: Sequence[int], when: datetime, now: datetime) -> None:
-        """Have deliveries sent at that time, not later, as if they had been queued by `now` at the latest."""
-        earlier = {"due": when, "created": now}
-        values = {
-            name: case((deliveries.c[name] > at, bindparam(None, at, Time())), else_=deliveries.c[name])
-            for name, at in earlier.items()
-        }
-        self._set(ids, next_attempt=when, **values)
+    def move(self, row: PutOff, when: datetime, now: datetime) -> None:
+        """Have a delivery sent at `when` and no later, as if it had been queued by `now` at the latest."""
+        self._change([row], next_attempt=when, due=min(row.due, when), created=min(row.created, now))
 
-    def _change(self, some: Sequence[Delivery], **values: object) -> None:
-        self._set([delivery.id for delivery in some], **values)
+    def _change(self, chosen: Iterable[Delivery | PutOff], **values: object) -> None:
+        statement = update(deliveries).where(deliveries.c.id == bindparam("of")).values(values)
+        self._each(statement, [{"of": each.id} for each in chosen])
 
-    def _set(self, ids: Sequence[int], **values: object) -> None:
-        for start in range(0, len(ids), _AT_ONCE):
-            chosen = deliveries.c.id.in_(ids[start : start + _AT_ONCE])
-            self._connection.execute(update(deliveries).where(chosen).values(values))
+    # What waits
 
     def waiting(self, now: datetime) -> bool:
-        """Whether any delivery is due, was tried in vain, or was put off by a clock that was wrong."""
-        at_once = deliveries.c.next_attempt <= deliveries.c.created
+        """Whether a delivery is due, has failed, or was put off by a wrong clock."""
         wrong = (deliveries.c.created > now + SLACK) | (deliveries.c.next_attempt > now + LONGEST_WAIT)
-        either = (deliveries.c.next_attempt <= now) | at_once | deliveries.c.last_error.is_not(None) | wrong
-        query = select(deliveries.c.id).where(deliveries.c.state == PENDING, either).limit(1)
-        return self._connection.execute(query).first() is not None
+        either = (deliveries.c.next_attempt <= now) | _at_once | deliveries.c.last_error.is_not(None) | wrong
+        return self._scalar(select(deliveries.c.id).where(_waits, either).limit(1)) is not None
+
+    def next_due(self) -> datetime | None:
+        """Return when something is to be sent next; None if nothing waits. See `next_batch` for failed channels."""
+        retry = func.max(case((deliveries.c.attempts > 0, deliveries.c.next_attempt)))
+        query = select(func.min(deliveries.c.next_attempt), retry).where(_waits).group_by(deliveries.c.channel)
+        return min((max(first, again or first) for first, again in self._connection.execute(query)), default=None)
 
     def pending(self) -> dict[str, int]:
-        """Return the number of deliveries that wait, by channel."""
-        query = select(deliveries.c.channel, func.count()).where(deliveries.c.state == PENDING)
-        return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
+        """Return the number of waiting deliveries by channel."""
+        query = select(deliveries.c.channel, func.count()).where(_waits).group_by(deliveries.c.channel)
+        return dict(self._connection.execute(query).tuples().all())
 
     def failing(self) -> dict[str, str]:
         """Return the last error of each channel whose last attempt failed."""
-        query = select(deliveries.c.channel, func.max(deliveries.c.last_error)).where(
-            deliveries.c.state == PENDING, deliveries.c.last_error.is_not(None)
-        )
-        return {row[0]: row[1] for row in self._connection.execute(query.group_by(deliveries.c.channel))}
-
-    def conditions(self, now: datetime) -> dict[str, Condition]:
-        """Return how each channel does that anything was ever queued for, as far back as deliveries are kept.
-
-        What was sent or failed after `now`, by a clock that was wrong, says nothing of what came last.
-        """
-        waiting = func.sum(case((deliveries.c.state == PENDING, 1), else_=0))
-        known = now + SLACK
-        sent, failed_at = (
-            func.max(case((column <= known, column))) for column in (deliveries.c.sent, deliveries.c.failed)
-        )
-        query = select(deliveries.c.channel, waiting, sent, failed_at)
-        found = {
-            row[0]: Condition(pending=row[1], last_success=row[2], last_failure=row[3])
-            for row in self._connection.execute(query.group_by(deliveries.c.channel))
-        }
-        failed = select(deliveries.c.channel, deliveries.c.last_error).where(
-            deliveries.c.last_error.is_not(None), deliveries.c.failed <= known
-        )
-        for channel, error in self._connection.execute(failed.order_by(deliveries.c.failed, deliveries.c.id)):
-            found[channel] = replace(found[channel], error=error)
-        return {name: one if one.fails else replace(one, error=None) for name, one in found.items()}
-
-    def is_told_lost(self, channel: str, now: datetime) -> bool:
-        """Whether it was announced before `now` that a channel lost alerts, and nothing has reached it since."""
-        reached = (deliveries.c.channel == channel, deliveries.c.state == SENT, deliveries.c.sent <= now + SLACK)
-        sent = self._connection.execute(select(func.max(deliveries.c.sent)).where(*reached)).scalar()
-        query = select(events.c.body).where(events.c.kind == "undelivered", events.c.at <= now + SLACK)
-        if sent is not None:
-            query = query.where(events.c.at > sent)
-        return any(unpack(row.body, Event).name == channel for row in self._connection.execute(query))
+        query = select(deliveries.c.channel, func.max(deliveries.c.last_error)).group_by(deliveries.c.channel)
+        rows = self._connection.execute(query.where(_waits, deliveries.c.last_error.is_not(None)))
+        return dict(rows.tuples().all())
 
     def overdue(self, since: datetime) -> list[Delivery]:
         """Return what was due at that time or before and still waits."""
-        return self.find(deliveries.c.state == PENDING, deliveries.c.due <= since)
+        return self._find(_waits, deliveries.c.due <= since)
 
-    def messages(self, channel: str, since: datetime) -> list[datetime]:
-        """Return when messages were sent to a channel from a time on."""
-        query = select(func.max(deliveries.c.sent)).where(deliveries.c.channel == channel, deliveries.c.sent >= since)
-        return list(self._connection.execute(query.group_by(deliveries.c.batch)).scalars())
+    def heartbeats_waiting(self) -> set[str]:
+        """Return the channels for which a heartbeat waits."""
+        query = select(deliveries.c.channel).join(events).where(_waits, events.c.kind == "alive")
+        return set(self._connection.execute(query).scalars())
 
-    def next_due(self) -> datetime | None:
-        """Return when something is to be sent next, None if nothing waits.
-
-        While a channel is waited for after a failure, what is due sooner waits with it, as in `next_batch`.
-        """
-        retry = func.max(case((deliveries.c.attempts > 0, deliveries.c.next_attempt)))
-        query = select(func.min(deliveries.c.next_attempt), retry).where(deliveries.c.state == PENDING)
-        rows = self._connection.execute(query.group_by(deliveries.c.channel))
-        return min((max(first, again or first) for first, again in rows), default=None)
-
-    def find(self, *where: ColumnElement[bool]) -> list[Delivery]:
-        """Return deliveries, oldest first."""
-        query = (
-            select(deliveries, events.c.body.label("event_body"))
-            .join(events, events.c.id == deliveries.c.event)
-            .where(*where)
-            .order_by(deliveries.c.id)
-        )
-        return [
-            Delivery(
-                id=row.id,
-                channel=row.channel,
-                event=self._event(row.body or row.event_body),
-                state=row.state,
-                attempts=row.attempts,
-                created=row.created,
-                due=row.due,
-                next_attempt=row.next_attempt,
-                sent=row.sent,
-                last_error=row.last_error,
-                batch=row.batch,
-            )
-            for row in self._connection.execute(query)
-        ]
-
-    def _event(self, body: bytes) -> Event:
-        """Return the event of a document; what many channels are told is one object."""
-        found = self._events.get(body)
-        if found is None:
-            found = self._events[body] = unpack(body, Event)
-        return found
+    # Lists
 
     def listed(
         self, *, states: Sequence[str] = (), channel: str | None = None, ids: Sequence[int] | None = None
@@ -302,26 +217,67 @@ class Outbox:
             where.append(deliveries.c.channel == channel)
         if ids is not None:
             where.append(deliveries.c.id.in_(ids))
-        return self.find(*where)
+        return self._find(*where)
 
-    # What a channel was told
+    def _find(self, *where: ColumnElement[bool]) -> list[Delivery]:
+        names = [name for name in Delivery.__struct_fields__ if name != "event"]
+        body = func.coalesce(deliveries.c.body, events.c.body)
+        query = select(body, *(deliveries.c[name] for name in names)).join(events).where(*where)
+        return [
+            Delivery(event=self._event(own), **dict(zip(names, values, strict=True)))
+            for own, *values in self._connection.execute(query.order_by(deliveries.c.id))
+        ]
+
+    def _event(self, body: bytes) -> Event:
+        """Return the event of a document: one object, however many channels get it."""
+        if body not in self._events:
+            self._events[body] = unpack(body, Event)
+        return self._events[body]
+
+    def messages(self, channel: str, since: datetime) -> list[datetime]:
+        """Return when messages were sent to a channel, from a time on."""
+        query = select(func.max(deliveries.c.sent)).where(deliveries.c.channel == channel, deliveries.c.sent >= since)
+        return list(self._connection.execute(query.group_by(deliveries.c.batch)).scalars())
+
+    # Whether channels work
+
+    def conditions(self, now: datetime) -> dict[str, Condition]:
+        """Return the condition of each channel that has deliveries. What a wrong clock dated after `now` is ignored."""
+        known = now + SLACK
+        waiting = func.sum(case((_waits, 1), else_=0))
+        sent, failed = (func.max(case((at <= known, at))) for at in (deliveries.c.sent, deliveries.c.failed))
+        query = select(deliveries.c.channel, waiting, sent, failed).group_by(deliveries.c.channel)
+        found = {channel: Condition(*values) for channel, *values in self._connection.execute(query)}
+        errors = select(deliveries.c.channel, deliveries.c.last_error).where(
+            deliveries.c.last_error.is_not(None), deliveries.c.failed <= known
+        )
+        for channel, error in self._connection.execute(errors.order_by(deliveries.c.failed, deliveries.c.id)):
+            if found[channel].fails:
+                found[channel] = replace(found[channel], error=error)
+        return found
+
+    def is_loss_announced(self, channel: str, now: datetime) -> bool:
+        """Whether it was announced before `now` that a channel lost alerts, and nothing has reached it since."""
+        reached = (deliveries.c.channel == channel, deliveries.c.state == SENT, deliveries.c.sent <= now + SLACK)
+        sent = self._scalar(select(func.max(deliveries.c.sent)).where(*reached))
+        query = select(events.c.body).where(events.c.kind == "undelivered", events.c.at <= now + SLACK)
+        if sent is not None:
+            query = query.where(events.c.at > sent)
+        return any(unpack(body, Event).name == channel for body in self._connection.execute(query).scalars())
+
+    # The prices that a channel knows
 
     def prices(self) -> dict[tuple[str, str], dict[str, str]]:
-        """Return the prices that a channel was last told of a model, where it did not hear of later ones."""
+        """Return (channel, model) → price key → the price that the channel was last told, if later ones were hidden."""
         found: dict[tuple[str, str], dict[str, str]] = {}
-        for row in self._connection.execute(select(told)):
+        for row in self._connection.execute(select(channel_prices)):
             found.setdefault((row.channel, row.model), {})[row.key] = row.price
         return found
 
-    def heartbeats_waiting(self) -> set[str]:
-        """Return the channels for which a heartbeat waits to be sent."""
-        query = select(deliveries.c.channel).join(events, events.c.id == deliveries.c.event)
-        query = query.where(deliveries.c.state == PENDING, events.c.kind == "alive")
-        return set(self._connection.execute(query).scalars())
-
     def save_prices(self, channel: str, model: str, prices: Mapping[str, str]) -> None:
         """Replace what `prices` returns for a channel and a model."""
-        self._connection.execute(delete(told).where(told.c.channel == channel, told.c.model == model))
+        self._connection.execute(
+            delete(channel_prices).where(channel_prices.c.channel == channel, channel_prices.c.model == model)
+        )
         rows = [{"channel": channel, "model": model, "key": key, "price": price} for key, price in prices.items()]
-        if rows:
-            self._connection.execute(insert(told), rows)
+        self._each(insert(channel_prices), rows)

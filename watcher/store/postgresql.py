@@ -1,20 +1,17 @@
-"""PostgreSQL: for several machines that share the work. Its own means and limits are used, none of ours.
+"""PostgreSQL: for several machines that share the work.
 
-Transactions that write take one lock of the database first, so they follow one another as SQLite's do, and what is true
-of one database is true of the other. Those that only read see one moment, and wait for nobody.
+Transactions that write take one lock of the database first, so they follow one another as SQLite's do. Those that only
+read see one moment, and wait for nobody.
 """
-
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 
 from watcher.errors import ConfigError, StoreError
-from watcher.store.backend import FULL, LOCKED, WRITES
+from watcher.store.backend import FULL, LOCKED, WRITES, Backend
 
 LEAST_VERSION = 14
-"""Of the server: older ones cannot end a session that says nothing."""
+"""Of the server: older ones cannot end a silent session."""
 
 DRIVER = {
     "application_name": "openrouter-watcher",
@@ -24,8 +21,8 @@ DRIVER = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""Options of libpq (seconds; the last one milliseconds) where the URL says nothing else: a server that is cut off is
-noticed within half a minute, and not after the two hours of TCP."""
+"""Options of libpq (seconds; the last one milliseconds) unless the URL sets them: a server that is cut off is noticed
+within half a minute, not after the two hours of TCP."""
 
 SESSION = (
     "SET TIME ZONE 'UTC'",
@@ -35,13 +32,13 @@ SESSION = (
     "SET tcp_keepalives_count = 3",
     "SET idle_in_transaction_session_timeout = '10min'",
 )
-"""The same from the server's side: what a machine that is cut off had locked is soon free."""
+"""The same on the server's side: the locks of a machine that is cut off are soon free."""
 
 WRITING, POLLING = 0, 1
-"""The locks of a database, as the second of the two numbers that name one."""
+"""The locks of a database: the second of the two numbers that name a lock."""
 
 LOCK = "hashtext('openrouter-watcher ' || current_schema())"
-"""The first of the two: other programs in the database, and watchers in other schemas of it, have their own locks."""
+"""The first number, so that other programs, and watchers in other schemas, have locks of their own."""
 
 _ADVICE = {
     "08": "cannot be reached",  # an SQLSTATE or its beginning; see PostgreSQL's Appendix A
@@ -58,8 +55,8 @@ _ADVICE = {
 }
 
 
-class Postgresql:
-    """A `Backend`."""
+class Postgresql(Backend):
+    """A database on a server."""
 
     def __init__(self, url: URL) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
@@ -67,11 +64,10 @@ class Postgresql:
         self.name = f"postgresql://{url.host or ''}{port}/{url.database or ''}"
 
     def engine(self, busy_seconds: float) -> Engine:
-        """Return an engine as `Backend` says. Raises ConfigError."""
-        given = {name: value for name, value in DRIVER.items() if name not in self._url.query}
+        options = {name: value for name, value in DRIVER.items() if name not in self._url.query}
         try:
-            # What was a good connection may have ended with the server since, so each is tried before it is used.
-            engine = create_engine(self._url, connect_args=given, pool_pre_ping=True)
+            # A pooled connection may have ended with the server, so each is tried before it is used.
+            engine = create_engine(self._url, connect_args=options, pool_pre_ping=True)
         except ModuleNotFoundError:
             package = "openrouter-watcher[postgresql]"
             raise ConfigError(f"store.url: PostgreSQL needs a driver: pip install '{package}'") from None
@@ -80,25 +76,14 @@ class Postgresql:
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def read_only_engine(self) -> Engine:
-        """Return an engine; its transactions only read. Raises ConfigError."""
-        return self.engine(busy_seconds=30)
-
-    def create_folder(self) -> bool:
-        """Return True: a database is made by whoever runs the server."""
-        return True
-
-    def making(self) -> AbstractContextManager[None]:
-        """Do nothing: it was made, and empty, and a schema is made in a transaction."""
-        return nullcontext()
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
+        return self.engine(busy_seconds)
 
     def tables(self, connection: Connection) -> set[str]:
-        """Return the names of the tables of the schema that new tables would be in."""
         query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
         return set(connection.execute(text(query)).scalars())
 
     def check(self, connection: Connection) -> None:
-        """Make sure that the server knows what we ask of it, and the database all characters. Raises StoreError."""
         version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar())) // 10_000
         if version < LEAST_VERSION:
             raise StoreError(
@@ -110,30 +95,19 @@ class Postgresql:
         if connection.exec_driver_sql("SELECT current_schema()").scalar() is None:
             raise StoreError(f"The database {self.name} has no schema of its search_path; make it with CREATE SCHEMA.")
 
-    def prepare_migration(self, engine: Engine) -> None:
-        """Do nothing: a schema is changed in a transaction."""
-
-    def copy(self, suffix: str) -> Path | None:
-        """Copy nothing: what fails in a migration is rolled back, and pg_dump makes backups."""
-        return None
-
     def vacuum(self, engine: Engine) -> None:
-        """Have the room of what was deleted used again."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for name in sorted(self.tables(connection)):
                 connection.exec_driver_sql(f"VACUUM (ANALYZE) {connection.dialect.identifier_preparer.quote(name)}")
 
-    def size(self, engine: Engine) -> int | None:
-        """Return the bytes of the tables and their indexes."""
+    def size(self, connection: Connection) -> int | None:
         query = """
             SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class
             WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
         """
-        with engine.connect() as connection:
-            return int(connection.execute(text(query)).scalar_one())
+        return int(connection.execute(text(query)).scalar_one())
 
     def advice(self, error: BaseException) -> str | None:
-        """Return what an error means and what to do."""
         from psycopg import Error, OperationalError
 
         if not isinstance(error, Error):
@@ -141,19 +115,19 @@ class Postgresql:
         said = " ".join(str(error).split()).rstrip(".")
         state = error.sqlstate or ""
         if not state:  # it did not come from the server
-            means = next((_ADVICE[code] for words, code in _SAID if words in said), None)
+            means = next((_ADVICE[code] for words, code in _MESSAGES if words in said), None)
             return f"{means or (_ADVICE['08'] if isinstance(error, OperationalError) else 'cannot be used')} ({said})"
         known = (advice for prefix, advice in _ADVICE.items() if state.startswith(prefix))
         return next(known, f"cannot be used: {said}")
 
 
-_SAID = (
+_MESSAGES = (
     ("password authentication failed", "28"),
     ("no password supplied", "28"),
     ("does not exist", "3D000"),
     ("too many clients", "53300"),
 )
-"""While a connection is made, the driver hands on what the server says, but not its code."""
+"""While it connects, the driver passes on the server's message, but not its code."""
 
 
 def _on_connect(connection: object, statements: tuple[str, ...]) -> None:

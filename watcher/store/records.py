@@ -1,8 +1,14 @@
-"""The record of polls."""
+"""The record of polls, and the limits of the store that need no database library."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
+
+DAY = timedelta(days=1)
+SLACK = timedelta(minutes=5)
+"""Clocks differ by less. What lies further in the future was written by a wrong clock."""
+LONGEST_WAIT = timedelta(days=9)
+"""No delivery is put off for longer: a weekly digest, and the quiet hours after it."""
 
 
 class Poll(Struct, frozen=True):
@@ -17,3 +23,8 @@ class Poll(Struct, frozen=True):
     feed: str | None = None
     not_before: datetime | None = None
     """When the source may be asked again, if it said so: sooner, it would give the same answer or none."""
+
+
+def maintenance_due(last_pruned: datetime | None, now: datetime) -> bool:
+    """Whether the database is to be checked and pruned: once a day, and after the clock was set back."""
+    return last_pruned is None or not timedelta(0) <= now - last_pruned < DAY

@@ -4,38 +4,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
+from sqlalchemy import Column, Integer, LargeBinary, Table, Text
 
 from watcher.store.documents import DamagedError
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
-"""What is compared and sorted by: byte for byte, on every database."""
+"""A text that is compared and sorted byte for byte on every database."""
 
 
-class Time(TypeDecorator[datetime]):
+class Time(sa.TypeDecorator[datetime]):
     """A moment: aware, in UTC, on every database."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no time zone: it would silently be taken as UTC."""
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a time without a zone: it would silently be taken as UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -43,8 +30,8 @@ class Time(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Read as always, but tell what is no time apart from a bug."""
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Report a value that is no time as damage, not as a bug."""
         process = super().result_processor(dialect, coltype)
         if process is None:
             return None
@@ -57,7 +44,7 @@ class Time(TypeDecorator[datetime]):
 
         return read
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Return the moment with its time zone, which SQLite does not keep."""
         return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
@@ -74,8 +61,8 @@ polls = Table(
     Column("reason", Text),  # why it is not good
     Column("feed", Text),  # why the feed could not be read
     Column("not_before", Time),  # what the source says about when to ask again
-    Column("imported", Boolean, nullable=False, default=False),  # a recorded snapshot, not a poll of ours
-    Index("polls_at", "at"),
+    Column("imported", sa.Boolean, nullable=False, default=False),  # a recorded snapshot, not a poll of ours
+    sa.Index("polls_at", "at"),
 )
 
 # What is remembered of the list and of the feed, a row each. It changes only when what they show does.
@@ -99,9 +86,9 @@ models = Table(
     Column("first_seen", Time, nullable=False),
     Column("last_seen", Time),  # null: the last good poll showed it
     Column("since", Time, nullable=False),  # when it was first observed as there, or as gone
-    Column("present", Boolean, nullable=False),
-    Column("listed", Boolean, nullable=False),  # false: only the feed ever had it
-    Column("announced", Boolean),  # as subscribers were last told; null: never
+    Column("present", sa.Boolean, nullable=False),
+    Column("listed", sa.Boolean, nullable=False),  # false: only the feed ever had it
+    Column("announced", sa.Boolean),  # whether subscribers were last told that it is there; null: never told
     Column("missing", Integer, nullable=False, default=0),
     Column("reminded", Integer),
     Column("digest", LargeBinary, nullable=False),  # of the document as it came last
@@ -114,12 +101,12 @@ versions = Table(
     "versions",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("model", Name, ForeignKey("models.id"), nullable=False),
+    Column("model", Name, sa.ForeignKey("models.id"), nullable=False),
     Column("valid_from", Time, nullable=False),
     Column("valid_to", Time),  # null: still so
     Column("facets", LargeBinary, nullable=False),  # the normal form
     Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
-    Index("versions_model", "model", "valid_from"),
+    sa.Index("versions_model", "model", "valid_from"),
 )
 
 events = Table(
@@ -129,17 +116,17 @@ events = Table(
     Column("at", Time, nullable=False),
     Column("kind", Text, nullable=False),
     Column("model", Name),
-    Column("imported", Boolean, nullable=False, default=False),
+    Column("imported", sa.Boolean, nullable=False, default=False),
     Column("body", LargeBinary, nullable=False),
-    Index("events_at", "at"),
-    Index("events_model", "model", "at"),
+    sa.Index("events_at", "at"),
+    sa.Index("events_model", "model", "at"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("event", Name, ForeignKey("events.id"), nullable=False),
+    Column("event", Name, sa.ForeignKey("events.id"), nullable=False),
     Column("channel", Name, nullable=False),
     Column("state", Text, nullable=False),  # pending, sent, given up
     Column("created", Time, nullable=False),
@@ -150,24 +137,24 @@ deliveries = Table(
     Column("sent", Time),
     Column("failed", Time),  # when an attempt last failed
     Column("last_error", Text),
-    Column("body", LargeBinary),  # the event as this channel is told of it, where that differs
-    UniqueConstraint("event", "channel"),
-    Index("deliveries_due", "state", "next_attempt"),
-    Index("deliveries_waiting", "channel", "state", "next_attempt"),
-    Index("deliveries_batch", "batch"),
+    Column("body", LargeBinary),  # the event as worded for this channel, if that differs
+    sa.UniqueConstraint("event", "channel"),
+    sa.Index("deliveries_due", "state", "next_attempt"),
+    sa.Index("deliveries_waiting", "channel", "state", "next_attempt"),
+    sa.Index("deliveries_batch", "batch"),
 )
 
-# Channels that ask for a sign of life, a row each.
-alive = Table(
+# Channels that ask for a heartbeat, a row each.
+heartbeats = Table(
     "alive",
     metadata,
     Column("channel", Name, primary_key=True),
-    Column("seen_to", Time, nullable=False),  # every time for it up to here has been seen to
-    Column("since", Time, nullable=False),  # the changes from here on are for the next one to count
+    Column("seen_to", Time, nullable=False),  # all heartbeats up to here are queued or skipped
+    Column("since", Time, nullable=False),  # the next one counts the changes from here on
 )
 
-# What is done once in a while, and when it was done last.
-upkeep = Table(
+# What is done once in a while: when it was done last.
+maintenance = Table(
     "upkeep",
     metadata,
     Column("name", Name, primary_key=True),
@@ -175,7 +162,7 @@ upkeep = Table(
 )
 
 # The prices that a channel was last told, where its own min_change kept it from hearing of a later one.
-told = Table(
+channel_prices = Table(
     "told",
     metadata,
     Column("channel", Name, primary_key=True),

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from watcher.catalog.decision import Decision, Known
 from watcher.catalog.reading import Entry
@@ -14,6 +13,7 @@ from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
 from watcher.store.outbox import Outbox
 from watcher.store.records import Poll
+from watcher.store.schema import polls
 from watcher.store.state import State
 
 
@@ -29,26 +29,19 @@ class Session:
         self.maintenance = Maintenance(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
-        """Return what is remembered before a poll, without the models.
-
-        Args:
-            now: the time of the poll (UTC).
-            until: the present, where the poll has taken some time already.
-        """
+        """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
         heartbeats = self.maintenance.heartbeats()
         last_poll = self.state.last_poll()
         return Known(
             list=self.state.source("list"),
             feed=self.state.source("feed"),
-            # What an import knows was seen last when the import saw it last.
-            last_good=self.state.last_good() or self.history.watched_until(),
+            last_good=self.state.last_good() or self.history.watched_until(),  # an import saw its models then
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
             prices=self.outbox.prices(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
             last_pruned=self.maintenance.last_pruned(),
-            waiting=self.outbox.waiting(now),
             version=self.version(),
         )
 
@@ -61,27 +54,18 @@ class Session:
         }
 
     def version(self) -> int:
-        """Return what tells this moment of the database from one after another poll or import."""
-        return self.state.newest_poll()
+        """Return a number that changes with every poll or import that is stored."""
+        return self.connection.execute(select(func.max(polls.c.id))).scalar() or 0
 
     def save(self, known: Known, decision: Decision, entries: Mapping[str, Entry], poll: Poll) -> None:
-        """Store a poll and everything that was decided at it.
-
-        Args:
-            known: what was remembered before.
-            decision: what follows from the poll.
-            entries: the documents of the list as they came.
-            poll: its record.
-        """
+        """Store a poll and its decision. `known` was remembered before, `entries` are the documents as they came."""
         self.state.save_states(decision.states, known.states, entries, poll.at)
-        for name, before, after in (
-            ("list", known.list, decision.list),
-            ("feed", known.feed, decision.feed),
-        ):
-            if after != before:
-                self.state.save_source(name, after)
-        heartbeats = [queued.event for queued in decision.deliveries if queued.event.kind == "alive"]
-        self.state.add_events(tuple(chain(decision.events, heartbeats)))
+        if decision.list != known.list:
+            self.state.save_source("list", decision.list)
+        if decision.feed != known.feed:
+            self.state.save_source("feed", decision.feed)
+        heartbeats = tuple(queued.event for queued in decision.deliveries if queued.event.kind == "alive")
+        self.state.add_events(decision.events + heartbeats)
         self.state.add_poll(poll)
         self.outbox.add(decision.deliveries, poll.at)
         for (channel, model), prices in decision.prices.items():

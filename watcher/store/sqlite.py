@@ -1,12 +1,11 @@
 """SQLite: a file of one's own, the default."""
 
+import fcntl
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -14,8 +13,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
-from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES
-from watcher.store.backup import copy_database, read_only
+from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
+from watcher.store.file import copy_database, read_only
 from watcher.store.maintenance import check_pages
 
 _LEAST_ROOM = 64 * 1024
@@ -35,43 +34,33 @@ _ADVICE = {
 }
 
 
-class Sqlite:
-    """A `Backend`."""
+class Sqlite(Backend):
+    """A file, or a database in memory."""
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
-        self.name = url.database or ":memory:"
-        self._busy_seconds = 0.0
+    def __init__(self, url: URL, file: Path | None) -> None:
+        self._url = url if file is None else URL.create("sqlite", database=str(file))  # a % in a path is just that
+        self._file = file
+        self.name = self._url.database or ":memory:"
 
     def engine(self, busy_seconds: float) -> Engine:
-        """Return an engine as `Backend` says."""
-        self._busy_seconds = busy_seconds
-        # A file is open only while it is used: what lies there can be put in order, moved or replaced in between, and
-        # no log is left that would be taken for that of another file.
-        kept = {} if self.file is None else {"poolclass": NullPool}
-        engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **kept)
+        # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
+        # that SQLite would take for that of another file.
+        pool = {} if self._file is None else {"poolclass": NullPool}
+        engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def read_only_engine(self) -> Engine:
-        """Return an engine that cannot write. Raises StoreError if there is no such file."""
-        path = self.file
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
+        path = self._file
         if path is None or not path.is_file():
             raise StoreError(f"The database {self.name} does not exist.")
-        engine = create_engine("sqlite://", creator=lambda: read_only(path), poolclass=NullPool)
+        engine = create_engine("sqlite://", creator=lambda: read_only(path, busy_seconds), poolclass=NullPool)
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    @property
-    def file(self) -> Path | None:
-        """The file; None if it is in memory or has an address of SQLite's own kind."""
-        path = self._url.database
-        return Path(path) if path and path != ":memory:" and not path.startswith("file:") else None
-
     def create_folder(self) -> bool:
-        """Make the folder of the file, and return whether the file is there. Raises StoreError."""
-        path = self.file
+        path = self._file
         if path is None:
             return True
         if path.is_dir():
@@ -84,81 +73,57 @@ class Sqlite:
             raise StoreError(f"The database {path} cannot be made: {reason}.") from error
 
     @contextmanager
-    def making(self) -> Iterator[datetime | None]:
-        """Be the only process that makes a database in the folder; yields when the file, if any, was last written."""
-        if self.file is None:
-            yield None
-            return
-        import fcntl
-
+    def creating(self, engine: Engine) -> Iterator[bool]:
+        """Lock the folder, and have the file keep a write-ahead log, which is not possible in a transaction."""
         with ExitStack() as stack:
-            with suppress(OSError):  # a file system without locks, or a folder that we may not list
-                folder = os.open(self.file.parent, os.O_RDONLY)
-                stack.callback(os.close, folder)
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            try:
-                written = datetime.fromtimestamp(self.file.stat().st_mtime, UTC)
-            except OSError:
-                written = None
-            yield written
+            if self._file is not None:
+                with suppress(OSError):  # a file system without locks, or a folder that this user may not list
+                    folder = os.open(self._file.parent, os.O_RDONLY)
+                    stack.callback(os.close, folder)
+                    fcntl.flock(folder, fcntl.LOCK_EX)
+            has_file = self._file is not None and self._file.exists()
+            with closing(engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+            yield has_file
 
     def tables(self, connection: Connection) -> set[str]:
-        """Return the names of the tables."""
         return set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
 
     def check(self, connection: Connection) -> None:
-        """Read every page. Raises DamagedError."""
         check_pages(connection)
 
-    def prepare_migration(self, engine: Engine) -> None:
-        """Have the database keep a write-ahead log."""
-        until = time.monotonic() + self._busy_seconds
-        with closing(engine.raw_connection()) as raw:
-            while True:
-                try:
-                    raw.cursor().execute("PRAGMA journal_mode = WAL")  # kept in the file; not allowed in a transaction
-                    return
-                except sqlite3.OperationalError as error:
-                    # Where another process does the same at this moment, SQLite does not wait.
-                    if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > until:
-                        raise
-                    time.sleep(0.02)
-
     def copy(self, suffix: str) -> Path | None:
-        """Copy the file beside itself. Raises StoreError."""
-        return None if self.file is None else copy_database(self.file, self.file.with_name(self.file.name + suffix))
+        return None if self._file is None else copy_database(self._file, self._file.with_name(self._file.name + suffix))
 
     def vacuum(self, engine: Engine) -> None:
         """Write the file anew without its free pages. Nobody can write meanwhile."""
-        with closing(engine.raw_connection()) as connection:  # not inside a transaction
+        with closing(engine.raw_connection()) as connection:
             connection.cursor().execute("VACUUM")
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def size(self, engine: Engine) -> int | None:
-        """Return the bytes on the disk, with the log of what was written last."""
-        if self.file is None:
+    def size(self, connection: Connection) -> int | None:
+        if self._file is None:
             return None
-        files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
+        files = (self._file, self._file.with_name(f"{self._file.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def advice(self, error: BaseException) -> str | None:
-        """Return what an error means and what to do."""
         code = str(getattr(error, "sqlite_errorname", "") or "")
         if code.startswith("SQLITE_IOERR") and _is_full(Path(self.name).parent):
-            code = "SQLITE_FULL"  # with a write-ahead log, the log's index fails first, and SQLite cannot tell why
+            code = "SQLITE_FULL"  # the index of the write-ahead log fails first, and SQLite cannot tell why
         known = (advice for prefix, advice in _ADVICE.items() if code.startswith(prefix))
         return next(known, f"cannot be used: {error}" if isinstance(error, sqlite3.Error) else None)
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions of its own: it does so too late
+    connection.isolation_level = None  # the driver would begin transactions of its own, and too late
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _on_begin(connection: Connection) -> None:
-    # A transaction that begins as a reader and then writes fails at once when another process wrote in between,
-    # whatever the timeout; one that begins as a writer waits.
+    # A transaction that begins as a reader and then writes fails at once if another process wrote in between, whatever
+    # the timeout. One that begins as a writer waits.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,10 +1,11 @@
-"""The state between two polls: sources, models with what is pending of them, and their versions."""
+"""What is remembered between two polls: the sources, and each model with its versions."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from msgspec.structs import asdict
+from sqlalchemy import bindparam, case, func, insert, select, update
 
 from watcher.catalog.decision import SourceState
 from watcher.catalog.diff import Pending
@@ -14,151 +15,122 @@ from watcher.catalog.reading import Entry
 from watcher.catalog.state import ModelState, ModelStates
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
 from watcher.store.records import Poll
+from watcher.store.rows import Rows
 from watcher.store.schema import Time, events, models, polls, sources, versions
 
+_AS_THEY_ARE = ("since", "digest", "present", "listed", "announced", "missing", "last_seen", "reminded")
+"""The fields of a `ModelState` that are columns of `models`."""
 
-class State:
-    """Reads and writes the state on an open connection, inside its transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class State(Rows):
+    """Reads and writes the state."""
 
     # Sources and polls
 
     def source(self, name: str) -> SourceState:
         """Return what is remembered of the source `name` (`list` or `feed`)."""
-        row = self._connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
+        query = select(*(sources.c[field] for field in SourceState.__struct_fields__)).where(sources.c.name == name)
+        row = self._connection.execute(query).one_or_none()
         if row is None:
             return SourceState()
-        health = unpack(row.health, Health)
-        return SourceState(row.query, row.policy, row.digest, row.models, row.next_due, health)
+        return SourceState(**{**row._mapping, "health": unpack(row.health, Health)})
 
     def save_source(self, name: str, source: SourceState) -> None:
         """Remember the source `name` as it is now."""
-        values = {
-            "query": source.query,
-            "policy": source.policy,
-            "digest": source.digest,
-            "models": source.models,
-            "next_due": source.next_due,
-            "health": pack(source.health),
-        }
-        done = self._connection.execute(update(sources).where(sources.c.name == name).values(values))
-        if not done.rowcount:
-            self._connection.execute(insert(sources).values(name=name, **values))
+        self._save(sources, {"name": name}, {**asdict(source), "health": pack(source.health)})
 
     def last_good(self) -> datetime | None:
-        """Return the time of the last good poll."""
-        query = (
-            select(polls.c.at)
-            .where(polls.c.outcome == "good", polls.c.imported.is_(False))
-            .order_by(polls.c.id.desc())
-            .limit(1)
-        )
-        return self._connection.execute(query).scalar()
-
-    def newest_poll(self) -> int:
-        """Return the number of the newest row in the record of polls, imported ones included."""
-        return self._connection.execute(select(func.max(polls.c.id))).scalar() or 0
+        """Return the time of the last good poll of the watcher itself."""
+        query = select(polls.c.at).where(polls.c.outcome == "good", polls.c.imported.is_(False))
+        return self._scalar(query.order_by(polls.c.id.desc()).limit(1))
 
     def last_poll(self) -> Poll | None:
         """Return the last poll that was not overtaken by a later one."""
-        row = self._connection.execute(
-            select(polls)
-            .where(polls.c.imported.is_(False), polls.c.outcome != "overtaken")
-            .order_by(polls.c.id.desc())
-            .limit(1)
-        ).one_or_none()
-        if row is None:
-            return None
-        return Poll(**{name: getattr(row, name) for name in Poll.__struct_fields__})
+        query = select(*(polls.c[field] for field in Poll.__struct_fields__))
+        query = query.where(polls.c.imported.is_(False), polls.c.outcome != "overtaken")
+        row = self._connection.execute(query.order_by(polls.c.id.desc()).limit(1)).one_or_none()
+        return None if row is None else Poll(**row._mapping)
 
     def overtaken(self, asked: datetime, until: datetime) -> bool:
-        """Whether a poll that asked the source later than `asked` is stored already, so that it saw a newer list.
+        """Whether a stored poll asked the source later than `asked`, so that it saw a newer list.
 
-        A record from after `until`, the present, is that of a clock that was wrong.
+        A record from after `until`, the present, was written by a wrong clock and does not count.
         """
         query = select(polls.c.id).where(polls.c.imported.is_(False), polls.c.at > asked, polls.c.at <= until)
-        return self._connection.execute(query.limit(1)).first() is not None
+        return self._scalar(query.limit(1)) is not None
 
     def add_poll(self, poll: Poll) -> None:
-        """Record a poll: one small row."""
-        self._connection.execute(insert(polls).values({name: getattr(poll, name) for name in Poll.__struct_fields__}))
+        """Record a poll."""
+        self._connection.execute(insert(polls).values(asdict(poll)))
 
     # Models
 
     def model_states(self) -> dict[str, ModelState]:
-        """Return every model known, by id."""
-        # One look into the index a model: the time does not grow with the history.
+        """Return every known model, by id."""
+        # One search of the index for each model: the time does not grow with the history.
         own = versions.alias()
         newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
         newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
-        names = [column for column in models.c if column.name not in ("first_seen", "benchmarks")]
-        known = models.outerjoin(versions, versions.c.id == newest.scalar_subquery())
-        query = select(*names, versions.c.facets).select_from(known)
-        return {
-            row.id: _state(row, unpack(row.facets, dict[str, Any]) if row.facets else {"name": row.name})
-            for row in self._connection.execute(query)
-        }
+        columns = [column for column in models.c if column.name not in ("first_seen", "benchmarks")]
+        joined = models.outerjoin(versions, versions.c.id == newest.scalar_subquery())
+        query = select(*columns, versions.c.facets).select_from(joined)
+        return {row.id: _model_state(row) for row in self._connection.execute(query)}
 
     def save_states(
         self, changed: ModelStates, before: ModelStates, entries: Mapping[str, Entry], now: datetime
     ) -> None:
-        """Store the states that a judgement changed, and a new version of each model whose normal form changed.
+        """Store changed states, and a new version of each model whose normal form changed.
 
-        Args:
-            changed: the states as they are now.
-            before: all states as they were, from `states`.
-            entries: the documents as they came.
-            now: the time of the poll.
+        `before` is what `model_states` returned, `entries` are the documents as they came.
         """
         added: list[dict[str, Any]] = []
         judged: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         opened: list[dict[str, Any]] = []
-        for model_id, model_state in changed.items():
-            old = before.get(model_id)
-            row = model_row(model_state)
-            was_there = old is not None and old.present
-            same = old is not None and old.model.facets == model_state.model.facets
-            entry = entries.get(model_id)
+        for model_id, state in changed.items():
+            old, entry, row = before.get(model_id), entries.get(model_id), model_row(state)
+            was_present = old is not None and old.present
+            same = old is not None and old.model.facets == state.model.facets
             raw, benchmarks = (None, None) if entry is None else split_benchmarks(entry.raw)
-            if was_there and not (same and model_state.present):
+            if was_present and not (same and state.present):
                 closed.append({"of": model_id, "at": now})
-            if model_state.present and not (was_there and same):
+            if state.present and not (was_present and same):
                 assert raw is not None
-                opened.append(
-                    {"of": model_id, "at": now, "facets": pack(model_state.model.facets), "raw": compress(raw)}
-                )
+                opened.append({"of": model_id, "at": now, "facets": pack(state.model.facets), "raw": compress(raw)})
             if old is None:
                 added.append({**row, "id": model_id, "first_seen": now, "benchmarks": benchmarks})
             elif entry is not None:
                 judged.append({**row, "of": model_id, "benchmarks": benchmarks})
             else:
                 updated.append({**row, "of": model_id})
-        self._many(insert(models), added)
+        self._each(insert(models), added)
         for rows in (judged, updated):
-            self._many(update(models).where(models.c.id == bindparam("of")), rows)
+            self._each(update(models).where(models.c.id == bindparam("of")), rows)
         close = update(versions).where(versions.c.model == bindparam("of"), versions.c.valid_to.is_(None))
-        self._many(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
+        self._each(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
         ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("of")).scalar_subquery()
-        self._many(insert(versions).values(model=bindparam("of"), valid_from=_not_before(ended)), opened)
+        self._each(insert(versions).values(model=bindparam("of"), valid_from=_not_before(ended)), opened)
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
-        """Store events; one that is there already stays as it is."""
-        new = {event.id: event for event in made}
-        for row in self._connection.execute(select(events.c.id).where(events.c.id.in_(list(new)))):
-            del new[row.id]
-        rows = [
-            {"id": e.id, "at": e.at, "kind": e.kind, "model": e.model, "imported": imported, "body": pack(e)}
-            for e in new.values()
-        ]
-        self._many(insert(events), rows)
-
-    def _many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._connection.execute(statement, rows)
+        """Store events. An event that is stored already stays as it is."""
+        if not made:
+            return
+        query = select(events.c.id).where(events.c.at >= min(event.at for event in made))
+        stored = set(self._connection.execute(query).scalars())
+        rows = {
+            event.id: {
+                "id": event.id,
+                "at": event.at,
+                "kind": event.kind,
+                "model": event.model,
+                "imported": imported,
+                "body": pack(event),
+            }
+            for event in made
+            if event.id not in stored
+        }
+        self._each(insert(events), list(rows.values()))
 
 
 def _not_before(moment: Any) -> Any:
@@ -167,34 +139,20 @@ def _not_before(moment: Any) -> Any:
     return case((moment > at, moment), else_=at)
 
 
-def _state(row: Any, facets: dict[str, Any]) -> ModelState:
+def _model_state(row: Any) -> ModelState:
     return ModelState(
-        model=Model(row.id, facets),
-        since=row.since,
-        digest=row.digest,
-        present=row.present,
-        listed=row.listed,
-        announced=row.announced,
-        missing=row.missing,
-        last_seen=row.last_seen,
+        model=Model(row.id, unpack(row.facets, dict[str, Any]) if row.facets else {"name": row.name}),
         pending=unpack(row.pending, dict[str, Pending]) if row.pending else {},
         recent=unpack(row.recent, dict[str, tuple[datetime, ...]]) if row.recent else {},
-        reminded=row.reminded,
+        **{name: row._mapping[name] for name in _AS_THEY_ARE},
     )
 
 
-def model_row(model_state: ModelState) -> dict[str, Any]:
-    """Return the columns of `models` that a model_state fills."""
+def model_row(state: ModelState) -> dict[str, Any]:
+    """Return the columns of `models` that a state fills."""
     return {
-        "name": model_state.model.name,
-        "since": model_state.since,
-        "digest": model_state.digest,
-        "present": model_state.present,
-        "listed": model_state.listed,
-        "announced": model_state.announced,
-        "missing": model_state.missing,
-        "last_seen": model_state.last_seen,
-        "pending": pack(model_state.pending) if model_state.pending else None,
-        "recent": pack(model_state.recent) if model_state.recent else None,
-        "reminded": model_state.reminded,
+        "name": state.model.name,
+        "pending": pack(state.pending) if state.pending else None,
+        "recent": pack(state.recent) if state.recent else None,
+        **{name: getattr(state, name) for name in _AS_THEY_ARE},
     }

@@ -1,23 +1,19 @@
 """The one door to the database; nothing else in the project speaks SQL.
 
-SQLAlchemy is imported when it is first needed: an unchanged check takes a `glance` and leaves a note, and that works
-without it.
+SQLAlchemy is imported when it is first needed: where an unchanged check takes the shortcut of `glance`, never.
 """
 
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from logging import getLogger
-from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self
 
 from watcher.catalog.decision import Known
 from watcher.errors import StoreError
-from watcher.store import glance
+from watcher.store.file import file_of, locked
+from watcher.store.glance import glance
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -28,36 +24,39 @@ if TYPE_CHECKING:
     from watcher.store.session import Session
     from watcher.store.turn import Claims, Turn
 
-_SQLITE = "sqlite:///"
-
 BUSY_SECONDS = 30.0
 """How long a write waits for another process before it gives up."""
+
+_log = getLogger("watcher")
 
 
 class Store:
     """A database of what was seen, announced and sent. Callers see `StoreError`s, never the driver's.
 
-    It is opened, and its schema created or migrated where that is due, when it is first used. From then on any method
-    can raise:
+    It is opened when it is first used, and its schema is created or migrated then. So any method can raise ConfigError
+    (the URL is wrong), StoreTooNewError (a newer version wrote the database) and StoreError (it cannot be used).
 
-        ConfigError: the URL is not understood.
-        StoreTooNewError: a newer version of the watcher wrote the database.
-        StoreError: it cannot be used.
-
-    With `read_only` it is only read: nothing is created or migrated, and a file need not be this user's to write.
+    Args:
+        url: the `[store] url`.
+        busy_seconds: how long a write waits for another process.
+        read_only: only read. Nothing is created or migrated, and this user need not be allowed to write the file.
     """
 
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, read_only: bool = False) -> None:
         self._url = url
         self._read_only = read_only
         self._busy_seconds = busy_seconds
+        self.file = file_of(url)
+        """The file of the database; None if it has none of its own."""
+        self.shared = url.startswith("postgresql")
+        """Whether several machines may use it, so that they take turns at polling."""
         self._backend: Backend | None = None
         self._engine: Engine | None = None
         self._found: Opened | None = None
         self._opening = threading.RLock()
-        self._inode: tuple[int, int, bool] | None = None
+        self._identity: tuple[int, ...] | None = None
         self._left: tuple[int, ...] | None = None
-        self._mine = threading.local()
+        self._of_thread = threading.local()
 
     @classmethod
     def open(cls, url: str, *, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -66,80 +65,73 @@ class Store:
         store._opened()
         return store
 
+    @contextmanager
+    def _using(self) -> "Iterator[tuple[Backend, Engine]]":
+        """Open the database, and translate the driver's errors in the block."""
+        from watcher.store.backend import translate_errors
+
+        backend, engine = self._opened()
+        with translate_errors(backend):
+            yield backend, engine
+
     def _opened(self) -> "tuple[Backend, Engine]":
         with self._opening:
-            self._look_where_it_lies()
+            self._check_identity()
             if self._backend is None or self._engine is None:
                 from watcher.store.engine import backend_of, open_read_only, prepare
 
                 backend = backend_of(self._url)
-                engine = backend.read_only_engine() if self._read_only else backend.engine(self._busy_seconds)
+                made = backend.read_only_engine if self._read_only else backend.engine
+                engine = made(self._busy_seconds)
                 try:
                     self._found = (open_read_only if self._read_only else prepare)(engine, backend)
                 except BaseException:
                     engine.dispose()  # an open connection would leave its log beside the file
                     raise
-                self._backend, self._engine, self._inode = backend, engine, self._lies_at()
-                self._left = self._state_of_file()
+                self._backend, self._engine = backend, engine
+                self._left = self._stat()
+                self._identity = _identity(self._left)
             return self._backend, self._engine
 
-    def _look_where_it_lies(self) -> None:
-        """Make sure that the file is still the one that was opened: what is written to a deleted one is lost.
+    def _check_identity(self) -> None:
+        """Make sure that the file is still the one that was opened: writes to a deleted one would be lost.
 
-        Another one in its place, such as a backup that was put back, is opened anew, with all that is checked then.
-        Where there is none any more, none is made: the folder may only not be mounted.
+        Another file in its place, such as a restored backup, is opened anew. A missing one is not created anew: perhaps
+        its folder is only not mounted.
         """
         with self._opening:
-            if self._inode is None or self._inode == (lies := self._lies_at()):
+            if self._identity is None or self._identity == (found := _identity(self._stat())):
                 return
-            if lies is None:
+            if found is None:
                 raise StoreError(
                     f"The database {self.name} was deleted or moved away while it was used; nothing was written. Put it"
                     " back, or start the watcher anew to begin with an empty one."
                 )
-            getLogger("watcher").warning("the database %s was replaced by another file, which is used now", self.name)
+            _log.warning("the database %s was replaced by another file, which is used now", self.name)
             self.close()
-            self._backend = self._engine = self._inode = None
+            self._backend = self._engine = self._identity = None
 
-    def _was_touched(self) -> bool:
-        """Whether the file is not as it was left here: then it may be damaged since."""
-        return self._left is None or self._left != self._state_of_file()
-
-    def _state_of_file(self) -> tuple[int, ...] | None:
+    def _stat(self) -> tuple[int, ...] | None:
+        """Return what changes whenever anybody touches the file, its identity first; None if there is no file."""
         try:
             found = self.file.stat() if self.file is not None else None
         except OSError:
             return None
-        return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return None if found is None else (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
-    def _lies_at(self) -> tuple[int, int, bool] | None:
-        """What tells the file from another one under its name, or from an empty one; None if there is none."""
+    def _was_touched(self) -> bool:
+        """Whether somebody else touched the file since it was last used here, so that it may be damaged."""
+        return self._left is None or self._left != self._stat()
+
+    def glance(self, now: datetime, unchanged: Callable[[Known], Poll | None]) -> Poll | None:
+        """Take the shortcut of `glance.glance`: record a poll and return it; None: nothing was written."""
         if self.file is None:
             return None
-        try:
-            found = self.file.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"The database {self.name} cannot be looked at: {error.strerror}.") from error
-        return found.st_dev, found.st_ino, found.st_size > 0
-
-    def glance(self, now: datetime) -> Known | None:
-        """Return what an unchanged check needs to know, or None where that takes opening the database."""
-        if self.shared:
-            with self.reading() as session:
-                return session.known(now)
-        self._look_where_it_lies()
-        return glance.glance(self._url, self._busy_seconds, now)
-
-    def note(self, poll: Poll) -> None:
-        """Record a poll that changed nothing: one small row."""
-        self._look_where_it_lies()
-        if glance.note(self._url, self._busy_seconds, poll, check=self._was_touched()):
-            self._left = self._state_of_file()
-        else:
-            with self.writing() as session:
-                session.state.add_poll(poll)
+        self._check_identity()
+        recorded = glance(self.file, self._busy_seconds, now, unchanged, check=self._was_touched())
+        if recorded is not None:
+            self._left = self._stat()
+        return recorded
 
     @contextmanager
     def reading(self) -> "Iterator[Session]":
@@ -153,7 +145,7 @@ class Store:
     def writing(self) -> "Iterator[Session]":
         """Write in one transaction that ends with the block: all of it or, on any error, nothing.
 
-        All pages of a file that was touched since are read before: what is damaged is not written to.
+        If somebody else touched the file, all its pages are read first: a damaged database is not written to.
         """
         from watcher.store.maintenance import check_pages
         from watcher.store.session import Session
@@ -162,99 +154,74 @@ class Store:
             if self._was_touched():
                 check_pages(connection)
             yield Session(connection)
-        self._left = self._state_of_file()
+        self._left = self._stat()
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> "Iterator[Connection]":
-        from watcher.store.backend import translate_errors
         from watcher.store.engine import read_revision, transaction
 
-        backend, engine = self._opened()
-        turn: Turn | None = getattr(self._mine, "turn", None)
-        begun = turn.use(writes=writes) if turn is not None else transaction(engine, writes=writes)
-        with translate_errors(backend), begun as connection:
-            if writes:
+        turn: Turn | None = getattr(self._of_thread, "turn", None)
+        use = transaction if turn is None else turn.use
+        with self._using() as (backend, engine), use(engine, writes=writes) as connection:
+            if writes or self._read_only:
                 read_revision(connection, backend)  # a newer version may have migrated it since it was opened
             yield connection
 
     # Turns, where several processes use one database
 
-    @property
-    def shared(self) -> bool:
-        """Whether several machines may be at work on it, so that they take turns at polling."""
-        return not self._url.startswith(_SQLITE)
-
     @contextmanager
     def polling(self, *, wait: bool = False) -> Iterator[bool]:
-        """Take this machine's turn at polling, and give it back at the end: there is one at a time.
+        """Take this machine's turn at polling until the block ends; one machine polls at a time.
 
-        Yields whether there was one to take: False where another machine polls right now, unless that is waited for.
-        Whoever lost the turn in the middle (cut off from the database, or stopped for a while) can store nothing.
+        Yields False where another machine polls right now, unless `wait` says to wait for its end. A machine that loses
+        its turn in the middle (cut off from the database, or stopped for a while) can store nothing.
         """
         if not self.shared:
             yield True
             return
-        with self._taking_turns() as turn:
+        with self._turn() as turn:
             yield turn.poll(wait=wait)
 
     @contextmanager
     def sending(self) -> "Iterator[Claims]":
-        """Be the only process that sends what is queued here.
+        """Let no other process send what this one sends.
 
-        In a file, the end of another one's sending is waited for; the lock is the operating system's, so it ends with
-        the process that holds it, however that ends. Where machines share the database, each claims one channel after
-        the other.
+        One process at a time sends from a file. Machines that share a database claim one channel after the other.
         """
-        from watcher.store.turn import NoClaims
+        from watcher.store.turn import Claims
 
         if self.shared:
-            with self._taking_turns() as turn:
+            with self._turn() as turn:
                 yield turn
         elif self.file is None:
-            yield NoClaims()  # nobody else can see it
+            yield Claims()
         else:
-            with self._locked(self.file.with_name(f"{self.file.name}.sending")):
-                yield NoClaims()
+            with locked(self.file.with_name(f"{self.file.name}.sending"), self.file):
+                yield Claims()
 
     @contextmanager
-    def _taking_turns(self) -> "Iterator[Turn]":
-        from watcher.store.backend import translate_errors
+    def _turn(self) -> "Iterator[Turn]":
         from watcher.store.turn import Turn
 
-        if (outer := getattr(self._mine, "turn", None)) is not None:
+        if (outer := getattr(self._of_thread, "turn", None)) is not None:
             yield outer
             return
-        backend, engine = self._opened()
-        with translate_errors(backend), Turn(engine) as turn:
-            self._mine.turn = turn
+        with self._using() as (_, engine), Turn(engine) as turn:
+            self._of_thread.turn = turn
             try:
                 yield turn
             finally:
-                del self._mine.turn
+                del self._of_thread.turn
 
-    @contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        import fcntl
-
-        try:
-            file = _open_lock(path, path.with_suffix(""))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
-        with file:
-            yield
+    # The database as a whole
 
     def warn_if_found_empty(self, models: int) -> None:
-        """Log, once, that the file was there but empty; `models` were taken in as its first ones.
-
-        To be called after a baseline: where there was no file, that is how it begins, but who has an empty one may have
-        lost what was in it.
-        """
+        """Log once, after a baseline with so many models, that the file was empty: its contents may have been lost."""
         with self.writing() as session:
             found = session.maintenance.take_empty()
         if found:
             taken = "1 model was" if models == 1 else f"{models} models were"
-            getLogger("watcher").warning(
+            _log.warning(
                 "the database %s was empty: %s taken in as known, and nothing of before is announced; if it should not"
                 " have been empty, put a backup in its place",
                 self.name,
@@ -262,81 +229,54 @@ class Store:
             )
 
     def upgrade(self) -> "Opened":
-        """Migrate the schema where that is due, as any use would, and return what was found."""
+        """Open the database, and return how it was found."""
         self._opened()
         assert self._found is not None
         return self._found
 
     def vacuum(self) -> None:
-        """Give the room of what was deleted back. Nobody can write to a file meanwhile."""
-        from watcher.store.backend import translate_errors
-
-        backend, engine = self._opened()
-        with translate_errors(backend):
+        """Free the space of deleted rows. Nobody can write to a file meanwhile."""
+        with self._using() as (backend, engine):
             backend.vacuum(engine)
 
     @property
     def name(self) -> str:
-        """What it is called where people read it; no password is in it."""
-        parts = urlsplit(self._url)
-        return (
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if self.shared else str(self.file or "")
-        )
+        """The name for messages, without a password."""
+        if self.file is not None:
+            return str(self.file)
+        from watcher.store.engine import backend_of
 
-    @property
-    def file(self) -> Path | None:
-        """The file of the database; None if it has none of its own."""
-        path = self._url.removeprefix(_SQLITE)
-        return None if path in (self._url, ":memory:") or path.startswith("file:") else Path(path)
+        return backend_of(self._url).name
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a database with anything in it; it is not made."""
+        """Whether there is such a file, or such a database with tables in it; nothing is created."""
         if not self.shared:
             return self.file is not None and self.file.exists()
-        from watcher.store.backend import translate_errors
-        from watcher.store.engine import backend_of
+        from watcher.store.engine import read_as_it_is
 
-        backend = backend_of(self._url)
-        engine = backend.read_only_engine()
-        try:
-            with translate_errors(backend), engine.connect() as connection:
-                backend.check(connection)
-                return bool(backend.tables(connection))
-        finally:
-            engine.dispose()
+        with read_as_it_is(self._url) as (backend, connection):
+            backend.check(connection)
+            return bool(backend.tables(connection))
 
     @property
     def size(self) -> int | None:
-        """Bytes that it takes up; None if there is no saying."""
-        from watcher.store.backend import translate_errors
-
-        backend, engine = self._opened()
-        with translate_errors(backend):
-            return backend.size(engine)
+        """Bytes that it takes up; None if unknown."""
+        with self._using() as (backend, engine), engine.connect() as connection:
+            return backend.size(connection)
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         if self._engine is not None:
             self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
-def _open_lock(path: Path, database: Path) -> IO[str]:
-    """Open a file to lock, such that whoever may use the database may, too: root's is given to the database's owner."""
-    try:
-        file = path.open("a")
-    except PermissionError:
-        return path.open()  # it was left behind by somebody else: to lock it, reading it is enough
-    with suppress(OSError):
-        owner, ours = database.stat(), os.fstat(file.fileno())
-        if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (ours.st_uid, ours.st_gid):
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        if ours.st_mode & 0o666 != owner.st_mode & 0o666:
-            os.fchmod(file.fileno(), owner.st_mode & 0o666)
-    return file
+def _identity(state: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return what tells a file from another one under its name, or from an empty one."""
+    return None if state is None else (*state[:2], state[2] > 0)

@@ -1,15 +1,14 @@
 """Taking turns, where several machines share a database.
 
-What only one machine may do at a time it does under a lock of PostgreSQL that belongs to one connection, and all that
-it reads and writes meanwhile goes over that same connection. So a machine that lost its turn, because it was cut off
-or stood still, cannot store what it found out: the lock is gone only when the connection is.
+Only one machine at a time may poll, or send to a channel. It holds a lock of PostgreSQL that belongs to one connection,
+and reads and writes over that same connection. So a machine that lost its turn, because it was cut off or stood still,
+cannot store anything: the lock ends only with the connection.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,35 +18,25 @@ from watcher.store.backend import WRITES
 from watcher.store.postgresql import LOCK, POLLING
 
 BEAT = 4.0
-"""Seconds between two signs of life on a connection whose machine waits for somebody else."""
+"""Seconds between two heartbeats on a connection whose machine waits for something else."""
 SILENCE = 20
-"""Seconds without any after which the server ends the connection, and with it the turn."""
+"""Seconds without a heartbeat after which the server ends the connection, and with it the turn."""
 
 _CHANNEL = "hashtext('openrouter-watcher channel ' || current_schema()), hashtext(:name)"
 
 
-class Claims(Protocol):
-    """Who sends to which channel: one machine at a time to each."""
+class Claims:
+    """Which channels this process sends to: all of them, where there is no other machine."""
 
     def claim(self, channel: str) -> bool:
-        """Return whether it is this machine that sends to a channel now."""
-
-    def release(self, channel: str) -> None:
-        """Leave a channel to others; what became of its messages is stored."""
-
-
-class NoClaims:
-    """`Claims` where no other machine is."""
-
-    def claim(self, channel: str) -> bool:
-        """Return True."""
+        """Return whether this machine sends to a channel now; to be asked inside a transaction."""
         return True
 
     def release(self, channel: str) -> None:
-        """Do nothing."""
+        """Leave a channel to others, once the outcome of its messages is stored."""
 
 
-class Turn:
+class Turn(Claims):
     """A connection with the locks that it holds."""
 
     def __init__(self, engine: Engine) -> None:
@@ -66,11 +55,10 @@ class Turn:
         except BaseException:
             self._connection.close()
             raise
-        self._beating = threading.Thread(target=self._beat, name="watcher-turn", daemon=True)
-        self._beating.start()
+        threading.Thread(target=self._beat, name="watcher-turn", daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._done.set()
         with self._using:
             with suppress(StoreError, SQLAlchemyError), self.use(writes=False) as connection:
@@ -78,8 +66,8 @@ class Turn:
             self._connection.close()
 
     @contextmanager
-    def use(self, *, writes: bool) -> Iterator[Connection]:
-        """Have the connection in a transaction of its own. Raises StoreError if the turn is over."""
+    def use(self, _engine: Engine | None = None, *, writes: bool) -> Iterator[Connection]:
+        """Use the connection in one transaction, in place of another one. Raises StoreError if the turn is over."""
         with self._using:
             if self._connection.invalidated:  # it would connect anew, without the locks
                 raise StoreError("The connection to the database was lost, and another machine may go on.")
@@ -88,13 +76,12 @@ class Turn:
                 yield connection
 
     def poll(self, *, wait: bool) -> bool:
-        """Return whether it is this machine's turn to poll; with `wait` the end of another one's is waited for."""
+        """Return whether it is this machine's turn to poll; with `wait`, wait for another one's to end."""
         function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
         with self.use(writes=False) as connection:
             return connection.exec_driver_sql(f"SELECT {function}({LOCK}, {POLLING})").scalar() is not False
 
     def claim(self, channel: str) -> bool:
-        """Return whether it is this machine that sends to a channel now; to be asked inside a transaction."""
         if channel in self._claimed:
             return True
         claim = text(f"SELECT pg_try_advisory_lock({_CHANNEL})")
@@ -104,7 +91,6 @@ class Turn:
         return True
 
     def release(self, channel: str) -> None:
-        """Leave a channel to others."""
         if channel in self._claimed:
             self._claimed.remove(channel)
             with self.use(writes=False) as connection:
@@ -116,4 +102,4 @@ class Turn:
                 with self.use(writes=False) as connection:
                     connection.exec_driver_sql("SELECT 1")
             except (StoreError, SQLAlchemyError):
-                return  # whoever uses the connection next is told
+                return  # the next use of the connection raises it

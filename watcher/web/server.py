@@ -23,6 +23,8 @@ BODY_SECONDS = 60.0
 """How long a request may take from then on, the client's reading of the answer included."""
 MAX_CONNECTIONS = 256
 """More connections are closed at once: the watcher needs file descriptors, too."""
+_BUSY_SECONDS = 3.0
+"""How long a request waits for a database that another process has locked; a reader seldom has to."""
 _GRACE = 3
 
 _log = getLogger("watcher")
@@ -36,7 +38,7 @@ class WebServer:
 
     def __init__(self, config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         assert config.web.listen is not None
-        self._store = Store(config.store.url.reveal(), read_only=True)
+        self._store = Store(config.store.url.reveal(), read_only=True, busy_seconds=_BUSY_SECONDS)
         app = application(config, self._store, clock)
         host, port = split_address(config.web.listen)
         if not is_loopback(host) and config.web.tokens_file is None:

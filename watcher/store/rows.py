@@ -1,0 +1,29 @@
+"""What the parts of a session have in common: an open connection, and statements for several rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy.sql import Executable
+
+
+class Rows:
+    """Reads and writes rows on an open connection, inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _scalar(self, query: Executable) -> Any | None:
+        """Return the first column of the first row; None if there is no row."""
+        return self._connection.execute(query).scalar()
+
+    def _each(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement once for each row."""
+        if rows:
+            self._connection.execute(statement, rows)
+
+    def _save(self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Update the row with this key, or insert it."""
+        where = [table.c[name] == value for name, value in key.items()]
+        if not self._connection.execute(update(table).where(*where).values(**values)).rowcount:
+            self._connection.execute(insert(table).values(**key, **values))
