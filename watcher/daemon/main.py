@@ -177,6 +177,8 @@ class Daemon:
                     _log.error("the configuration was not reloaded: %s", line)
             else:
                 _log.exception("the configuration was not reloaded: this is a bug in openrouter-watcher")
+            if loaded.exception() is None:  # only its address cannot be used
+                loaded.result().upstream.close()
             self._notify.ready("the configuration was not reloaded, the old one stays")
             return
         assert self._setups.current is not None

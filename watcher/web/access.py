@@ -161,6 +161,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+@lru_cache(64)
 def _hostname(host: str) -> str:
     """Return the name or address in a `Host`, in lower case; empty if it is none."""
     name, colon, port = host.lower().rpartition(":")

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from watcher.api.answer import Response
@@ -23,6 +24,9 @@ class Answer:
         self.headers = dict(response.headers)
         self.body = response.body
         self.compressed: bytes | None = None
+        self._forms: dict[tuple[bool, bool], Response] = {}
+        self.last_sent: tuple[object, object] = (None, None)
+        """What was sent last, and what it depended on; see `app`."""
         lasts = state is not None and self.status == 200 and "no-store" not in self.headers["cache-control"]
         self.etag = blake2b((state or "").encode(), digest_size=12).hexdigest() if lasts else None
         self.changed = changed.replace(microsecond=0) if changed is not None and self.etag else None
@@ -44,19 +48,26 @@ class Answer:
     def for_client(self, headers: Mapping[str, str]) -> Response:
         """Return the answer for these request headers: compressed if the client takes that, 304 if it has it."""
         zipped = self._is_zipped(headers)
-        own = dict(self.headers)
-        own["vary"] = f"{own['vary']}, Accept-Encoding" if "vary" in own else "Accept-Encoding"
+        form = (zipped, self._is_current(headers))
+        if form not in self._forms:
+            self._forms[form] = self._form(*form)
+        return self._forms[form]
+
+    def _form(self, zipped: bool, current: bool) -> Response:
+        headers = {**self.headers, "vary": "Accept-Encoding"}
         if self.etag is not None:
-            own["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
-            if self._is_current(headers):
-                return Response(304, {key: own[key] for key in own if key != "content-type"}, b"")
+            headers["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
+        if current:
+            return Response(304, {name: value for name, value in headers.items() if name != "content-type"}, b"")
         if not zipped:
-            return Response(self.status, own, self.body)
+            return Response(self.status, headers, self.body)
         if self.compressed is None:
             self.compressed = gzip.compress(self.body, 6, mtime=0)
-        return Response(self.status, {**own, "content-encoding": "gzip"}, self.compressed)
+        return Response(self.status, {**headers, "content-encoding": "gzip"}, self.compressed)
 
     def _is_current(self, headers: Mapping[str, str]) -> bool:
+        if self.etag is None:
+            return False
         if (given := headers.get("if-none-match")) is not None:
             return _matches(given, self.etag)
         if self.changed is None or (since := headers.get("if-modified-since")) is None:
@@ -88,14 +99,13 @@ class Answers:
             size -= self._known.popitem(last=False)[1].size
 
 
-def _matches(if_none_match: str, etag: str | None) -> bool:
+def _matches(if_none_match: str, etag: str) -> bool:
     """Whether the header names this ETag, of any encoding; a weak one counts, too, as RFC 9110 has it here."""
-    if etag is None:
-        return False
     given = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]
     return bool({"*", etag, f"{etag}-gzip"}.intersection(given))
 
 
+@lru_cache(64)
 def _takes_gzip(accept: str) -> bool:
     for part in accept.lower().split(","):
         coding, _, quality = part.partition(";")

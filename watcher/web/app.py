@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from logging import getLogger
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -31,7 +31,7 @@ SECONDS = 10.0
 _WORKERS = 2
 _MAX_WAITING = 100
 """Different questions that wait for a worker; more than these are sent away."""
-_PART = 256 * 1024
+_PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
 _RETRY = {"retry-after": "30"}
 _ALLOWED = "GET, HEAD, OPTIONS"
@@ -72,20 +72,20 @@ class Api:
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            response = await self._respond(scope)
+            sent = await self._respond(scope)
         except RefusedError as refused:
-            response = api.error(refused.status, str(refused), refused.headers)
+            sent = _sent(api.error(refused.status, str(refused), refused.headers))
         except Exception:
             _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
-            response = api.error(500, "This is a bug in openrouter-watcher; its log tells more")
-        await _send(send, response, head=scope["method"] == "HEAD")
+            sent = _sent(api.error(500, "This is a bug in openrouter-watcher; its log tells more"))
+        await _send(send, sent, head=scope["method"] == "HEAD")
 
-    async def _respond(self, scope: Scope) -> Response:
+    async def _respond(self, scope: Scope) -> "_Sent":
         asked = self._access.check(scope)
         if asked.method == "OPTIONS":
-            return Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b"")
+            return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
         if asked.method not in ("GET", "HEAD"):
-            return api.error(405, headers={"allow": _ALLOWED})
+            return _sent(api.error(405, headers={"allow": _ALLOWED}))
         view = self._catalogues.known()
         if view is not None:
             state = self._state(asked, view)
@@ -144,7 +144,7 @@ class Api:
         request = Request(asked.path, asked.query, headers=asked.headers)
         response = api.answer(request, Catalogue(offer.models, now, asked.base_url, raw=offer.raw))
         if moment is None:
-            return Answer(response, self._state(asked, view), view.period(now))
+            return Answer(response, self._state(asked, view), offer.period(now))
         headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
@@ -153,7 +153,7 @@ class Api:
 
     def _moment(self, asked: Asked) -> datetime | None:
         """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
-        given = Query.parse(asked.query, names=("at",)).values.get("at") if "at=" in asked.query else None
+        given = Query.parse(asked.query, names=("at",)).values.get("at")
         if given is None:
             return None
         moment = parse_moment("at", given)
@@ -165,32 +165,38 @@ class Api:
 
     def _state(self, asked: Asked, view: View) -> str:
         """Return what the answer follows from: equal states have equal answers."""
-        if "at=" in asked.query or asked.path.startswith(EXPORT):
-            return f"{view.version} {_question(asked)}"
-        now = self._clock()
-        minute = f"{now:%d%H%M}" if "age_days" in asked.query else ""
-        return f"{view.offer.digest} {view.period(now)} {minute} {_question(asked)}"
+        now, query = self._clock(), asked.query
+        state = view.state(now)
+        if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
+            state = f"{state} {view.version}"
+        if "age_days=" in query or "%" in query:
+            state = f"{state} {now:%d%H%M}"
+        return f"{state} {_question(asked)}"
 
-    def _finish(self, asked: Asked, answer: Answer, view: View) -> Response:
-        """Return the answer for this client, with the age of what we know and who may read it."""
+    def _finish(self, asked: Asked, answer: Answer, view: View) -> "_Sent":
+        """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
         response = answer.for_client(asked.headers)
+        age = max(int(self._clock().timestamp() - view.polled), 0)
+        basis = (response, age, view.polled, "origin" in asked.headers)
+        if answer.last_sent[0] == basis:
+            return cast("_Sent", answer.last_sent[1])
         headers = {**response.headers, **self._cors(asked)}
         if self._access.guarded:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
         if response.status in (200, 304) and "x-watcher-as-of" not in headers:
-            age = max(self._clock() - view.offer.polled, timedelta(0))
-            headers["age"] = str(age // timedelta(seconds=1))
-            headers["x-watcher-as-of"] = f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"
-            if age > self._silent_after:
-                headers["x-watcher-stale"] = headers["age"]
-        return Response(response.status, headers, response.body)
+            headers |= {"age": str(age), "x-watcher-as-of": f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+            if age > self._silent_after.total_seconds():
+                headers["x-watcher-stale"] = str(age)
+        sent = _sent(Response(response.status, headers, response.body))
+        answer.last_sent = basis, sent
+        return sent
 
     def _cors(self, asked: Asked, *, preflight: bool = False) -> Mapping[str, str]:
         if self._origin is None or not asked.path.startswith(f"{api.BASE}/") or asked.path == f"{api.BASE}/models/user":
             return {}
         origin = {"access-control-allow-origin": self._origin}
-        return {**origin, **_PREFLIGHT} if preflight else {**origin, **_EXPOSED}
+        return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
 
 
 class _Rendered(NamedTuple):
@@ -203,13 +209,25 @@ def _question(asked: Asked) -> str:
     return f"{asked.base_url} {asked.path}?{asked.query}"
 
 
-async def _send(send: Send, response: Response, *, head: bool) -> None:
+class _Sent(NamedTuple):
+    """A response as it is sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def _sent(response: Response) -> _Sent:
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
     if response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    body = b"" if head else response.body
-    for start in range(0, len(body) - _PART, _PART):
-        await send({"type": "http.response.body", "body": body[start : start + _PART], "more_body": True})
-    rest = len(body) - (len(body) - 1) % _PART - 1 if body else 0
-    await send({"type": "http.response.body", "body": body[rest:]})
+    return _Sent(response.status, headers, response.body)
+
+
+async def _send(send: Send, sent: _Sent, *, head: bool) -> None:
+    await send({"type": "http.response.start", "status": sent.status, "headers": sent.headers})
+    body = b"" if head else sent.body
+    while len(body) > _PART:
+        await send({"type": "http.response.body", "body": body[:_PART], "more_body": True})
+        body = body[_PART:]
+    await send({"type": "http.response.body", "body": body})

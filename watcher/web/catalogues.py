@@ -75,15 +75,15 @@ class View:
     def __init__(self, version: tuple[Any, ...], offer: Offer) -> None:
         self.version = version
         self.offer = offer
-        self._minute = -1
-        self._period = offer.changed
+        self.polled = offer.polled.timestamp()
+        self._state = (-1, "")
 
-    def period(self, now: datetime) -> datetime:
-        """Return `Offer.period`, which is found out once a minute."""
+    def state(self, now: datetime) -> str:
+        """Return what differs when the models or their prices in force do; it is found out once a minute."""
         minute = int(now.timestamp()) // 60
-        if minute != self._minute:
-            self._period, self._minute = self.offer.period(now), minute
-        return self._period
+        if minute != self._state[0]:
+            self._state = minute, f"{self.offer.digest} {self.offer.period(now)}"
+        return self._state[1]
 
 
 class Catalogues:

@@ -88,41 +88,39 @@ class WebServer:
 class _Protocol(H11Protocol):
     """uvicorn's protocol, with a deadline for each request and a bound for connections."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    _until = float("inf")
+    """When the connection is closed, by the loop's clock; a timer looks at it now and then."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
         else:
-            self._expect_end(HEAD_SECONDS)
+            self._until = self.loop.time() + HEAD_SECONDS
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None:
-            self._expect_end(HEAD_SECONDS)
+        if self._until == float("inf"):
+            self._until = self.loop.time() + HEAD_SECONDS
         before = self.cycle
         super().data_received(data)
-        if self.cycle is not before and not self.cycle.response_complete:
-            self._expect_end(BODY_SECONDS)
+        if self.cycle is not before:
+            self._until = self.loop.time() + BODY_SECONDS
 
     def on_response_complete(self) -> None:
-        self._forget_deadline()
+        before = self.cycle
+        self._until = float("inf")
         super().on_response_complete()
-        if not self.cycle.response_complete:  # the client has sent the next request already
-            self._expect_end(BODY_SECONDS)
+        if self.cycle is not before:  # the client has sent the next request already
+            self._until = self.loop.time() + BODY_SECONDS
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_deadline()
-        super().connection_lost(exc)
-
-    def _expect_end(self, seconds: float) -> None:
-        self._forget_deadline()
-        self._deadline = self.loop.call_later(seconds, self.transport.abort)
-
-    def _forget_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _watch(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.loop.time() >= self._until:
+            self.transport.abort()
+        else:
+            self.loop.call_later(HEAD_SECONDS / 4, self._watch)
 
 
 def _listen(host: str, port: int) -> socket.socket:
