@@ -58,21 +58,28 @@ def prices(model: dict) -> dict[str, object]:
     return {key: value for key, value in found.items() if value or key in ("prompt", "completion")}
 
 
-def test_the_price_of_every_model_at_random_moments_is_the_recorded_one(imported: Imported) -> None:
+def check_moment(client: httpx.Client, at: datetime, capture: Capture) -> None:
+    response = client.get("models", params={"at": at.isoformat(), "output_modalities": "all"})
+    recorded, listed = json.loads(capture.body)["data"], response.json()["data"]
+    assert response.headers["x-watcher-as-of"] == f"{capture.at:%Y-%m-%dT%H:%M:%SZ}"
+    assert {model["id"]: prices(model) for model in listed} == {model["id"]: prices(model) for model in recorded}, at
+    assert [model["created"] for model in listed] == [model["created"] for model in recorded]
+
+
+def test_every_price_at_a_moment_is_the_recorded_one_and_the_sdk_accepts_the_lists(imported: Imported) -> None:
+    with httpx.Client(base_url=f"{imported.server.url}/api/v1/", trust_env=False, timeout=60) as client:
+        for at, capture in imported.moments(5):
+            check_moment(client, at, capture)
+    found = dict(islice(call_all(f"{imported.server.url}/api/v1", {"at": at.isoformat()}), 10))
+    assert len(found["models"]) == found["count"] == len(json.loads(capture.body)["data"])
+    assert found["endpoints"] and found["model"].id == found["models"][0].id
+
+
+@pytest.mark.slow
+def test_every_price_at_fifty_moments_is_the_recorded_one(imported: Imported) -> None:
     with httpx.Client(base_url=f"{imported.server.url}/api/v1/", trust_env=False, timeout=60) as client:
         for at, capture in imported.moments(50):
-            response = client.get("models", params={"at": at.isoformat(), "output_modalities": "all"})
-            recorded = {model["id"]: prices(model) for model in json.loads(capture.body)["data"]}
-            assert response.headers["x-watcher-as-of"] == f"{capture.at:%Y-%m-%dT%H:%M:%SZ}"
-            assert {model["id"]: prices(model) for model in response.json()["data"]} == recorded, at
-
-
-def test_the_order_is_that_of_the_recorded_list(imported: Imported) -> None:
-    with httpx.Client(base_url=f"{imported.server.url}/api/v1/", trust_env=False, timeout=60) as client:
-        for at, capture in imported.moments(3):
-            listed = client.get("models", params={"at": at.isoformat(), "output_modalities": "all"}).json()["data"]
-            created = [model["created"] for model in json.loads(capture.body)["data"]]
-            assert [model["created"] for model in listed] == created
+            check_moment(client, at, capture)
 
 
 @pytest.mark.slow
@@ -82,11 +89,3 @@ def test_the_sdk_accepts_every_answer_at_ten_moments(imported: Imported) -> None
         counts = {name: len(found) for name, found in answers if isinstance(found, list)}
         assert counts["models"] == len(json.loads(capture.body)["data"])
         assert sum(name == "endpoints" for name, _ in answers) == counts["models"]
-
-
-def test_the_sdk_accepts_the_lists_at_a_moment(imported: Imported) -> None:
-    at, capture = next(imported.moments(1))
-    answers = call_all(f"{imported.server.url}/api/v1", {"at": at.isoformat()})
-    found = dict(islice(answers, 10))
-    assert len(found["models"]) == found["count"] == len(json.loads(capture.body)["data"])
-    assert found["endpoints"] and found["model"].id == found["models"][0].id

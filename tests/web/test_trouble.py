@@ -10,6 +10,7 @@ import pytest
 from testkit.command import Watcher
 from tests.store.samples import START, document
 from tests.web.conftest import ids
+from watcher.web import server as server_module
 
 LATER = START + timedelta(hours=2)
 
@@ -82,7 +83,9 @@ def test_a_database_that_a_newer_version_migrated_meanwhile_is_503(client, file)
     assert is_unavailable(client, "newer version")
 
 
-def test_a_locked_database_is_503_and_then_answers_again(client, file):
+def test_a_locked_database_is_503_and_then_answers_again(serve, file, monkeypatch):
+    monkeypatch.setattr(server_module, "BUSY_SECONDS", 0.1)
+    client = serve()
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute("BEGIN EXCLUSIVE")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging import WARNING, getLogger
 from typing import Any
@@ -23,7 +24,7 @@ BODY_SECONDS = 60.0
 """How long a request may take from then on, the client's reading of the answer included."""
 MAX_CONNECTIONS = 256
 """More connections are closed at once: the watcher needs file descriptors, too."""
-_BUSY_SECONDS = 3.0
+BUSY_SECONDS = 3.0
 """How long a request waits for a database that another process has locked; a reader seldom has to."""
 _GRACE = 3
 
@@ -38,13 +39,13 @@ class WebServer:
 
     def __init__(self, config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         assert config.web.listen is not None
-        self._store = Store(config.store.url.reveal(), read_only=True, busy_seconds=_BUSY_SECONDS)
+        self._store = Store(config.store.url.reveal(), read_only=True, busy_seconds=BUSY_SECONDS)
         app = application(config, self._store, clock)
         host, port = split_address(config.web.listen)
         if not is_loopback(host) and config.web.tokens_file is None:
             _log.warning("the API at %s has no tokens_file: everyone who reaches it may ask", config.web.listen)
         self._socket = _listen(host, port)
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 app,
                 http=_Protocol,
@@ -73,7 +74,7 @@ class WebServer:
 
     def stop(self) -> None:
         """Serve no more, and end every connection."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(_GRACE + 2)
         self._socket.close()
         self._store.close()
@@ -83,6 +84,24 @@ class WebServer:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         except Exception:
             _log.exception("the API is not served any more: this is a bug in openrouter-watcher")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which looks once a second for the end and not ten times."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):  # it sets the date of answers
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 1.0)
+
+    def end(self) -> None:
+        """Make it end, from another thread."""
+        self.should_exit = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ended.set)
 
 
 class _Protocol(H11Protocol):
