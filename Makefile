@@ -1,8 +1,8 @@
-# `make demo` and `make test` each set up everything they need on a machine with Python 3.11+, git and make.
+# `make demo` and `make test` install all they need. The machine must have Python 3.11 or newer, git and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tracing lines takes as long as the tests themselves, so it is only done with those that reach every line.
+# Measuring coverage doubles the time of a test, so only the tests that are needed for full coverage do it.
 COVERING := $(filter-out %/test_properties.py %/test_recorded.py,$(wildcard tests/catalog/test_*.py))
 QUICK := $(COVERING) tests/rules tests/messages tests/config tests/api tests/simulator tests/docs
 # Tests wait for servers and processes, so one worker more than there are cores keeps all cores busy.

@@ -17,14 +17,14 @@ MODULES = {
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the benchmarks that the command line names."""
     names = sys.argv[1:] or [*MODULES]
     for name in names:
         if name not in MODULES:
             sys.exit(f"There is no benchmark {name!r}; there are {', '.join(MODULES)}.")
         if len(names) == 1:
             import_module(MODULES[name]).main()
-        else:  # what one benchmark holds would count in the memory of the next one's children
+        else:  # memory of one benchmark would count in the peaks of the next
             subprocess.run([sys.executable, "-m", "bench", name], check=True)
             print()
 

@@ -1,4 +1,4 @@
-"""`python -m bench.decode ARCHIVE`: print the seconds that msgspec needs to decode all bodies of an archive untyped."""
+"""`python -m bench.decode ARCHIVE`: print the seconds in which msgspec decodes all bodies of an archive."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
-"""What channels that hang or fail cost the others: 1,000 events to 50 channels, of which 5 hang and 5 fail.
+"""Measure how channels that hang or fail delay the others: 1,000 events to 50 channels, of which 5 hang and 5 fail.
 
-The services are HTTP and mail servers in this process; the sender is a process of its own, so that its memory and its
-turns of the interpreter are its own. The same is measured with the 40 good channels alone.
+The same is measured with the 40 good channels alone. The services are HTTP and mail servers in this process. The sender
+runs in its own process, so that its memory and its interpreter lock are separate.
 """
 
 import json
@@ -24,8 +24,8 @@ DEADLINE = 10.0
 """Seconds after which a channel that hangs is cut off."""
 
 
-class Drained(NamedTuple):
-    """What one sending took: seconds until the good channels had everything, and until it was over; MiB; commits."""
+class DrainRun(NamedTuple):
+    """The cost of one run: seconds until the good channels have everything, seconds until the end, MiB, commits."""
 
     good: float
     all: float
@@ -35,7 +35,7 @@ class Drained(NamedTuple):
 
 
 class Services:
-    """Servers that note when a channel had something: those at `/good` answer, `/fail` refuse, `/hang` say nothing."""
+    """Servers that record what arrives: channels at `/good` answer, `/fail` refuse, `/hang` never answer."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -76,7 +76,7 @@ class Services:
         found = {f"good-{n}": f"{web}/good/{n}" for n in range(HOOKS)}
         found |= {f"mail-{n}": f"{mail}&to=mail-{n}@example.org" for n in range(MAILS)}
         if bad:
-            # First, which is the worst place: they are begun before all others.
+            # They come first, which is the worst case: their sending starts before all others.
             failing = {f"fail-{n}": f"{web}/fail/{n}" for n in range(FAILING)}
             found = {f"hang-{n}": f"{web}/hang/{n}" for n in range(HANGING)} | failing | found
         return found
@@ -90,8 +90,8 @@ class Services:
 
 def main(rounds: int = 5) -> None:
     """Print medians, and the ratio of the two."""
-    alone: list[Drained] = []
-    mixed: list[Drained] = []
+    alone: list[DrainRun] = []
+    mixed: list[DrainRun] = []
     for _ in range(rounds):
         alone.append(_drained(bad=False))
         mixed.append(_drained(bad=True))
@@ -107,7 +107,7 @@ def main(rounds: int = 5) -> None:
     print(f"time until the good ones have everything, mixed against alone: {ratio:.2f} (goal 1.2)")
 
 
-def _drained(*, bad: bool) -> Drained:
+def _drained(*, bad: bool) -> DrainRun:
     services = Services()
     try:
         with TemporaryDirectory() as name:
@@ -119,14 +119,14 @@ def _drained(*, bad: bool) -> Drained:
             begin, end, commits = json.loads((folder / "result.json").read_text())
     finally:
         services.close()
-    told: dict[str, int] = {}
+    arrived: dict[str, int] = {}
     for _, where, count in services.heard:
-        told[where] = told.get(where, 0) + count
-    hooks = [count for where, count in told.items() if where.startswith("/good")]
-    if len(told) != HOOKS + MAILS or any(count != EVENTS for count in hooks):
-        raise RuntimeError(f"not every good channel has everything: {told}")
+        arrived[where] = arrived.get(where, 0) + count
+    hooks = [count for where, count in arrived.items() if where.startswith("/good")]
+    if len(arrived) != HOOKS + MAILS or any(count != EVENTS for count in hooks):
+        raise RuntimeError(f"not every good channel has everything: {arrived}")
     last = max(at for at, _, _ in services.heard)
-    return Drained(last - begin, end - begin, took.peak, commits, EVENTS * len(channels))
+    return DrainRun(last - begin, end - begin, took.peak, commits, EVENTS * len(channels))
 
 
 # The sender

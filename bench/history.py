@@ -1,4 +1,4 @@
-"""What going through the recorded archives costs, against decoding the same bodies untyped with msgspec."""
+"""Measure replay and import of the recorded archives against decoding the same bodies with msgspec."""
 
 import os
 import statistics
@@ -13,10 +13,10 @@ from testkit.lasting import captures
 
 
 def main(rounds: int = 5) -> None:
-    """Print medians, and ratios to the decoding, for every archive."""
+    """Print medians and ratios to the decoding for every archive."""
     archives = model_archives()
     if not archives:
-        print("The cost of history needs recorded archives: set WATCHER_DATA to their folder.")
+        print("This benchmark needs recorded archives: set WATCHER_DATA to their folder.")
     for archive in archives:
         _report(archive, rounds)
 
@@ -32,7 +32,7 @@ def _report(path: Path, rounds: int) -> None:
         (folder / "config.toml").write_text('[store]\nurl = "sqlite:///w.db"\n')
         env = {**os.environ, "XDG_CONFIG_HOME": name}
         for _ in range(rounds):
-            # In a process of its own: what this one holds would count as its children's peak of memory.
+            # Decode in another process: the memory of this one would count in its children's peaks.
             decoding.append(float(subprocess.run(decode, check=True, capture_output=True).stdout))
             replays.append(run([*watcher, "replay", str(path)], folder, env))
             for file in folder.glob("w.db*"):

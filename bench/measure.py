@@ -1,4 +1,4 @@
-"""Whole processes, measured from outside by the operating system's own accounting, in turn so that drift is shared."""
+"""Measure whole processes by the operating system's accounting. They run in turn, so that drift affects all."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command: seconds of wall and CPU time, and the peak of resident memory in MiB."""
+    """One run of a command: seconds of wall and CPU time, and peak resident memory in MiB."""
 
     wall: float
     cpu: float
@@ -20,7 +20,7 @@ class Run:
 
 
 def run(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Run:
-    """Run a command and return what it took. Raises RuntimeError when it fails."""
+    """Run a command and return its cost. Raises RuntimeError if it fails."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -38,7 +38,7 @@ def run(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = No
 def in_turn(
     commands: Mapping[str, Sequence[str]], folder: Path, rounds: int, env: Mapping[str, str] | None = None
 ) -> dict[str, list[Run]]:
-    """Run the commands A, B, …, A, B, … after a round that does not count."""
+    """Run the commands in turn (A, B, A, B, …) after one round that does not count."""
     for command in commands.values():
         run(command, folder, env)
     results: dict[str, list[Run]] = {name: [] for name in commands}
@@ -49,8 +49,8 @@ def in_turn(
 
 
 def report(results: Mapping[str, list[Run]], base: str) -> None:
-    """Print medians, and ratios to `base` taken pair by pair."""
-    print(f"{'':<14}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{'wall ×':>9}{'cpu ×':>9}")
+    """Print medians, and the medians of the ratios to `base` in each round."""
+    print(f"{'':<18}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{'wall ×':>9}{'cpu ×':>9}")
     for name, runs in results.items():
         pairs = list(zip(runs, results[base], strict=True))
         figures = (
@@ -60,11 +60,11 @@ def report(results: Mapping[str, list[Run]], base: str) -> None:
             statistics.median(a.wall / b.wall for a, b in pairs),
             statistics.median(a.cpu / b.cpu for a, b in pairs),
         )
-        print(f"{name:<14}{figures[0]:>9.3f}{figures[1]:>9.3f}{figures[2]:>10.1f}{figures[3]:>9.2f}{figures[4]:>9.2f}")
+        print(f"{name:<18}{figures[0]:>9.3f}{figures[1]:>9.3f}{figures[2]:>10.1f}{figures[3]:>9.2f}{figures[4]:>9.2f}")
 
 
 def python_with(package: str, folder: Path) -> Path:
-    """Return the `bin` folder of a fresh environment that holds a package from PyPI."""
+    """Return the `bin` folder of a new environment with a package from PyPI."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
     subprocess.run(pip, check=True)

@@ -1,9 +1,9 @@
-"""What a poll without news costs the running daemon, against decoding its body once, untyped, with msgspec.
+"""Measure a poll without news in the running daemon against decoding its body once with msgspec.
 
-    same        the list byte for byte as it was
-    other bytes the benchmarks of five models have moved and the order is another one, so all of it is read
+    same        the list has the same bytes
+    other bytes the benchmarks of five models and the order of all changed, so the whole list is read
 
-The figure is the processor time of the whole process, with all that belongs to a poll: HTTP, the feed, the database.
+The figure is the processor time of the whole process, including HTTP, the feed and the database.
 """
 
 import statistics
@@ -23,7 +23,7 @@ BYTES = 750_000
 POLLS = 300
 GOAL = 4.0
 BENCHMARKS = 5
-"""Models whose benchmarks move."""
+"""Models whose benchmarks change."""
 
 CONFIG = """
 [source]
@@ -38,7 +38,7 @@ url = "json://127.0.0.1:9/"
 
 
 def main(rounds: int = 3) -> None:
-    """Print the medians of some rounds in turn."""
+    """Print the medians of several rounds."""
     models = _models()
     body = to_json({"data": models, "total_count": len(models), "links": {"next": None}})
     took: dict[tuple[str, str], list[float]] = {}
@@ -66,12 +66,12 @@ def _models() -> list[dict[str, Any]]:
         del models[-1]
     for number, model in enumerate(models):
         model["benchmarks"] = {"arena_elo": 1400 - number, "rank": number}
-        model["created"] = 1_700_000_000 - number  # the feed goes by it, and stays as it is
+        model["created"] = 1_700_000_000 - number  # the feed is ordered by it and stays the same
     return models
 
 
 def _decoding(body: bytes) -> float:
-    """Return the seconds of one decoding, in a process that has nothing else to look after."""
+    """Return the seconds of one decoding, measured in its own process."""
     done = subprocess.run([sys.executable, "-c", DECODE], input=body, check=True, capture_output=True)
     return float(done.stdout)
 
@@ -112,7 +112,7 @@ def _seconds_a_poll(running: Running, before: Any) -> float:
 
 
 def _moved(models: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
-    """Move the benchmarks of some of the models, and return all in another order."""
+    """Change the benchmarks of some models, and return all models in another order."""
     first = number * BENCHMARKS % len(models)
     for at, model in enumerate(models[first : first + BENCHMARKS], first):
         models[at] = {**model, "benchmarks": {"arena_elo": 1500 + number, "rank": number}}
@@ -120,6 +120,6 @@ def _moved(models: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
 
 
 def _seconds(pid: int) -> float:
-    """The processor time of a process so far, of its ended threads, too; the kernel tells it in hundredths."""
+    """Return the processor time of a process, ended threads included, in steps of 0.01 s."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100

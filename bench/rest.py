@@ -1,9 +1,7 @@
-"""The memory of `watcher run` at rest: 631 models, one mailbox and one Slack channel, all of them in use before.
+"""Measure the memory of `watcher run` at rest, with 631 models, a mailbox and a Slack channel that were all used.
 
-It runs in the environment that its unit for systemd sets.
-
-It is the command itself, and it talks as it would outside: to openrouter.ai and hooks.slack.com over TLS, with all
-certificates loaded that a Python program trusts. A proxy in this process stands for both hosts.
+The command runs with the environment variables of its systemd unit. It uses TLS to openrouter.ai and hooks.slack.com,
+with all certificates that Python trusts. A proxy in this process stands in for both hosts.
 """
 
 import re
@@ -30,9 +28,9 @@ from watcher.store.store import Store
 UNIT = Path(__file__).parents[1] / "deploy" / "systemd" / "openrouter-watcher.service"
 MODELS = 631
 GOAL = 75
-"""MB, as all figures here."""
+"""In MB, like all figures here."""
 STILL = 2.0
-"""Seconds without any processor time that count as rest."""
+"""The daemon rests when it has used no processor time for this many seconds."""
 
 CONFIG = """
 [source]
@@ -59,12 +57,12 @@ class Changing(SceneSource):
         super().__init__([Scene(0, "", datetime.now(UTC), models)])
 
     def show(self, models: list[dict[str, Any]]) -> None:
-        """From now on serve these."""
+        """Serve these models from now on."""
         self._scene = Scene(self._scene.number + 1, "", datetime.now(UTC), models)
 
 
 class Proxy:
-    """A web proxy that ends TLS for the hosts it knows and hands what they are sent to servers on loopback."""
+    """A web proxy that ends TLS for known hosts and forwards their requests to servers on loopback."""
 
     def __init__(self, folder: Path, hosts: dict[str, tuple[str, int]]) -> None:
         key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -99,7 +97,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
-        """Serve nobody any more."""
+        """Stop the proxy."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -110,15 +108,15 @@ def _pump(near: socket.socket, far: socket.socket) -> None:
             far.sendall(data)
         far.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # one side has gone
+        pass  # one side closed the connection
 
 
 def main(rounds: int = 3) -> None:
-    """Print what each run came to."""
+    """Print the memory of each run."""
     if shutil.which("openssl") is None:
         print("The memory at rest is measured over TLS, which needs openssl to make a certificate.")
         return
-    print(f"`watcher run` at rest with {MODELS} models, after it polled and told a mailbox and a Slack channel, MB")
+    print(f"`watcher run` at rest with {MODELS} models, after it polled and sent to a mailbox and a Slack channel, MB")
     print(f"{'':<24}{'resident':>10}{'share':>10}{'peak':>10}   (goal: resident under {GOAL})")
     for what, creates in (("at each start", False), ("at the first start", True)):
         for _ in range(rounds):
@@ -166,7 +164,7 @@ def _unit_environment() -> dict[str, str]:
 
 
 def _cheaper(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One more model, and another price for five."""
+    """Return one more model, and another price for five of them."""
     cheaper = [{**model, "pricing": {**model["pricing"], "prompt": "0.0000123"}} for model in models[1:6]]
     return [models[0], *cheaper, *models[6:]]
 
@@ -184,7 +182,7 @@ def _ticks(pid: int) -> int:
 
 
 def _memory(pid: int) -> tuple[float, float, float]:
-    """Return resident and proportional set size, and the peak of the first."""
+    """Return the resident and the proportional set size, and the peak of the resident size, in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text() + Path(f"/proc/{pid}/status").read_text()
     kilobytes = dict(line.split()[:2] for line in lines.splitlines() if line.endswith(" kB"))
     return tuple(int(kilobytes[key]) * 1024 / 1e6 for key in ("Rss:", "Pss:", "VmHWM:"))  # type: ignore[return-value]

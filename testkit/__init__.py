@@ -1,1 +1,1 @@
-"""What both tests and benchmarks use: receivers, the command, recorded archives, and measures of what is announced."""
+"""Code that tests and benchmarks share: receivers, the command, recorded archives, measurements of announcements."""

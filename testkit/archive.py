@@ -1,4 +1,4 @@
-"""The recorded snapshots, where they are there; a catalogue of the same size otherwise."""
+"""Recorded snapshots, or a catalogue of the same size if there are none."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from watcher.simulator import built_in
 
 
 def model_archives() -> list[Path]:
-    """Return the recorded archives of the list, oldest first; none where they are missing."""
+    """Return the recorded archives of the list, oldest first."""
     folder = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
     return sorted(folder.glob("*-models-*.tar.xz"))
 
 
 def one_body() -> tuple[datetime, bytes]:
-    """Return one list of some 480 KB, and its time: the first recorded one, or one made from the built-in catalogue."""
+    """Return the time and body of one list of about 480 KB: a recorded one, or one from the built-in catalogue."""
     for path in model_archives()[:1]:
         return datetime.now(UTC), next(captures(path)).body
     models = built_in()
@@ -30,9 +30,9 @@ def one_body() -> tuple[datetime, bytes]:
 
 
 def newest_models(count: int) -> list[dict[str, Any]]:
-    """Return so many models: those recorded last, and again under other ids until there are enough.
+    """Return `count` models: the newest recorded ones, repeated under other ids as often as needed.
 
-    Where nothing is recorded they are the built-in ones, with descriptions as long as those of the real ones.
+    Without recorded archives, use the built-in models with longer descriptions.
     """
     models = [{**model, "description": str(model.get("description", "")) * 8} for model in built_in()]
     for path in model_archives()[-1:]:

@@ -1,4 +1,4 @@
-"""The real command, in this process or as one of its own, with a configuration of its own."""
+"""Run the real command, in this process or in a new one, with its own configuration."""
 
 import json
 import os
@@ -21,14 +21,14 @@ from watcher.cli import main
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 150
-"""Until a test gives up on what must come; the daemon looks for what is due every minute at the latest."""
+"""How long a test waits for something. The daemon looks for due work at least once a minute."""
 
 TOGETHER = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
-"""What runs a command that dies with this process, were it killed."""
+"""Words before a command that make it die with this process, even if this process is killed."""
 
 
-class Ran(NamedTuple):
-    """What a run of the command came to."""
+class CommandResult(NamedTuple):
+    """Exit code and output of one run of the command."""
 
     code: int
     out: str
@@ -40,14 +40,14 @@ class Ran(NamedTuple):
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what configures a watcher, and with this checkout to import."""
+    """Return this environment without the variables that configure a watcher, with this checkout on the path."""
     ours = ("WATCHER_", "OPENROUTER_", "XDG_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**clean, "PYTHONPATH": str(ROOT)}
 
 
-def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> Ran:
-    """Run the command in this process: a new one takes most of a second to start."""
+def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> CommandResult:
+    """Run the command in this process. A new process takes most of a second to start."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code: Any = None
     with chdir(folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
@@ -56,23 +56,23 @@ def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> Ran:
         except SystemExit as end:
             code = end.code
     assert isinstance(code, int), "it did not exit"
-    return Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+    return CommandResult(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
 
 
 @dataclass
 class Watcher:
-    """A folder with a configuration and a database, and the command to run there."""
+    """A folder with a configuration and a database, where the command runs."""
 
     folder: Path
 
     def configure(self, text: str) -> None:
         (self.folder / "config.toml").write_text(text)
 
-    def run_here(self, *arguments: str) -> Ran:
+    def run_here(self, *arguments: str) -> CommandResult:
         return run_here(self.folder, *arguments, env=clean_environment())
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
-        """Run the command as a process."""
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> CommandResult:
+        """Run the command in a new process."""
         done = subprocess.run(
             [*TOGETHER, sys.executable, "-m", "watcher", *arguments],
             cwd=self.folder,
@@ -82,18 +82,18 @@ class Watcher:
             timeout=60,
             check=False,
         )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 class Command(Watcher):
-    """The command in this process, in the environment that the test makes."""
+    """The command in this process, with the environment of the test."""
 
-    def run(self, *arguments: str) -> Ran:  # type: ignore[override]
+    def run(self, *arguments: str) -> CommandResult:  # type: ignore[override]
         return run_here(self.folder, *arguments, env=os.environ)
 
 
 class Running:
-    """A `watcher run`, and what it says on stderr, line by line; `before` is a command that runs it."""
+    """A running `watcher run` and its lines on stderr. `before` is a command that starts it."""
 
     def __init__(
         self, watcher: Watcher, *options: str, env: dict[str, str] | None = None, before: Sequence[str] = ()
@@ -113,7 +113,7 @@ class Running:
         self.wrapped = bool(before)
 
     def says(self, pattern: str) -> str:
-        """Wait for a line on stderr that the pattern is found in."""
+        """Wait for a line on stderr that matches the pattern, and return it."""
         end = time.monotonic() + SECONDS
         while True:
             while b"\n" in self.unread:
@@ -131,18 +131,18 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """Its own, which may be that of a child of what runs it."""
+        """The id of the watcher's process, not of a command that started it."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         found = children.read_text().split() if self.wrapped else []
         return int(found[0]) if found else self.process.pid
 
     def polls(self) -> None:
-        """Have it poll now, and wait until it has."""
+        """Make it poll, and wait for the end of the poll."""
         self.gets(signal.SIGUSR1)
         self.says("polled: ")
 
     def ends(self) -> int:
-        """Its exit code, and the rest of what it said."""
+        """Wait for its end, read the rest of its output and return its exit code."""
         _, rest = self.process.communicate(timeout=SECONDS)
         self.lines += (self.unread + rest).decode().splitlines()
         return self.process.returncode

@@ -1,6 +1,6 @@
-"""How good the judgement is on the recorded archives, held against figures from the raw JSON.
+"""Measure the announcements from recorded archives against figures from the raw JSON.
 
-The definitions are those of `testkit.lasting`, which uses nothing of the judged code.
+`testkit.lasting` has the definitions. It uses none of the measured code.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +16,7 @@ from statistics import median
 from testkit import lasting
 from testkit.archive import model_archives
 from testkit.lasting import HOUR
+from watcher.catalog.decision import Fetched
 from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES
@@ -29,49 +30,49 @@ REPEATS = 12
 
 @dataclass(frozen=True)
 class Judged:
-    """One archive: what its captures show, and what was announced of it under the default settings."""
+    """One archive: its captures, and the events that the default settings announce."""
 
     captures: list[lasting.Capture]
     events: list[Event]
     outcomes: Counter[str]
 
     @cached_property
-    def said(self) -> list[lasting.Said]:
+    def said(self) -> list[lasting.Announcement]:
         """The events about models."""
-        return [_said(event) for event in self.events if event.model is not None]
+        return [_announcement(event) for event in self.events if event.model is not None]
 
     @cached_property
     def held_12_hours(self) -> lasting.Figures:
-        """Measured by the states that hold half a day."""
+        """Figures for states that last half a day."""
         return lasting.measure_prices(self.captures, self.said)
 
     @cached_property
     def held_24_hours(self) -> lasting.Figures:
-        """Measured by the states that hold a day."""
+        """Figures for states that last a day."""
         return lasting.measure_prices(self.captures, self.said, lasts=24 * HOUR)
 
     @cached_property
     def held_72_hours(self) -> lasting.Figures:
-        """Measured by the states that hold three days and differ by at least 10 %."""
+        """Figures for states that last three days and differ by at least 10%."""
         return lasting.measure_prices(self.captures, self.said, lasts=72 * HOUR, share=Decimal("0.1"))
 
     @property
     def is_hourly(self) -> bool:
-        """Whether a capture usually comes before what the last one showed could have settled."""
+        """Whether captures usually come faster than a price settles."""
         return lasting.cadence(self.captures) < Policy().settle
 
     @property
     def default_events(self) -> int:
-        """How many events a channel gets that asks for nothing special."""
+        """The number of events for a channel with the default kinds."""
         return sum(event.kind in DEFAULT_KINDS for event in self.events)
 
     @property
     def median_delay(self) -> timedelta:
-        """From the first capture of a price to its announcement."""
+        """The median time from the first capture of a price to its announcement."""
         return median(self.held_12_hours.delays)
 
     def most_repriced(self, by: str) -> tuple[object, int]:
-        """Return the `model` or the moment (`at`) with the most reprices, and how many."""
+        """Return the `model` or the time (`at`) with the most reprices, and their number."""
         counts = Counter(getattr(event, by) for event in self.events if event.kind == "repriced")
         return counts.most_common(1)[0]
 
@@ -80,28 +81,28 @@ def judge(archive: Path) -> Judged:
     """Replay an archive."""
     captures: list[lasting.Capture] = []
 
-    def noted() -> Iterable[lasting.Recorded]:
+    def noting() -> Iterable[lasting.RecordedResponse]:
         for recorded in lasting.captures(archive):
             captures.append(lasting.capture(*recorded))
             yield recorded
 
     decisions = [
-        decision for _, decision in Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())).run(noted())
+        decision for _, decision in Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())).run(noting())
     ]
     events = [event for decision in decisions for event in decision.events]
     return Judged(captures, events, Counter(decision.outcome for decision in decisions))
 
 
-def _said(event: Event) -> lasting.Said:
+def _announcement(event: Event) -> lasting.Announcement:
     prices = {key: event.prices[key].new for key in lasting.KEYS if key in event.prices}
     numbers = {key: Decimal(-1 if new == VARIES else new) for key, new in prices.items() if new is not None}
-    return lasting.Said(event.at, event.kind, event.model or "", numbers)
+    return lasting.Announcement(event.at, event.kind, event.model or "", numbers)
 
 
 def differences_by_cadence(archive: Path) -> list[str]:
-    """Return how the events differ if each capture comes again every five minutes for an hour: one line a difference.
+    """Return a line for each difference in the events if each capture repeats every five minutes for an hour.
 
-    A time may differ by one capture. An absence of a single capture is told only where its repetitions confirm it.
+    A time may differ by one capture. An absence of one capture is ignored, because only its repetitions confirm it.
     """
     once, often = (
         Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
@@ -113,10 +114,10 @@ def differences_by_cadence(archive: Path) -> list[str]:
     for (at, body), following in zip(recorded, [*recorded[1:], None], strict=True):
         captures.append(lasting.capture(at, body))
         snapshot = read([body])
-        told_once += once.judge(at, snapshot).events
+        told_once += once.decide(at, Fetched(snapshot)).events
         for number in range(REPEATS + 1):
             if following is None or at + number * POLL < following.at:
-                told_often += often.judge(at + number * POLL, snapshot).events
+                told_often += often.decide(at + number * POLL, Fetched(snapshot)).events
     brief = {absence.model for absence in lasting.absences(captures) if absence.captures == 1}
     times_once, times_often = _times(told_once, brief), _times(told_often, brief)
     gap = dict(pairwise(shot.at for shot in captures))
@@ -145,7 +146,7 @@ def main() -> None:
     """Print the figures of every archive."""
     archives = model_archives()
     if not archives:
-        print("The quality of the judgement needs recorded archives: set WATCHER_DATA to their folder.")
+        print("This benchmark needs recorded archives: set WATCHER_DATA to their folder.")
     for archive in archives:
         _report(archive)
 
@@ -160,15 +161,15 @@ def _report(archive: Path) -> None:
         (
             "reprices that held 12 hours",
             f"{half_day.lasted:.1%} of {half_day.repriced}",
-            "98 %" if hourly else "97.5 %",
+            "98%" if hourly else "97.5%",
         ),
-        ("reprices that held 24 hours", f"{day.lasted:.1%} of {day.repriced}", "90 %"),
+        ("reprices that held 24 hours", f"{day.lasted:.1%} of {day.repriced}", "90%"),
         (
             "changes of 12 hours announced",
             f"{half_day.announced:.1%} of {half_day.changes}",
-            "100 %" if hourly else "",
+            "100%" if hourly else "",
         ),
-        ("of 72 hours and 10 % announced", f"{three_days.announced:.1%} of {three_days.changes}", "100 %"),
+        ("of 72 hours and 10% announced", f"{three_days.announced:.1%} of {three_days.changes}", "100%"),
         ("announced twice", len(half_day.twice), "0"),
         ("errors in new, expired, returned", len(lasting.measure_presence(judged.captures, judged.said)), "0"),
         ("events of the default kinds", judged.default_events, "111" if hourly else ""),

@@ -1,27 +1,26 @@
-"""What a watcher should have announced of a recorded archive, worked out from the raw JSON by a definition of its own.
+"""Compute from raw JSON what a watcher should announce of a recorded archive.
 
-Nothing of the judged code is used here, and nothing depends on how far apart the captures are. For prices (those of
-`prompt` and `completion`, as a pair):
+This module uses none of the measured code, and its definitions do not depend on the time between captures. For prices
+(the pair of `prompt` and `completion`):
 
-- The *shown* prices of a model are those in the captures that have it; a capture without it says nothing about them.
-- A move is *material* if it is at least 1 %, or to or from free, or to or from a price that varies.
-- A *state* is a run of shown prices without a material move from the run's first price. It *lasts* if it holds
-  12 hours (or what is asked for) of captures: from the first capture that shows it to the last one. A state that runs
-  into the end of the archive before it is that old is *undecided*, and counts neither way.
-- A *lasting change* is a lasting state that is materially different (or by at least the share that is asked for) from
-  the last lasting state before it (from the first shown one, if none lasted before): there and back is none, and drift
-  adds up.
-- The *known* prices of a model are those that the events said last, at first those that were shown first.
-- An announcement *lasted* if the state that was shown at that time lasts, and says what was shown then. Its *delay*
-  begins with the first capture of that state. It says a thing *twice* if it says only what was known before it.
-- A lasting change is *announced* if its price is the known one when the state ends.
+- The *shown* prices of a model are those in captures that have the model.
+- A move is *material* if it is at least 1%, or to or from free, or to or from a price that varies.
+- A *state* is a run of shown prices without a material move from the first price of the run. It *lasts* if the time
+  from its first to its last capture is at least 12 hours (or another given time). It is *undecided*, and not counted,
+  if the archive ends before that.
+- A *lasting change* is a lasting state that differs materially (or by a given share) from the lasting state before it,
+  or from the first shown state. So a price that returns is no change, and drift adds up.
+- The *known* prices of a model are the last announced ones, at first the first shown ones.
+- An announcement *lasted* if it gives the state that was shown at its time, and that state lasts. Its *delay* starts
+  with the first capture of the state. It is *repeated* if it gives only known prices.
+- A lasting change is *announced* if its price is known when its state ends.
 
-For presence: an absence is a run of captures without an id that was shown before. One of at least two captures, or
-after more than six hours without a capture, must give one `expired`, and one `returned` if it ends; any other must give
-nothing. No id may come and go so often that it would have to be damped.
+An absence is a run of captures without an id that was shown before. If it has at least two captures, or comes after
+more than six hours without a capture, it must give one `expired`, and one `returned` if it ends. Other absences must
+give nothing. No id may come and go so often that damping applies.
 
-A *rollout* is a capture in which 20 models and 10 % of the list begin to state prices under conditions. Those prices
-did not rise: no reprice may tell of them alone.
+A *rollout* is a capture in which 20 models and 10% of the list begin to state prices under conditions. Those prices did
+not rise, so no reprice may be about them alone.
 """
 
 import json
@@ -42,13 +41,13 @@ LASTS = 12 * HOUR
 MATERIAL = Decimal("0.01")
 _RARE = 6 * HOUR
 _DOUBLE = Context(prec=15)
-"""The digits that a double holds: what is written beyond them is rounding."""
+"""A double has 15 digits; later digits come from rounding."""
 
 Prices = tuple[Decimal, ...]
 
 
-class Recorded(NamedTuple):
-    """The time (UTC) and the body of one response."""
+class RecordedResponse(NamedTuple):
+    """The time (UTC) and the body of one recorded response."""
 
     at: datetime
     body: bytes
@@ -56,17 +55,17 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True)
 class Capture:
-    """What one response shows: the prices of each model in the order of `KEYS` (-1: it varies)."""
+    """The prices of each model in one response, in the order of `KEYS` (-1: the price varies)."""
 
     at: datetime
     prices: Mapping[str, Prices]
     conditional: frozenset[str] = frozenset()
-    """The models that state prices under conditions."""
+    """Models that state prices under conditions."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """One event of the watcher that is judged; `prices` are the new ones of `KEYS` that it gave."""
+class Announcement:
+    """One event of the measured watcher; `prices` are its new prices of `KEYS`."""
 
     at: datetime
     kind: str
@@ -76,17 +75,17 @@ class Said:
 
 @dataclass
 class State:
-    """One run of materially equal prices of one model."""
+    """A run of materially equal prices of one model."""
 
     model: str
     price: Prices
     first: datetime
     last: datetime
     end: datetime | None = None
-    """The first capture that showed another price."""
+    """The first capture with another price."""
 
     def lasts(self, long: timedelta) -> bool | None:
-        """Whether it holds that long; None if the archive ends too early to tell."""
+        """Whether the state lasts that long; None if the archive ends too early."""
         if self.last - self.first >= long:
             return True
         return None if self.end is None else False
@@ -94,46 +93,46 @@ class State:
 
 @dataclass
 class Figures:
-    """How far what was said is what should have been said; each list of lines names the failures."""
+    """How well the announcements match the archive. Each list of lines names failures."""
 
     repriced: int = 0
-    """Reprices said whose state is decided."""
+    """Announced reprices with a decided state."""
     not_lasting: list[str] = field(default_factory=list)
     changes: int = 0
-    """Lasting changes."""
+    """The number of lasting changes."""
     missed: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     delays: list[timedelta] = field(default_factory=list)
 
     @property
     def lasted(self) -> float:
-        """The share of the reprices said that lasted."""
+        """The share of the announced reprices that lasted."""
         return 1 - len(self.not_lasting) / self.repriced if self.repriced else 1.0
 
     @property
     def announced(self) -> float:
-        """The share of the lasting changes that were said."""
+        """The share of the lasting changes that were announced."""
         return 1 - len(self.missed) / self.changes if self.changes else 1.0
 
 
-def captures(archive: Path) -> Iterator[Recorded]:
-    """Yield the members of a tar, in the order of time as it stands in it."""
+def captures(archive: Path) -> Iterator[RecordedResponse]:
+    """Yield the members of a tar in their order, which is that of time."""
     with tarfile.open(archive, "r|*") as tar:
         for member in tar:
             if (file := tar.extractfile(member)) is not None:
                 at = datetime.strptime(Path(member.name).stem, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC)
-                yield Recorded(at, file.read())
+                yield RecordedResponse(at, file.read())
 
 
 def capture(at: datetime, body: bytes) -> Capture:
-    """Return what one body shows."""
+    """Return the prices in one body."""
     pricing = {model["id"]: model["pricing"] for model in json.loads(body)["data"]}
     shown = {model: tuple(_price(prices[key]) for key in KEYS) for model, prices in pricing.items()}
     return Capture(at, shown, frozenset(model for model, prices in pricing.items() if prices.get("overrides")))
 
 
 def cadence(history: Sequence[Capture]) -> timedelta:
-    """Return the usual time from a capture to the next."""
+    """Return the median time between two captures."""
     return median(later.at - earlier.at for earlier, later in pairwise(history))
 
 
@@ -142,7 +141,7 @@ def _price(text: str) -> Decimal:
 
 
 def is_material(old: Prices, new: Prices, share: Decimal = MATERIAL) -> bool:
-    """Whether one of the prices moved by at least that share, or to or from free."""
+    """Whether a price moved by at least that share, or to or from free."""
     return any(_moved(*pair, share) for pair in zip(old, new, strict=True))
 
 
@@ -166,24 +165,28 @@ def states(history: Sequence[Capture]) -> list[list[State]]:
 
 
 def measure_prices(
-    history: Sequence[Capture], said: Iterable[Said], *, lasts: timedelta = LASTS, share: Decimal = MATERIAL
+    history: Sequence[Capture],
+    announcements: Iterable[Announcement],
+    *,
+    lasts: timedelta = LASTS,
+    share: Decimal = MATERIAL,
 ) -> Figures:
-    """Compare the events with the states that last that long and, for lasting changes, differ by that share."""
-    events: dict[str, list[Said]] = defaultdict(list)
-    for event in said:
+    """Compare the events with the states that last that long; lasting changes must differ by that share."""
+    events: dict[str, list[Announcement]] = defaultdict(list)
+    for event in announcements:
         if event.prices:
             events[event.model].append(event)
     figures = Figures()
     for runs in states(history):
         about = events[runs[0].model]
-        _measure_said(runs, about, lasts, figures)
+        _measure_reprices(runs, about, lasts, figures)
         _measure_changes(runs, about, lasts, share, figures)
     return figures
 
 
-def _measure_said(runs: list[State], said: list[Said], lasts: timedelta, figures: Figures) -> None:
+def _measure_reprices(runs: list[State], announcements: list[Announcement], lasts: timedelta, figures: Figures) -> None:
     known = runs[0].price
-    for event in said:
+    for event in announcements:
         before, known = known, _known_after(known, event)
         if event.kind != "repriced":
             continue
@@ -200,7 +203,9 @@ def _measure_said(runs: list[State], said: list[Said], lasts: timedelta, figures
         figures.repriced += 1
 
 
-def _measure_changes(runs: list[State], said: list[Said], lasts: timedelta, share: Decimal, figures: Figures) -> None:
+def _measure_changes(
+    runs: list[State], announcements: list[Announcement], lasts: timedelta, share: Decimal, figures: Figures
+) -> None:
     reference = runs[0].price
     for state in runs[1:]:
         if not state.lasts(lasts) or not is_material(reference, state.price, share):
@@ -208,19 +213,19 @@ def _measure_changes(runs: list[State], said: list[Said], lasts: timedelta, shar
         reference = state.price
         figures.changes += 1
         known = runs[0].price
-        for event in said:
+        for event in announcements:
             if state.end is None or event.at < state.end:
                 known = _known_after(known, event)
         if is_material(state.price, known):
             figures.missed.append(f"{state}, known {known}")
 
 
-def _known_after(known: Prices, event: Said) -> Prices:
+def _known_after(known: Prices, event: Announcement) -> Prices:
     return tuple(event.prices.get(key, price) for key, price in zip(KEYS, known, strict=True))
 
 
-def measure_rollouts(history: Sequence[Capture], said: Iterable[Said]) -> list[str]:
-    """Return a line for each reprice that tells within a day of a rollout of nothing but what it began to state."""
+def measure_rollouts(history: Sequence[Capture], announcements: Iterable[Announcement]) -> list[str]:
+    """Return a line for each reprice, within a day of a rollout, that is only about the rolled-out prices."""
     begun: dict[str, datetime] = {}
     stated = history[0].conditional
     for earlier, later in pairwise(history):
@@ -230,7 +235,7 @@ def measure_rollouts(history: Sequence[Capture], said: Iterable[Said]) -> list[s
             begun |= dict.fromkeys(fresh, later.at)
     return [
         f"{event.at} {event.model}"
-        for event in said
+        for event in announcements
         if event.kind == "repriced" and not event.prices and event.model in begun
         if begun[event.model] <= event.at <= begun[event.model] + 24 * HOUR
     ]
@@ -238,19 +243,19 @@ def measure_rollouts(history: Sequence[Capture], said: Iterable[Said]) -> list[s
 
 @dataclass(frozen=True)
 class Absence:
-    """A run of captures without an id that had been there."""
+    """A run of captures without an id that was shown before."""
 
     model: str
     captures: int
     first: datetime
     before: datetime
-    """The last capture that had it."""
+    """The last capture with the id before."""
     back: datetime | None
-    """The first capture that had it again."""
+    """The first capture with the id again."""
 
 
 def absences(history: Sequence[Capture]) -> list[Absence]:
-    """Return every absence, in the order of models."""
+    """Return every absence, ordered by model."""
     found = []
     for model in sorted({model for shot in history for model in shot.prices}):
         there = [(shot.at, model in shot.prices) for shot in history]
@@ -263,12 +268,12 @@ def absences(history: Sequence[Capture]) -> list[Absence]:
 
 
 def newcomers(history: Sequence[Capture]) -> set[str]:
-    """Return the ids that the first capture does not have."""
+    """Return the ids that are missing from the first capture."""
     return {model for shot in history for model in shot.prices} - history[0].prices.keys()
 
 
-def measure_presence(history: Sequence[Capture], said: Iterable[Said]) -> list[str]:
-    """Return a line for each difference between the events on presence and what they should have been."""
+def measure_presence(history: Sequence[Capture], announcements: Iterable[Announcement]) -> list[str]:
+    """Return a line for each presence event that is missing or wrong."""
     expected: dict[tuple[str, str], int] = defaultdict(int)
     for model in newcomers(history):
         expected["new", model] = 1
@@ -277,7 +282,7 @@ def measure_presence(history: Sequence[Capture], said: Iterable[Said]) -> list[s
             expected["expired", absence.model] += 1
             expected["returned", absence.model] += absence.back is not None
     actual: dict[tuple[str, str], int] = defaultdict(int)
-    for event in said:
+    for event in announcements:
         if event.kind in ("new", "expired", "returned"):
             actual[event.kind, event.model] += 1
     return [

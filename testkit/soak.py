@@ -1,9 +1,9 @@
-"""The daemon for weeks on end, in minutes: its clock runs ahead whenever it has nothing to do, its sockets are real.
+"""Run the daemon through weeks of its time in minutes: its clock advances whenever it is idle; its sockets are real.
 
-The source tells a story in which each change either lasts, and is told once, or does not, and is never told. What
-should arrive is known from the story alone. Source and services fail at random; the seed makes it the same each time.
+In the source's story, each change either lasts and must be announced once, or does not last and must not be announced.
+So the story alone gives the expected events. Source and services fail at random, and a seed makes that repeatable.
 
-The daemon is a process of its own (`python -m testkit.soak …`), so that what it holds is its own.
+The daemon runs in its own process (`python -m testkit.soak …`), so that its memory can be measured.
 """
 
 import json
@@ -35,15 +35,15 @@ from watcher.store.store import Store
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
 NEWS = 0.3
-"""Part of the steps at which something happens."""
+"""The share of steps with a change."""
 QUIET = 450
-"""Polls at the end in which nothing new happens and nothing fails: over a day, so that the last digest comes, too."""
+"""Polls at the end without changes and faults: more than a day, so that the last digest comes."""
 REST = 120
-"""Polls for which a model is left alone after what happened to it: longer than a price takes to settle."""
+"""Polls for which a changed model stays the same: longer than a price takes to settle."""
 EVERY = 100
-"""Polls between two readings of what the daemon holds."""
+"""Polls between two readings of the daemon's resources."""
 WARM = 500
-"""Polls after which it must hold no more."""
+"""Polls after which the resources must not grow."""
 
 OUTCOMES = "SELECT outcome, count(*) FROM polls GROUP BY outcome"
 
@@ -81,7 +81,7 @@ events = ["*"]
 
 
 class Expected(NamedTuple):
-    """What is to be announced, once: a kind, a model, and its new price per token or another new value."""
+    """An event that must be announced once: kind, model, and the new price per token or other value."""
 
     kind: str
     model: str
@@ -112,7 +112,7 @@ class Story(SceneSource):
 
     @property
     def calm(self) -> bool:
-        """Whether nothing happens any more."""
+        """Whether the story is over."""
         return self.number > self._steps - QUIET
 
     def advance(self) -> Scene:
@@ -126,7 +126,7 @@ class Story(SceneSource):
         if not self.calm and self.number > 2 and self._dice.random() < NEWS:
             self._happen()
         models = list(self._models.values())
-        if self._dice.random() < 0.3:  # what is not watched moves all the time
+        if self._dice.random() < 0.3:  # benchmarks change all the time
             models[0] = {**models[0], "benchmarks": {"arena_elo": self._dice.randint(900, 1500)}}
         fault = None if self.calm or self.number < 3 or self._dice.random() > 0.12 else self._fault()
         self._scene = Scene(self.number, "", START + self.number * INTERVAL, models, fault)
@@ -191,12 +191,12 @@ def _price(model: Mapping[str, Any]) -> float:
 
 
 class Services:
-    """A server of web hooks and one of mail. Some messages they refuse; of some they do not say that they took them."""
+    """A web server and a mail server. They refuse some messages, and take some without saying so."""
 
     def __init__(self, seed: int) -> None:
         self.calm = False
         self.sure: dict[str, Counter[str]] = {}
-        """Channel → id (for mail the part of it that stands there) → how often it was taken, and said so."""
+        """Channel → id (for mail its first part) → how often it was taken with a positive answer."""
         self.unsure: dict[str, Counter[str]] = {}
         self.refused = 0
         self._dice = random.Random(seed)
@@ -213,17 +213,17 @@ class Services:
         )
 
     def mood(self) -> str:
-        """How a message fares."""
+        """Return what happens to the next message."""
         with self._lock:
             if self.calm:
                 return "take"
             weights = {"take": 84, "refuse": 5, "ask": 3, "hang up": 3, "take and hang up": 3, "linger": 2}
             return self._dice.choices(list(weights), list(weights.values()))[0]
 
-    def take(self, channel: str, ids: Sequence[str], *, said: bool) -> None:
-        """Note that a message was taken, and whether the sender was told so."""
+    def take(self, channel: str, ids: Sequence[str], *, confirmed: bool) -> None:
+        """Record a taken message, and whether the sender got a positive answer."""
         with self._lock:
-            (self.sure if said else self.unsure).setdefault(channel, Counter()).update(ids)
+            (self.sure if confirmed else self.unsure).setdefault(channel, Counter()).update(ids)
 
     def _handler(services) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
@@ -233,14 +233,14 @@ class Services:
                 mood = services.mood()
                 if mood in ("take", "linger"):
                     time.sleep(0.2 if mood == "linger" else 0)
-                    services.take(channel, ids, said=True)
+                    services.take(channel, ids, confirmed=True)
                     self._say(200)
                 elif mood in ("refuse", "ask"):
                     services.refused += 1
                     self._say(500 if mood == "refuse" else 429)
                 else:
                     if mood == "take and hang up":
-                        services.take(channel, ids, said=False)
+                        services.take(channel, ids, confirmed=False)
                     else:
                         services.refused += 1
                     self.close_connection = True
@@ -258,23 +258,23 @@ class Services:
         return Handler
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """Take a mail, or do not, or take it and say that there was a mistake."""
+        """Take a mail, refuse it, or take it and answer with an error."""
         mail = message_from_bytes(envelope.content, policy=policy.default)
         part = mail.get_body(("plain",))  # type: ignore[attr-defined]
         found = re.search(r"ref ((?:[0-9a-f]{8} ?)+)", part.get_content())
         assert found is not None
         mood = self.mood()
         if mood == "take and hang up":
-            self.take("mail", found[1].split(), said=False)
+            self.take("mail", found[1].split(), confirmed=False)
             return "451 4.3.0 something went wrong"
         if mood in ("take", "linger"):
-            self.take("mail", found[1].split(), said=True)
+            self.take("mail", found[1].split(), confirmed=True)
             return "250 OK"
         self.refused += 1
         return "451 4.3.0 try again"
 
     def close(self) -> None:
-        """Stop both."""
+        """Stop both servers."""
         self._server.shutdown()
         self._server.server_close()
         self._mail.stop()
@@ -288,11 +288,11 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-# What came of it
+# The outcome
 
 
 class Reading(NamedTuple):
-    """What the daemon held after so many polls: bytes in memory, open files, threads."""
+    """The daemon's resources after a number of polls: bytes of memory, open files, threads."""
 
     polls: int
     rss: int
@@ -301,13 +301,13 @@ class Reading(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a soak came to."""
+    """The result of a soak."""
 
     readings: list[Reading]
     seconds: float
     cpu: float
     polls: Counter[str]
-    """Outcome → how many."""
+    """Outcome → number of polls."""
     events: int
     messages: int
     refused: int
@@ -315,12 +315,12 @@ class Outcome(NamedTuple):
 
     @property
     def growth(self) -> int:
-        """Bytes by which the memory grew at most after the first `WARM` polls."""
+        """The largest growth of memory after the first `WARM` polls, in bytes."""
         return max(reading.rss for reading in self._warm) - self._warm[0].rss
 
     @property
     def drift(self) -> float:
-        """Bytes by which the last third of the readings lies above the first, by their medians."""
+        """The median memory of the last third of the readings minus that of the first third, in bytes."""
         third = max(1, len(self._warm) // 3)
         parts = self._warm[:third], self._warm[-third:]
         before, after = (statistics.median(reading.rss for reading in part) for part in parts)
@@ -332,12 +332,12 @@ class Outcome(NamedTuple):
 
     @property
     def most_files(self) -> int:
-        """The most files that were open after the first `WARM` polls, beyond those at their end."""
+        """The largest growth of the number of open files after the first `WARM` polls."""
         return max(reading.files for reading in self._warm) - self._warm[0].files
 
 
 def soak(folder: Path, polls: int, seed: int) -> Outcome:
-    """Let the daemon poll so often, and return what it held and whether it kept its promise."""
+    """Run the daemon for a number of polls, and return its resources and its mistakes."""
     story, services = Story(polls, seed), Services(seed)
     with Simulator(story) as simulator:
         config = folder / "config.toml"
@@ -348,7 +348,7 @@ def soak(folder: Path, polls: int, seed: int) -> Outcome:
         command = [sys.executable, "-m", "testkit.soak", str(config), simulator.origin, str(polls), str(seed)]
         began = time.monotonic()
         readings: list[Reading] = []
-        log = folder / "log"  # not a pipe: nobody would read it before the end
+        log = folder / "log"  # a pipe would fill up, because nobody reads it before the end
         with (
             log.open("w") as errors,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
@@ -379,7 +379,7 @@ def soak(folder: Path, polls: int, seed: int) -> Outcome:
 
 
 def _untrue(expected: Counter[Expected], events: Sequence[Event]) -> Iterator[str]:
-    """Tell what was announced and should not have been, or the other way round."""
+    """Yield a line for each event that is wrongly announced or missing."""
     announced = Counter(_as_expected(event) for event in events if event.kind in CHANGE_KINDS)
     for what, count in (announced - expected).items():
         yield f"announced {count} times too often: {what}"
@@ -397,7 +397,7 @@ def _as_expected(event: Event) -> Expected:
 
 
 def _missed(services: Services, events: Sequence[Event], pending: Mapping[str, int]) -> Iterator[str]:
-    """Tell what a channel was not told that it asked for, or was told again although it had said that it took it."""
+    """Yield a line for each event that a channel missed, did not want, or got again after it had taken it."""
     every = {event.id for event in events}
     narrow = {e.id for e in events if e.kind in ("new", "expired") and (e.model or "").startswith("soak/")}
     wanted = {"hook": every, "digest": every, "narrow": narrow, "mail": {one[:8] for one in every}}
@@ -432,7 +432,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
     dice = random.Random(seed)
 
     class Source(Client):
-        """Tells the next step of the story each time it is asked."""
+        """A client that takes the next step of the story before each request of the list."""
 
         def models(self) -> Any:
             nonlocal polled
@@ -453,7 +453,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
         )
 
     class HurryingClock(Clock):
-        """When all threads of the daemon wait, the time has come that the first of them waits for."""
+        """A clock that jumps to the next due time when all threads of the daemon wait."""
 
         def __init__(self) -> None:
             self.seconds = 0.0
@@ -473,7 +473,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             with self.changing:
                 self.waiting[event] = self.seconds + seconds
                 if len(self.waiting) == 3 and not any(waits.is_set() for waits in self.waiting):
-                    look()
+                    take_reading()
                     self.seconds = max(self.seconds, min(self.waiting.values()))
                     for waits, until in self.waiting.items():
                         if until <= self.seconds:
@@ -482,17 +482,17 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             with self.changing:
                 del self.waiting[event]
 
-    def look() -> None:
-        nonlocal told
-        if polled >= told + EVERY:
-            told = polled
+    def take_reading() -> None:
+        nonlocal last_reading
+        if polled >= last_reading + EVERY:
+            last_reading = polled
             print(json.dumps(_reading(polled)._asdict()), flush=True)
             if dice.random() < 0.2:
                 daemon.reload()
         if polled >= polls:
             daemon.stop()
 
-    polled, told = 0, 0
+    polled, last_reading = 0, 0
     daemon = Daemon(load, Notify({}), Pings({}, print), HurryingClock(), dice=dice.random)
     daemon.run()
 
@@ -504,7 +504,7 @@ def _reading(polls: int) -> Reading:
 
 
 def main(polls: int = 10_000, seed: int = 1) -> None:
-    """Print what the daemon held, and what was wrong."""
+    """Print the daemon's resources and its mistakes."""
     with TemporaryDirectory() as name:
         outcome = soak(Path(name), polls, seed)
     first, last = outcome.readings[0], outcome.readings[-1]

@@ -1,4 +1,4 @@
-"""What all tests share: databases, receivers, and the recorded snapshots, where they are there."""
+"""Fixtures that all tests share: databases, receivers, recorded snapshots."""
 
 import ctypes
 import os
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from testkit.archive import model_archives
-from testkit.lasting import Recorded, captures
+from testkit.lasting import RecordedResponse, captures
 from testkit.receivers import MailServer, Sink
 from tests.databases import Server, running
 from watcher.store.store import Store
@@ -25,7 +26,7 @@ MEMORY = Path("/dev/shm")
 
 
 def keep_files_in_memory() -> None:
-    """Use a file system in memory for temporary files, where it has room: a commit waits for a disk, not for memory."""
+    """Put temporary files in memory if it has room, because a commit waits for a disk."""
     if "TMPDIR" in os.environ:
         return
     try:
@@ -37,12 +38,15 @@ def keep_files_in_memory() -> None:
 
 
 keep_files_in_memory()
+# How long an example takes says only how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a worker of pytest-xdist end with the run, even a killed one, and Ctrl-C reach the processes of tests.
+    """Make workers of pytest-xdist die with the run, and let Ctrl-C reach the processes of tests.
 
-    A shell without job control has its background jobs ignore SIGINT, and so would all that they start.
+    A shell without job control makes its background jobs ignore SIGINT, and their children inherit that.
     """
     if hasattr(config, "workerinput") and sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
@@ -52,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def archive_path() -> Path:
-    """The oldest recorded archive; the test is skipped where there is none."""
+    """The oldest recorded archive. Without one, the test is skipped."""
     found = model_archives()
     if not found:
         pytest.skip("no recorded snapshots: set WATCHER_DATA to their folder")
@@ -60,14 +64,14 @@ def archive_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def recorded(archive_path: Path) -> list[Recorded]:
+def recorded(archive_path: Path) -> list[RecordedResponse]:
     """Every recorded snapshot: its time (UTC) and body."""
     return list(captures(archive_path))
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the current schema and nothing in it. Copy it."""
+    """An empty database with the current schema. Copy it before use."""
     path = tmp_path_factory.mktemp("empty") / "watcher.db"
     Store.open(f"sqlite:///{path}").close()
     return path
@@ -75,9 +79,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The PostgreSQL server of this run, or one of this test alone, which may stop it (parameter `own`).
+    """The PostgreSQL server of this run. With the parameter `own`, a server that the test may stop.
 
-    The test is skipped where PostgreSQL is not installed.
+    Without PostgreSQL, the test is skipped.
     """
     meeting = tmp_path_factory.getbasetemp()
     if getattr(request, "param", None) == "own":
@@ -90,7 +94,7 @@ def postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[str]:
-    """The `[store] url` of a database of this test with nothing in it; the test runs once for each kind."""
+    """The `[store] url` of an empty database. The test runs once for SQLite and once for PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
     else:
@@ -100,7 +104,7 @@ def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
-    """A web server of this test."""
+    """A web server for this test."""
     sink = Sink()
     yield sink
     sink.close()
@@ -108,7 +112,7 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    """A mail server of this test."""
+    """A mail server for this test."""
     server = MailServer()
     yield server
     server.close()

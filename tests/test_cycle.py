@@ -119,7 +119,7 @@ def news(report: Report) -> list[str]:
 # A channel's own threshold
 
 
-def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: World) -> None:
+def test_small_steps_add_up_for_each_channel_against_the_last_price_sent(world: World) -> None:
     world.channels(fine=Rules(), coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "102", "104", "106", "107", "108", "120", "113"):
         world.shows(document("a/one", price))
@@ -133,7 +133,7 @@ def test_small_steps_add_up_for_each_channel_against_what_it_was_told(world: Wor
     assert told["coarse"] == [("100", "106"), ("106", "120"), ("120", "113")]
 
 
-def test_what_a_channel_was_told_outlives_the_process(world: World, database: str) -> None:
+def test_the_last_price_sent_outlives_the_process(world: World, database: str) -> None:
     world.channels(coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "103"):
         world.shows(document("a/one", price))
@@ -145,7 +145,7 @@ def test_what_a_channel_was_told_outlives_the_process(world: World, database: st
         assert (event.prices["prompt"].old, event.prices["prompt"].change) == ("100", "+6.00%")
 
 
-def test_a_small_step_that_is_undone_is_never_told(world: World) -> None:
+def test_a_small_step_that_is_undone_is_never_sent(world: World) -> None:
     world.channels(coarse=Rules(min_change=Decimal("0.05")))
     for price in ("100", "103", "100", "103", "100"):
         world.shows(document("a/one", price))
@@ -383,7 +383,7 @@ def test_a_free_variant_and_its_base_id_in_the_feed_are_one_new_model_and_the_pa
 
 @pytest.mark.parametrize("listed", [{}, {"canonical_slug": "fed/first-2026"}])
 @pytest.mark.parametrize("listed_id", ["fed/first", "fed/first:free", "fed/renamed"])
-def test_what_was_told_from_the_feed_is_known_by_all_its_names(
+def test_what_was_announced_from_the_feed_is_known_by_all_its_names(
     listed_id: str, listed: dict[str, str], world: World
 ) -> None:
     world.config = replace(world.config, source=SourceSettings(rss=True))
@@ -564,7 +564,7 @@ class Poison(Exception):
     """What nobody expects."""
 
 
-def test_what_crashes_is_a_failed_poll_that_is_told_and_the_next_poll_goes_on(
+def test_a_crash_is_a_failed_poll_that_is_announced_and_the_next_poll_goes_on(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.channels(ops=Rules(events=KINDS))

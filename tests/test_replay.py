@@ -13,7 +13,7 @@ from watcher.catalog.decision import Decision
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 from watcher.config.settings import Config, SourceSettings, StoreSettings
-from watcher.rebuild import CaptureSeen, Span, rebuild_history, snapshots
+from watcher.rebuild import CaptureSeen, Presence, rebuild_history, snapshots
 from watcher.replay import Replay
 
 
@@ -75,7 +75,7 @@ def test_a_step_holds_the_models_that_changed_in_it() -> None:
     assert [sorted(step.states) for step in steps] == [["a/one", "b/two"], [], ["b/two"]]
 
 
-def test_resumed_where_it_stopped_it_tells_the_same() -> None:
+def test_resumed_where_it_stopped_it_announces_the_same() -> None:
     run = Replay(config(Policy(settle=timedelta(0))))
     shown = ([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")])
     history = captures(*shown)
@@ -141,7 +141,7 @@ def test_stored_captures_are_put_together_again_as_they_were() -> None:
 
 def test_captures_that_were_believed_are_believed_again_though_most_models_go() -> None:
     many = [document(f"many/m{n}") for n in range(50)]
-    span = [Span(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
+    span = [Presence(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
     for each, one in zip(span, many, strict=True):
         each.raw = read([body([one])]).entries[one["id"]].raw
     problems: list[str] = []

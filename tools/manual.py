@@ -1,6 +1,6 @@
-"""Write the manual pages, from the commands and the options, into a folder: `python -m tools.manual docs/man`.
+"""Write the manual pages from the commands and options: `python -m tools.manual docs/man`.
 
-Their language is that of man(7): https://man7.org/linux/man-pages/man7/man.7.html
+The pages use the language of man(7): https://man7.org/linux/man-pages/man7/man.7.html
 """
 
 import re
@@ -17,34 +17,34 @@ from watcher.config.options import BY_SECTION, SECTIONS, FieldOption, header
 from watcher.config.write import default, toml
 
 WIDTH = 79
-"""Characters in a line of a page: what reads pages asks for no more."""
+"""Characters in a line of a page."""
 
 EXIT_CODES = {
     0: "All is well.",
     1: "With --check --exit-code: there were events.",
-    64: "The command line asks for something that cannot be done.",
-    69: "The source could not be read, or what it said was not believed.",
+    64: "The command line is wrong.",
+    69: "The source could not be read or was not believed.",
     70: "A bug; --verbose shows where.",
     74: "The database cannot be used, or output cannot be written.",
     75: "Checked, but a delivery is pending.",
-    78: "The configuration is wrong, or the database is of a newer version.",
+    78: "The configuration is wrong, or the database is from a newer version.",
     130: "Stopped from the keyboard, or by a second signal.",
 }
 ENVIRONMENT = {
-    "WATCHER_CONFIG": "The configuration to use, where `--config` names none.",
+    "WATCHER_CONFIG": "The configuration to use, unless `--config` names one.",
     "OPENROUTER_API_KEY": "A key for the API, which the public list does not need.",
-    "HOME, XDG_CONFIG_HOME, XDG_STATE_HOME": "Where configuration and database are, unless something says otherwise.",
-    "STATE_DIRECTORY": "Where the database is, unless the configuration says otherwise; systemd sets it.",
-    "CREDENTIALS_DIRECTORY": "What `${CREDENTIALS_DIRECTORY}` at the start of a path stands for; systemd sets it.",
-    "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID": "How `watcher run` tells systemd that it is well; systemd sets them.",
+    "HOME, XDG_CONFIG_HOME, XDG_STATE_HOME": "Where the configuration and the database are by default.",
+    "STATE_DIRECTORY": "Where the database is by default; systemd sets it.",
+    "CREDENTIALS_DIRECTORY": "The value of `${CREDENTIALS_DIRECTORY}` at the start of a path; systemd sets it.",
+    "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID": "How `watcher run` reports its state to systemd; systemd sets them.",
     "JOURNAL_STREAM": "If it is set, `watcher run` logs for the journal; systemd sets it.",
     "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY": "Proxies, for the source and for channels.",
-    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates that the source is trusted by, where the usual ones do not do.",
-    "PGPASSFILE": "A file of passwords for PostgreSQL; its library reads other variables that begin with PG, too.",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to trust for the source, in place of the usual ones.",
+    "PGPASSFILE": "A file of passwords for PostgreSQL; its library also reads other variables that begin with PG.",
     "NO_COLOR": "If it is set, nothing is coloured.",
 }
 FILES = {
-    "./config.toml": "The configuration. The first one is used that exists.",
+    "./config.toml": "The configuration. The first file that exists is used.",
     "~/.config/openrouter-watcher/config.toml": "The same.",
     "/etc/openrouter-watcher/config.toml": "The same.",
     "~/.local/state/openrouter-watcher/watcher.db": "The database.",
@@ -55,7 +55,7 @@ def command_page() -> str:
     """Return watcher(1)."""
     return "\n".join(
         (
-            *_head("WATCHER", 1, "watcher", "tell what changed in OpenRouter's model catalogue"),
+            *_head("WATCHER", 1, "watcher", "announce changes in OpenRouter's model catalogue"),
             ".SH SYNOPSIS",
             r".B watcher",
             r"[\fIOPTIONS\fR] \fB\-\-check\fR",
@@ -66,9 +66,9 @@ def command_page() -> str:
             ".SH DESCRIPTION",
             *_prose(root.help or ""),
             ".PP",
-            "What is watched, what counts as news and who is told is set in",
+            "The sources, the rules and the channels are configured in",
             r".BR openrouter\-watcher.toml (5).",
-            "Without a configuration alerts are printed.",
+            "Without a configuration, alerts are printed.",
             ".SH OPTIONS",
             *_options(root),
             ".SH COMMANDS",
@@ -94,7 +94,7 @@ def configuration_page() -> str:
             ".SH DESCRIPTION",
             *_prose(
                 "A TOML file, by default named config.toml. `watcher config init` writes one to start from,"
-                " `watcher config check` names every mistake, and `watcher config show` what is in force."
+                " `watcher config check` names every mistake, and `watcher config show` shows the settings in force."
             ),
             *(line for section in SECTIONS for line in _section(section)),
             ".SH SEE ALSO",
@@ -108,7 +108,7 @@ PAGES = {"watcher.1": command_page, "openrouter-watcher.toml.5": configuration_p
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command below `watcher` with the words that call it, groups before what they hold."""
+    """Yield every command below `watcher` with the words that call it, groups before their commands."""
     yield from _below(root, ())
 
 
@@ -124,7 +124,7 @@ def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 def _head(title: str, section: int, name: str, what: str) -> tuple[str, ...]:
     source = f"openrouter-watcher {__version__}"
-    plain = (".nh", ".ad l")  # no hyphens in names that are to be typed, and no gaps
+    plain = (".nh", ".ad l")  # no hyphenation in names that people type, and no gaps
     return (f'.TH "{title}" {section} "" "{source}"', *plain, ".SH NAME", f"{_escaped(name)} \\- {_escaped(what)}")
 
 
@@ -171,13 +171,13 @@ def _prose(text: str) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return text as lines of its own: one that begins with a dot would be a request."""
+    """Return the text as lines, with a guard before a leading dot, which would be a request."""
     lines = textwrap.wrap(_escaped(text), WIDTH, break_long_words=False, break_on_hyphens=False)
     return [f"\\&{line}" if line.startswith(".") else line for line in lines]
 
 
 def _escaped(text: str) -> str:
-    """Return text as it is to be read; what stands between backticks is what one types, so it is bold."""
+    """Return the text escaped for man; text between backticks is bold."""
     return re.sub("`([^`]*)`", r"\\fB\1\\fR", "".join(_CHARACTERS.get(one, one) for one in text))
 
 
@@ -191,7 +191,7 @@ _CHARACTERS = {
     "…": "...",
     "→": "\\(->",
 }
-"""What a formatter would take for something else, or does not have."""
+"""Characters that the formatter would change or does not have."""
 
 
 def main(folder: Path) -> None:

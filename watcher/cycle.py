@@ -1,12 +1,12 @@
-"""One cycle: ask the source, decide what that means, and store observation, announcement and deliveries together.
+"""One cycle: ask the source, decide, and store observation, announcement and deliveries together.
 
     fetch → nothing to do? ─ yes → one row in polls
               │ no
               load → read → (count) → decide → save          decide.py is pure; save is one transaction
 
-What is saved is saved wholly or not at all: after a crash the next cycle finds the same difference again. If another
-process saved in between, everything after the fetching is done again. Whatever unexpected happens on the way is a
-failed poll, so that nobody takes silence for health.
+A crash stores nothing, so the next cycle finds the same difference again. If another process stored a poll in between,
+everything after the fetching is done again. Any unexpected error makes a failed poll, so that silence is not taken
+for health.
 """
 
 import time
@@ -24,7 +24,7 @@ from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
-from watcher.config.settings import Config, SourceSettings
+from watcher.config.settings import Config
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
 from watcher.errors import SourceError, WatcherError
 from watcher.rules import heartbeat
@@ -34,35 +34,20 @@ from watcher.upstream.errors import TooSlowError, UnreachableError
 
 if TYPE_CHECKING:
     from watcher.store.session import Session
+    from watcher.upstream.client import ModelList
 
 _log = getLogger("watcher")
 
 LONGEST_CACHED = timedelta(hours=1)
-"""What the source says about its cache is followed so far: a cache that is set up wrongly must not end the watching."""
+"""The source's cache lifetime is respected up to this: a wrong setting there must not end the watching."""
 LONGEST_ASKED = timedelta(days=1)
-"""And so far where it asks to be left alone."""
-
-
-class Listing(Protocol):
-    """The bodies of the pages of a list."""
-
-    @property
-    def pages(self) -> tuple[bytes, ...]:
-        """In their order."""
-
-    @property
-    def max_age(self) -> int | None:
-        """Seconds for which it may be cached, if the source says so."""
-
-    @property
-    def age(self) -> int | None:
-        """Seconds since a cache in between got it, if one says so."""
+"""The same for its wish not to be called (`Retry-After`)."""
 
 
 class Upstream(Protocol):
     """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
 
-    def models(self) -> Listing:
+    def models(self) -> "ModelList":
         """Return the list."""
 
     def feed(self, chat_links: bool = False) -> bytes:
@@ -73,35 +58,35 @@ class Upstream(Protocol):
 
 
 class Report(Struct, frozen=True):
-    """What one cycle came to."""
+    """The outcome of one cycle."""
 
     poll: Poll
     events: tuple[Event, ...] = ()
     wanted: Mapping[str, Sequence[str]] = {}
     """Channel → ids of the events queued for it."""
     problems: tuple[str, ...] = ()
-    """Sentences for people about what could not be read, each told once."""
+    """Sentences about newly unreadable parts of the list."""
     not_before: float | None = None
     """Seconds for which the source would give the same answer again, or asked not to be called."""
     baseline: bool = False
-    """Whether this showed how things are, which is no news."""
+    """Whether this list is the first for its query, and so not news."""
     heartbeats: tuple[str, ...] = ()
-    """Channels that a heartbeat was queued for."""
+    """Channels with a newly queued heartbeat."""
     idle: bool = False
     """Whether nothing changed and no delivery waits."""
     bug: bool = False
     """Whether it failed because of a mistake in this program."""
 
 
-class _Bodies(Struct, frozen=True):
-    """The answers of the source as they came, and how long they were asked for."""
+class _Answer(Fetched, frozen=True):
+    """The answer of the source, with the bodies as they came."""
 
     pages: tuple[bytes, ...] = ()
-    feed: bytes | None = None
+    feed_body: bytes | None = None
     not_before: float | None = None
-    """Seconds for which the source would give the same answer again, or asked not to be called."""
+    """As in `Report`."""
     age: int | None = None
-    """Seconds since a cache got the list."""
+    """Seconds since a cache in between got the list."""
 
 
 def check(
@@ -113,194 +98,183 @@ def check(
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
 ) -> Report:
-    """Run one cycle up to the queued deliveries; sending them is `delivery.outbox.drain`.
+    """Run one cycle at `now` (UTC), up to the queued deliveries; `delivery.outbox.drain` sends them.
 
-    Args:
-        store: where everything is remembered.
-        upstream: the source.
-        config: what to watch, what counts as news, who wants it.
-        now: the time of the poll (UTC).
-        monotonic: a clock in seconds for the duration.
-        dry_run: find out, and store nothing.
+    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing.
     """
-    cycle = _Cycle(store, upstream, config, now, monotonic, dry_run)
+    cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run)
     try:
-        return cycle.run(*_fetch(upstream, config.source))
+        return cycle.run(cycle.fetch())
     except WatcherError:
         raise
     except Exception as error:
         _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
-        return replace(cycle.run(_Bodies(), Fetched(error=reason)), bug=True)
+        return replace(cycle.run(_Answer(error=reason)), bug=True)
 
 
-def _fetch(upstream: Upstream, source: SourceSettings) -> tuple[_Bodies, Fetched]:
-    """Return what the source says, not read yet."""
-    bodies, fetched = _Bodies(), Fetched()
-    try:
-        listing = upstream.models()
-        waits = _at_most(listing.max_age, LONGEST_CACHED)
-        bodies = _Bodies(listing.pages, not_before=waits, age=listing.age)
-        fetched = Fetched(digest=_digest(listing.pages))
-    except (UnreachableError, TooSlowError) as error:
-        return bodies, Fetched(error=str(error))  # the feed is on the same host
-    except SourceError as error:
-        bodies = _Bodies(not_before=_at_most(getattr(error, "retry_after", None), LONGEST_ASKED))
-        fetched = Fetched(error=str(error))
-    if not source.rss:
-        return bodies, fetched
-    try:
-        feed = upstream.feed(source.rss_chat_links)
+class _Cycle(Struct, frozen=True):
+    store: Store
+    upstream: Upstream
+    config: Config
+    now: datetime
+    monotonic: Callable[[], float]
+    start: float
+    dry_run: bool
+
+    def fetch(self) -> _Answer:
+        """Ask for the list and the feed; read neither."""
+        try:
+            listing = self.upstream.models()
+            answer = _Answer(
+                digest=_digest(listing.pages),
+                pages=listing.pages,
+                not_before=_at_most(listing.max_age, LONGEST_CACHED),
+                age=listing.age,
+            )
+        except (UnreachableError, TooSlowError) as error:
+            return _Answer(error=str(error))  # the feed is on the same host
+        except SourceError as error:
+            answer = _Answer(error=str(error), not_before=_retry_after(error))
+        if not self.config.source.rss:
+            return answer
+        try:
+            feed = self.upstream.feed(self.config.source.rss_chat_links)
+        except SourceError as error:
+            waits = [wait for wait in (answer.not_before, _retry_after(error)) if wait is not None]
+            return replace(answer, feed_error=str(error), not_before=max(waits, default=None))
         items = feed[max(feed.find(b"<item"), 0) :]  # before them is the time at which the feed was made
-        return replace(bodies, feed=feed), replace(fetched, feed_digest=_digest([items]))
-    except SourceError as error:
-        asked = _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)  # it is the same host
-        both = [seconds for seconds in (bodies.not_before, asked) if seconds is not None]
-        return replace(bodies, not_before=max(both, default=None)), replace(fetched, feed_error=str(error))
+        return replace(answer, feed_body=feed, feed_digest=_digest([items]))
 
-
-class _Cycle:
-    """One poll after the source has answered."""
-
-    def __init__(
-        self,
-        store: Store,
-        upstream: Upstream,
-        config: Config,
-        now: datetime,
-        monotonic: Callable[[], float],
-        dry_run: bool,
-    ) -> None:
-        self._store = store
-        self._upstream = upstream
-        self._config = config
-        self._now = now
-        self._monotonic = monotonic
-        self._start = monotonic()
-        self._dry_run = dry_run
-
-    def run(self, bodies: _Bodies, fetched: Fetched) -> Report:
-        """Return what the cycle came to."""
+    def run(self, answer: _Answer) -> Report:
+        """Decide about an answer and store what follows."""
 
         def unchanged(known: Known) -> Poll | None:
-            nothing = self._nothing_to_do(known, bodies, fetched)
-            return self._poll(bodies, fetched, Decision("good", known.list)) if nothing else None
+            if not self._has_nothing_to_do(known, answer):
+                return None
+            return self._poll(answer, Decision("good", known.list))
 
-        recorded = None if self._dry_run else self._store.glance(self._now, unchanged)
+        recorded = None if self.dry_run else self.store.glance(self.now, unchanged)
         if recorded is not None:
-            return replace(self._report(recorded, Decision("good"), bodies), idle=True)
+            return replace(_report(recorded, Decision("good"), answer.not_before, self.config), idle=True)
         while True:
-            with self._store.reading() as session:
-                known = self._load(session, bodies, fetched)
-            understood = self._read(known, bodies, fetched)
-            decision = decide(known, self._with_count(known, understood), self._config, self._now)
-            poll = self._poll(bodies, understood, decision)
-            if self._dry_run or self._save(known, understood, decision, poll):
-                return self._report(poll, decision, bodies)
+            with self.store.reading() as session:
+                known = self._load(session, answer)
+            fetched = self._with_count(known, self._read(known, answer))
+            decision = decide(known, fetched, self.config, self.now)
+            poll = self._poll(fetched, decision)
+            if self.dry_run or self._save(known, fetched, decision, poll):
+                return _report(poll, decision, answer.not_before, self.config)
 
-    def _nothing_to_do(self, known: Known, bodies: _Bodies, fetched: Fetched) -> bool:
-        now, config = self._now, self._config
-        same_feed = bodies.feed is None or is_known_feed(known, fetched, config)
-        rests = not maintenance_due(known.last_pruned, now) and not heartbeat.due(
-            config.channels, known.heartbeats, now
+    def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
+        return (
+            answer.error is None
+            and answer.feed_error is None
+            and self._skips_list(known, answer)
+            and self._skips_feed(known, answer)
+            and not maintenance_due(known.last_pruned, self.now)
+            and not heartbeat.due(self.config.channels, known.heartbeats, self.now)
         )
-        return rests and same_feed and fetched.feed_error is None and is_unchanged(known, fetched, config, now)
 
-    def _load(self, session: "Session", bodies: _Bodies, fetched: Fetched) -> Known:
-        """Return what is remembered; the models only if something has to be judged."""
-        until = self._now + timedelta(seconds=self._monotonic() - self._start)
-        known = session.known(self._now, until)
-        same_list = fetched.error is not None or is_unchanged(known, fetched, self._config, self._now)
-        same_feed = bodies.feed is None or is_known_feed(known, fetched, self._config)
-        if not (same_list and same_feed):
+    def _skips_list(self, known: Known, answer: _Answer) -> bool:
+        """Whether there is no list to read, or one that was read before."""
+        return answer.error is not None or is_unchanged(known, answer, self.config, self.now)
+
+    def _skips_feed(self, known: Known, answer: _Answer) -> bool:
+        return answer.feed_body is None or is_known_feed(known, answer, self.config)
+
+    def _load(self, session: "Session", answer: _Answer) -> Known:
+        """Load what is remembered; the models only if something has to be judged."""
+        known = session.known(self.now, self.now + timedelta(seconds=self.monotonic() - self.start))
+        if not (self._skips_list(known, answer) and self._skips_feed(known, answer)):
             known = replace(known, states=session.state.model_states())
-        due = heartbeat.due(self._config.channels, known.heartbeats, self._now)
-        return replace(known, changes=session.changes_since_heartbeats(due, known, self._now)) if due else known
+        due = heartbeat.due(self.config.channels, known.heartbeats, self.now)
+        return replace(known, changes=session.changes_since_heartbeats(due, known, self.now)) if due else known
 
-    def _read(self, known: Known, bodies: _Bodies, fetched: Fetched) -> Fetched:
-        """Return what the bodies mean, as far as it is not known already."""
-        if fetched.error is None and not is_unchanged(known, fetched, self._config, self._now):
+    def _read(self, known: Known, answer: _Answer) -> _Answer:
+        """Read the bodies that were not read before."""
+        if not self._skips_list(known, answer):
             try:
-                fetched = replace(fetched, snapshot=read(bodies.pages), fresh=_is_fresh(bodies, known, self._now))
+                answer = replace(answer, snapshot=read(answer.pages), fresh=self._is_fresh(known, answer))
             except UnreadableError as error:
-                fetched = replace(fetched, error=str(error))
-        if bodies.feed is None or is_known_feed(known, fetched, self._config):
-            return fetched
+                answer = replace(answer, error=str(error))
+        if answer.feed_body is None or self._skips_feed(known, answer):
+            return answer
         from watcher.upstream.feed import read_feed
 
         try:
-            feed = read_feed(bodies.feed)
+            feed = read_feed(answer.feed_body)
         except SourceError as error:
-            return replace(fetched, feed_error=str(error))
+            return replace(answer, feed_error=str(error))
         models = tuple(FeedModel(item.id, item.name, item.slug) for item in feed.entries)
-        return replace(fetched, feed=models, feed_whole=feed.whole)
+        return replace(answer, feed=models, feed_whole=feed.whole)
 
-    def _with_count(self, known: Known, fetched: Fetched) -> Fetched:
-        """Return the answer with the API's own count of models, if that decides whether the list is believed."""
-        source = self._config.source
-        if source.category or source.supported_parameters or known.list.query != list_query(source):
-            return fetched  # the API counts by output modality alone, so it would count more than was asked for
-        if not needs_count(known, fetched, self._config.announce):
-            return fetched
+    def _is_fresh(self, known: Known, answer: _Answer) -> bool:
+        """Whether the list is younger than the last poll: one that a cache had by then confirms nothing."""
+        if known.last_poll is None or answer.age is None or known.last_poll > self.now:
+            return True
+        return self.now - timedelta(seconds=answer.age + 1) > known.last_poll  # an age is rounded down
+
+    def _with_count(self, known: Known, answer: _Answer) -> _Answer:
+        """Ask for the API's own count of models if that decides whether the list is believed."""
+        source = self.config.source
+        # The API counts by output modality alone, so it would count more than was asked for.
+        narrowed = source.category or source.supported_parameters or known.list.query != list_query(source)
+        if narrowed or not needs_count(known, answer, self.config.announce):
+            return answer
         try:
-            return replace(fetched, count=self._upstream.count())
+            return replace(answer, count=self.upstream.count())
         except SourceError:
-            return fetched
+            return answer
 
     def _save(self, known: Known, fetched: Fetched, decision: Decision, poll: Poll) -> bool:
         """Store everything in one transaction; False if another process stored a poll since `known` was loaded."""
-        with self._store.writing() as session:
+        with self.store.writing() as session:
             if session.version() != known.version:
                 return False
-            if maintenance_due(known.last_pruned, self._now):
-                session.maintenance.prune(self._config.store.keep, self._now)
-            entries = fetched.snapshot.entries if fetched.snapshot else {}
-            session.save(known, decision, entries, poll)
+            if maintenance_due(known.last_pruned, self.now):
+                session.maintenance.prune(self.config.store.keep, self.now)
+            session.save(known, decision, fetched.snapshot.entries if fetched.snapshot else {}, poll)
             return True
 
-    def _poll(self, bodies: _Bodies, fetched: Fetched, decision: Decision) -> Poll:
-        waits = bodies.not_before
-        models = decision.list.models if decision.outcome == "good" else None
+    def _poll(self, answer: _Answer, decision: Decision) -> Poll:
+        known_models = decision.list.models if decision.outcome == "good" else None
+        wait = answer.not_before
         return Poll(
-            at=self._now,
+            at=self.now,
             outcome=decision.outcome,
-            milliseconds=round((self._monotonic() - self._start) * 1000),
-            models=fetched.snapshot.total if fetched.snapshot else models,
+            milliseconds=round((self.monotonic() - self.start) * 1000),
+            models=answer.snapshot.total if answer.snapshot else known_models,
             events=len(decision.events),
             reason=decision.reason,
             feed=decision.feed_error,
-            not_before=None if waits is None else self._now + timedelta(seconds=waits),
-        )
-
-    def _report(self, poll: Poll, decision: Decision, bodies: _Bodies) -> Report:
-        wanted: dict[str, list[str]] = {channel.name: [] for channel in self._config.channels}
-        for queued in decision.deliveries:
-            if queued.event.kind != "alive":
-                wanted[queued.channel].append(queued.event.id)
-        return Report(
-            poll=poll,
-            events=decision.events,
-            wanted=wanted,
-            problems=decision.problems,
-            not_before=bodies.not_before,
-            baseline=decision.baseline,
-            heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
+            not_before=None if wait is None else self.now + timedelta(seconds=wait),
         )
 
 
-def _is_fresh(bodies: _Bodies, known: Known, now: datetime) -> bool:
-    """Whether the answer is younger than the last poll: one that a cache had by then confirms nothing."""
-    if known.last_poll is None or bodies.age is None or known.last_poll > now:
-        return True
-    return now - timedelta(seconds=bodies.age + 1) > known.last_poll  # an age is in whole seconds, rounded down
+def _report(poll: Poll, decision: Decision, not_before: float | None, config: Config) -> Report:
+    wanted: dict[str, list[str]] = {channel.name: [] for channel in config.channels}
+    for queued in decision.deliveries:
+        if queued.event.kind != "alive":
+            wanted[queued.channel].append(queued.event.id)
+    return Report(
+        poll=poll,
+        events=decision.events,
+        wanted=wanted,
+        problems=decision.problems,
+        not_before=not_before,
+        baseline=decision.baseline,
+        heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
+    )
 
 
 def _digest(bodies: Sequence[bytes]) -> bytes:
-    digest = blake2b(digest_size=16)
-    for body in bodies:
-        digest.update(body)
-    return digest.digest()
+    return blake2b(b"".join(bodies), digest_size=16).digest()
+
+
+def _retry_after(error: SourceError) -> float | None:
+    return _at_most(getattr(error, "retry_after", None), LONGEST_ASKED)
 
 
 def _at_most(seconds: float | None, most: timedelta) -> float | None:

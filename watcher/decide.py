@@ -1,6 +1,6 @@
-"""What follows from one poll, decided from values alone: what is announced, to whom, and when.
+"""What follows from one poll: what is announced, to whom, and when. Pure functions over plain values.
 
-decide_list → decide_feed → route → heartbeats        (known, fetched, config, now) → Decision
+decide_list → decide_feed → route → decide_heartbeats        (known, fetched, config, now) → Decision
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from watcher.catalog import guard
 from watcher.catalog.decision import Decision, Fetched, Known, SourceState
-from watcher.catalog.feed import judge_feed, unknown_to
+from watcher.catalog.feed import decide_feed, unknown_to
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
 from watcher.config.settings import Config, SourceSettings
@@ -19,19 +19,11 @@ from watcher.rules.routing import route
 
 
 def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
-    """Decide what a poll announces, to whom and when.
-
-    Args:
-        known: what is remembered of the polls before.
-        fetched: what the source said.
-        config: what counts as news, and who wants it.
-        now: the time of the poll (UTC), on which the source was asked.
-    """
+    """Decide what a poll announces, to whom and when; `now` (UTC) is when the source was asked."""
     if known.overtaken:
         return Decision("overtaken", known.list, known.feed)
-    if is_unchanged(known, fetched, config, now):
-        decision = Decision("good", known.list, known.feed)
-    else:
+    decision = Decision("good", known.list, known.feed)
+    if not is_unchanged(known, fetched, config, now):
         query = list_query(config.source)
         decision = decide_list(known, fetched, config.announce, now, baseline=known.list.query != query)
         if decision.outcome == "good":
@@ -39,18 +31,18 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
     deliveries, prices = route(config.channels, decision.events, known.prices, now)
-    heartbeats, signs = decide_heartbeats(config.channels, known, decision, now)
-    return replace(decision, deliveries=deliveries + signs, prices=prices, heartbeats=heartbeats)
+    heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
+    return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 
 
 def is_unchanged(known: Known, fetched: Fetched, config: Config, now: datetime) -> bool:
-    """Whether the list is the one that was judged last, and no time has come for anything in it."""
+    """Whether the list is the one that was judged last, and nothing in it has become due."""
     state = known.list
-    question = list_query(config.source), fingerprint(config.announce)
     wrong_clock = known.last_poll is not None and known.last_poll > now
     is_due = wrong_clock or (state.next_due is not None and now >= state.next_due)
-    same = fetched.error is None and state.digest == fetched.digest and (state.query, state.policy) == question
-    return fetched.snapshot is None and same and state.health.quiet and not is_due
+    same_body = fetched.error is None and fetched.snapshot is None and state.digest == fetched.digest
+    same_question = (state.query, state.policy) == (list_query(config.source), fingerprint(config.announce))
+    return same_body and same_question and state.health.quiet and not is_due
 
 
 def is_known_feed(known: Known, fetched: Fetched, config: Config) -> bool:
@@ -59,21 +51,22 @@ def is_known_feed(known: Known, fetched: Fetched, config: Config) -> bool:
 
 
 def _with_feed(decision: Decision, known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
-    """Return the decision with what the feed adds, or why it could not be used."""
+    """Add to the decision what follows from the feed, or why it could not be used."""
     states = {**known.states, **decision.states}
     if fetched.feed is None or not states:
         return replace(decision, feed_error=fetched.feed_error)
-    baseline = known.feed.query != feed_query(config.source)
+    query = feed_query(config.source)
+    baseline = known.feed.query != query
     if baseline and not (fetched.feed and fetched.feed_whole):  # what the rest has would be news at the next poll
         return replace(decision, feed_error="the RSS feed is empty or was cut off, and the first one must be whole")
     unknown = unknown_to(states, fetched.feed)
     refusal = None if baseline else guard.check_feed(len(unknown), len(states), config.announce)
     if refusal is not None:
         return replace(decision, feed_error=refusal.reason)
-    changed, events = judge_feed(unknown, now=now, baseline=baseline)
+    changed, events = decide_feed(unknown, now=now, baseline=baseline)
     return replace(
         decision,
-        feed=SourceState(feed_query(config.source), "", fetched.feed_digest, len(fetched.feed)),
+        feed=SourceState(query, digest=fetched.feed_digest, models=len(fetched.feed)),
         feed_error=fetched.feed_error,
         states={**decision.states, **changed},
         events=decision.events + events,
@@ -95,15 +88,15 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
 
 
 def list_query(source: SourceSettings) -> str:
-    """Return the question that the list answers: what it is a baseline for."""
+    """Return address and parameters of the list, which a baseline is for."""
     return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
 
 
 def feed_query(source: SourceSettings) -> str:
-    """Return the question that the feed answers."""
+    """Return address and parameters of the feed."""
     return list_query(source) + "&use_rss=true"
 
 
 def fingerprint(policy: Policy) -> str:
-    """Return what tells one policy from another: a changed one must be applied although the list is the same."""
+    """Return a digest of the policy: a changed one must be applied although the list is the same."""
     return blake2b(repr(policy).encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Every error that a user is told about, in one tree; its exit code follows sysexits.h.
+"""All errors that a user sees, in one tree, with exit codes from sysexits.h.
 
 A message says what happened, to what, and what to do next. It never holds a secret.
 """
@@ -11,19 +11,19 @@ class WatcherError(Exception):
 
 
 class UsageError(WatcherError):
-    """The command line asks for something that cannot be done."""
+    """The command line asks for something impossible."""
 
     exit_code = 64  # EX_USAGE
 
 
 class SourceError(WatcherError):
-    """The upstream could not be read, or what it said was refused."""
+    """The upstream could not be read, or its answer was refused."""
 
     exit_code = 69  # EX_UNAVAILABLE
 
 
 class StoreError(WatcherError):
-    """The database cannot be used as it is: locked, read-only, full or damaged."""
+    """The database is locked, read-only, full or damaged."""
 
     exit_code = 74  # EX_IOERR
 

@@ -1,48 +1,36 @@
-"""The whole decision over recorded snapshots, with their own clock: what would have been announced, and when."""
+"""Deciding about recorded snapshots, each at its own time: what would have been announced, and when."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from watcher.catalog.decision import Decision, Fetched, Known
-from watcher.catalog.reading import Snapshot, UnreadableError, read
+from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config
 from watcher.decide import after, decide
 
-
-class Recorded(Protocol):
-    """A response body and the time (UTC) it was captured at."""
-
-    @property
-    def at(self) -> datetime:
-        """When."""
-
-    @property
-    def body(self) -> bytes:
-        """What."""
+if TYPE_CHECKING:
+    from watcher.upstream.archive.members import Capture
 
 
 class Replay:
-    """Decides about captures one after the other, keeping in memory what a store would keep."""
+    """Decides about one capture after the other, with a memory in place of a store."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.known = Known()
 
-    def run(self, captures: Iterable[Recorded]) -> Iterator[tuple[datetime, Decision]]:
-        """Yield the time of each capture and what follows from it; the first that is believed is the baseline."""
+    def run(self, captures: Iterable["Capture"]) -> Iterator[tuple[datetime, Decision]]:
+        """Yield the time of each capture and its decision; the first that is believed is the baseline."""
         for capture in captures:
             try:
                 fetched = Fetched(read([capture.body]))
             except UnreadableError as error:
                 fetched = Fetched(error=str(error))
-            yield capture.at, self._decide(capture.at, fetched)
+            yield capture.at, self.decide(capture.at, fetched)
 
-    def judge(self, at: datetime, snapshot: Snapshot, *, trusted: bool = False) -> Decision:
-        """Decide about what was shown at a time. `trusted`: it was believed before, so it is believed now."""
-        return self._decide(at, Fetched(snapshot, count=snapshot.total if trusted else None))
-
-    def _decide(self, at: datetime, fetched: Fetched) -> Decision:
+    def decide(self, at: datetime, fetched: Fetched) -> Decision:
+        """Return the decision about one answer, and remember it."""
         decision = decide(self.known, fetched, self.config, at)
         self.known = after(self.known, decision, at)
         return decision

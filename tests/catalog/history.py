@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.decision import Decision, Fetched, Known, SourceState
-from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
+from watcher.catalog.feed import FeedModel, decide_feed, unknown_to
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
@@ -130,7 +130,7 @@ class World(Struct, frozen=True):
         now = moment(at)
         named = [(model_id, slug or None) for model_id, _, slug in (item.partition(" ") for item in items)]
         feed = [FeedModel(model_id, f"Name of {model_id}", slug) for model_id, slug in named]
-        states, events = judge_feed(unknown_to(self.states, feed), now=now, baseline=baseline)
+        states, events = decide_feed(unknown_to(self.states, feed), now=now, baseline=baseline)
         known = replace(self.known, states={**self.states, **states})
         return replace(self, known=known, events=self.events + events, now=now)
 

@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 # Settling
 
 
-def test_a_reprice_is_told_when_it_has_held_still_for_three_hours_with_when_it_was_seen() -> None:
+def test_a_reprice_is_announced_when_it_has_held_still_for_three_hours_with_when_it_was_seen() -> None:
     world = World().poll("00:00", model("a/b", prompt="0.000003")).poll("01:00", model("a/b", prompt="0.0000025"))
     assert world.hold("03:50", every=10 * MINUTE).news == []
     world = world.hold("1 00:00", every=10 * MINUTE)
@@ -55,7 +55,7 @@ def test_an_event_about_two_prices_is_since_both_were_so() -> None:
     assert world.events[0].since == moment("02:30")
 
 
-def test_other_fields_settle_too_and_are_told_together() -> None:
+def test_other_fields_settle_too_and_are_announced_together() -> None:
     world = World().poll("00:00", model("a/b", context_length=1000, top_provider={"is_moderated": False}))
     world = world.poll("01:00", model("a/b", context_length=2000, top_provider={"is_moderated": True})).hold("1 00:00")
     (event,) = world.events
@@ -155,7 +155,7 @@ def test_a_price_up_and_one_down_are_mixed() -> None:
     assert world.events[0].direction == "mixed"
 
 
-def test_only_the_headline_prices_are_told_and_others_when_asked_for() -> None:
+def test_only_the_headline_prices_are_announced_and_others_when_asked_for() -> None:
     def cached(read: str, write: str) -> dict[str, object]:
         return model("a/b", pricing={"input_cache_read": read, "input_cache_write": write})
 
@@ -171,7 +171,7 @@ def test_only_the_headline_prices_are_told_and_others_when_asked_for() -> None:
 # In parts
 
 
-def test_each_facet_is_told_when_it_has_settled_and_moves_nothing_else() -> None:
+def test_each_facet_is_announced_when_it_has_settled_and_moves_nothing_else() -> None:
     world = World().poll("00:00", model("a/b", prompt="3", completion="15", context_length=1000))
     world = world.poll("01:00", model("a/b", prompt="2", completion="15", context_length=1000))
     world = world.poll("02:00", model("a/b", prompt="2", completion="10", context_length=1000))
@@ -196,7 +196,7 @@ def test_free_in_parts_is_marked_when_both_prices_are() -> None:
     assert world.news == ["04:00 repriced a/b prompt 3→0", "05:00 repriced a/b completion 15→0 became_free"]
 
 
-def test_a_pending_difference_survives_an_absence_and_is_told_with_the_return() -> None:
+def test_a_pending_difference_survives_an_absence_and_is_announced_with_the_return() -> None:
     world = World().poll("00:00", model("a/b"), REST).poll("01:00", model("a/b", prompt="2"), REST)
     world = world.poll("02:00", REST).hold("12:00").poll("13:00", model("a/b", prompt="2"), REST).hold("1 00:00")
     assert world.news == ["03:00 expired a/b", "13:00 returned a/b prompt 3→2"]
@@ -223,7 +223,7 @@ def test_events_of_one_poll_come_most_important_first() -> None:
 # Presence
 
 
-def test_a_new_model_is_told_at_once() -> None:
+def test_a_new_model_is_announced_at_once() -> None:
     world = World().poll("00:00", REST).poll("01:00", REST, model("a/b", expiration_date="2026-03-12")).hold("1 00:00")
     assert world.news == ["01:00 new a/b"]
     assert world.events[0].days_left == 10
@@ -253,7 +253,7 @@ def test_a_missing_model_remembers_when_it_was_last_seen() -> None:
 
 
 @pytest.mark.parametrize(("gap", "told"), [("03:01", False), ("12:00", False), ("12:01", True), ("5 00:00", True)])
-def test_a_difference_is_told_at_once_when_the_last_good_poll_is_longer_ago_than_twelve_hours(
+def test_a_difference_is_announced_at_once_when_the_last_good_poll_is_longer_ago_than_twelve_hours(
     gap: str, told: bool
 ) -> None:
     world = World().poll("00:00", model("a/b", prompt="3")).poll(gap, model("a/b", prompt="2", context_length=5))
@@ -286,7 +286,7 @@ def test_the_first_poll_is_how_things_are() -> None:
     assert all(state.announced for state in world.states.values())
 
 
-def test_a_reminder_that_is_due_at_the_baseline_is_done_with_and_the_next_is_told() -> None:
+def test_a_reminder_that_is_due_at_the_baseline_is_done_with_and_the_next_is_announced() -> None:
     world = World().poll("00:00", model("a/b", expiration_date="2026-03-12")).hold("12 00:00")
     assert [(clock(event.at), event.days_left) for event in world.events] == [("7 00:00", 3), ("9 00:00", 1)]
 
@@ -316,7 +316,7 @@ def drifted(policy: Policy) -> World:
     return World(policy).poll("00:00", *before).poll("01:00", *after).hold("12:00")
 
 
-def test_a_lower_threshold_tells_the_drift_there_is_in_one_poll() -> None:
+def test_a_lower_threshold_announces_the_present_drift_in_one_poll() -> None:
     world = drifted(Policy()).under(Policy(min_change=Decimal("0.001"))).hold("1 00:00")
     assert {clock(event.at) for event in world.events} == {"13:00"}
     assert len(world.events) == 30
@@ -331,7 +331,7 @@ def test_price_keys_that_are_asked_for_later_start_from_how_they_are_then() -> N
     }
 
 
-def test_a_shorter_settling_time_tells_what_waits_in_one_poll() -> None:
+def test_a_shorter_settling_time_announces_what_waits_in_one_poll() -> None:
     world = World(Policy(settle=timedelta(days=3))).poll("00:00", model("a/b", prompt="3"))
     world = world.poll("01:00", model("a/b", prompt="2")).hold("1 00:00").under(Policy()).hold("5 00:00")
     assert world.news == ["1 01:00 repriced a/b prompt 3→2"]
@@ -351,7 +351,7 @@ def due(world: World) -> str | None:
     return None if found is None else clock(found)
 
 
-def test_nothing_comes_by_itself_when_all_is_told() -> None:
+def test_nothing_comes_by_itself_when_all_is_announced() -> None:
     assert due(World().poll("00:00", model("a/b"), REST)) is None
 
 
@@ -369,7 +369,7 @@ def test_a_drift_that_is_not_material_does_not_come_by_itself() -> None:
     assert due(world) is None
 
 
-def test_every_poll_counts_while_a_model_is_missing_until_it_is_told() -> None:
+def test_every_poll_counts_while_a_model_is_missing_until_it_is_announced() -> None:
     world = World().poll("00:00", model("a/b"), REST).poll("01:00", REST)
     assert due(world) == "01:00"
     assert due(world.poll("02:00", REST)) is None

@@ -13,7 +13,7 @@ def test_a_model_that_only_the_feed_knows_is_new_and_not_yet_listed() -> None:
     assert world.events[0].name == "Name of x/new"
 
 
-def test_it_is_told_once() -> None:
+def test_it_is_announced_once() -> None:
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new").resumed().feed("02:00", "x/new").hold("1 00:00")
     assert len(world.events) == 1
 
@@ -77,7 +77,7 @@ def test_what_only_looks_like_a_known_model_is_new(item: str) -> None:
 
 
 @pytest.mark.parametrize("items", [("x/new", "x/new"), ("x/new x/s", "x/new x/s"), ("x/new x/s", "x/renamed x/s")])
-def test_several_items_of_one_model_are_told_once(items: tuple[str, str]) -> None:
+def test_several_items_of_one_model_are_announced_once(items: tuple[str, str]) -> None:
     world = World().poll("00:00", KNOWN).feed("01:00", *items).feed("02:00", *items).resumed().feed("03:00", *items)
     assert world.news == ["01:00 new x/new unlisted"]
 
@@ -112,14 +112,14 @@ def test_what_only_the_first_feed_had_is_new_when_the_list_has_it(listed: str) -
     ],
     ids=["the id", "the id with another slug", "a variant", "the slug", "the slug as an id", "the id as a slug"],
 )
-def test_what_was_told_is_not_told_again_when_the_list_has_it(listed: dict[str, object]) -> None:
+def test_what_was_announced_is_not_announced_again_when_the_list_has_it(listed: dict[str, object]) -> None:
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new x/new-2026").resumed()
     world = world.poll("02:00", KNOWN, listed).feed("02:00", "x/new x/new-2026").hold("1 00:00")
     assert world.news == ["01:00 new x/new unlisted"]
     assert world.states[str(listed["id"])].listed
 
 
-def test_the_paid_model_is_new_when_a_variant_stood_for_what_was_told() -> None:
+def test_the_paid_model_is_new_when_a_variant_stood_for_what_was_announced() -> None:
     free, paid = model("x/new:free", canonical_slug="x/new-2026"), model("x/new", canonical_slug="x/new-2026")
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new x/new-2026").poll("02:00", KNOWN, free).resumed()
     world = world.feed("02:00", "x/new x/new-2026").poll("03:00", KNOWN, free, paid).feed("03:00", "x/new x/new-2026")
@@ -157,6 +157,6 @@ def test_a_model_that_only_the_feed_knows_is_not_missing_for_the_guard() -> None
 
 
 @pytest.mark.parametrize("listed", ["x/new", "x/new:free"])
-def test_what_was_told_is_not_told_again_when_the_list_has_it_and_it_cannot_be_read(listed: str) -> None:
+def test_what_was_announced_is_not_announced_again_when_the_list_has_it_and_it_cannot_be_read(listed: str) -> None:
     world = World().poll("00:00", KNOWN).feed("01:00", "x/new").poll("02:00", KNOWN, model(listed) | {"pricing": 7})
     assert world.poll("03:00", KNOWN, model(listed)).hold("1 00:00").news == ["01:00 new x/new unlisted"]

@@ -16,7 +16,7 @@ def failing(polls: int, world: World | None = None) -> World:
     return world
 
 
-def test_two_failures_are_not_told_and_neither_is_their_end() -> None:
+def test_two_failures_are_not_announced_and_neither_is_their_end() -> None:
     assert not failing(2).health.quiet
     world = failing(2).poll("03:00", *BEFORE)
     assert world.health.quiet
@@ -24,7 +24,7 @@ def test_two_failures_are_not_told_and_neither_is_their_end() -> None:
     assert world.health == Health()
 
 
-def test_the_third_failure_in_a_row_is_told_once() -> None:
+def test_the_third_failure_in_a_row_is_announced_once() -> None:
     world = failing(9)
     (event,) = world.events
     assert (event.kind, event.model, event.at, event.since) == (
@@ -45,7 +45,7 @@ def test_a_failure_changes_no_model() -> None:
 @pytest.mark.parametrize(
     ("back", "out"), [("03:20", "2 h 20 min"), ("1 01:00", "1 d"), ("2 03:00", "2 d 2 h"), ("04:00", "3 h")]
 )
-def test_the_recovery_is_told_once_with_how_long_it_was_out(back: str, out: str) -> None:
+def test_the_recovery_is_announced_once_with_how_long_it_was_out(back: str, out: str) -> None:
     world = failing(3).poll(back, *BEFORE).hold("3 00:00")
     assert [event.kind for event in world.events] == ["source_failing", "source_recovered"]
     assert world.events[1].detail == f"It can be read again, after {out}."
@@ -64,7 +64,7 @@ def test_after_a_recovery_counting_starts_anew() -> None:
     assert world.news[2:] == ["10:00 source_failing *"]
 
 
-def test_failing_and_recovering_are_told_once_across_restarts() -> None:
+def test_failing_and_recovering_are_announced_once_across_restarts() -> None:
     world = World().poll("00:00", *BEFORE)
     for hour in range(1, 7):
         world = world.fail(f"0{hour}:00").resumed()
@@ -80,13 +80,13 @@ def test_a_refused_poll_could_be_read_so_failures_around_it_are_not_in_a_row() -
     assert world.events[-1].since == moment("04:00")
 
 
-def test_a_source_that_was_told_as_failing_recovers_with_the_first_good_poll() -> None:
+def test_a_source_that_was_announced_as_failing_recovers_with_the_first_good_poll() -> None:
     world = failing(3).poll("04:00").poll("05:00", *BEFORE)
     assert [event.kind for event in world.events] == ["source_failing", "catalog_suspect", "source_recovered"]
     assert world.events[2].detail == "It can be read again, after 4 h."
 
 
-def test_a_suspect_catalogue_is_told_once_until_it_ends() -> None:
+def test_a_suspect_catalogue_is_announced_once_until_it_ends() -> None:
     world = World().poll("00:00", *BEFORE)
     for hour in range(1, 6):
         world = world.poll(f"0{hour}:00").resumed()

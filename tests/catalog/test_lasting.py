@@ -8,9 +8,9 @@ import pytest
 
 from testkit.lasting import (
     Absence,
+    Announcement,
     Capture,
     Prices,
-    Said,
     absences,
     cadence,
     capture,
@@ -35,8 +35,8 @@ def at(hour: int) -> datetime:
     return DAY + hour * HOUR
 
 
-def said(hour: int, prompt: str, kind: str = "repriced") -> Said:
-    return Said(at(hour), kind, "a/b", {"prompt": Decimal(prompt)})
+def said(hour: int, prompt: str, kind: str = "repriced") -> Announcement:
+    return Announcement(at(hour), kind, "a/b", {"prompt": Decimal(prompt)})
 
 
 def changes(*prompts: str | None) -> int:
@@ -140,7 +140,7 @@ def test_a_pair_may_be_said_in_two_parts_and_is_missed_with_one_of_them() -> Non
         return {"a/b": (Decimal(prompt), Decimal(completion))}
 
     history = [Capture(at(hour), both("3", "15") if hour < 5 else both("2", "10")) for hour in range(30)]
-    parts = [said(8, "2"), Said(at(9), "repriced", "a/b", {"completion": Decimal(10)})]
+    parts = [said(8, "2"), Announcement(at(9), "repriced", "a/b", {"completion": Decimal(10)})]
     figures = measure_prices(history, parts)
     assert (figures.changes, figures.missed, figures.twice, figures.not_lasting) == (1, [], [], [])
     assert len(measure_prices(history, parts[:1]).missed) == 1
@@ -161,7 +161,7 @@ def test_a_rollout_is_when_many_models_begin_to_state_prices_under_conditions(be
     plain = [model(f"m/{number}") for number in range(of)]
     after = [model(f"m/{number}", pricing=TIERS if number < begin else None) for number in range(of)]
     history = [capture(at(hour), body(*documents)) for hour, documents in enumerate([plain, after, after])]
-    assert bool(measure_rollouts(history, [Said(at(2), "repriced", "m/0")])) is named
+    assert bool(measure_rollouts(history, [Announcement(at(2), "repriced", "m/0")])) is named
 
 
 def test_of_a_rollout_only_reprices_of_what_it_began_to_state_are_mistakes() -> None:
@@ -169,13 +169,13 @@ def test_of_a_rollout_only_reprices_of_what_it_began_to_state_are_mistakes() -> 
     after = [model(f"m/{number}", pricing=TIERS) for number in range(25)] + plain[25:]
     history = [capture(at(hour), body(*documents)) for hour, documents in enumerate([plain, after, plain, after])]
     fine = [
-        Said(at(1), "repriced", "m/0", {"prompt": Decimal(2)}),
-        Said(at(1), "changed", "m/1"),
-        Said(at(1), "repriced", "m/29"),
-        Said(at(26), "repriced", "m/2"),
+        Announcement(at(1), "repriced", "m/0", {"prompt": Decimal(2)}),
+        Announcement(at(1), "changed", "m/1"),
+        Announcement(at(1), "repriced", "m/29"),
+        Announcement(at(26), "repriced", "m/2"),
     ]
     assert measure_rollouts(history, fine) == []
-    assert measure_rollouts(history, [Said(at(25), "repriced", "m/3")]) == [f"{at(25)} m/3"]
+    assert measure_rollouts(history, [Announcement(at(25), "repriced", "m/3")]) == [f"{at(25)} m/3"]
 
 
 def test_absences_are_runs_of_captures_after_the_first_that_had_the_model() -> None:
@@ -187,13 +187,13 @@ def test_absences_are_runs_of_captures_after_the_first_that_had_the_model() -> N
 
 def test_presence_is_new_once_expired_and_returned_for_two_captures_and_nothing_for_one() -> None:
     history = hourly(None, "3", None, "3", None, None, "3")
-    right = [Said(at(hour), kind, "a/b") for hour, kind in ((1, "new"), (5, "expired"), (6, "returned"))]
+    right = [Announcement(at(hour), kind, "a/b") for hour, kind in ((1, "new"), (5, "expired"), (6, "returned"))]
     assert measure_presence(history, right) == []
     assert measure_presence(history, right[1:]) == ["new a/b: 0, should be 1"]
     assert measure_presence(history, [*right, right[1]]) == ["expired a/b: 2, should be 1"]
 
 
-def test_an_absence_of_one_capture_must_be_told_after_more_than_six_hours_without_one() -> None:
+def test_an_absence_of_one_capture_must_be_announced_after_more_than_six_hours_without_one() -> None:
     there, away = {"a/b": (Decimal(3),) * 2}, {}
     for gap, wanted in ((6, []), (7, ["expired a/b: 0, should be 1", "returned a/b: 0, should be 1"])):
         history = [Capture(at(0), there), Capture(at(gap), away), Capture(at(gap + 1), there)]

@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.catalog.history import DAY, HOUR, UNDAMPED, Document, World, many, model
 from tests.catalog.test_traps import ALL_PRICES, news_of
 from watcher.catalog.event import offer
+from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_free, prices_of
 from watcher.catalog.reading import normalise
+from watcher.catalog.settle import Moment
+from watcher.catalog.state import ModelState
 
 # Weekdays
 
@@ -51,7 +55,7 @@ def test_a_weekend_price_without_a_window_is_no_reprice_in_two_weeks() -> None:
     assert offered == {"completion": "15", "prompt": "3", "prompt@sat-sun": "1"}
 
 
-def test_a_weekday_schedule_is_told_by_its_days_and_windows_and_has_the_usual_price_as_well() -> None:
+def test_a_weekday_schedule_is_announced_by_its_days_and_windows_and_has_the_usual_price_as_well() -> None:
     world = through(World().poll("00:00", weekday_priced(DAY)), 7, weekday_priced)
     assert offer(world.states["a/b"].model.facets).prices == {
         "completion": "15",
@@ -69,7 +73,7 @@ def test_a_window_of_weekdays_that_changes_its_own_price_is_one_event() -> None:
     ]
 
 
-def test_going_over_to_weekdays_tells_only_what_differs() -> None:
+def test_going_over_to_weekdays_announces_only_what_differs() -> None:
     def every_day(now: datetime) -> Document:
         dear = 1 <= now.hour < 4
         windows = [{"utc_start": 100, "utc_end": 400, "prompt": "2"}]
@@ -118,7 +122,7 @@ def tiers(*pairs: tuple[float, str], prompt: str = "1") -> Document:
     )
 
 
-def test_a_threshold_that_moves_is_told_where_the_price_moved() -> None:
+def test_a_threshold_that_moves_is_announced_where_the_price_moved() -> None:
     world = World(UNDAMPED).poll("00:00", tiers((200000, "2"))).poll("01:00", tiers((128000, "2"))).hold("09:00")
     assert world.news == ["04:00 repriced a/b prompt@128000+ 1→2"]
     world = world.poll("10:00", tiers((128000, "3"))).hold("18:00")
@@ -140,7 +144,7 @@ def test_a_lower_tier_that_moves_takes_no_other_along() -> None:
     ]
 
 
-def test_a_lower_tier_told_before_a_higher_one_has_settled_leaves_its_price_as_it_was_told() -> None:
+def test_a_lower_tier_announced_before_a_higher_one_has_settled_leaves_its_price_as_it_was_announced() -> None:
     world = World(UNDAMPED).poll("00:00", tiers((1000, "2"))).poll("01:00", tiers((1000, "3")))
     world = world.poll("03:00", tiers((1000, "3"), (2000, "5"))).hold("09:00")
     assert world.news == ["04:00 repriced a/b prompt@1000+ 2→3", "06:00 repriced a/b prompt@2000+ 2→5"]
@@ -201,7 +205,7 @@ def test_prices_of_many_models_that_move_are_never_folded() -> None:
     assert len(World().poll("00:00", *before).poll("01:00", *after).hold("08:00").news) == 340
 
 
-def test_many_models_that_begin_to_charge_by_request_where_tokens_cost_nothing_are_each_told() -> None:
+def test_many_models_that_begin_to_charge_by_request_where_tokens_cost_nothing_are_each_announced() -> None:
     free = [model(f"many/m{n}", prompt="0", completion="0") for n in range(40)]
     paid = [model(f"many/m{n}", prompt="0", completion="0", pricing={"request": "1"}) for n in range(40)]
     news = World().poll("00:00", *free).poll("01:00", *paid).hold("08:00").news
@@ -334,7 +338,7 @@ def test_a_field_that_many_models_have_and_that_cannot_be_read_any_more_is_suspe
     assert [event.kind for event in again.events] == ["catalog_suspect"] * 2
 
 
-def test_a_price_that_rises_while_another_field_cannot_be_read_is_told() -> None:
+def test_a_price_that_rises_while_another_field_cannot_be_read_is_announced() -> None:
     blind = [{**document, "expiration_date": 1} for document in many(399)]
     world = World().poll("00:00", *many(400)).poll("01:00", *blind, model("many/m399", prompt="270")).hold("08:00")
     assert "04:00 repriced many/m399 prompt 3→270" in world.news
@@ -392,16 +396,22 @@ def test_a_price_that_jumps_and_comes_back_within_the_stillness_that_it_needs_is
 
 
 def test_restlessness_halves_in_fourteen_days() -> None:
-    policy = Policy()
     at = DAY + timedelta(days=14)
-    assert policy.stillness(3 * HOUR, [], at) == 3 * HOUR
-    assert policy.stillness(3 * HOUR, [at], at) == 9 * HOUR
-    assert policy.stillness(3 * HOUR, [DAY], at) == 3 * HOUR * 3**0.5
-    assert policy.stillness(3 * HOUR, [DAY, DAY], at) == 9 * HOUR
-    assert policy.stillness(timedelta(), [at], at) == 6 * HOUR
-    assert policy.stillness(3 * HOUR, [at] * 9, at) == 48 * HOUR
-    assert policy.stillness(72 * HOUR, [at], at) == 72 * HOUR
-    assert Policy(settle=timedelta()).stillness(timedelta(), [at] * 9, at) == timedelta()
+
+    def needed(
+        announced: list[datetime], key: str = "pricing", path: str = "pricing.prompt", **policy: Any
+    ) -> timedelta:
+        state = ModelState(Model("a/b", {}), DAY, recent={key: tuple(announced)})
+        return Moment(at, None, replace(Policy(), **policy)).stillness(state, path)
+
+    assert needed([]) == 3 * HOUR
+    assert needed([at]) == 9 * HOUR
+    assert needed([DAY]) == 3 * HOUR * 3**0.5
+    assert needed([DAY, DAY]) == 9 * HOUR
+    assert needed([at], "expiration_date", "expiration_date") == 6 * HOUR
+    assert needed([at] * 9) == 48 * HOUR
+    assert needed([at], settle=72 * HOUR) == 72 * HOUR
+    assert needed([at] * 9, settle=timedelta()) == timedelta()
 
 
 def test_what_was_announced_long_ago_is_forgotten() -> None:
@@ -418,7 +428,7 @@ def test_damping_can_be_turned_off() -> None:
     assert world.states["a/b"].recent == {}
 
 
-def test_a_date_that_is_set_and_withdrawn_again_and_again_is_told_at_once_only_the_first_time() -> None:
+def test_a_date_that_is_set_and_withdrawn_again_and_again_is_announced_at_once_only_the_first_time() -> None:
     world = World(Policy()).poll("00:00", model("a/b"))
     for hour in range(4, 24, 4):
         date = "2026-12-31" if hour % 8 else None
@@ -426,13 +436,13 @@ def test_a_date_that_is_set_and_withdrawn_again_and_again_is_told_at_once_only_t
     assert world.news == ["04:00 expiring a/b expiration_date None→2026-12-31"]
 
 
-def test_a_date_that_is_withdrawn_for_good_is_told_once_it_has_held_still() -> None:
+def test_a_date_that_is_withdrawn_for_good_is_announced_once_it_has_held_still() -> None:
     world = World(Policy()).poll("00:00", model("a/b")).poll("01:00", model("a/b", expiration_date="2026-12-31"))
     world = world.poll("02:00", model("a/b")).hold("1 00:00")
     assert world.news[1:] == ["08:00 expiring a/b expiration_date 2026-12-31→None"]
 
 
-def test_a_model_that_comes_and_goes_is_told_of_less_and_less() -> None:
+def test_a_model_that_comes_and_goes_is_announced_less_and_less() -> None:
     rest = many(20)
     world = World(Policy()).poll("00:00", model("a/b"), *rest)
     for hour in range(1, 23, 6):
@@ -442,7 +452,7 @@ def test_a_model_that_comes_and_goes_is_told_of_less_and_less() -> None:
     assert world.poll("1 02:00", *rest).hold("2 00:00").news[2:] == ["1 08:00 expired a/b"]
 
 
-def test_a_target_that_moves_there_and_back_is_told_at_once_only_the_first_time() -> None:
+def test_a_target_that_moves_there_and_back_is_announced_at_once_only_the_first_time() -> None:
     world = World(Policy()).poll("00:00", model("~a/b", alias_target={"slug": "a/one"}))
     for hour in range(1, 9, 2):
         slug = "a/two" if hour % 4 == 1 else "a/one"
@@ -452,7 +462,7 @@ def test_a_target_that_moves_there_and_back_is_told_at_once_only_the_first_time(
     assert world.news == ["01:00 retargeted ~a/b prompt 3→1 alias_target a/one→a/two"]
 
 
-def test_polling_more_often_tells_the_same() -> None:
+def test_polling_more_often_announces_the_same() -> None:
     prices = ["3", "4", "4", "4", "4", "5", "4", "4", "4", "6", "6", "6", "6", "6", "6", "6", "6", "6", "6", "6", "6"]
     hourly = five_minutes = World(Policy()).poll("00:00", model("a/b"))
     for number, price in enumerate(prices):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.catalog import price
@@ -72,7 +72,6 @@ def test_what_is_no_price_is_refused(value: Any) -> None:
         price.canonical(value)
 
 
-@settings(deadline=None)
 @given(st.decimals(allow_nan=True, allow_infinity=True).map(str) | st.floats() | st.integers() | st.text(max_size=8))
 def test_canonical_is_idempotent(value: Any) -> None:
     try:
@@ -82,7 +81,6 @@ def test_canonical_is_idempotent(value: Any) -> None:
     assert once == price.VARIES or price.canonical(once) == once
 
 
-@settings(deadline=None)
 @given(schedules(any_prices))
 def test_a_schedule_is_the_join_of_its_pieces(schedule: str) -> None:
     assert price.join(price.pieces(schedule)) == schedule
@@ -101,7 +99,7 @@ def test_what_holds_over_midnight_is_one_piece() -> None:
 WEEKDAYS = " ".join(f"{day} 01:00=2 {day} 04:00=1" for day in price.DAYS[:5])
 
 
-def test_windows_of_a_week_are_told_by_days_and_only_where_the_price_is_not_the_usual_one() -> None:
+def test_windows_of_a_week_are_named_by_days_and_only_where_the_price_is_not_the_usual_one() -> None:
     assert price.pieces(WEEKDAYS)[:3] == [(0, "1"), (60, "2"), (240, "1")]
     assert list(price.windows(WEEKDAYS)) == [("mon-fri 01:00-04:00", "2")]
     assert list(price.windows("mon 00:00=1 sat 00:00=0.5")) == [("sat-sun", "0.5")]
@@ -115,7 +113,6 @@ def test_a_daily_schedule_that_becomes_one_of_weekdays_differs_at_the_weekend_al
     assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [PriceStep(None, "1", "1.1")]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(minutes, any_prices, min_size=1, max_size=5), minutes)
 def test_a_schedule_says_the_price_of_each_minute(pieces: dict[int, str], minute: int) -> None:
     earlier = [start for start in pieces if start <= minute]
@@ -123,30 +120,26 @@ def test_a_schedule_says_the_price_of_each_minute(pieces: dict[int, str], minute
     assert price.at_minute(price.join(pieces.items()), minute) == in_force
 
 
-@settings(deadline=None)
 @given(schedules(any_prices), minutes)
 def test_each_minute_has_the_price_of_its_window_or_else_the_usual_one(schedule: str, minute: int) -> None:
     here = [value for window, value in price.windows(schedule) if _covers(window, minute)]
     assert (here or [price.usual(schedule)]) == [price.at_minute(schedule, minute)]
 
 
-@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
-def test_carry_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
+def test_fill_unknown_fills_in_what_is_not_known_and_nothing_else(old: str, new: str, minute: int) -> None:
     carried = price.at_minute(price.fill_unknown(old, new), minute)
     said = price.at_minute(new, minute)
     assert carried == (price.at_minute(old, minute) if said == price.UNKNOWN else said)
 
 
-@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices))
-def test_carrying_what_was_carried_changes_nothing(old: str, new: str) -> None:
+def test_filling_in_twice_changes_nothing(old: str, new: str) -> None:
     carried = price.fill_unknown(old, new)
     assert price.fill_unknown(old, carried) == carried
     assert price.fill_unknown(carried, new) == carried
 
 
-@settings(deadline=None)
 @given(schedules(known_prices), schedules(known_prices))
 def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -> None:
     steps = price.steps(old, new)
@@ -154,7 +147,6 @@ def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -
     assert price.steps(new, old) == [PriceStep(step.window, step.new, step.old) for step in steps]
 
 
-@settings(deadline=None)
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_steps_say_what_each_minute_was_and_is(old: str, new: str, minute: int) -> None:
     pair = price.at_minute(old, minute), price.at_minute(new, minute)
@@ -225,7 +217,6 @@ def test_a_percentage_needs_two_numbers(old: str | None, new: str | None, text: 
     assert price.percent(old, new) == text
 
 
-@settings(deadline=None)
 @given(plain_prices.filter(lambda value: value != "0"), plain_prices.filter(lambda value: value != "0"))
 def test_a_percentage_is_the_ratio(old: str, new: str) -> None:
     text = price.percent(old, new)

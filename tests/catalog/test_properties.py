@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,12 +19,12 @@ from watcher.catalog.event import offer
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_price, price_of
 from watcher.catalog.reading import normalise
-from watcher.catalog.settle import next_due
+from watcher.catalog.settle import Moment, next_due
 
 IDS = ("a/b", "a/b:free", "c/d", "~c/latest", "e/f")
 ALWAYS = model("always/there")
 
-many_examples = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many_examples = settings(max_examples=80)
 
 
 class Shown(Struct, frozen=True):
@@ -116,7 +116,7 @@ def test_announcing_twice_without_a_change_announces_nothing(history: list[Shown
     for shown in history:
         world = shown.onto(world)
         if world.last.outcome == "good":
-            assert announce(world.states, world.now, world.now, policy) == ({}, ())
+            assert announce(world.states, Moment(world.now, world.now, policy)) == ({}, ())
 
 
 @many_examples
@@ -240,7 +240,7 @@ def _is_move(old: str, new: str) -> bool:
 
 @many_examples
 @given(histories(), policies)
-def test_every_reprice_starts_from_what_was_told_before(history: list[Shown], policy: Policy) -> None:
+def test_every_reprice_starts_from_what_was_announced_before(history: list[Shown], policy: Policy) -> None:
     """Somebody who reads every event knows at any time what was announced."""
     history = [
         replace(shown, documents=shown.documents and tuple(map(_without_overrides, shown.documents)))

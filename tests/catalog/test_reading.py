@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.catalog.history import World, body, model
@@ -54,7 +54,6 @@ def test_a_body_that_is_not_the_promised_list_is_refused_in_one_clear_line(page:
         read([page])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
 def test_any_bytes_are_read_or_refused(page: bytes) -> None:
     for each in (page, b'{"data":[' + page + b"]}", b'{"data":[{"id":"a/b","x":"' + page + b'"}]}'):
@@ -303,7 +302,6 @@ json_values = st.recursive(
 KEYS = ("name", "pricing", "canonical_slug", "architecture", "top_provider", "supported_voices", "alias_target", "x")
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(KEYS), json_values), st.dictionaries(st.text(max_size=8), json_values, max_size=3)
 )

@@ -61,7 +61,7 @@ def test_tiers_that_many_models_begin_to_state_at_once_are_no_reprices(judged: J
     assert lasting.measure_rollouts(judged.captures, judged.said) == []
 
 
-def test_absences_of_two_captures_are_told_and_those_of_one_are_not(judged: Judged) -> None:
+def test_absences_of_two_captures_are_announced_and_those_of_one_are_not(judged: Judged) -> None:
     assert lasting.measure_presence(judged.captures, judged.said) == []
 
 
@@ -76,6 +76,6 @@ def test_every_recorded_capture_is_believed(judged: Judged) -> None:
 
 
 @pytest.mark.slow
-def test_polling_more_often_does_not_change_what_is_told(archive: Path, judged: Judged) -> None:
+def test_polling_more_often_does_not_change_what_is_announced(archive: Path, judged: Judged) -> None:
     if judged.is_hourly:
         assert differences_by_cadence(archive) == []

@@ -335,7 +335,7 @@ def test_a_price_that_was_never_readable_and_goes_is_no_news() -> None:
 # Identity
 
 
-def test_a_moved_canonical_slug_is_told_at_once() -> None:
+def test_a_moved_canonical_slug_is_announced_at_once() -> None:
     world = World().poll("00:00", model("a/b", canonical_slug="a/b-1"))
     world = world.poll("01:00", model("a/b", canonical_slug="a/b-2"))
     assert world.hold("06:00").news == ["01:00 retargeted a/b canonical_slug a/b-1→a/b-2"]
@@ -346,7 +346,7 @@ def test_a_canonical_slug_that_is_left_out_is_not_moved() -> None:
     assert news_of(slug, model("a/b"), slug, model("a/b", canonical_slug=None)) == []
 
 
-def test_a_canonical_slug_that_moves_while_it_is_left_out_is_told_when_it_is_given_again() -> None:
+def test_a_canonical_slug_that_moves_while_it_is_left_out_is_announced_when_it_is_given_again() -> None:
     versions = model("a/b", canonical_slug="a/b-1"), model("a/b"), model("a/b", canonical_slug="a/b-2")
     assert news_of(*versions) == ["12:00 retargeted a/b canonical_slug a/b-1→a/b-2"]
 
@@ -355,7 +355,7 @@ def test_a_canonical_slug_that_was_never_given_is_no_move_when_it_comes() -> Non
     assert news_of(model("a/b"), model("a/b", canonical_slug="a/b-1")) == []
 
 
-def test_an_alias_that_points_elsewhere_is_told_at_once() -> None:
+def test_an_alias_that_points_elsewhere_is_announced_at_once() -> None:
     def alias(slug: str) -> Document:
         return model("~a/latest", alias_target={"slug": slug, "name": f"Name of {slug}"})
 
@@ -371,7 +371,7 @@ def test_a_variant_is_a_model_of_its_own_with_its_own_price() -> None:
     assert world.news == ["04:00 repriced a/b:free completion 0→2 prompt 0→1 became_paid"]
 
 
-def test_an_expired_variant_names_its_sibling_and_who_else_is_the_same() -> None:
+def test_an_expired_variant_names_its_sibling_and_other_ids_of_the_same_model() -> None:
     gone = model("a/b:free", name="A: Bee (free)", canonical_slug="a/b-1", hugging_face_id="hf/b")
     rest = [
         model("a/b", name="A: Bee", canonical_slug="a/b-1", hugging_face_id="hf/b"),
@@ -412,13 +412,13 @@ def test_a_field_that_goes_from_all_models_or_is_respelled_on_them_is_one_line_e
     assert world.news == ["04:00 changed * hugging_face_id x→None knowledge_cutoff 2025-01-01→2025-01"]
 
 
-def test_a_rewrite_of_too_few_models_is_told_model_by_model() -> None:
+def test_a_rewrite_of_too_few_models_is_announced_model_by_model() -> None:
     few = [model(f"few/m{number}", context_length=2000) for number in range(19)]
     world = World().poll("00:00", *[{**each, "context_length": 1000} for each in few])
     assert len(world.poll("01:00", *few).hold("06:00").events) == 19
 
 
-def test_a_rewrite_of_too_small_a_share_is_told_model_by_model() -> None:
+def test_a_rewrite_of_too_small_a_share_is_announced_model_by_model() -> None:
     before, rest = many(20), [model(f"rest/m{number}") for number in range(181)]
     world = World().poll("00:00", *before, *rest).poll("01:00", *many(20, context_length=2000), *rest)
     assert len(world.hold("06:00").events) == 20
@@ -509,7 +509,7 @@ def test_a_model_that_returns_says_what_is_different_now() -> None:
     assert world.events[1].direction == "down"
 
 
-def test_free_for_a_day_is_told_and_so_is_its_end() -> None:
+def test_free_for_a_day_is_announced_and_so_is_its_end() -> None:
     world = World().poll("00:00", model("a/b", prompt="3", completion="15"))
     world = world.poll("01:00", model("a/b", prompt="0", completion="0")).hold("1 00:00")
     world = world.poll("1 01:00", model("a/b", prompt="3", completion="15")).hold("2 00:00")
@@ -526,7 +526,7 @@ def dated(date: str | None) -> Document:
     return model("a/b", expiration_date=date)
 
 
-def test_an_expiration_date_is_told_when_it_is_set_moved_and_withdrawn() -> None:
+def test_an_expiration_date_is_announced_when_it_is_set_moved_and_withdrawn() -> None:
     world = World().poll("00:00", dated(None)).poll("01:00", dated("2026-06-01"))
     world = world.poll("02:00", dated("2026-07-01")).poll("03:00", dated(None)).hold("1 00:00")
     assert world.news == [

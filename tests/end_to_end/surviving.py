@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from unittest.mock import patch
 
-from testkit.command import TOGETHER, Ran, clean_environment, run_here
+from testkit.command import TOGETHER, CommandResult, clean_environment, run_here
 from testkit.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
@@ -186,7 +186,7 @@ class Case:
             text=True,
         )
 
-    def run(self, run: str, *, later: timedelta = timedelta(0), env: Mapping[str, str] | None = None) -> Ran:
+    def run(self, run: str, *, later: timedelta = timedelta(0), env: Mapping[str, str] | None = None) -> CommandResult:
         """Run a check in this process, by a clock that is so much ahead."""
 
         class Clock(datetime):
@@ -260,10 +260,10 @@ def ids(told: Iterable[Told]) -> list[str]:
     return [event for message in told for event in message.events]
 
 
-def ended(process: "subprocess.Popen[str]") -> Ran:
+def ended(process: "subprocess.Popen[str]") -> CommandResult:
     """Wait for a process, and return what it came to."""
     try:
         out, err = process.communicate(timeout=SECONDS)
     finally:
         process.kill()
-    return Ran(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)

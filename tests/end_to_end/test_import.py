@@ -215,7 +215,6 @@ HOURS = st.lists(st.sampled_from([n / 2 for n in range(40)]), min_size=2, max_si
 
 @settings(
     max_examples=30,
-    deadline=None,
     phases=NO_SHRINKING,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from testkit.command import Command
@@ -18,7 +18,6 @@ from tests.end_to_end.test_check import HAIKU, channel, story
 from tests.store.samples import HOUR, START, Polls, contents, document, event, rows
 from watcher.catalog.decision import Heartbeat, Queued, SourceState
 from watcher.simulator import Simulator, StorySource
-from watcher.store import copying
 from watcher.store.outbox import Delivery
 from watcher.store.revisions import REVISIONS
 from watcher.store.schema import metadata
@@ -199,24 +198,25 @@ def new_deliveries(store: Store) -> list[Delivery]:
         return session.outbox.listed()
 
 
-@pytest.mark.parametrize("lost", ["row", "byte", "order"])
-def test_a_copy_that_is_not_the_same_is_not_kept(
-    command: Command, shared: str, lost: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+SPOILED = {
+    "row": ("deliveries", "IF NEW.id = 30 THEN RETURN NULL; END IF"),
+    "byte": ("models", "IF NEW.id = 'author/Model-700' THEN NEW.digest := 'x'; END IF"),
+    "order": ("versions", "IF NEW.id = 900 THEN NEW.valid_to := NEW.valid_from; END IF"),
+}
+
+
+@pytest.mark.parametrize("lost", SPOILED)
+def test_a_copy_that_is_not_the_same_is_not_kept(command: Command, shared: str, lost: str) -> None:
     with Store.open(f"sqlite:///{command.folder}/old.db") as old:
         fill(old)
-    spoil = {
-        "row": "DELETE FROM deliveries WHERE id = 30",
-        "byte": "UPDATE models SET digest = 'x' WHERE id = 'author/Model-700'",
-        "order": "UPDATE versions SET valid_to = valid_from WHERE id = 900",
-    }[lost]
-    compare = copying._compare
-
-    def spoiled(reading: Connection, writing: Connection, table: Table, name: str) -> None:
-        writing.execute(text(spoil))
-        compare(reading, writing, table, name)
-
-    monkeypatch.setattr(copying, "_compare", spoiled)
+    table, change = SPOILED[lost]
+    with Store.open(shared) as new, new.writing() as session:
+        session.connection.execute(
+            text(f"CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN {change}; RETURN NEW; END $$ LANGUAGE plpgsql")
+        )
+        session.connection.execute(
+            text(f"CREATE TRIGGER spoil BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION spoil()")
+        )
     code, out, err = command.run("db", "copy", "sqlite:///old.db", shared)
     assert (code, out) == (74, "")
     assert "did not keep row" in err

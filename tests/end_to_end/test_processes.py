@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from testkit.command import TOGETHER, Ran, Watcher, clean_environment
+from testkit.command import TOGETHER, CommandResult, Watcher, clean_environment
 from tests.end_to_end.captures import STORY, hour, record
 from tests.store.samples import document
 from watcher.simulator import Fault, Simulator, StorySource, story_by_name
@@ -48,12 +48,14 @@ def started(watcher: Watcher, *arguments: str, **more: Any) -> Iterator[subproce
             process.kill()
 
 
-def end(process: subprocess.Popen[Any]) -> Ran:
+def end(process: subprocess.Popen[Any]) -> CommandResult:
     out, err = process.communicate(timeout=SECONDS)
-    return Ran(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
-def terminal(watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping[str, str] | None = None) -> Ran:
+def terminal(
+    watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping[str, str] | None = None
+) -> CommandResult:
     """Run the command in a pseudo terminal; what it writes comes as `out`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -68,7 +70,7 @@ def terminal(watcher: Watcher, *arguments: str, columns: int = 120, env: Mapping
             except OSError as error:  # Linux says so when the last writer is gone
                 assert error.errno == errno.EIO
         process.wait(SECONDS)
-    return Ran(process.returncode, shown.decode(), "")
+    return CommandResult(process.returncode, shown.decode(), "")
 
 
 def without_colours(text: str) -> str:

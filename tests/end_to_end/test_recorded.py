@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from testkit.command import Watcher
-from testkit.lasting import Recorded
+from testkit.lasting import RecordedResponse
 from testkit.receivers import MailServer, Sink
 from watcher.simulator import ArchiveSource, Fault, Simulator
 
@@ -78,7 +78,7 @@ class Ledger:
         return news
 
 
-def liveliest(recorded: list[Recorded], steps: int) -> Sequence[tuple[datetime, bytes]]:
+def liveliest(recorded: list[RecordedResponse], steps: int) -> Sequence[tuple[datetime, bytes]]:
     """The consecutive snapshots with the most kinds of news, and the most news among those."""
     told = [prices(body) for _, body in recorded]
 
@@ -93,7 +93,7 @@ def liveliest(recorded: list[Recorded], steps: int) -> Sequence[tuple[datetime, 
 
 @pytest.mark.slow
 def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
-    recorded: list[Recorded], watcher: Watcher, sink: Sink, mail_server: MailServer
+    recorded: list[RecordedResponse], watcher: Watcher, sink: Sink, mail_server: MailServer
 ) -> None:
     chosen = liveliest(recorded, STEPS)
     ledger = Ledger(prices(chosen[0][1]))
@@ -128,7 +128,7 @@ def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
 
 @pytest.mark.slow
 def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
-    recorded: list[Recorded], watcher: Watcher, sink: Sink, mail_server: MailServer
+    recorded: list[RecordedResponse], watcher: Watcher, sink: Sink, mail_server: MailServer
 ) -> None:
     ids = [prices(body).keys() for _, body in recorded]
     bases = [{model.partition(":")[0] for model in listed} for listed in ids]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from testkit.command import TOGETHER, Ran, Watcher, clean_environment
+from testkit.command import TOGETHER, CommandResult, Watcher, clean_environment
 from testkit.receivers import MailServer, Sink
 from watcher.simulator import Simulator, StorySource, story_by_name
 
@@ -94,7 +94,7 @@ class Leaks:
         self.watcher.configure(self.head + "".join(tables))
         (self.watcher.folder / "config.toml").chmod(0o600)
 
-    def run(self, *arguments: str, **env: str) -> Ran:
+    def run(self, *arguments: str, **env: str) -> CommandResult:
         if "--check" not in arguments and "test" not in arguments:
             env["SINK"] = ""  # nothing is sent, so no plugin needs to be loaded
         ran = self.watcher.run(*arguments, env={**self.env, **env})

@@ -81,7 +81,7 @@ def test_it_counts_what_was_announced_since_the_last_one(watch: Watch) -> None:
     ]
 
 
-def test_only_who_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
+def test_only_a_channel_that_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
     watch.use(replace(channel("one"), rules=Rules(events=("new",), models=("none/*",))), channel("two", None))
     watch.at(NINE - 2 * HOUR)
     watch.at(NINE)
@@ -89,7 +89,7 @@ def test_only_who_asked_gets_it_whatever_its_rules_are(watch: Watch) -> None:
     assert watch.told("two") == []
 
 
-def test_who_asks_now_is_not_told_before_the_next_time(watch: Watch) -> None:
+def test_a_channel_that_asks_now_is_not_notified_before_the_next_time(watch: Watch) -> None:
     watch.at(NINE)
     watch.use(channel(), channel("later"))
     assert watch.at(NINE + 2 * HOUR) == ()
@@ -130,7 +130,7 @@ def test_processes_that_poll_at_once_queue_one(watch: Watch, database: str) -> N
     assert len(watch.told()) == 1
 
 
-def test_a_channel_that_is_back_after_days_is_told_once_and_of_all_changes(watch: Watch) -> None:
+def test_a_channel_that_is_back_after_days_gets_one_about_all_changes(watch: Watch) -> None:
     watch.at(NINE)
     down = Result(False, "it is down", status=500)
     watch.send(down)

@@ -87,6 +87,6 @@ def test_the_event_itself_stays_as_it_was_made() -> None:
     assert (made.id, queued.reworded) == (queued.event.id, True)
 
 
-def test_nobody_to_tell_and_nothing_to_tell() -> None:
+def test_no_channels_and_no_events_queue_nothing() -> None:
     assert heard([], [NEW]) == []
     assert heard([channel("a")], []) == []

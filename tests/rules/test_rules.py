@@ -70,7 +70,7 @@ PAID = {"prompt": "0.000001", "completion": "0.000002"}
         (event("new", "z-ai/glm"), False),
     ],
 )
-def test_free_only_is_told_of_what_is_free_and_of_what_stops_being_so(told: Event, wanted: bool) -> None:
+def test_free_only_gets_what_is_free_and_what_stops_being_so(told: Event, wanted: bool) -> None:
     assert wants(rules(free_only=True), told) is wanted
 
 
@@ -133,7 +133,7 @@ def test_a_large_enough_change_passes_as_it_is_and_leaves_nothing_to_remember() 
     assert (adjusted.prices, adjusted.direction, told) == (change.prices, "down", {})
 
 
-def test_small_changes_add_up_until_the_channel_is_told_of_their_sum() -> None:
+def test_small_changes_add_up_until_the_channel_gets_their_sum() -> None:
     first, told = apply_min_change(FIVE, repriced(prompt=("0.00000100", "0.00000103", "+3.00%")), {})
     assert (first, told) == (None, {"prompt": "0.00000100"})
     second, told = apply_min_change(FIVE, repriced(prompt=("0.00000103", "0.00000106", "+2.91%")), told)
@@ -167,7 +167,7 @@ def test_one_price_that_weighs_enough_takes_the_others_along() -> None:
     assert told == {"request": "0.01"}
 
 
-def test_a_price_that_is_back_at_what_the_channel_knows_is_not_told() -> None:
+def test_a_price_that_is_back_at_what_the_channel_knows_is_not_sent() -> None:
     change = repriced(prompt=("0.0000010", "0.0000011", "+10.00%"), completion=("0.00000101", "0.000001", "-0.99%"))
     adjusted, told = apply_min_change(FIVE, change, {"completion": "0.000001"})
     assert adjusted is not None

@@ -51,7 +51,7 @@ CHANGES = {zone: tuple(_changes(zone)) for zone in ZONES}
 # Digests
 
 
-def test_nothing_holds_back_what_is_told_at_once() -> None:
+def test_nothing_holds_back_a_channel_without_timing() -> None:
     assert due_at(Timing(), "new", at("01-05 12:34:56.789")) == at("01-05 12:34:56.789")
 
 

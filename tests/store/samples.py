@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from watcher.catalog.decision import Fetched
-from watcher.catalog.feed import FeedModel, judge_feed, unknown_to
+from watcher.catalog.feed import FeedModel, decide_feed, unknown_to
 from watcher.catalog.model import Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
@@ -77,7 +77,7 @@ class Polls:
             known = replace(session.known(at), states=state.model_states())
             decision = decide_list(known, Fetched(snapshot), self.policy, at, baseline=known.last_good is None)
             states = {**known.states, **decision.states}
-            fed, news = judge_feed(unknown_to(states, feed), now=at)
+            fed, news = decide_feed(unknown_to(states, feed), now=at)
             together = replace(decision, states={**decision.states, **fed}, events=decision.events + news)
             session.save(known, together, snapshot.entries, Poll(at, decision.outcome, 1, snapshot.total))
         return {**states, **fed}

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 
 from tests.store.conftest import url
 from tests.store.processes import WRITE, run_on_small_disk, run_unprivileged
 from tests.store.samples import HOUR, START, Polls, contents, document
 from watcher.errors import StoreError
 from watcher.store.documents import compress
-from watcher.store.engine import backend_of, prepare
 from watcher.store.records import Poll
 from watcher.store.store import Store
 
@@ -179,19 +177,11 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_database_that_may_not_grow_loses_nothing(filled: Path) -> None:
-    backend = backend_of(url(filled))
-    engine = backend.engine(busy_seconds=5)
     pages = filled.stat().st_size // PAGE
-
-    def limit(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-
-    sqlalchemy_event.listen(engine, "connect", limit)
-    prepare(engine, backend)
     store = Store(url(filled))
-    store._backend, store._engine = backend, engine
     before = contents(store)
     with pytest.raises(StoreError) as caught, store.writing() as session:
+        session.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         for number in range(10_000):
             session.state.add_poll(Poll(START, "good", number, reason="too much " * 100))
     assert "the disk is full" in clear(str(caught.value), filled)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.conftest import url
@@ -80,7 +80,7 @@ def facets_by_id(catalogue: list[Version]) -> dict[str, Any]:
     return {version.model.id: version.model.facets for version in catalogue}
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(history=_POLLS)
 def test_every_past_moment_can_be_rebuilt(empty: Path, history: list[Any]) -> None:
     with TemporaryDirectory() as folder:

@@ -20,19 +20,20 @@ from watcher.store.store import Store
 DIE_IN_A_TRANSACTION = """
 import os, sys
 from tests.store.samples import HOUR, START, body, document
-from watcher.catalog.announce import judge
+from watcher.catalog.poll import decide_list
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 from watcher.store.store import Store
-from watcher.catalog.decision import Queued, SourceState
+from watcher.catalog.decision import Fetched, Known
 from watcher.store.records import Poll
 with Store.open(sys.argv[1]) as store, store.writing() as session:
     documents = [document(f"author/model-{number}", "0.5", noise=os.urandom(2000).hex()) for number in range(2000)]
     snapshot = read([body(documents)])
     before = session.state.model_states()
-    states, events, _ = judge(before, snapshot, now=START + HOUR, last_good=START, policy=Policy())
-    session.state.save_states(states, before, snapshot.entries, START + HOUR)
-    session.state.add_events(events)
+    known = Known(states=before, last_good=START)
+    decision = decide_list(known, Fetched(snapshot), Policy(), START + HOUR, baseline=False)
+    session.state.save_states(decision.states, before, snapshot.entries, START + HOUR)
+    session.state.add_events(decision.events)
     session.state.add_poll(Poll(START + HOUR, "good", 1))
     print("ready", flush=True)
     sys.stdin.readline()
@@ -107,7 +108,7 @@ def test_a_writer_killed_in_the_middle_leaves_the_state_before(filled: Path) -> 
 _OFFSETS = st.builds(timezone, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.timezones() | _OFFSETS))  # noqa: DTZ001
 def test_a_moment_is_the_same_in_any_time_zone(store: Store, moment: datetime) -> None:
     with suppress(LookupError), store.writing() as session:

@@ -110,7 +110,7 @@ all_ids = st.builds(
 
 
 @given(id=all_ids, name=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_id_survives_whatever_the_name_is(id: str, name: str) -> None:
     entry = only(item(f"{name} ({id})", cdata=False))
     assert entry.id == id
@@ -118,7 +118,7 @@ def test_every_id_survives_whatever_the_name_is(id: str, name: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_a_feed_or_our_error(body: bytes) -> None:
     for document in (body, rss()[:-20] + body, rss(A).replace(b"a/b", body)):
         try:

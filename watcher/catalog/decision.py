@@ -1,4 +1,4 @@
-"""What is remembered between two polls, and what is decided at one. Values only: nothing here acts."""
+"""The memory between two polls, and the decision at one. Plain values: nothing here acts."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -15,16 +15,16 @@ from watcher.catalog.state import ModelState, ModelStates
 Outcome = Literal["good", "refused", "failed", "overtaken"]
 
 ChannelPrices = Mapping[tuple[str, str], Mapping[str, str]]
-"""(channel, model) → price key → the price that the channel was last told, where its `min_change` hid later ones."""
+"""(channel, model) → price key → the price last sent to the channel, where its `min_change` hid later ones."""
 
 
 class SourceState(Struct, frozen=True):
     """What is remembered of the list or the feed."""
 
     query: str = ""
-    """Address and parameters that the baseline holds for; empty before the first good poll."""
+    """Address and parameters of the baseline; empty before the first good poll."""
     policy: str = ""
-    """Fingerprint of the policy that `next_due` was worked out with."""
+    """Fingerprint of the policy behind `next_due`."""
     digest: bytes = b""
     """Of the last body that was judged."""
     models: int = 0
@@ -38,9 +38,9 @@ class Heartbeat(Struct, frozen=True):
     """How far a channel's heartbeats have come."""
 
     seen_to: datetime
-    """Every time for one up to here has been seen to."""
+    """All times up to here are done."""
     since: datetime
-    """From when the next one counts the changes."""
+    """The next one counts the changes from here."""
 
 
 class Queued(Struct, frozen=True):
@@ -50,7 +50,7 @@ class Queued(Struct, frozen=True):
     event: Event
     due: datetime
     reworded: bool = False
-    """Whether the channel is told other old prices than the event says."""
+    """Whether its old prices are the channel's, not those of the stored event."""
 
 
 class Known(Struct, frozen=True):
@@ -65,34 +65,34 @@ class Known(Struct, frozen=True):
     overtaken: bool = False
     """Whether a poll that asked the source later than this one is stored already."""
     states: ModelStates = {}
-    """Every model known, by id; left out where nothing has to be judged."""
+    """Every known model by id; empty where nothing has to be judged."""
     prices: ChannelPrices = {}
     heartbeats: Mapping[str, Heartbeat] = {}
-    """How far the heartbeats of each channel have come."""
+    """By channel."""
     heartbeats_waiting: Collection[str] = ()
-    """Channels for which one waits to be sent."""
+    """Channels with a heartbeat that waits to be sent."""
     changes: Mapping[str, int] = {}
-    """Channel → changes of models announced since its last heartbeat, for those that are due."""
+    """Channel → changes of models announced since its last heartbeat, where one is due."""
     last_pruned: datetime | None = None
-    """When the database was last rid of what is too old."""
+    """When old rows were last deleted from the database."""
     version: int = 0
-    """What tells this moment of the database from a later one."""
+    """Tells this moment of the database from a later one."""
 
 
 class Fetched(Struct, frozen=True):
-    """What the source said, or why it could not be understood."""
+    """The answer of the source, or why there is none."""
 
     snapshot: Snapshot | None = None
-    """None: the list could not be read, for the reason in `error`."""
+    """None: the list is unchanged, or unreadable for the reason in `error`."""
     error: str | None = None
     digest: bytes = b""
     """Of the list's body."""
     count: int | None = None
     """The API's own count of models, where it was asked."""
     fresh: bool = True
-    """Whether the answer is younger than the last poll; one that a cache had by then is no second look."""
+    """Whether the answer is younger than the last poll; an older one, from a cache, confirms nothing."""
     feed: tuple[FeedModel, ...] | None = None
-    """None: there is no feed, or none that is not known."""
+    """None: there is no feed, or it is unchanged."""
     feed_whole: bool = True
     """Whether the feed was not cut off."""
     feed_digest: bytes = b""
@@ -108,17 +108,17 @@ class Decision(Struct, frozen=True):
     reason: str | None = None
     """Why the poll is not good."""
     states: dict[str, ModelState] = {}
-    """The models that are not as before."""
+    """The models whose state changed."""
     events: tuple[Event, ...] = ()
     """Most important first, without heartbeats."""
     problems: tuple[str, ...] = ()
-    """A sentence about each thing in the list that cannot be read, and could be before."""
+    """A sentence about each newly unreadable part of the list."""
     feed_error: str | None = None
     """Why the feed could not be used."""
     baseline: bool = False
-    """Whether this showed how things are, which is no news."""
+    """Whether this list is the first for its query, and so not news."""
     deliveries: tuple[Queued, ...] = ()
     prices: ChannelPrices = {}
-    """Those that are not as before; an empty one is forgotten."""
+    """The changed ones; an empty mapping is to be forgotten."""
     heartbeats: Mapping[str, Heartbeat] = {}
-    """Those that are not as before."""
+    """The changed ones."""

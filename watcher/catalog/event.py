@@ -1,10 +1,10 @@
-"""How each kind of event is made from what is known of a model."""
+"""Making events of each kind, and the parts that they are made of."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -12,46 +12,40 @@ from msgspec.structs import replace
 
 from watcher.catalog import price
 from watcher.catalog.diff import CANONICAL_SLUG, Pending
-from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange
+from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange, Reason
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
 SITE = "https://openrouter.ai/"
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 
 
+def _event(**fields: Any) -> Event:
+    """Return an event whose id is a digest of its content: judging the same history again gives the same ids."""
+    event = Event(id="", **fields)
+    digest = blake2b(msgspec.json.encode(event, order="deterministic"), digest_size=8)
+    return replace(event, id=digest.hexdigest())
+
+
 def model_event(kind: Kind, model: Model, now: datetime, since: datetime, **details: Any) -> Event:
-    """Return an event about one model, with what it offers now; `details` are further attributes of `Event`."""
-    event = Event(
-        id="",
-        kind=kind,
-        model=model.id,
-        name=model.name,
-        at=now,
-        since=since,
-        url=SITE + quote(model.id, safe="/:~"),
-        offer=offer(model.facets),
-        **details,
-    )
-    return _identified(event)
+    """Return an event about one model, with its present offer; `details` are further attributes of `Event`."""
+    url = SITE + quote(model.id, safe="/:~")
+    offered = offer(model.facets)
+    return _event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, offer=offered, **details)
 
 
 def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Event:
     """Return an event about the source as a whole."""
-    return _identified(Event(id="", kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail))
+    return _event(kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail)
 
 
 def undelivered_event(channel: str, alerts: int, error: str, now: datetime, since: datetime) -> Event:
-    """Return an event that tells that so many alerts for a channel, the oldest queued at `since`, were given up."""
-    lost = "1 alert" if alerts == 1 else f"{alerts} alerts"
-    detail = f"{lost} could not be delivered: {error}"
-    return _identified(Event(id="", kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail))
+    """Return the event for alerts of a channel that were given up; the oldest was queued at `since`."""
+    detail = f"{'1 alert' if alerts == 1 else f'{alerts} alerts'} could not be delivered: {error}"
+    return _event(kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail)
 
 
 def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
-    """Return an event that tells that so many models are watched, and changed so often since `since`.
-
-    `trouble`: what is wrong with the source, if anything is.
-    """
+    """Return a heartbeat: the number of models watched, the changes since `since`, and any `trouble` of the source."""
     watched = "1 model" if models == 1 else f"{models:,} models"
     changed = {0: "no change", 1: "1 change"}.get(changes, f"{changes:,} changes")
     detail = f"Watched {watched}, {changed} since the last one."
@@ -62,8 +56,7 @@ def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetim
 
 def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]) -> Event:
     """Return the one `changed` event that stands for the same change on many models."""
-    event = Event(
-        id="",
+    return _event(
         kind="changed",
         model=None,
         name="The whole catalogue",
@@ -73,35 +66,25 @@ def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldCh
         fields=dict(fields),
         detail="; ".join(details),
     )
-    return _identified(event)
-
-
-def _identified(event: Event) -> Event:
-    """Return the event with an id made of all it says: judging the same history again gives the same ids."""
-    digest = blake2b(msgspec.json.encode(event, order="deterministic"), digest_size=8)
-    return replace(event, id=digest.hexdigest())
 
 
 def offer(facets: Facets) -> Offer:
     """Return what a model with these facets offers; of a schedule, the usual price as well as the windows."""
     prices: dict[str, str] = {}
-    for path in sorted(path for path in facets if is_price(path)):
+    for path in sorted(filter(is_price, facets)):
         for window, value in ((None, price.usual(facets[path])), *price.windows(facets[path])):
             if value != price.UNKNOWN:
                 prices[_key(path, window)] = value
+    context, most = (facets.get(path) for path in ("context_length", "top_provider.max_completion_tokens"))
     return Offer(
-        context_length=_whole(facets.get("context_length")),
-        max_completion_tokens=_whole(facets.get("top_provider.max_completion_tokens")),
+        context_length=context if isinstance(context, int) else None,
+        max_completion_tokens=most if isinstance(most, int) else None,
         input_modalities=tuple(facets.get("architecture.input_modalities", ())),
         output_modalities=tuple(facets.get("architecture.output_modalities", ())),
         supported_parameters=tuple(facets.get("supported_parameters", ())),
         prices=prices,
         expiration_date=facets.get("expiration_date"),
     )
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _key(path: str, window: str | None) -> str:
@@ -118,6 +101,16 @@ def price_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[s
     }
 
 
+def price_details(before: Facets, after: Facets, paths: Iterable[str]) -> dict[str, Any]:
+    """Return the attributes of an event that tell of the changes of the prices at `paths`."""
+    prices = price_changes(before, after, paths)
+    return {
+        "prices": prices,
+        "direction": price.direction_of(prices.values()),
+        "marks": price_marks(before, after),
+    }
+
+
 def price_marks(before: Facets, after: Facets) -> tuple[Mark, ...]:
     """Return what the change of prices means: the model became free, paid or variable."""
     old, new = ([price_of(facets, PRICING + key) for key in TOKEN_PRICES] for facets in (before, after))
@@ -129,20 +122,13 @@ def price_marks(before: Facets, after: Facets) -> tuple[Mark, ...]:
     return ()
 
 
-def repeated(times: int, within: timedelta) -> str:
-    """Return a sentence that tells a change from the first of its kind."""
-    last = "th" if times % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(times % 10, "th")
-    days = within / timedelta(days=1)
-    return f"{times}{last} change in {days:g} days."
-
-
 def field_changes(pending: Mapping[str, Pending], after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
     """Return the changes of other facets, by the name of the field."""
     return {path.removesuffix(".slug"): FieldChange(pending[path].announced, after.get(path)) for path in sorted(paths)}
 
 
 def days_left(expiration_date: object, now: datetime) -> int | None:
-    """Return the whole days (UTC) until the date, or None where there is none that can be read."""
+    """Return the whole days (UTC) until the date, or None where there is no readable date."""
     try:
         return (date.fromisoformat(str(expiration_date)[:10]) - now.date()).days
     except ValueError:
@@ -150,38 +136,26 @@ def days_left(expiration_date: object, now: datetime) -> int | None:
 
 
 def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple[Alternative, ...]:
-    """Return what can be called instead of a model that is gone, best first.
+    """Return what can be called instead of an expired model, best first.
 
     That is a variant of the same id, or another id with the same `canonical_slug`, the same weights on Hugging Face
     or the same name.
     """
-    found = [
-        (rank, other.id, other.name, reason)
-        for other in others
-        if other.id != model.id
-        for rank, reason in enumerate(_REASONS)
-        if _is_alternative(reason, model, other)
-    ]
+    candidates = [(other, _traits(other)) for other in sorted(others, key=lambda other: other.id)]
     best: dict[str, Alternative] = {}
-    for _, other_id, name, reason in sorted(found):
-        best.setdefault(other_id, Alternative(other_id, name, reason))
+    for reason, shared in _traits(model).items():
+        for other, traits in candidates:
+            if other.id != model.id and shared is not None and traits[reason] == shared:
+                best.setdefault(other.id, Alternative(other.id, other.name, reason))
     return tuple(best.values())[:limit]
 
 
-_Reason = Literal["variant", "same_model", "same_weights", "same_name"]
-_REASONS: Sequence[_Reason] = ("variant", "same_model", "same_weights", "same_name")
-
-
-def _is_alternative(reason: _Reason, model: Model, other: Model) -> bool:
-    if reason == "variant":
-        return other.id.partition(":")[0] == model.id.partition(":")[0]
-    if reason == "same_name":
-        return _bare_name(other) == _bare_name(model)
-    path = CANONICAL_SLUG if reason == "same_model" else "hugging_face_id"
-    value = model.facets.get(path)
-    return value is not None and other.facets.get(path) == value
-
-
-def _bare_name(model: Model) -> str:
-    """Return the name without the author before it and a remark in parentheses (`(free)`, a date) behind it."""
-    return _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip()
+def _traits(model: Model) -> dict[Reason, object]:
+    """Return what an alternative has in common with the model, by reason, the best one first."""
+    return {
+        "variant": model.base_id,
+        "same_model": model.facets.get(CANONICAL_SLUG),
+        "same_weights": model.facets.get("hugging_face_id"),
+        # Without the author before it, and without a remark behind it: `(free)`, a date.
+        "same_name": _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip(),
+    }

@@ -1,4 +1,4 @@
-"""Whether a list that could be read can be believed: a short or broken answer must never expire a model."""
+"""Whether a readable list can be believed: a short or broken answer must never expire a model."""
 
 from collections.abc import Set as AbstractSet
 
@@ -9,8 +9,10 @@ from watcher.catalog.reading import Snapshot
 
 
 class Refusal(Struct, frozen=True):
-    """Why a poll is not believed. `gone` are the models whose going is all that speaks against it: then a witness
-    (the API's own count) or repetition can confirm it.
+    """Why a poll is not believed.
+
+    `gone` are the models it lacks, if nothing else speaks against it: then the API's own count or repetition can
+    confirm it.
     """
 
     reason: str
@@ -18,7 +20,7 @@ class Refusal(Struct, frozen=True):
 
 
 def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refusal | None:
-    """Return why the snapshot is implausible after a poll that showed the models `present`, or None if it is not."""
+    """Return why the snapshot is implausible after a poll that showed the models `present`, or None."""
     if snapshot.total == 0:
         return Refusal("the list is empty")
     if snapshot.promised is not None and snapshot.total < snapshot.promised:
@@ -34,15 +36,10 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
 
 
 def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
-    """Return why a feed with `unknown` ids that nobody has seen is implausible beside `known` models, or None."""
+    """Return why a feed with `unknown` new ids is implausible beside `known` models, or None."""
     if too_many(unknown, known, policy):
         return Refusal(f"the feed has {unknown} models that nobody knows, beside {known} that are known")
     return None
-
-
-def confirms(count: int, snapshot: Snapshot, policy: Policy) -> bool:
-    """Whether the API's own `count` of models speaks for the list: it may be some minutes older or younger."""
-    return abs(count - snapshot.total) <= policy.max_gone_models
 
 
 def too_many(models: int, of: int, policy: Policy) -> bool:

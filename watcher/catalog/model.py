@@ -1,61 +1,49 @@
-"""The nouns of the project: models in normal form, snapshots of the catalogue, and the events announced from them."""
+"""The nouns of the project: models in normal form, and the events announced about them."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct, field
 
 Kind = Literal[
-    "new",
     "expired",
-    "returned",
     "expiring",
     "repriced",
     "retargeted",
+    "new",
+    "returned",
     "changed",
+    "undelivered",
+    "catalog_suspect",
     "source_failing",
     "source_recovered",
-    "catalog_suspect",
-    "undelivered",
     "alive",
 ]
-"""What happened. The first seven concern models (or, folded, the catalogue), the next three the source.
+"""What happened. The first seven concern models (or, folded, the catalogue), three others the source.
 
-`undelivered` tells that alerts for another channel were given up; every channel that works gets it unasked. `alive`
-tells that nothing is wrong; a channel gets its own, at the times that it asked for.
+`undelivered`: alerts for another channel were given up; every channel gets it unasked. `alive`: a heartbeat, which a
+channel gets at the times that it asked for.
 """
 
-KINDS: tuple[Kind, ...] = (
-    "expired",
-    "expiring",
-    "repriced",
-    "retargeted",
-    "new",
-    "returned",
-    "changed",
-    "undelivered",
-    "catalog_suspect",
-    "source_failing",
-    "source_recovered",
-    "alive",
-)
-"""All kinds, most important first: the order in which a message tells them."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All kinds, most important first: their order in a message."""
 
 UNASKED_KINDS: tuple[Kind, ...] = ("undelivered", "alive")
-"""What a channel gets whatever its `events` are."""
+"""The kinds that a channel gets whatever its `events` are."""
 
 CHOSEN_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in UNASKED_KINDS)
-"""What a channel can ask for."""
+"""The kinds that a channel can ask for."""
 
 CHANGE_KINDS: tuple[Kind, ...] = KINDS[:7]
-"""What happens to models, as opposed to the source and the channels."""
+"""The kinds about models, not about the source or the channels."""
 
 DEFAULT_KINDS: tuple[Kind, ...] = ("new", "expired", "returned", "expiring", "repriced", "retargeted")
-"""What a channel gets when it names no `events`."""
+"""The kinds that a channel gets when it names no `events`."""
 
 Direction = Literal["up", "down", "mixed"]
 Mark = Literal["became_free", "became_paid", "became_variable", "unlisted", "imported"]
+Reason = Literal["variant", "same_model", "same_weights", "same_name"]
 
 Facets = Mapping[str, Any]
 """A model flattened: dotted path in the API's document → JSON value, see `reading.normalise`."""
@@ -64,9 +52,8 @@ Facets = Mapping[str, Any]
 class Model(Struct, frozen=True):
     """One model in normal form: two documents that mean the same are equal here.
 
-    `facets` maps the dotted path of a value (`pricing.prompt`, `top_provider.context_length`) to that value;
-    prices are canonical strings (see `price`), lists that are sets are sorted, and nothing is there that
-    means "not given".
+    `facets` maps the dotted path of a value (`pricing.prompt`, `top_provider.context_length`) to that value. Prices
+    are canonical strings (see `price`), lists that are sets are sorted, and absent values are left out.
     """
 
     id: str
@@ -74,15 +61,20 @@ class Model(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The name people know it by: a stranger's text, to be escaped for where it goes."""
+        """The name people know it by: untrusted text, to be escaped for where it goes."""
         return str(self.facets.get("name", self.id))
+
+    @property
+    def base_id(self) -> str:
+        """The id without its variant: `a/b` of `a/b:free`."""
+        return self.id.partition(":")[0]
 
 
 class PriceChange(Struct, frozen=True):
-    """One price, before and after, as decimal strings in USD per token (or per request, image, … by its key).
+    """One price before and after, as decimal strings in USD per token (or per request, image, … by its key).
 
-    `"varies"` is a price that depends on the routing; None is one that is not known. `change` is a percentage such
-    as `-16.67%`, or None where none can be given (from or to free, or varies).
+    `"varies"` is a price that depends on the routing; None is an unknown one. `change` is a percentage such as
+    `-16.67%`, or None where there is none (from or to free, or varies).
     """
 
     old: str | None = None
@@ -91,7 +83,7 @@ class PriceChange(Struct, frozen=True):
 
 
 class FieldChange(Struct, frozen=True):
-    """One other value before and after; None means that it is not given."""
+    """One other value before and after; None: absent."""
 
     old: Any = None
     new: Any = None
@@ -115,14 +107,14 @@ class Alternative(Struct, frozen=True):
 
     id: str
     name: str
-    reason: Literal["variant", "same_model", "same_weights", "same_name"]
+    reason: Reason
 
 
 class Event(Struct, frozen=True):
     """One announcement, in the one shape that it has everywhere (`--json`, web hooks, the database).
 
     `at` is when it was announced, `since` when the new state was first observed, both UTC. `model` is None for an
-    event about the whole catalogue or the source, whose `name` then says what it is about.
+    event about the whole catalogue or the source; `name` then says which.
     """
 
     id: str

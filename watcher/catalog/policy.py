@@ -1,8 +1,6 @@
 """What counts as news, and from when: the settings of `[announce]`, as the pure core takes them."""
 
-import math
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -11,18 +9,11 @@ from msgspec import Struct
 from watcher.catalog.option import Option
 from watcher.catalog.pricing import PRICE_KEYS, TOKEN_PRICES
 
-HEADLINE_PRICES = TOKEN_PRICES
-"""As a setting, whatever a model is priced by: these two or, where tokens cost nothing, what else it charges."""
-
-FORGOTTEN = 6
-"""After so many half-lives, an announcement counts for nothing."""
+AT_ONCE = timedelta()
 
 
 class Policy(Struct, frozen=True):
-    """Settings of `[announce]`; the defaults are the design's, measured on a recorded archive.
-
-    Damping is the idea of route flap damping, RFC 2439. A Decimal is a fraction.
-    """
+    """Settings of `[announce]`, with defaults measured on a recorded archive. A Decimal is a fraction."""
 
     settle: Annotated[
         timedelta,
@@ -34,14 +25,10 @@ class Policy(Struct, frozen=True):
         "The same for other fields: context length, modalities, parameters, name, …",
         Option(follows="settle", default_doc="as settle"),
     ] = timedelta(hours=3)
-    settle_new: Annotated[timedelta, "The same for a new model."] = timedelta()
-    settle_returned: Annotated[timedelta, "The same for an expired model that is back."] = timedelta()
-    settle_expiring: Annotated[timedelta, "The same for an expiration date that was set, moved or withdrawn."] = (
-        timedelta()
-    )
-    settle_retargeted: Annotated[timedelta, "The same for an alias, or an id, that leads to another model."] = (
-        timedelta()
-    )
+    settle_new: Annotated[timedelta, "The same for a new model."] = AT_ONCE
+    settle_returned: Annotated[timedelta, "The same for an expired model that is back."] = AT_ONCE
+    settle_expiring: Annotated[timedelta, "The same for an expiration date that was set, moved or withdrawn."] = AT_ONCE
+    settle_retargeted: Annotated[timedelta, "The same for an alias, or an id, that leads to another model."] = AT_ONCE
     damping: Annotated[
         int,
         "By how much each recent announcement of its kind lengthens what a model's next one must hold still; 1: off.",
@@ -66,7 +53,7 @@ class Policy(Struct, frozen=True):
         tuple[str, ...],
         f'Prices that are announced: {", ".join(PRICE_KEYS)}; ["*"] is all.',
         Option(expected='a list of price keys such as ["prompt", "completion"], or ["*"]', known=("*", *PRICE_KEYS)),
-    ] = HEADLINE_PRICES
+    ] = TOKEN_PRICES
     remind_days: Annotated[
         tuple[int, ...],
         "Days before the expiration date on which to remind; [] never does.",
@@ -88,14 +75,3 @@ class Policy(Struct, frozen=True):
     fold_share: Annotated[Decimal, "… and on this share of the catalogue, is announced as one event, not many."] = (
         Decimal("0.10")
     )
-
-    def stillness(self, wait: timedelta, announced: Sequence[datetime], now: datetime) -> timedelta:
-        """Return how long a difference must hold still, if ones of its kind were announced at those times.
-
-        That is `wait` × `damping` ^ restlessness, where each announcement adds one to the restlessness. What is
-        announced at once as a rule (`wait` is zero) grows by what a price's stillness grows by.
-        """
-        ages = [(now - at) / self.damping_half_life for at in announced if at <= now]
-        restlessness = sum(math.pow(0.5, age) for age in ages if age < FORGOTTEN)
-        more = (wait or self.settle) * (math.pow(self.damping, restlessness) - 1)
-        return max(wait, min(wait + more, self.damping_most))

@@ -1,15 +1,15 @@
-"""What a model charges: from the API's `pricing` to facets, and what the facets say of a price.
+"""A model's prices: reading the API's `pricing` into facets, and asking facets about prices.
 
-Source of the rules: the API's page on the list of models, and what recorded answers show of `pricing.overrides`.
+Sources of the rules: the API's page on the list of models, and recorded answers for `pricing.overrides`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from watcher.catalog import price
 from watcher.catalog.model import Facets
+from watcher.catalog.values import whole
 
 PRICING = "pricing."
 """Prefix of the facets that are prices: `pricing.prompt`; a tier of it is `pricing.prompt@200000+`."""
@@ -25,26 +25,29 @@ ADD_ONS = frozenset(
 )
 """Price keys that a caller can avoid paying."""
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_CONDITIONS = frozenset({"min_prompt_tokens", "utc_start", "utc_end", "utc_days"})
 PRICE_KEYS = (
     *(*TOKEN_PRICES, "request", "image", "image_output", "image_token", "audio", "audio_output"),
     *("input_audio_cache", "web_search", "internal_reasoning"),
     *("input_cache_read", "input_cache_write", "input_cache_write_1h"),
 )
-"""The price keys seen in the API so far; another key beside them that holds a price is read as one too."""
+"""The price keys seen in the API so far. Another key counts as one too if it holds a price."""
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CONDITIONS = frozenset({"min_prompt_tokens", "utc_start", "utc_end", "utc_days"})
+_ALL_DAY = (0, price.DAY)
+_ALL_WEEK = tuple(range(7))
 
 
 class PriceList(Struct, frozen=True):
-    """What could be read of one model's `pricing`."""
+    """The readable part of one model's `pricing`, and what is wrong with the rest."""
 
     facets: dict[str, str]
     unreadable: tuple[str, ...] = ()
-    """Paths that hold no price."""
+    """Paths that should hold a price and do not."""
     conditions: tuple[str, ...] = ()
-    """Conditions in `overrides` that are not understood, so that nobody knows when those prices hold."""
+    """Conditions in `overrides` that the watcher does not know, so that it cannot tell when those prices hold."""
     lost: tuple[str, ...] = ()
-    """Paths of which nothing is known now, so that what was known before is kept."""
+    """Paths about which the document says nothing reliable: their last values are kept."""
 
 
 class _Override(Struct, frozen=True):
@@ -52,45 +55,43 @@ class _Override(Struct, frozen=True):
 
     prices: dict[str, str]
     min_tokens: int = 0
-    window: tuple[int, int] | None = None
-    """From and until which minute of the UTC day."""
-    days: tuple[int, ...] = tuple(range(7))
+    window: tuple[int, int] = _ALL_DAY
+    """First minute of the UTC day, and the minute after the last; over midnight if the second is the earlier."""
+    days: tuple[int, ...] = _ALL_WEEK
     condition: str | None = None
-    """What of it is not understood."""
+    """The names of its unknown or unreadable conditions."""
 
     @property
-    def timed(self) -> bool:
-        """Whether it holds at certain times only."""
-        return self.window is not None or len(self.days) < len(_DAYS)
+    def uncertain(self) -> bool:
+        """Whether it may or may not hold at the moment of the poll."""
+        return bool(self.condition) or self.window != _ALL_DAY or self.days != _ALL_WEEK
 
     def covers(self, minute: int) -> bool:
-        """Whether it holds at a minute of the UTC week: within its window of the days that it names."""
+        """Whether it holds at a minute of the UTC week."""
         day, minute = divmod(minute, price.DAY)
-        if day not in self.days:
-            return False
-        if self.window is None:
-            return True
         start, end = self.window
-        return start <= minute < end if start < end else minute >= start or minute < end
+        return day in self.days and (start <= minute < end if start < end else minute >= start or minute < end)
 
 
-def read_pricing(pricing: Mapping[str, Any]) -> PriceList:
+def read_pricing(pricing: object) -> PriceList:
     """Return the prices in a model's `pricing`, and what of it cannot be read.
 
-    - Prices are canonical (see `price`); what is no price is unknown, never zero: that would announce it as free.
-    - An optional price of zero is left out, as absent means the same.
-    - Conditional prices become facets of their own (`pricing.prompt@200000+`) or, for times of the day and days of the
-      week, the price itself: the schedule stands for the window that happens to be in force.
-    - Where a condition is not understood, a top-level price that equals a price under that condition is unknown: it
-      may be that one, in force just now.
+    - An unreadable price is unknown, never zero, which would announce it as free.
+    - An optional price of zero is left out, because absent means the same.
+    - A price for long prompts becomes a facet of its own (`pricing.prompt@200000+`).
+    - Prices for times of the day and days of the week become one schedule, whichever window is in force now.
+    - A top-level price that may be the price of an unknown condition, in force just now, is unknown.
     """
+    if not isinstance(pricing, dict) or not pricing:
+        unknown = {PRICING + key: price.UNKNOWN for key in TOKEN_PRICES}
+        return PriceList(unknown, unreadable=("pricing",), lost=("pricing",))
     base = {
         key: value
         for key, value in pricing.items()
         if key not in ("overrides", "discount") and value is not None and "@" not in key
     }
     known = {key: _price(base.get(key)) for key in [*TOKEN_PRICES, *base]}
-    # A key that we do not know and that holds no price (a currency, say) is none.
+    # An unknown key without a price (a currency, say) is not a price key.
     strange = [key for key, value in known.items() if value == price.UNKNOWN and key not in PRICE_KEYS]
     known = {key: value for key, value in known.items() if key not in strange}
     lost = [PRICING + key for key in strange]
@@ -110,7 +111,7 @@ def read_pricing(pricing: Mapping[str, Any]) -> PriceList:
     if any(price.UNKNOWN in override.prices.values() for override in overrides):
         unreadable.append(OVERRIDES)
     conditions = dict.fromkeys(override.condition for override in overrides if override.condition)
-    if conditions or OVERRIDES in unreadable:  # the tiers of before may be behind what is not understood
+    if conditions or OVERRIDES in unreadable:  # the earlier tiers may be behind what is not understood
         lost.append(OVERRIDES)
     return PriceList(facets, tuple(unreadable), tuple(conditions), tuple(lost))
 
@@ -129,29 +130,20 @@ def _override(entry: object, known: Iterable[str]) -> _Override:
     prices = {key: _price(value) for key, value in given.items() if key in PRICE_KEYS or key in known}
     strange = sorted(str(key) for key in given.keys() - prices.keys() - _CONDITIONS)
     tokens = whole(given.get("min_prompt_tokens", 0))
-    start, end = (_minute(given[key]) if key in given else None for key in ("utc_start", "utc_end"))
-    days = _weekdays(given.get("utc_days", _DAYS))
+    start, end = _minute(given.get("utc_start")), _minute(given.get("utc_end"))
+    days = _weekdays(given.get("utc_days", list(_DAYS)))
     if tokens is None:
         strange.append("min_prompt_tokens")
-    if (start is None) != (end is None) or (start is None and not given.keys().isdisjoint(("utc_start", "utc_end"))):
+    if None in (start, end) and not given.keys().isdisjoint(("utc_start", "utc_end")):
         strange.append("utc_start and utc_end")
     if not days:
         strange.append("utc_days")
-    window = (start, end) if start is not None and end is not None and start != end else None
-    return _Override(prices, tokens or 0, window, days or tuple(range(7)), ", ".join(strange) or None)
-
-
-def whole(value: object) -> int | None:
-    """Return a whole number that is not negative, however it is written; None for anything else."""
-    if isinstance(value, str) and len(value) < 20 and value.strip().isascii() and value.strip().isdigit():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15 else None
+    window = _ALL_DAY if start is None or end is None or start == end else (start, end)
+    return _Override(prices, tokens or 0, window, days or _ALL_WEEK, ", ".join(strange) or None)
 
 
 def _minute(hhmm: object) -> int | None:
-    """Return the minute of the day of a time written as a number HHMM."""
+    """Return the minute of the day of a time written as a number HHMM, or None where it is not one."""
     number = whole(hhmm)
     if number is None or number > 2400 or number % 100 >= 60:
         return None
@@ -159,33 +151,27 @@ def _minute(hhmm: object) -> int | None:
 
 
 def _weekdays(names: object) -> tuple[int, ...]:
-    """Return the numbers of the weekdays (Monday: 0) in order; none if one of them is not known."""
-    if not isinstance(names, list | tuple):
+    """Return the numbers of the weekdays (Monday: 0) in order, or none if one of them is not known."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.lower() in _DAYS for name in names):
         return ()
-    found = {_DAYS.index(name.lower()) if isinstance(name, str) and name.lower() in _DAYS else -1 for name in names}
-    return () if -1 in found else tuple(sorted(found))
+    return tuple(sorted({_DAYS.index(name.lower()) for name in names}))
 
 
 def _tier_price(key: str, tier: int, top_level: str, overrides: Sequence[_Override]) -> str:
-    """Return the price of prompts of more than `tier` tokens: of all applying overrides, the last one wins.
-
-    Args:
-        overrides: those that give the key.
-    """
+    """Return the price of prompts of more than `tier` tokens. The last override with the key that applies wins."""
     doubtful = [override for override in overrides if override.condition]
     if tier and any(override.min_tokens == tier for override in doubtful):
         return price.UNKNOWN
     applying = [override for override in overrides if override.min_tokens <= tier and not override.condition]
-    # The top-level price is the one of the window in force at the moment of the poll. Where that could be one of the
-    # windows' own, what holds outside of them cannot be told from this document.
-    momentary = {o.prices[key] for o in [*doubtful, *applying] if (o.condition or o.timed) and not o.min_tokens}
+    # The top-level price is the one in force at the moment of the poll. If it could be a window's own price, this
+    # document does not say what holds outside of the windows.
+    momentary = {o.prices[key] for o in [*doubtful, *applying] if o.uncertain and not o.min_tokens}
     base = price.UNKNOWN if top_level in momentary else top_level
-    times = sorted({0, *(minute for override in applying if override.timed for minute in override.window or ())})
-    cuts = [day * price.DAY + minute for day in range(len(_DAYS)) for minute in times]
-    return price.join((cut, next((o.prices[key] for o in reversed(applying) if o.covers(cut)), base)) for cut in cuts)
-
-
-# What the facets say
+    times = sorted({0, *(minute % price.DAY for override in applying for minute in override.window)})
+    starts = [day * price.DAY + minute for day in range(7) for minute in times]
+    return price.join(
+        (start, next((o.prices[key] for o in reversed(applying) if o.covers(start)), base)) for start in starts
+    )
 
 
 def is_price(path: str) -> bool:
@@ -194,39 +180,34 @@ def is_price(path: str) -> bool:
 
 
 def is_tier(path: str) -> bool:
-    """Whether the facet is the price of long prompts."""
-    return "@" in path
-
-
-def base_path(path: str) -> str:
-    """Return the path of the key's own price; itself, if it is no tier's."""
-    return path.partition("@")[0]
+    """Whether the facet is a price of long prompts."""
+    return is_price(path) and "@" in path
 
 
 def price_key(path: str) -> str:
-    """Return the key that a price's path belongs to: `prompt` for `pricing.prompt@200000+`."""
-    return base_path(path).removeprefix(PRICING)
-
-
-def price_of(facets: Facets, path: str) -> str:
-    """Return the price at a facet's path with the rules for what is absent.
-
-    A tier without a price of its own costs what the next lower tier costs, and below all of them what the key costs. A
-    token price that is absent is unknown; any other is zero.
-    """
-    value = facets.get(path)
-    if value is None and is_tier(path):
-        base, tokens = base_path(path), tier_tokens(path)
-        lower = [tier for tier in facets if tier.startswith(f"{base}@") and tier_tokens(tier) < tokens]
-        value = facets.get(max(lower, key=tier_tokens, default=base))
-    if value is None:
-        return price.UNKNOWN if price_key(path) in TOKEN_PRICES else price.FREE
-    return str(value)
+    """Return the key that a price belongs to: `prompt` for `pricing.prompt@200000+`."""
+    return path.partition("@")[0].removeprefix(PRICING)
 
 
 def tier_tokens(path: str) -> int:
     """Return the tokens above which a tier's price holds."""
     return int(path.rpartition("@")[2].rstrip("+"))
+
+
+def price_of(facets: Facets, path: str) -> str:
+    """Return the price at a facet's path, absent or not.
+
+    An absent tier costs what the next lower tier costs, and below all of them what the key costs. An absent token
+    price is unknown; any other is zero.
+    """
+    value = facets.get(path)
+    if value is None and is_tier(path):
+        base, tokens = PRICING + price_key(path), tier_tokens(path)
+        lower = [tier for tier in facets if tier.startswith(f"{base}@") and tier_tokens(tier) < tokens]
+        value = facets.get(max(lower, key=tier_tokens, default=base))
+    if value is None:
+        return price.UNKNOWN if price_key(path) in TOKEN_PRICES else price.FREE
+    return str(value)
 
 
 def prices_of(facets: Facets) -> dict[str, str]:
@@ -235,18 +216,19 @@ def prices_of(facets: Facets) -> dict[str, str]:
 
 
 def is_free(prices: Mapping[str, str]) -> bool:
-    """Whether nobody pays anything: every price that cannot be avoided is known to be zero.
-
-    Args:
-        prices: by key, as `prices_of` and `Offer.prices` have them.
-    """
-    charged = {key: value for key, value in prices.items() if key.partition("@")[0] not in ADD_ONS}
+    """Whether every price that cannot be avoided is known to be zero; prices by key, as in `Offer.prices`."""
+    charged = {key: value for key, value in prices.items() if price_key(key) not in ADD_ONS}
     return all(key in charged for key in TOKEN_PRICES) and set(charged.values()) == {price.FREE}
 
 
 def headline_keys(prices: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys that a model is priced by: tokens or, where they cost nothing, whatever else it charges."""
-    charged = {key.partition("@")[0]: None for key, value in prices.items() if value not in (price.FREE, price.UNKNOWN)}
-    if not charged.keys().isdisjoint(TOKEN_PRICES):
+    """Return the keys that a model is priced by: tokens or, where they cost nothing, its other charges."""
+    charged = {price_key(key) for key, value in prices.items() if value not in (price.FREE, price.UNKNOWN)}
+    if not charged.isdisjoint(TOKEN_PRICES):
         return TOKEN_PRICES
-    return (*TOKEN_PRICES, *sorted(charged.keys() - ADD_ONS))
+    return (*TOKEN_PRICES, *sorted(charged - ADD_ONS))
+
+
+def is_headline(path: str, before: Facets, after: Facets) -> bool:
+    """Whether the model is, or was, priced by the key of this price."""
+    return any(price_key(path) in headline_keys(prices_of(facets)) for facets in (before, after))

@@ -1,8 +1,7 @@
-"""From response bodies to a snapshot, and from one document to the normal form.
+"""Reading response bodies into a snapshot, and single documents into the normal form.
 
-The normal form makes equal what means the same (see `normalise`); the raw document stays beside it, so that
-nothing is lost by reading it. Reading is in two steps because nearly every document is the one of the last poll:
-`read` splits a list into entries with a digest each, and only an entry whose digest is new need be normalised.
+Nearly every document is the same as at the last poll. So `read` only splits the list into entries with a digest each,
+and `normalise` reads one entry; the caller skips those whose digest it knows.
 """
 
 import json
@@ -15,29 +14,28 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from watcher.catalog import price
 from watcher.catalog.model import Model
-from watcher.catalog.pricing import OVERRIDES, PRICING, TOKEN_PRICES, is_price, is_tier, read_pricing, whole
-from watcher.catalog.values import READERS, UnreadableValueError, clean
+from watcher.catalog.pricing import OVERRIDES, PRICING, is_tier, read_pricing
+from watcher.catalog.values import READERS, clean, whole
 
 UNREAD = "?"
-"""The facet that lists the paths of a model that never could be read, so that nothing is known of them."""
+"""The facet that lists the paths of a model that could never be read so far."""
 
-UNWATCHED = frozenset({"id", "benchmarks"})
-"""Not part of the normal form: `benchmarks` moves all the time and says nothing about the offer."""
+_UNWATCHED = frozenset({"id", "benchmarks", UNREAD})
+"""Not part of the normal form: `benchmarks` changes all the time and is not part of the offer."""
 
 WHOLE_DOCUMENT = ""
 """The path of everything in a document."""
 
 _OBJECTS = frozenset({"architecture", "top_provider", "alias_target", "per_request_limits", "reasoning"})
 _NUMBERS = ("per_request_limits.", "reasoning.")
-"""Prefixes of values of which a number may come as text."""
+"""Prefixes of paths whose numbers may come as text."""
 _MAX_DEPTH = 4
 _MAX_ID = 200
 
 
 class UnreadableError(ValueError):
-    """The body is not the promised list; the message says how."""
+    """The body is not the promised list; the message says why."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -48,27 +46,27 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Snapshot(Struct, frozen=True):
-    """What one poll of the list showed: its entries by id, in the order of the list."""
+    """The list as one poll showed it: its entries by id, in the order of the list."""
 
     entries: dict[str, Entry]
     total: int
-    """Entries in the list, whatever their state."""
+    """The number of entries, readable or not."""
     promised: int | None = None
     """The list's own `total_count`, if it gave one."""
     unnamed: tuple[str, ...] = ()
-    """What tells the entries without a readable id apart: their name, or else a digest."""
+    """The name, or else a digest, of each entry without a readable id."""
     conflicting: tuple[str, ...] = ()
-    """Ids of which there are two different documents; the digest in `entries` is that of both."""
+    """Ids with two different documents. Their digest in `entries` stands for both."""
 
 
 class Reading(Struct, frozen=True):
-    """One document in normal form, and what of it could not be read."""
+    """One document in normal form, and the parts that could not be read."""
 
     model: Model
     unreadable: tuple[str, ...] = ()
-    """Paths of the API's document whose values are not what the API promises."""
+    """Paths whose values are not what the API promises."""
     conditions: tuple[str, ...] = ()
-    """Conditions of prices that are not understood."""
+    """Conditions of prices that the watcher does not know."""
 
 
 class _Page(Struct):
@@ -96,10 +94,10 @@ def read(pages: Sequence[bytes]) -> Snapshot:
     total = 0
     promised: int | None = None
     for body in pages:
-        count, documents = _decode_page(body)
-        promised = count if isinstance(count, int) else promised
-        total += len(documents)
-        for data in documents:
+        page = _decode_page(body)
+        promised = page.total_count if isinstance(page.total_count, int) else promised
+        total += len(page.data)
+        for data in map(bytes, page.data):
             entry = Entry(data, _digest(data))
             model_id = _id(data)
             if not model_id:
@@ -115,51 +113,40 @@ def _digest(data: bytes) -> bytes:
 
 
 def _id(data: bytes) -> str:
-    """Return the id in a document; empty where none can be read."""
+    """Return the id in a document, or an empty text: an id is one word of at most 200 characters, in any script."""
     try:
         model_id = _named_decoder.decode(data).id
     except msgspec.MsgspecError:
         return ""
-    return model_id if is_id(model_id) else ""
-
-
-def is_id(text: str) -> bool:
-    """Whether a text can be the id of a model: one word, in any script."""
-    return 0 < len(text) <= _MAX_ID and text.isprintable() and " " not in text
+    return model_id if len(model_id) <= _MAX_ID and model_id.isprintable() and " " not in model_id else ""
 
 
 def _name(entry: Entry) -> str:
-    """Return what tells an entry without an id apart from others."""
     document = _decode(entry.raw)
     name = document.get("name") if isinstance(document, dict) else None
     return name[:_MAX_ID] if isinstance(name, str) and name else entry.digest.hex()
 
 
-def _decode_page(body: bytes) -> tuple[Any, list[bytes]]:
-    """Return the page's `total_count` and its documents."""
+def _decode_page(body: bytes) -> _Page:
     try:
         try:
-            page = _page_decoder.decode(body)
-            documents = [bytes(raw) for raw in page.data]
-            body.decode()  # the decoder looks only at the text that it hands out
+            body.decode()  # the decoder does not look into raw documents
+            return _page_decoder.decode(body)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
             # A lone surrogate or a stray byte somewhere must not cost us the other models.
-            page = _page_decoder.decode(_repair(body))
-            documents = [bytes(raw) for raw in page.data]
+            return _page_decoder.decode(_repair(body))
     except msgspec.ValidationError as error:
         raise UnreadableError(f"not the promised list: {error}") from None
     except RecursionError:
         raise UnreadableError("not the promised list: it is nested too deeply") from None
-    return page.total_count, documents
 
 
 def _repair(body: bytes) -> bytes:
-    """Return the JSON with what no text can hold replaced by U+FFFD, if it is JSON at all."""
+    """Return the JSON with everything that a text cannot hold replaced by U+FFFD."""
     try:
-        document = _lenient(body.decode("utf-8", "replace"))
-        return msgspec.json.encode(_without_surrogates(document))
+        return msgspec.json.encode(_without_surrogates(_lenient(body.decode("utf-8", "replace"))))
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
             raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
@@ -167,17 +154,15 @@ def _repair(body: bytes) -> bytes:
 
 
 def _lenient(text: str) -> Any:
-    """Return what the JSON says, with numbers that JSON or a double does not have as text: they are no `null`."""
-    return json.loads(text, parse_constant=str, parse_float=_finite, parse_int=_integer)
+    """Decode JSON; numbers that JSON or a double cannot hold become text, so that they are not taken for `null`."""
 
+    def read_float(number: str) -> float | str:
+        return float(number) if math.isfinite(float(number)) else number
 
-def _finite(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
+    def read_integer(number: str) -> int | str:
+        return int(number) if len(number) < 19 else number
 
-
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) < 19 else text
+    return json.loads(text, parse_constant=str, parse_float=read_float, parse_int=read_integer)
 
 
 def _decode(raw: bytes) -> Any:
@@ -201,56 +186,43 @@ def normalise(raw: bytes, now: datetime) -> Reading:
     """Return the normal form of one model's document, which has a readable id.
 
     - Nested values are flattened to dotted paths; unknown ones are kept as they came.
-    - `null`, empty lists and objects mean the same as absent: they are left out, as is `""` where a text is optional.
-    - Lists that are sets are sorted; whole floats are integers, as are digits in a string where a number is promised.
-    - Prices are canonical, see `read_pricing`.
-    - An expiration date over ten years ahead is none.
-    - The description is kept as a digest only, enough to see that it changed.
-    - What is not as promised is unknown: only that part of the document is lost, and its path is in `facets["?"]`.
+    - `null`, empty lists and objects mean the same as absent and are left out, as is `""` where a text is optional.
+    - Values with a promised type are read by `values.READERS`, prices by `read_pricing`.
+    - An unreadable value is unknown. Only that part of the document is lost, and its path is in `facets["?"]`.
 
-    Args:
-        raw: the document.
-        now: the time of the poll (UTC).
+    `now` is the time of the poll (UTC).
     """
     document = _decode(raw)
     facets: dict[str, Any] = {}
-    unread: list[str] = []
-    for path, value in _flatten("", {key: value for key, value in document.items() if key not in UNWATCHED}):
+    unread: set[str] = set()
+    for path, value in _flatten("", document):
         try:
             facet = _facet(path, value, now)
-        except UnreadableValueError:
-            unread.append(path)
+        except ValueError:
+            unread.add(path)
         else:
             if facet is not None:
                 facets[path] = facet
     if "name" not in facets:
         facets["name"] = document["id"]
-        unread = [*(path for path in unread if path != "name"), "name"]
-    pricing = document.get("pricing")
-    prices = read_pricing(pricing if isinstance(pricing, dict) else {})
+        unread.add("name")
+    prices = read_pricing(document.get("pricing"))
     facets.update(prices.facets)
-    if pricing and isinstance(pricing, dict):
-        lost = list(prices.lost)
-        unreadable = [*unread, *prices.unreadable]
-    else:
-        lost = [PRICING.rstrip(".")]
-        unreadable = [*unread, *lost]
-    if unread or lost:
-        facets[UNREAD] = sorted([*unread, *lost])
-    return Reading(Model(document["id"], facets), tuple(unreadable), prices.conditions)
+    if unread or prices.lost:
+        facets[UNREAD] = sorted([*unread, *prices.lost])
+    return Reading(Model(document["id"], facets), (*sorted(unread), *prices.unreadable), prices.conditions)
 
 
 def not_understood(model_id: str) -> Reading:
-    """Return the reading of a document of which nothing but the id is known."""
-    prices = {PRICING + key: price.UNKNOWN for key in TOKEN_PRICES}
-    return Reading(Model(model_id, {"name": model_id, **prices, UNREAD: [WHOLE_DOCUMENT]}), (WHOLE_DOCUMENT,))
+    """Return the reading of a document that tells nothing but the id."""
+    facets = {"name": model_id, **read_pricing(None).facets, UNREAD: [WHOLE_DOCUMENT]}
+    return Reading(Model(model_id, facets), unreadable=(WHOLE_DOCUMENT,))
 
 
 def is_under(path: str, parents: Iterable[str]) -> bool:
     """Whether the path is one of the parents or inside one; tiers are inside `pricing.overrides`."""
-    tier = is_price(path) and is_tier(path)
     return any(
-        parent in (WHOLE_DOCUMENT, path) or path.startswith(f"{parent}.") or (tier and parent == OVERRIDES)
+        parent in (WHOLE_DOCUMENT, path) or path.startswith(f"{parent}.") or (parent == OVERRIDES and is_tier(path))
         for parent in parents
     )
 
@@ -261,7 +233,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         if path == "pricing":
             if isinstance(value, dict) and "discount" in value:
                 yield "discount", value["discount"]
-        elif value is None or value in ([], {}) or path == UNREAD or path.startswith(PRICING):
+        elif value is None or value in ([], {}) or path in _UNWATCHED or path.startswith(PRICING):
             continue
         elif isinstance(value, dict) and path not in READERS and path.count(".") < _MAX_DEPTH:
             yield from _flatten(path + ".", value)
@@ -270,14 +242,11 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _facet(path: str, value: Any, now: datetime) -> Any:
-    """Return a value in normal form, or None where it means absent."""
+    """Return a value in normal form, or None where it means absent; raise ValueError if it cannot be read."""
     if path in _OBJECTS:
-        raise UnreadableValueError
+        raise ValueError("not an object")
     if reader := READERS.get(path):
         return reader(value, now)
-    if path == "description":
-        text = clean(value) if isinstance(value, str) else str(value)
-        return blake2b(text.encode(), digest_size=8).hexdigest() if text else None
     if isinstance(value, str):
         number = whole(value) if path.startswith(_NUMBERS) else None
         return (clean(value) or None) if number is None else number

@@ -1,95 +1,97 @@
-"""When a difference is due: how long it must hold still, and when a reminder or an unchanged list makes one due."""
+"""When a difference is due: how long it must hold still, and when an unchanged list makes something due."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog import event
 from watcher.catalog.diff import EXPIRATION, TARGETS
-from watcher.catalog.model import Facets, Kind
-from watcher.catalog.policy import FORGOTTEN, Policy
+from watcher.catalog.model import Facets
+from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import is_price
-from watcher.catalog.state import ModelState, ModelStates, is_missing
+from watcher.catalog.state import ModelState, ModelStates
 
 RARE = 2
-"""Polls further apart than this many times the needed stillness are rare, but none are that come …"""
+"""Polls are rare if they are further apart than this many times the needed stillness …"""
 OFTEN = timedelta(hours=12)
-"""… at least this often: at six-hour polls, a quarter of the prices told at first sight did not last 12 hours."""
+"""… and than this: at six-hour polls, a quarter of the prices announced at first sight did not last 12 hours."""
+
+FORGOTTEN = 6
+"""After so many half-lives, an announcement no longer counts for damping."""
 
 _ROUNDS = 8
-"""Each one brings the moment nearer by a factor of ten."""
+"""Each round brings the moment nearer by a factor of ten."""
 
 
 class Moment(Struct, frozen=True):
-    """The moment of judging: `now`, and the good poll before (None if there was none)."""
+    """The time of a poll (UTC), the good poll before (None if there was none), and what counts as news."""
 
     now: datetime
     last_good: datetime | None
     policy: Policy
 
     def settled(self, since: datetime, wait: timedelta) -> bool:
-        """Whether what holds still since then has settled; where polls are rare, it has at once.
+        """Whether a difference that holds still since then has settled; where polls are rare, it has at once.
 
-        So it has if that lies further ahead than the wait: the clock was wrong then, and may have been for years.
+        A `since` far in the future was written under a wrong clock, perhaps for years ahead, and has settled too.
         """
-        return abs(self.now - since) >= wait or self.is_rare(wait)
+        rare = self.last_good is not None and self.now - self.last_good > max(RARE * wait, OFTEN)
+        return rare or abs(self.now - since) >= wait
 
-    def is_rare(self, wait: timedelta) -> bool:
-        """Whether polls are so rare that nothing waits for a second look."""
-        return self.last_good is not None and self.now - self.last_good > max(RARE * wait, OFTEN)
+    def has_settled(self, state: ModelState, key: str, since: datetime) -> bool:
+        """Whether a difference at a facet's path, or a presence by its kind of event, has settled for this model."""
+        return self.settled(since, self.stillness(state, key))
 
-    def stillness(self, state: ModelState, path: str) -> timedelta:
-        """Return how long a difference at this path of a model must hold still."""
-        return stillness(state, path, self.policy, self.now)
+    def stillness(self, state: ModelState, key: str) -> timedelta:
+        """Return how long a difference must hold still to be announced.
 
-    def announced(self, state: ModelState, *keys: str) -> ModelState:
-        """Return the state with an announcement counted for each key, as `damped_by` returns them."""
+        That is its settling time × `damping` ^ restlessness. Each recent announcement of its kind adds 1 to the
+        restlessness, which halves every `damping_half_life` (the idea of route flap damping, RFC 2439). A settling
+        time of zero grows by as much as that of a price.
+        """
+        policy = self.policy
+        wait = _settling_time(key, policy)
+        ages = [(self.now - at) / policy.damping_half_life for at in state.recent.get(_damped_by(key), ())]
+        restlessness = sum(math.pow(0.5, age) for age in ages if 0 <= age < FORGOTTEN)
+        more = (wait or policy.settle) * (math.pow(policy.damping, restlessness) - 1)
+        return max(wait, min(wait + more, policy.damping_most))
+
+    def count(self, state: ModelState, *keys: str) -> ModelState:
+        """Return the state with an announcement counted for damping, under each key."""
         if self.policy.damping == 1:
             return state
         oldest = self.now - FORGOTTEN * self.policy.damping_half_life
-        kept = {key: tuple(at for at in times if at > oldest) for key, times in state.recent.items()}
-        kept |= {key: (*kept.get(key, ()), self.now) for key in keys}
-        return replace(state, recent={key: times for key, times in kept.items() if times})
+        recent = {key: tuple(at for at in times if at > oldest) for key, times in state.recent.items()}
+        recent |= {key: (*recent.get(key, ()), self.now) for key in keys}
+        return replace(state, recent={key: times for key, times in recent.items() if times})
 
-    def repetition(self, state: ModelState, key: str) -> int:
-        """Return the how manieth announcement of its kind within a half-life one made now is."""
-        oldest = self.now - self.policy.damping_half_life
-        return 1 + sum(at > oldest for at in state.recent.get(key, ()))
-
-
-def damped_by(path: str) -> str:
-    """Return what the announcements at a path count for: all prices of a model together, both targets, or the field."""
-    return "pricing" if is_price(path) else "target" if path in TARGETS else path
+    def due_reminder(self, facets: Facets) -> int | None:
+        """Return the smallest number of days before expiration whose reminder is due, if any is."""
+        left = event.days_left(facets.get(EXPIRATION), self.now)
+        if left is None or left < 0:
+            return None
+        return min((days for days in self.policy.remind_days if left <= days), default=None)
 
 
-def stillness(state: ModelState, path: str, policy: Policy, now: datetime) -> timedelta:
-    """Return how long a difference at this path of a model must hold still to be announced."""
-    return policy.stillness(_wait(path, policy), state.recent.get(damped_by(path), ()), now)
+def _damped_by(key: str) -> str:
+    """Return the key of `ModelState.recent`: all prices of a model count together, and so do both targets."""
+    return "pricing" if is_price(key) else "target" if key in TARGETS else key
 
 
-def presence_stillness(state: ModelState, kind: Kind, policy: Policy, now: datetime) -> timedelta:
-    """Return how long a model must have been there, or gone, to be announced as `kind`."""
-    waits = {"new": policy.settle_new, "returned": policy.settle_returned}
-    return policy.stillness(waits.get(kind, timedelta(0)), state.recent.get(kind, ()), now)
-
-
-def _wait(path: str, policy: Policy) -> timedelta:
-    if is_price(path):
+def _settling_time(key: str, policy: Policy) -> timedelta:
+    if is_price(key):
         return policy.settle
-    if path == EXPIRATION:
-        return policy.settle_expiring
-    return policy.settle_retargeted if path in TARGETS else policy.settle_changed
-
-
-def due_reminder(facets: Facets, now: datetime, policy: Policy) -> int | None:
-    """Return the smallest number of days before expiration whose reminder is due, if any is."""
-    left = event.days_left(facets.get(EXPIRATION), now)
-    if left is None or left < 0:
-        return None
-    return min((days for days in policy.remind_days if left <= days), default=None)
+    special = {
+        "new": policy.settle_new,
+        "returned": policy.settle_returned,
+        "expired": timedelta(0),
+        EXPIRATION: policy.settle_expiring,
+        **dict.fromkeys(TARGETS, policy.settle_retargeted),
+    }
+    return special.get(key, policy.settle_changed)
 
 
 def next_due(states: ModelStates, now: datetime, policy: Policy) -> datetime | None:
@@ -97,33 +99,30 @@ def next_due(states: ModelStates, now: datetime, policy: Policy) -> datetime | N
 
     Until then, a poll whose body is byte for byte that of the last one need not be judged at all.
     """
-    times = [moment for state in states.values() for moment in _due_times(state, now, policy)]
-    return min(times, default=None)
+    moment = Moment(now, None, policy)
+    return min((at for state in states.values() for at in _due_times(state, moment)), default=None)
 
 
-def _due_times(state: ModelState, now: datetime, policy: Policy) -> Iterable[datetime]:
-    if not state.present:
-        return [now] if is_missing(state) else []
-    if not state.announced:
-        kind: Kind = "new" if state.announced is None else "returned"
-        return [_settles(state.since, partial(presence_stillness, state, kind, policy))]
-    return _due_differences(state, now, policy)
+def _due_times(state: ModelState, moment: Moment) -> Iterator[datetime]:
+    now = moment.now
+    if state.is_missing:
+        yield now
+    elif state.present and not state.announced:
+        yield _settles(state, "new" if state.announced is None else "returned", state.since, moment)
+    elif state.present:
+        for path, held in state.pending.items():
+            at = _settles(state, path, held.since, moment)
+            if at > now:  # a drift that has settled but is not material stays pending, and is due only when it moves
+                yield at
+        left = event.days_left(state.model.facets.get(EXPIRATION), now)
+        if left is not None:
+            midnight = datetime.combine(now.date(), time(), UTC)
+            yield from (midnight + timedelta(left - days) for days in moment.policy.remind_days if left > days)
 
 
-def _due_differences(state: ModelState, now: datetime, policy: Policy) -> Iterator[datetime]:
-    for path, held in state.pending.items():
-        at = _settles(held.since, partial(stillness, state, path, policy))
-        if at > now:  # a drift that has settled but is not material yet stays pending: it is due only when it moves
-            yield at
-    left = event.days_left(state.model.facets.get(EXPIRATION), now)
-    if left is not None:
-        midnight = datetime.combine(now.date(), time(), UTC)
-        yield from (midnight + timedelta(left - days) for days in policy.remind_days if left > days)
-
-
-def _settles(since: datetime, wait_at: Callable[[datetime], timedelta]) -> datetime:
-    """Return when what holds still since then has settled; what damping asks for shrinks while it is waited for."""
+def _settles(state: ModelState, key: str, since: datetime, moment: Moment) -> datetime:
+    """Return when a difference settles; the stillness that damping asks for shrinks in the meantime."""
     at = since
     for _ in range(_ROUNDS):
-        at = since + wait_at(at)
+        at = since + replace(moment, now=at).stillness(state, key)
     return at

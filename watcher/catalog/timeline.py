@@ -1,7 +1,8 @@
-"""What one model went through: when it came and went, and every price it had."""
+"""The history of one model: when it came and went, and every price it had."""
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ class Period(Struct, frozen=True):
 
 
 class Happening(Struct, frozen=True):
-    """One thing that happened to it; `prices` are those that changed then, or all of them when it appeared."""
+    """One turn in a model's history; `prices` are those that changed then, or all of them when it appeared."""
 
     at: datetime
     what: Literal["appeared", "repriced", "gone", "back"]
@@ -34,17 +35,12 @@ def timeline(periods: Iterable[Period]) -> list[Happening]:
     for period in periods:
         if before is None:
             offered = event.offer(period.facets).prices
-            turns.append(
-                Happening(period.start, "appeared", {key: PriceChange(None, new) for key, new in offered.items()})
-            )
+            prices = {key: PriceChange(None, new) for key, new in offered.items()}
+            turns.append(Happening(period.start, "appeared", prices))
         else:
-            gap = before.end is not None and before.end < period.start
-            prices = event.price_changes(
-                before.facets,
-                period.facets,
-                filter(is_price, diff.differing(before.facets, period.facets)),
-            )
-            if gap and before.end is not None:
+            paths = filter(is_price, diff.differing(before.facets, period.facets))
+            prices = event.price_changes(before.facets, period.facets, paths)
+            if before.end is not None and before.end < period.start:
                 turns += [Happening(before.end, "gone", {}), Happening(period.start, "back", prices)]
             elif prices:
                 turns.append(Happening(period.start, "repriced", prices))
@@ -57,20 +53,18 @@ def timeline(periods: Iterable[Period]) -> list[Happening]:
 def price_series(
     periods: Iterable[Period], key: str, *, since: datetime | None, until: datetime
 ) -> list[tuple[datetime, str | None]]:
-    """Return the moments at which a price became another one, with that price; None from when the model was gone.
+    """Return the moments at which a price changed, with the new price; None from when the model was gone.
 
-    The last point is at `until`, so that the last price has a length; with `since` the first is there.
+    The last point is at `until`, so that the last price has a length. With `since`, the first point is there.
     """
-    path = PRICING + key
-    points: list[tuple[datetime, str | None]] = []
+    points: dict[datetime, str | None] = {}
     for period in periods:
-        if points and points[-1][0] == period.start:
-            points.pop()
-        points.append((period.start, price_of(period.facets, path)))
+        points[period.start] = price_of(period.facets, PRICING + key)
         if period.end is not None:
-            points.append((period.end, None))
+            points[period.end] = None
     if since is not None:
-        before = [price for at, price in points if at <= since]
-        points = [*((since, price) for price in before[-1:]), *(point for point in points if point[0] > since)]
-    turns = [point for index, point in enumerate(points) if not index or point[1] != points[index - 1][1]]
+        before = [price for at, price in points.items() if at <= since]
+        later = {at: price for at, price in points.items() if at > since}
+        points = {since: before[-1], **later} if before else later
+    turns = [next(same) for _, same in groupby(points.items(), key=lambda point: point[1])]
     return [*turns, (until, turns[-1][1])] if turns else []

@@ -8,7 +8,6 @@ import click
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from watcher.catalog.gaps import lines
 from watcher.catalog.health import Health
 from watcher.cli.output import format_count, format_size, format_time, print_json
 from watcher.cli.setup import Context, describe_future, open_store, with_console
@@ -141,7 +140,7 @@ def _source_lines(found: _Status, code: int, config: Config) -> Iterator[str]:
         yield from _trouble_lines(last, health, config)
         good = f"{format_time(found.last_good)} UTC" if found.last_good else "never"
         yield f"last good poll: {good}; {models} then"
-    gaps = list(lines(health.gaps).values())
+    gaps = list(health.gaps.lines().values())
     yield from (visible(line, 500) for line in gaps[:_MOST_GAPS])
     if len(gaps) > _MOST_GAPS:
         yield f"and {len(gaps) - _MOST_GAPS} more that cannot be read; watcher status --json has them all"

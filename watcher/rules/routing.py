@@ -1,4 +1,4 @@
-"""Who is told what: each event for each channel that wants it, in the words that fit what that channel knows."""
+"""Queueing each event for each channel that wants it, with the old prices that the channel knows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,14 +13,7 @@ from watcher.rules.timing import due_at
 def route(
     channels: Sequence[Channel], events: Sequence[Event], prices: ChannelPrices, now: datetime
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
-    """Return what is queued for the channels, and the prices that a channel was told, where they are not as before.
-
-    Args:
-        channels: all of them.
-        events: what was announced.
-        prices: what channels with a `min_change` of their own were last told.
-        now: the time of the poll (UTC).
-    """
+    """Return what is queued for the channels, and the changed entries of `prices`."""
     queued: list[Queued] = []
     changed: dict[tuple[str, str], dict[str, str]] = {}
     for channel in channels:
@@ -29,10 +22,10 @@ def route(
             if not wants(channel.rules, event):
                 continue
             key = channel.name, event.model or ""
-            known = changed.get(key, prices.get(key, {}))
-            adjusted, kept = apply_min_change(channel.rules, event, known)
-            if event.model and kept != known:
-                changed[key] = kept
+            before = changed.get(key, prices.get(key, {}))
+            adjusted, after = apply_min_change(channel.rules, event, before)
+            if event.model and after != before:
+                changed[key] = after
             if adjusted is not None:
                 queued.append(Queued(channel.name, adjusted, due[event.kind], reworded=adjusted != event))
     return tuple(queued), changed

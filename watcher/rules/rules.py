@@ -1,67 +1,70 @@
-"""Which events a channel wants, and what a price change weighs for it. Pure: what was told comes in, and goes out."""
+"""Which events a channel wants, and whether a price change is large enough for it."""
 
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 
-import msgspec
+from msgspec.structs import replace
 
-from watcher.catalog.model import Event, Offer, PriceChange
+from watcher.catalog.model import Event, PriceChange
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
 
 _PROMPT = re.compile(r"prompt(@[^+]*)?")
-"""The keys of the plain prompt price, at any time of day; that of long prompts is another one."""
+"""The keys of the plain prompt price, at any time of day; the price of long prompts has another."""
 
 
 def wants(rules: Rules, event: Event) -> bool:
-    """Whether a channel with these rules is told of the event.
+    """Whether a channel with these rules gets the event.
 
     The kind always decides. The other rules concern models, so they hide neither events about the source nor a change
-    of the whole catalogue. A rule about the offer looks at the model as it is and as it was before the event: whoever
-    asked for cheap models is told when one stops being cheap. What is not known hides nothing: a model that
-    only the feed has shown is new once, and would be missed for good.
+    of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it was before the
+    event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing: a model known
+    only from the feed is new once, and would be missed for good.
     """
     if event.kind not in rules.events:
         return False
     if event.model is None:
         return True
+    if not named(rules.models, event.model) or named(rules.exclude, event.model):
+        return False
+    if rules.free_only and not _is_or_was_free(event):
+        return False
+    if rules.max_prompt_price is not None and not _within_budget(rules.max_prompt_price, event):
+        return False
+    offer = event.offer
+    if offer is None:
+        return True
+    modalities = {name.lower() for name in rules.modalities}
+    sizes = [offer.context_length, *(change.old for key, change in event.fields.items() if key == "context_length")]
     return (
-        named(rules.models, event.model)
-        and not named(rules.exclude, event.model)
-        and (not rules.free_only or _is_or_was_free(event))
-        and (not rules.modalities or _has_modality(rules.modalities, event.offer))
-        and _supports(rules.supported_parameters, event.offer)
-        and (rules.max_prompt_price is None or _within_budget(rules.max_prompt_price, event))
-        and (rules.min_context is None or _is_roomy(rules.min_context, event))
+        (not modalities or not modalities.isdisjoint(offer.input_modalities + offer.output_modalities))
+        and {name.lower() for name in rules.supported_parameters} <= set(offer.supported_parameters)
+        and (rules.min_context is None or any(size >= rules.min_context for size in sizes if isinstance(size, int)))
     )
 
 
-def apply_min_change(rules: Rules, event: Event, told: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure a price change against what this channel was last told of the model, and against its `min_change`.
+def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
+    """Measure a `repriced` event against the last prices sent to this channel, and against its `min_change`.
 
-    Args:
-        told: price key → the price the channel was last told, for the keys of which a move was kept from it before.
-
-    Returns:
-        The event as this channel should get it (its old prices are those the channel knows), or None if it does not
-        weigh enough for it; and what `told` is from now on for this model and channel: an empty mapping needs no row.
-        To and from free, and to and from `varies`, always weighs enough. Other kinds pass as they are.
+    `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
+    the event with the old prices that the channel knows, or None if no price moved far enough, and the next `hidden`.
+    To and from free or `varies` is always far enough.
     """
+    rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind != "repriced":
-        return event, {key: price for key, price in told.items() if key not in event.prices}
+        return event, rest
     prices: dict[str, PriceChange] = {}
     for key, change in event.prices.items():
-        old = told.get(key, change.old)
+        old = hidden.get(key, change.old)
         if old != change.new:
             prices[key] = PriceChange(old, change.new, percent(old, change.new))
-    kept = {key: price for key, price in told.items() if key not in event.prices}
     threshold = rules.min_change or Decimal(0)
     if any(_is_enough(change, threshold) for change in prices.values()):
-        return msgspec.structs.replace(event, prices=prices, direction=direction_of(prices.values())), kept
-    return None, kept | {key: change.old for key, change in prices.items() if change.old is not None}
+        return replace(event, prices=prices, direction=direction_of(prices.values())), rest
+    return None, rest | {key: change.old for key, change in prices.items() if change.old is not None}
 
 
 def _is_enough(change: PriceChange, threshold: Decimal) -> bool:
@@ -69,10 +72,10 @@ def _is_enough(change: PriceChange, threshold: Decimal) -> bool:
 
 
 def named(globs: Sequence[str], model: str) -> bool:
-    """Whether a glob names the whole id, whatever the case: `openai/gpt-*`, also `*:free`; `gpt-*` names nothing.
+    """Whether a pattern matches the whole id, whatever the case: `openai/gpt-*` or `*:free`, but not `gpt-*`.
 
-    A variant is named by what names its model up to a star (`openai/gpt-*` takes in `openai/gpt-4o:free`), and an alias
-    (`~anthropic/claude-sonnet-latest`) also by its id without the `~`.
+    `openai/gpt-*` matches variants too (`openai/gpt-4o:free`). An alias (`~anthropic/claude-sonnet-latest`) also
+    matches without its `~`.
     """
     model = model.lower()
     return any(fnmatchcase(model, glob.lower()) or fnmatchcase(model.removeprefix("~"), glob.lower()) for glob in globs)
@@ -88,24 +91,12 @@ def _is_or_was_free(event: Event) -> bool:
     return is_free(now) or is_free(before)
 
 
-def _has_modality(modalities: Sequence[str], offer: Offer | None) -> bool:
-    """Whether any of the modalities is among what the model takes or gives."""
-    if offer is None:
-        return True
-    return not {name.lower() for name in modalities}.isdisjoint(offer.input_modalities + offer.output_modalities)
-
-
-def _supports(parameters: Sequence[str], offer: Offer | None) -> bool:
-    """Whether the model takes all of the parameters."""
-    return offer is None or {name.lower() for name in parameters} <= set(offer.supported_parameters)
-
-
 def _within_budget(limit: Decimal, event: Event) -> bool:
     """Whether the prompt price (USD per million tokens) is or was within the limit; one that varies is not."""
     candidates = list(event.offer.prices.items()) if event.offer is not None else []
     candidates += [(key, price) for key, change in event.prices.items() for price in (change.old, change.new) if price]
-    known = [price for key, price in candidates if _PROMPT.fullmatch(key)]
-    return not known or any(_costs_at_most(limit, price) for price in known)
+    prices = [price for key, price in candidates if _PROMPT.fullmatch(key)]
+    return not prices or any(_costs_at_most(limit, price) for price in prices)
 
 
 def _costs_at_most(limit: Decimal, price: str) -> bool:
@@ -113,13 +104,3 @@ def _costs_at_most(limit: Decimal, price: str) -> bool:
         return Decimal(price) * 1_000_000 <= limit
     except InvalidOperation:
         return False
-
-
-def _is_roomy(minimum: int, event: Event) -> bool:
-    """Whether the context (tokens) is or was at least the minimum."""
-    if event.offer is None:
-        return True
-    sizes = [event.offer.context_length]
-    if "context_length" in event.fields:
-        sizes.append(event.fields["context_length"].old)
-    return any(isinstance(size, int) and size >= minimum for size in sizes)

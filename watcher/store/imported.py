@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from watcher.catalog.state import ModelState
-from watcher.rebuild import CaptureSeen, RebuiltHistory, Span, snapshots
+from watcher.rebuild import CaptureSeen, Presence, RebuiltHistory, snapshots
 from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
@@ -35,7 +35,7 @@ class Imported(Rows):
         if first_live is not None:
             query = query.where(versions.c.valid_from < first_live)
         spans = [
-            Span(row.model, row.valid_from, row.valid_to, unpack(row.facets, dict[str, Any]), decompress(row.raw))
+            Presence(row.model, row.valid_from, row.valid_to, unpack(row.facets, dict[str, Any]), decompress(row.raw))
             for row in self._connection.execute(query)
         ]
         return snapshots(spans, self.times())
@@ -69,14 +69,14 @@ class Imported(Rows):
         self._connection.execute(delete(versions).where(early))
         query = select(versions).where(versions.c.valid_from == first_live)
         live = {row.model: row for row in self._connection.execute(query)}
-        ended: list[Span] = []
+        ended: list[Presence] = []
         for span in past.spans:
             row = live.get(span.model)
             if span.end is None and row is not None and unpack(row.facets, dict[str, Any]) == span.facets:
                 start = update(versions).where(versions.c.id == row.id).values(valid_from=span.start)
                 self._connection.execute(start)
             else:
-                ended.append(Span(span.model, span.start, span.end or first_live, span.facets, span.raw))
+                ended.append(Presence(span.model, span.start, span.end or first_live, span.facets, span.raw))
         # Models that only an import knew are stored anew.
         has_versions = select(versions.c.id).where(versions.c.model == models.c.id).exists()
         self._connection.execute(delete(models).where(models.c.listed.is_(True), ~has_versions))
@@ -108,7 +108,7 @@ class Imported(Rows):
         ]
         self._each(insert(models), rows)
 
-    def _add_versions(self, spans: list[Span]) -> None:
+    def _add_versions(self, spans: list[Presence]) -> None:
         rows = [
             {
                 "model": span.model,
