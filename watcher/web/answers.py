@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from watcher.api.answer import Response
 
-_MAX_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 8 * 1024 * 1024
 """Bytes of answers in memory."""
 _MAX_ANSWERS = 256
 _WORTH_COMPRESSING = 1024

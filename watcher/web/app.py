@@ -88,7 +88,7 @@ class Api:
             return _sent(api.error(405, headers={"allow": _ALLOWED}))
         view = self._catalogues.known()
         if view is not None:
-            state = self._state(asked, view)
+            state = self._state(asked, view, self._clock())
             answer = self._answers.get(state)
             if answer is not None and answer.is_ready(asked.headers):
                 return self._finish(asked, answer, view)
@@ -117,55 +117,49 @@ class Api:
 
     def _render(self, asked: Asked) -> "_Rendered":
         """Return the answer of this moment, and what it was made from. Raises RefusedError."""
+        now = self._clock()
         try:
             view = self._catalogues.view()
-            answer = self._answer(asked, view)
+            state = self._state(asked, view, now)
+            answer = self._answer(asked, view, state, now)
         except UnknownMomentError as error:
             if error.first is None:
                 raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
             raise RefusedError(404, f"Nothing is known from before {error.first:%Y-%m-%dT%H:%M:%SZ}") from None
         except WatcherError as error:
-            raise RefusedError(503, str(error), _RETRY) from None
+            reason = "The database cannot be read" if asked.path == HEALTH else str(error)
+            raise RefusedError(503, reason, _RETRY) from None
         answer.for_client(asked.headers)  # compresses it
-        return _Rendered(self._state(asked, view), answer, view)
+        return _Rendered(state, answer, view)
 
-    def _answer(self, asked: Asked, view: View) -> Answer:
+    def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
         if asked.path == HEALTH:
             return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
         try:
-            moment = self._moment(asked)
+            moment = _moment(asked, now)
             if asked.path.startswith(EXPORT):
                 with self._store.reading() as session:
-                    return Answer(export_response(asked.path, asked.query, moment, session), self._state(asked, view))
+                    return Answer(export_response(asked.path, asked.query, moment, session), state)
         except BadQueryError as error:
             return Answer(api.error(400, str(error)))
         offer = view.offer if moment is None else self._catalogues.at(moment)
-        now = self._clock() if moment is None else offer.polled
+        when = now if moment is None else offer.polled
         request = Request(asked.path, asked.query, headers=asked.headers)
-        response = api.answer(request, Catalogue(offer.models, now, asked.base_url, raw=offer.raw))
+        response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
         if moment is None:
-            return Answer(response, self._state(asked, view), offer.period(now))
+            return Answer(response, state, max(view.since, offer.period(now)))
         headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
         made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
-        return Answer(Response(response.status, headers, response.body), made_from, offer.changed)
-
-    def _moment(self, asked: Asked) -> datetime | None:
-        """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
-        given = Query.parse(asked.query, names=("at",)).values.get("at")
-        if given is None:
-            return None
-        moment = parse_moment("at", given)
-        if moment > self._clock():
-            raise BadQueryError('"at" lies in the future')
-        return moment
+        changed = None if offer.has_benchmarks else offer.changed  # benchmarks of today change at any poll
+        return Answer(Response(response.status, headers, response.body), made_from, changed)
 
     # What an answer was made from, and what is added to it
 
-    def _state(self, asked: Asked, view: View) -> str:
+    def _state(self, asked: Asked, view: View, now: datetime) -> str:
         """Return what the answer follows from: equal states have equal answers."""
-        now, query = self._clock(), asked.query
+        query = asked.query
         state = view.state(now)
         if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
             state = f"{state} {view.version}"
@@ -203,6 +197,15 @@ class _Rendered(NamedTuple):
     state: str
     answer: Answer
     view: View
+
+
+def _moment(asked: Asked, now: datetime) -> datetime | None:
+    """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
+    given = Query.parse(asked.query, names=("at",)).values.get("at")
+    moment = None if given is None else parse_moment("at", given)
+    if moment is not None and moment > now:
+        raise BadQueryError('"at" lies in the future')
+    return moment
 
 
 def _question(asked: Asked) -> str:

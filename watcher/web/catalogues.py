@@ -72,9 +72,13 @@ class Offer:
 class View:
     """What the database held when it was last looked at."""
 
-    def __init__(self, version: tuple[Any, ...], offer: Offer) -> None:
+    def __init__(self, version: tuple[Any, ...], offer: Offer, before: "View | None") -> None:
         self.version = version
         self.offer = offer
+        self.since = offer.polled if offer.has_benchmarks else offer.changed
+        """Since when the documents are like this. When benchmarks changed is not stored, so it may be too late."""
+        if before is not None and before.offer.digest == offer.digest:
+            self.since = before.since
         self.polled = offer.polled.timestamp()
         self._state = (-1, "")
 
@@ -135,7 +139,7 @@ class Catalogues:
             polled = past.polled()
             if polled is None:
                 raise UnknownMomentError(None)
-            return View(version, Offer(past.catalogue(polled)))
+            return View(version, Offer(past.catalogue(polled)), self._view)
 
     def _state_of_files(self) -> tuple[object, ...]:
         """Return what differs after a commit to a file; nothing for a database server."""

@@ -23,6 +23,8 @@ def export_response(path: str, query: str, at: datetime | None, session: Session
     since = parse_moment("since", values["since"]) if "since" in values else None
     found = export(session, form, at=at, model=values.get("model", "*"), since=since)
     headers = {"content-type": found.content_type, "cache-control": "public, max-age=120"}
+    if at is not None:
+        headers["x-watcher-as-of"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
     if found.remarks:
         headers["x-watcher-remarks"] = "; ".join(found.remarks)[:_LONGEST_REMARKS]
     return Response(200, headers, found.text.encode())
