@@ -66,11 +66,14 @@ class Access:
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
         """Return the request of an ASGI scope. Raises RefusedError."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers, size = {}, 0
+        for name, value in scope["headers"]:
+            headers[name.decode("latin-1")] = value.decode("latin-1")
+            size += len(name) + len(value)
         path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
         if len(path) + len(query) > LONGEST_URL:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+        if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
         scheme, host = scope["scheme"], headers.get("host", "")
         if self._proxies and self._is_proxy(scope.get("client")):

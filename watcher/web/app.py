@@ -12,7 +12,6 @@ from logging import getLogger
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Request, Response
@@ -52,7 +51,10 @@ _log = getLogger("watcher")
 
 def application(config: Config, store: Store, clock: Callable[[], datetime]) -> Starlette:
     """Return the ASGI application for a configuration, over a store that is only read. Raises ConfigError."""
-    return Starlette(routes=[Mount("/", app=Api(config, store, clock))])
+    app = Starlette()
+    app.router.redirect_slashes = False
+    app.router.default = Api(config, store, clock)
+    return app
 
 
 class Api:
@@ -88,14 +90,15 @@ class Api:
             return _sent(api.error(405, headers={"allow": _ALLOWED}))
         view = self._catalogues.known()
         if view is not None:
-            state = self._state(asked, view, self._clock())
+            now = self._clock()
+            state = self._state(asked, view, now)
             answer = self._answers.get(state)
             if answer is not None and answer.is_ready(asked.headers):
-                return self._finish(asked, answer, view)
+                return self._finish(asked, answer, view, now)
         rendered = await self._in_worker(asked)
         if rendered.answer.etag is not None:
             self._answers.keep(rendered.state, rendered.answer)
-        return self._finish(asked, rendered.answer, rendered.view)
+        return self._finish(asked, rendered.answer, rendered.view, self._clock())
 
     async def _in_worker(self, asked: Asked) -> "_Rendered":
         """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
@@ -142,7 +145,7 @@ class Api:
                     return Answer(export_response(asked.path, asked.query, moment, session), state)
         except BadQueryError as error:
             return Answer(api.error(400, str(error)))
-        offer = view.offer if moment is None else self._catalogues.at(moment)
+        offer = view.offer if moment is None else self._catalogues.at(moment, view.version)
         when = now if moment is None else offer.polled
         request = Request(asked.path, asked.query, headers=asked.headers)
         response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
@@ -167,10 +170,10 @@ class Api:
             state = f"{state} {now:%d%H%M}"
         return f"{state} {_question(asked)}"
 
-    def _finish(self, asked: Asked, answer: Answer, view: View) -> "_Sent":
+    def _finish(self, asked: Asked, answer: Answer, view: View, now: datetime) -> "_Sent":
         """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
         response = answer.for_client(asked.headers)
-        age = max(int(self._clock().timestamp() - view.polled), 0)
+        age = max(int(now.timestamp() - view.polled), 0)
         basis = (response, age, view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])

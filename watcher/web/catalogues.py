@@ -116,14 +116,17 @@ class Catalogues:
                 self._view, self._files, self._checked = found, files, checked
             return found
 
-    def at(self, moment: datetime) -> Offer:
-        """Return the catalogue as the last good poll up to a moment showed it. Raises UnknownMomentError."""
+    def at(self, moment: datetime, version: tuple[Any, ...]) -> Offer:
+        """Return the catalogue as the last good poll up to a moment showed it; `version` is that of the view.
+
+        Raises UnknownMomentError.
+        """
         with self._lock, self._store.reading() as session:
             past = Past(session.connection)
             polled = past.polled(moment)
             if polled is None:
                 raise UnknownMomentError(past.first())
-            key = (past.version(), polled)
+            key = (version, polled)
             if key not in self._past:
                 self._past[key] = Offer(past.catalogue(polled))
                 if len(self._past) > _MAX_PAST:
