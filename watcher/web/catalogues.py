@@ -21,6 +21,8 @@ from watcher.store.store import Store
 
 _RECHECK = 1.0
 """Seconds after which the database is asked again whether something changed, where its file cannot tell."""
+_LOOK_AGAIN = 0.005
+"""Seconds for which a look at the file counts."""
 _MAX_PAST = 2
 """Catalogues of past moments in memory; one takes about 5 MB."""
 _MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -98,13 +100,18 @@ class Catalogues:
         self._lock = threading.Lock()
         self._view: View | None = None
         self._files: tuple[object, ...] = ()
-        self._checked = 0.0
+        self._checked = self._looked = 0.0
         self._past: OrderedDict[tuple[Any, ...], Offer] = OrderedDict()
 
     def known(self) -> View | None:
         """Return the view if the database has not changed since; None if it must be read. Costs next to nothing."""
-        fresh = time.monotonic() - self._checked < _RECHECK and self._files == self._state_of_files()
-        return self._view if fresh else None
+        now = time.monotonic()
+        if now - self._looked < _LOOK_AGAIN:
+            return self._view
+        if now - self._checked >= _RECHECK or self._files != self._state_of_files():
+            return None
+        self._looked = now
+        return self._view
 
     def view(self) -> View:
         """Return what the database holds now. Raises UnknownMomentError if there was no good poll yet."""
