@@ -12,6 +12,7 @@ import pytest
 from testkit.command import Watcher
 from tests.store.samples import START, Polls, document
 from watcher.store.store import Store
+from watcher.web import exports
 
 HOUR = timedelta(hours=1)
 TIERS = {
@@ -157,6 +158,15 @@ def test_the_same_comes_over_http(serve, watcher, form):
     assert client.get(response.url, headers={"if-none-match": response.headers["etag"]}).status_code == 304
     left_out = client.get(f"{origin}/export/{form}").headers.get("x-watcher-remarks", "")
     assert ("a/router" in left_out) == (form != "jsonl")
+
+
+def test_remarks_are_cut_to_what_a_header_can_hold(serve, monkeypatch):
+    client = serve(START + 100 * HOUR)
+    for length in range(8, 16):  # wherever it is cut, at a space included
+        monkeypatch.setattr(exports, "_LONGEST_REMARKS", length)
+        url = str(client.base_url).replace("api/v1/", f"export/csv?x={length}")
+        remarks = client.get(url).headers["x-watcher-remarks"]
+        assert remarks == "left out, as the price depends"[:length].strip()
 
 
 @pytest.mark.parametrize(("path", "status"), [("export/xml", 404), ("export/", 404), ("export/csv?since=x", 400),

@@ -26,5 +26,5 @@ def export_response(path: str, query: str, at: datetime | None, session: Session
     if at is not None:
         headers["x-watcher-as-of"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
     if found.remarks:
-        headers["x-watcher-remarks"] = "; ".join(found.remarks)[:_LONGEST_REMARKS]
+        headers["x-watcher-remarks"] = "; ".join(found.remarks)[:_LONGEST_REMARKS].strip()
     return Response(200, headers, found.text.encode())
