@@ -16,6 +16,7 @@ from testkit.archive import model_archives
 from testkit.lasting import RecordedResponse, captures
 from testkit.receivers import MailServer, Sink
 from tests.databases import Server, running
+from watcher import redaction
 from watcher.store.store import Store
 
 DIE_WITH_PARENT = 1
@@ -52,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> None:
+    """Forget what is hidden from text: what one test calls a secret may be a word in another."""
+    redaction.forget()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -76,6 +77,21 @@ class Server:
         self.start()
         self.ask("CREATE DATABASE filled TEMPLATE template0")
         Store.open(self.url("filled")).close()
+
+    def use_tls(self, certificate: Path, key: Path) -> None:
+        """Have it speak TLS with those who ask for it."""
+        data = self._folder / "data"
+        for name, file in (("server.crt", certificate), ("server.key", key)):
+            shutil.copy(file, data / name)
+            (data / name).chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(data / name, _USER)
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write("ssl = on\n")
+        self._run(*self._pg_ctl, "reload")
+        end = time.monotonic() + 30
+        while self._admin.execute("SHOW ssl").fetchone() != ("on",) and time.monotonic() < end:
+            time.sleep(0.02)
 
     @property
     def pid(self) -> int:

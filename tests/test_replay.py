@@ -1,20 +1,29 @@
 """The judgement over recorded snapshots, in memory: the same code, another clock."""
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tests.events import event
 from tests.store.samples import HOUR, START, body, document, unfit
-from watcher.catalog.decision import Decision
+from watcher.catalog.decision import Decision, Queued
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
-from watcher.config.settings import Config, SourceSettings, StoreSettings
+from watcher.config.clock import DIGEST, QUIET_HOURS
+from watcher.config.secret import DatabaseURL, Secret
+from watcher.config.settings import Channel, Config, SourceSettings, StoreSettings, Timing
+from watcher.delivery.channel import Result
+from watcher.delivery.outbox import drain
 from watcher.rebuild import CaptureSeen, Presence, rebuild_history, snapshots
-from watcher.replay import Replay
+from watcher.replay import Outbox, Replay
+from watcher.rules.timing import due_at
+from watcher.store.store import Store
 
 
 class Capture(Struct):
@@ -23,7 +32,7 @@ class Capture(Struct):
 
 
 def config(policy: Policy | None = None) -> Config:
-    return Config(None, SourceSettings(), StoreSettings(""), policy or Policy())
+    return Config(None, SourceSettings(), StoreSettings(DatabaseURL("")), policy or Policy())
 
 
 Shown = Sequence[Mapping[str, Any]] | bytes
@@ -83,6 +92,56 @@ def test_resumed_where_it_stopped_it_announces_the_same() -> None:
     assert news(resumed) == news(
         replayed(*([ONE], [ONE, TWO], [TWO], [TWO], [document("b/two", "1")]), settle=timedelta(0))
     )
+
+
+# When what is announced would have been sent
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [
+        Timing(),
+        Timing(digest=DIGEST.parse("daily 09:00"), urgent=("expired",)),
+        Timing(digest=DIGEST.parse("hourly"), quiet_hours=QUIET_HOURS.parse("22:00-07:00"), timezone="Europe/Berlin"),
+        Timing(max_per_hour=1, urgent=("expired", "new")),
+        Timing(max_per_hour=2, quiet_hours=QUIET_HOURS.parse("20:30-08:00"), urgent=("expired",)),
+    ],
+)
+def test_messages_go_when_the_daemon_sends_them(timing: Timing, tmp_path: Path) -> None:
+    chance = random.Random(1)
+    kinds = ("new", "expired", "repriced", "changed")
+    channel = Channel("team", url=Secret("json://127.0.0.1:9/"), timing=timing)
+    settings = replace(config(), channels=(channel,))
+    outbox, expected, sent = Outbox([channel]), [], []
+    now = START
+
+    def send(_channel: Channel, _events: object) -> Result:
+        return Result(True, "sent")
+
+    with Store.open(f"sqlite:///{tmp_path}/w.db") as store:
+        for tick in range(100):
+            now = START + tick * timedelta(minutes=30)
+            sent += outbox.send_before(now)
+            if tick < 48 and chance.random() < 0.3:
+                new = [event(chance.choice(kinds), id=f"{tick}-{n}") for n in range(chance.randint(1, 2))]  # type: ignore[arg-type]
+                queued = [Queued("team", one, due_at(timing, one.kind, now)) for one in new]
+                outbox.add(queued)
+                with store.writing() as session:
+                    session.state.add_events(tuple(new))
+                    session.outbox.add(queued, now)
+            attempts = drain(store, settings, send, clock=lambda now=now: now)  # type: ignore[misc]
+            expected += [(now, sorted(attempt.events)) for attempt in attempts]
+    sent += outbox.send_before(now)
+    assert [(message.at, sorted(event.id for event in message.events)) for message in sent] == expected
+    assert len(expected) > 1
+    assert outbox.waiting == []
+
+
+def test_what_is_not_due_at_the_end_waits_and_a_heartbeat_is_no_message() -> None:
+    outbox = Outbox([Channel("team")])
+    outbox.add([Queued("team", event("new"), START + HOUR), Queued("team", event("alive"), START)])
+    assert outbox.send_before(START + HOUR) == []
+    assert [queued.event.kind for queued in outbox.waiting] == ["new"]
 
 
 # What an import makes of it

@@ -25,6 +25,7 @@ EXIT_CODES = {
     64: "The command line is wrong.",
     69: "The source could not be read or was not believed.",
     70: "A bug; --verbose shows where.",
+    71: "The machine has no memory or no thread left, or its clock cannot be right.",
     74: "The database cannot be used, or output cannot be written.",
     75: "Checked, but a delivery is pending.",
     78: "The configuration is wrong, or the database is from a newer version.",

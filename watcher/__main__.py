@@ -1,5 +1,32 @@
-"""`python -m watcher` is the `watcher` command."""
+"""The `watcher` command, and `python -m watcher`."""
 
-from watcher.cli import main
+import signal
+import sys
+from collections.abc import Sequence
 
-main()
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""What `watcher run` reacts to."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    if _verb(sys.argv[1:]) == "run":
+        # Hold them back until something reacts to them: what is imported until then takes a tenth of a second and more.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    from watcher import cli
+
+    cli.main()
+
+
+def _verb(arguments: Sequence[str]) -> str | None:
+    words = iter(arguments)
+    for word in words:
+        if word == "--config":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+if __name__ == "__main__":
+    main()

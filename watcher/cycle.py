@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.catalog.decision import Decision, Fetched, Known
+from watcher.catalog.decision import Decision, Fetched, Known, Outcome
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
 from watcher.config.settings import Config
 from watcher.decide import decide, is_known_feed, is_unchanged, list_query
-from watcher.errors import SourceError, WatcherError
+from watcher.errors import SourceError, WatcherError, machine_error
+from watcher.redaction import redact
 from watcher.rules import heartbeat
 from watcher.store.records import Poll, maintenance_due
 from watcher.store.store import Store
@@ -61,6 +62,10 @@ class Report(Struct, frozen=True):
     """The outcome of one cycle."""
 
     poll: Poll
+    trouble_before: Outcome | None = None
+    """What the poll before was, if the source was in trouble then."""
+    feed_still_bad: bool = False
+    """Whether it was the same at the poll before: the list was good, and the feed could not be used."""
     events: tuple[Event, ...] = ()
     wanted: Mapping[str, Sequence[str]] = {}
     """Channel → ids of the events queued for it."""
@@ -108,6 +113,8 @@ def check(
     except WatcherError:
         raise
     except Exception as error:
+        if machine := machine_error(error):
+            raise machine from error
         _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
@@ -160,12 +167,13 @@ class _Cycle(Struct, frozen=True):
             return replace(_report(recorded, Decision("good"), answer.not_before, self.config), idle=True)
         while True:
             with self.store.reading() as session:
-                known = self._load(session, answer)
+                known, previous = self._load(session, answer), session.state.last_poll()
             fetched = self._with_count(known, self._read(known, answer))
             decision = decide(known, fetched, self.config, self.now)
             poll = self._poll(fetched, decision)
             if self.dry_run or self._save(known, fetched, decision, poll):
-                return _report(poll, decision, answer.not_before, self.config)
+                report = _report(poll, decision, answer.not_before, self.config)
+                return report if previous is None else _since(previous, report)
 
     def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
         return (
@@ -198,7 +206,7 @@ class _Cycle(Struct, frozen=True):
             try:
                 answer = replace(answer, snapshot=read(answer.pages), fresh=self._is_fresh(known, answer))
             except UnreadableError as error:
-                answer = replace(answer, error=str(error))
+                answer = replace(answer, error=redact(str(error)))
         if answer.feed_body is None or self._skips_feed(known, answer):
             return answer
         from watcher.upstream.feed import read_feed
@@ -266,6 +274,14 @@ def _report(poll: Poll, decision: Decision, not_before: float | None, config: Co
         not_before=not_before,
         baseline=decision.baseline,
         heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
+    )
+
+
+def _since(previous: Poll, report: Report) -> Report:
+    return replace(
+        report,
+        trouble_before=previous.outcome if previous.reason else None,
+        feed_still_bad=bool(report.poll.feed and previous.feed and not previous.reason),
     )
 
 

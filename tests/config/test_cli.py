@@ -1,9 +1,11 @@
 """`watcher config check|show|init|schema`."""
 
 import json
+import re
 import stat
 import tomllib
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,27 @@ def test_check_without_a_file_says_so(run: Run) -> None:
     ]
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("text", ['title = "my site"\n[params]', "[tool.other]\nx = 1"])
+def test_another_programs_config_toml_stops_nothing_and_is_told_at_a_terminal(
+    run: Run, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("check", config=text)
+    assert result.stdout.splitlines()[0] == "no configuration file: the defaults hold"
+    assert result.stderr == ""
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    assert Context().find_config() is None
+    assert "config.toml here is another program's (t" in terminal.getvalue()
+    for chosen in (Context(Path("mine.toml")), Context(Path("config.toml"))):
+        terminal.truncate(0)
+        chosen.find_config()
+        assert terminal.getvalue() == ""
+
+
 def test_check_names_every_mistake_and_the_url_nobody_serves(run: Run, tmp_path: Path) -> None:
     result = run("check", config='[announce]\nsetle = "1h"\n[[channels]]\nname = "team"\nurl = "nobody://secret"')
     assert isinstance(result.exception, ConfigError)
@@ -89,6 +112,42 @@ def test_init_prints_a_file_that_checks(run: Run) -> None:
     text = run("init").stdout
     assert text == write.init()
     assert run("check", config=text).exit_code == 0
+
+
+def test_init_writes_a_short_file_with_the_channel_first_for_the_models_that_are_named(run: Run) -> None:
+    text = run("init", "--models", "a/b, c/*", "--channel", "json://localhost").stdout
+    assert len(text.splitlines()) <= 30
+    assert list(tomllib.loads(text)) == ["channels", "source", "announce"]
+    assert tomllib.loads(text)["channels"] == [
+        {"name": "alerts", "url": "json://localhost", "models": ["a/b", "c/*"]},
+    ]
+    assert run("check", config=text).exit_code == 0
+
+
+def test_what_init_offers_can_be_set_by_taking_the_mark_away(run: Run) -> None:
+    text = re.sub(r"(?m)^#(?=[\[a-z])", "", run("init").stdout)
+    assert run("check", config=text.replace("mailtos://", "json://")).exit_code == 0
+
+
+def test_init_writes_every_option_if_asked(run: Run) -> None:
+    assert run("init", "--all").stdout == write.full()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--models", "a/b"), "--models belongs to a channel; name its URL with --channel"),
+        (("--models", "a/b,,c", "--channel", "json://x"), "--models: expected ids with a comma between them"),
+        (("--channel", "slack.com/secret"), "--channel: expected an Apprise URL"),
+        (("--channel", "nobody://secret"), "--channel: no service has this URL"),
+        (("--all", "--channel", "json://x"), "--all writes the defaults"),
+    ],
+)
+def test_init_refuses_what_it_cannot_write_down(run: Run, arguments: tuple[str, ...], reason: str) -> None:
+    result = run("init", *arguments)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(reason)
+    assert "secret" not in str(result.exception)
 
 
 def test_init_writes_a_private_file_and_replaces_none_unless_told(run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS
+from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KINDS
 from watcher.catalog.policy import Policy
 from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.clock import Digest, QuietHours
@@ -158,8 +158,34 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
     )
 
 
+def channels(*settings: str) -> str:
+    table = '[[channels]]\nname = "{}"\nurl = "json://localhost"\n{}\n'
+    return "".join(table.format(number, each) for number, each in enumerate(settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (("", ""), [0]),
+        (('events = ["new"]', ""), [0]),
+        (("health = false", ""), []),
+        (("", "health = true"), [1]),
+        (("health = true", "health = true"), [0, 1]),
+        (("", 'events = ["new", "source_failing"]'), []),
+        (('events = ["*"]\nhealth = false', ""), []),
+        (('events = ["*"]', ""), [0]),
+    ],
+)
+def test_the_first_channel_learns_how_the_source_is_unless_another_one_does(
+    settings: tuple[str, ...], told: list[int], tmp_path: Path
+) -> None:
+    got = [set(channel.rules.events) for channel in load(tmp_path, channels(*settings)).channels]
+    assert [number for number, events in enumerate(got) if set(HEALTH_KINDS) <= events] == told
+    assert all(events - set(HEALTH_KINDS) for events in got)
+
+
 def test_a_channel_gets_the_default_events_about_every_model(tmp_path: Path) -> None:
-    (channel,) = load(tmp_path, '[[channels]]\nname = "team"\nurl = "json://localhost"').channels
+    _, channel = load(tmp_path, channels("", "")).channels
     assert channel.rules == Rules(events=DEFAULT_KINDS, models=("*",))
     assert channel.timing == Timing(None, "UTC", None, None, ())
 
@@ -236,7 +262,11 @@ def test_the_query_is_what_chooses_the_models() -> None:
         ),
         (
             '[[channels]]\nname = "team"\nurl = "json://localhost"\nurgent = ["new", "changed", "source_failing"]',
-            'channels[1] "team": urgent: changed, source_failing not among its events',
+            'channels[1] "team": urgent: changed not among its events',
+        ),
+        (
+            '[[channels]]\nname = "team"\nurl = "json://localhost"\nevents = ["new"]\ndirection = "up"',
+            'channels[1] "team": direction: it concerns repriced, which is not among its events',
         ),
     ],
 )
@@ -260,7 +290,8 @@ def test_every_kind_is_urgent_without_being_wanted(tmp_path: Path) -> None:
 @pytest.fixture
 def places(tmp_path: Path) -> list[Path]:
     """The places in the order in which they are looked at, each with a file."""
-    places = [tmp_path / "named.toml", tmp_path / "cwd/config.toml", tmp_path / "xdg/openrouter-watcher/config.toml"]
+    files = ("named.toml", "cwd/watcher.toml", "cwd/config.toml", "xdg/openrouter-watcher/config.toml")
+    places = [tmp_path / file for file in files]
     for place in places:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
@@ -275,8 +306,33 @@ def test_the_file_is_looked_for_in_order(places: list[Path], tmp_path: Path) -> 
     assert find_config(None, environ | {"WATCHER_CONFIG": ""}, cwd) == places[1]
     places[1].unlink()
     assert find_config(None, environ, cwd) == places[2]
+    places[2].write_text("[server]")
+    assert find_config(None, environ, cwd) == places[3]
     places[2].unlink()
+    assert find_config(None, environ, cwd) == places[3]
+    places[3].unlink()
     assert find_config(None, environ, cwd) in (None, Path("/etc/openrouter-watcher/config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("", True),
+        ('[source]\ninterval = "5m"\n[[channels]]\nname = "a"', True),
+        ('[anounce]\nsettle = "1h"', True),
+        ("[source]\ninterval = 5m", True),
+        ("\ufeff[store]", True),
+        ('title = "My site"', False),
+        ("[source]\n[params]", False),
+        ("[build]\ntarget = wasm", False),
+        ("[a.b]", False),
+    ],
+)
+def test_a_config_toml_here_counts_only_if_it_is_ours(text: str, ours: bool, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    assert (find_config(None, {}, tmp_path) == file) is ours
+    assert find_config(file, {}, tmp_path) == file
 
 
 def test_without_xdg_the_file_is_looked_for_below_home(tmp_path: Path) -> None:

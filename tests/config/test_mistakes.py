@@ -107,6 +107,10 @@ MISTAKES = [
         CHANNEL + 'url_env = "TEAM_URL"',
         '{team}url, url_env: expected exactly one of url, url_file, url_env',
     ),
+    (
+        '[source]\n# Where alerts go.\n#[[channels]]\nname = "team"',
+        "source.name: unknown key; it belongs under [[channels]], which is a comment in line 3: remove its #",
+    ),
     (CHANNEL + CHANNEL.replace("team", "Team"), 'channels[2] "Team": name: another channel has it already'),
     (NAME + 'url = "secret"', '{team}url: expected {apprise}'),
     (NAME + 'url = ["a://secret"]', '{team}url: expected {apprise}'),
@@ -273,6 +277,9 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         min_change = 5
         free = true
         [[channels]]
+        name = "Team"
+        digest = "often"
+        [[channels]]
         events = ["old"]
         """
     )
@@ -288,9 +295,12 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         'channels[2] "team": min_change',
         'channels[2] "team": free',
         'channels[2] "team": name: another channel has it already',
-        "channels[3]: events: entry 1",
-        "channels[3]: name: missing",
-        "channels[3]: url",
+        'channels[3] "Team": digest',
+        'channels[3] "Team": url',
+        'channels[3] "Team": name: another channel has it already',
+        "channels[4]: events: entry 1",
+        "channels[4]: name: missing",
+        "channels[4]: url",
     ]
 
 

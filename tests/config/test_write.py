@@ -10,11 +10,12 @@ from jsonschema import Draft202012Validator
 from msgspec import structs
 
 from tests.config.test_mistakes import MISTAKES
+from watcher.catalog.model import DEFAULT_KINDS, HEALTH_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config import Config, load_config
 from watcher.config.options import OPTIONS
 from watcher.config.settings import DeliverySettings, HealthSettings, Rules, SourceSettings, Timing
-from watcher.config.write import effective, example, init, schema, show, show_json
+from watcher.config.write import effective, example, full, init, schema, show, show_json
 
 HOME = {"HOME": "/home/me"}
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -43,16 +44,18 @@ def test_the_example_sets_the_defaults_and_one_channel(tmp_path: Path) -> None:
     config = load(tmp_path, example())
     assert (config.source, config.announce, config.delivery) == (SourceSettings(), Policy(), DeliverySettings())
     assert config.warnings == ()
-    assert [(channel.rules, channel.timing) for channel in config.channels] == [(Rules(), Timing())]
+    health = Rules(events=DEFAULT_KINDS + HEALTH_KINDS, health=True)
+    assert [(channel.rules, channel.timing) for channel in config.channels] == [(health, Timing())]
 
 
-def test_what_init_writes_gives_the_defaults(tmp_path: Path) -> None:
-    config = load(tmp_path, init())
+@pytest.mark.parametrize("text", [init(), full()], ids=["init", "all"])
+def test_what_init_writes_gives_the_defaults(text: str, tmp_path: Path) -> None:
+    config = load(tmp_path, text)
     assert (config.source, config.announce, config.delivery) == (SourceSettings(), Policy(), DeliverySettings())
     assert (config.channels, config.warnings) == ((), ())
 
 
-@pytest.mark.parametrize("text", [init(), example()], ids=["init", "example"])
+@pytest.mark.parametrize("text", [full(), example()], ids=["all", "example"])
 def test_every_option_is_in_the_file_and_can_be_set_by_taking_the_mark_away(text: str, tmp_path: Path) -> None:
     document = tomllib.loads(everything_set(text))
     for option in OPTIONS:
@@ -63,7 +66,7 @@ def test_every_option_is_in_the_file_and_can_be_set_by_taking_the_mark_away(text
     VALIDATOR.validate(document)
 
 
-@pytest.mark.parametrize("text", [init(), example()], ids=["init", "example"])
+@pytest.mark.parametrize("text", [full(), example()], ids=["all", "example"])
 def test_the_file_fits_a_screen(text: str) -> None:
     assert max(map(len, text.splitlines())) <= 112
 

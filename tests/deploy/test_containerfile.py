@@ -26,7 +26,7 @@ def test_what_is_copied_is_there_and_all_that_is_built() -> None:
     assert all((ROOT / name).exists() for name in copied)
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     packed = {*wheel["packages"], *wheel["force-include"], *(str(Path(one).parent) for one in wheel["shared-data"])}
-    assert {*packed, "pyproject.toml", "README.md", "constraints.txt"} <= copied
+    assert {*packed, "pyproject.toml", "README.md", "LICENSE", "constraints.txt"} <= copied
 
 
 def test_it_runs_as_nobody_of_importance_after_all_that_takes_root() -> None:

@@ -73,7 +73,7 @@ def test_a_database_that_is_there_but_empty_is_no_silent_baseline(
     assert "was empty" not in command.run("--check").err, "nothing was taken in yet"
     code, out, err = command.run("--check")
     assert (code, out) == (0, "")
-    assert err == (
+    assert err.removesuffix("watcher: the source can be read again\n") == (
         f"watcher: the database {command.folder / 'w.db'} was empty: 87 models were taken in as known, and nothing of "
         "before is announced; if it should not have been empty, put a backup in its place\n"
     )
@@ -206,15 +206,33 @@ def test_a_lying_source_expires_nothing_and_says_why_in_one_line(
 ) -> None:
     configure(command, simulator)
     command.run("--check")
-    for _ in range(4):
-        simulator.set_fault(Fault.named(fault, path="/api/v1/models*"))
-        code, out, err = command.run("--check")
-        assert (code, out) == (69, "")
-        assert says in err
-        assert "Traceback" not in err
+    simulator.set_fault(Fault.named(fault, path="/api/v1/models*"))
+    said = [command.run("--check") for _ in range(4)]
+    assert [(code, out) for code, out, _ in said] == [(69, "")] * 4
+    (line,) = said[0].err.splitlines()
+    assert says in line
+    assert ("not believed, nothing was taken: " in line) is (fault in ("empty", "short", "duplicates"))
+    assert [err for _, _, err in said[1:]] == [""] * 3, "cron mails every line"
+    assert says in command.run("--check", "--dry-run").err
     simulator.clear_fault()
+    again = "is believed again" if "not believed" in line else "can be read again"
+    assert command.run("--check") == (0, "", f"watcher: the source {again}\n")
     assert command.run("--check") == (0, "", "")
     assert rows(command, "events") == (2 if fault in ("html", "404", "redirect") else 1), "the source's own events"
+
+
+def test_with_default_events_the_first_channel_learns_that_the_source_fails_and_works_again(
+    command: Command, simulator: Simulator, sink: Sink
+) -> None:
+    configure(command, simulator, channel(sink) + channel(sink, 'models = ["none"]').replace("hook", "me"))
+    command.run("--check")
+    simulator.set_fault(Fault.named("500"))
+    for _ in range(3):
+        command.run("--check")
+    simulator.clear_fault()
+    command.run("--check")
+    posted = [json.loads(request.body)["events"] for request in sink.requests]
+    assert [[event["kind"] for event in events] for events in posted] == [["source_failing"], ["source_recovered"]]
 
 
 def test_what_cannot_be_read_of_models_is_named_once_and_in_status_and_they_count_as_present(
@@ -247,6 +265,7 @@ def test_a_broken_feed_never_stops_the_list(command: Command, simulator: Simulat
     assert code == 0
     assert "GPT-5.2-Codex" in out
     assert "RSS feed was not used" in err
+    assert command.run("--check").err == "", "cron mails every line"
 
 
 def broken_text(path: Path) -> None:
@@ -334,3 +353,26 @@ def test_an_unchanged_check_loads_no_machinery_and_writes_one_row(command: Comma
     assert heavy & {*modules} == set()
     after = {table: rows(command, table) for table in before}
     assert after == {**before, "polls": before["polls"] + 1}
+
+
+def test_a_check_waits_for_another_sending_within_a_bound_and_says_who_holds_it(
+    command: Command, simulator: Simulator, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.store.store.SENDING_SECONDS", 0.2)
+    configure(command, simulator, channel(sink))
+    assert command.run("--check").code == 0
+    simulator.advance()
+    holds = f"import fcntl, time; f = open({str(command.folder / 'w.db.sending')!r}, 'a'); fcntl.flock(f, 2)"
+    with subprocess.Popen([sys.executable, "-c", f"{holds}; print(1, flush=True); time.sleep(60)"], stdout=-1) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"1\n"
+        code, out, err = command.run("--check", "--json")
+        other.kill()
+    assert code == 75
+    assert f"process {other.pid} ('python" in err
+    assert err.count("\n") == 1
+    events = json.loads(out)["events"]
+    assert len(events) == 2, "what was found out is told"
+    assert sink.requests == []
+    assert command.run("--check").code == 0
+    assert {one["id"] for one in sink.json()["events"]} >= {one["id"] for one in events}

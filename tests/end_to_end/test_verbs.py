@@ -322,7 +322,7 @@ def channel(name: str, address: str, more: str = "") -> str:
 def test_channels_lists_what_each_wants_and_what_waits_without_secrets(
     command: Command, simulator: Simulator, sink: Sink
 ) -> None:
-    more = 'models = ["a/*"]\nevents = ["new"]\n'
+    more = 'models = ["a/*"]\nevents = ["new"]\nhealth = false\n'
     command.configure(CONFIG.format(url=simulator.url) + channel("hook", sink.address, more))
     code, out, err = command.run("channels")
     assert (code, err) == (0, "")
@@ -349,6 +349,25 @@ def test_channels_test_sends_a_marked_sample_to_one_or_all(command: Command, sin
     assert not list(command.folder.glob("*.db*")), "it needs no database"
 
 
+@pytest.mark.parametrize(
+    ("rules", "kind", "direction"),
+    [
+        ("", "new", None),
+        ('events = ["repriced"]', "repriced", "down"),
+        ('events = ["repriced"]\ndirection = "up"\nmodels = ["a/*"]', "repriced", "up"),
+        ('events = ["catalog_suspect"]', "catalog_suspect", None),
+        ('events = ["source_failing"]\nhealth = false', "expired", None),
+    ],
+)
+def test_channels_test_says_that_it_works_with_one_example_of_what_the_channel_gets(
+    command: Command, sink: Sink, rules: str, kind: str, direction: str | None
+) -> None:
+    command.configure(channel("hook", sink.address, rules))
+    assert command.run("channels", "test").code == 0
+    assert sink.json()["title"].startswith("It works (test): ")
+    assert [(event["kind"], event["direction"]) for event in sink.json()["events"]] == [(kind, direction)]
+
+
 def test_channels_test_says_which_failed_and_why(command: Command, sink: Sink) -> None:
     command.configure(channel("hook", sink.address) + channel("dead", "127.0.0.1:9"))
     sink.status = 403
@@ -371,7 +390,7 @@ def test_channels_test_of_one_that_is_not_there_names_those_that_are(command: Co
 def test_channels_test_on_the_console_prints(command: Command) -> None:
     code, out, _ = command.run("channels", "test")
     assert code == 0
-    assert "Example: Test 2" in out
+    assert out.startswith("It works (test): ")
 
 
 # config, through the root command
@@ -533,6 +552,38 @@ def test_replay_sends_nothing_and_stores_nothing(command: Command, sink: Sink) -
     assert out.endswith("hook: 2 messages\n")
     assert sink.requests == []
     assert not list(command.folder.glob("w.db*"))
+
+
+def test_replay_sends_a_digest_when_it_is_due_and_says_what_is_left(command: Command, sink: Sink) -> None:
+    command.configure(channel("hook", sink.address, 'digest = "daily 15:00"\n') + channel("all", sink.address))
+    out = command.run("replay", str(record(command.folder / "story", STORY))).out
+    assert out.splitlines()[:3] == [
+        "2026-01-04 14:00  all: New: Name of d/fresh",
+        "2026-01-04 15:00  hook: New: Name of d/fresh",
+        "2026-01-04 16:00  all: 1 expired, Name of a/one −50 %",
+    ]
+    assert out.splitlines()[-2:] == ["hook: 1 message; 2 events would go later", "all: 2 messages"]
+
+
+def test_replay_compares_two_configurations_side_by_side(command: Command, sink: Sink) -> None:
+    command.configure(channel("hook", sink.address))
+    other = "[announce]\nconfirm_expired = 9\n" + channel("hook", sink.address, 'digest = "daily 09:00"\n')
+    (command.folder / "other.toml").write_text(other + channel("me", sink.address))
+    story = str(record(command.folder / "story", STORY))
+    code, out, err = command.run("replay", story, "--compare", "other.toml")
+    assert (code, err) == (0, "")
+    assert table(out) == [
+        [f"{command.folder}/config.toml", "other.toml"],
+        ["expired", "1", "0"],
+        ["repriced", "1", "1"],
+        ["new", "1", "1"],
+        ["events", "3", "2"],
+        ["messages to hook", "2", "0"],
+        ["messages to me", "0", "2"],
+        ["most in a day", "2", "2"],
+    ]
+    assert command.run("replay", story, "--compare", "other.toml", "--json").code == 64
+    assert command.run("replay", story, "--compare", "missing.toml").code == 78
 
 
 def test_replay_takes_the_users_own_settings_and_rules(command: Command, sink: Sink) -> None:

@@ -159,6 +159,40 @@ def test_the_direction_is_the_one_the_channel_sees() -> None:
     assert (adjusted.direction, adjusted.prices["prompt"].change) == ("up", "+12.50%")
 
 
+@pytest.mark.parametrize(
+    ("prices", "up", "down"),
+    [
+        ({"prompt": ("0.000001", "0.000002", "+100.00%")}, True, False),
+        ({"prompt": ("0.000002", "0.000001", "-50.00%")}, False, True),
+        ({"prompt": ("0", "0.000001", None)}, True, False),
+        ({"prompt": ("0.000001", "0", None)}, False, True),
+        (
+            {"prompt": ("0.000001", "0.000002", "+100.00%"), "completion": ("0.000002", "0.000001", "-50.00%")},
+            True,
+            True,
+        ),
+        ({"prompt": ("varies", "0.000001", None)}, True, True),
+    ],
+)
+def test_a_channel_gets_the_changes_in_its_direction(prices: dict[str, Any], up: bool, down: bool) -> None:
+    for direction, wanted in (("up", up), ("down", down), (None, True)):
+        adjusted, told = apply_min_change(rules(direction=direction), repriced(**prices), {})
+        assert (adjusted is not None, told) == (wanted, {})
+
+
+def test_a_change_in_the_other_direction_is_what_the_next_one_is_measured_from() -> None:
+    up = rules(direction="up", min_change=Decimal("0.05"))
+    dropped, told = apply_min_change(up, repriced(prompt=("0.000010", "0.000005", "-50.00%")), {})
+    assert (dropped, told) == (None, {})
+    risen, _ = apply_min_change(up, repriced(prompt=("0.000005", "0.000006", "+20.00%")), told)
+    assert risen is not None
+    assert risen.prices["prompt"].old == "0.000005"
+
+
+def test_a_direction_hides_no_other_news() -> None:
+    assert apply_min_change(rules(direction="up"), NEW, {}) == (NEW, {})
+
+
 def test_one_price_that_weighs_enough_takes_the_others_along() -> None:
     change = repriced(prompt=("0.0000010", "0.0000011", "+10.00%"), completion=("0.0000010", "0.00000101", "+1.00%"))
     adjusted, told = apply_min_change(FIVE, change, {"completion": "0.00000099", "request": "0.01"})

@@ -19,7 +19,7 @@ _FOOT = "</channel></rss>\n"
 
 # XML 1.0 cannot hold these, not even as references.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_MARKDOWN_LINK = re.compile(r"\[([^\]\n]{1,300})\]\((https?://[^)\s]{1,1000}|/[^)\s]{0,1000})\)")
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((https?://[^)\[\s]{1,1000}|/[^)\[\s]{0,1000})\)")
 
 
 def render(models: Iterable[Any], chat_links: bool = False) -> bytes:

@@ -16,7 +16,7 @@ from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind,
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
 SITE = "https://openrouter.ai/"
-_REMARK = re.compile(r"\s*\([^()]*\)$")
+_REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 
 
 def _event(**fields: Any) -> Event:

@@ -38,6 +38,9 @@ CHOSEN_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in UNA
 CHANGE_KINDS: tuple[Kind, ...] = KINDS[:7]
 """The kinds about models, not about the source or the channels."""
 
+HEALTH_KINDS: tuple[Kind, ...] = KINDS[8:11]
+"""The kinds about the source."""
+
 DEFAULT_KINDS: tuple[Kind, ...] = ("new", "expired", "returned", "expiring", "repriced", "retargeted")
 """The kinds that a channel gets when it names no `events`."""
 

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from watcher import __version__
-from watcher.errors import WatcherError
+from watcher.errors import WatcherError, machine_error
+from watcher.redaction import redact
 
 _VERBS = {
     "changes": "watcher.cli.changes:changes",
@@ -158,6 +159,8 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             return _fail(f"cannot write: {error.strerror}", 74, traceback=verbose)
+        if machine := machine_error(error):
+            return _fail(str(machine), machine.exit_code, traceback=verbose)
         bug = f"this is a bug in openrouter-watcher: {type(error).__name__}; --verbose shows where"
         return _fail(bug, 70, traceback=verbose)
 
@@ -165,9 +168,9 @@ def _run(arguments: list[str]) -> int:
 def _fail(message: str, code: int, *, traceback: bool = False) -> int:
     """Print the message on stderr and return the exit code."""
     if traceback:
-        from traceback import print_exc
+        from traceback import format_exc
 
-        print_exc()
-    for line in message.splitlines() or [""]:
+        click.echo(redact(format_exc()), err=True, nl=False)
+    for line in redact(message).splitlines() or [""]:
         click.echo(f"watcher: {line}", err=True)
     return code

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
@@ -16,8 +16,10 @@ from watcher.config.settings import HealthSettings
 from watcher.cycle import Report, check
 from watcher.daemon.health_ping import Pings
 from watcher.delivery.outbox import Attempt, drain
+from watcher.errors import BusyError
 from watcher.messages.console import print_events
 from watcher.messages.text import visible
+from watcher.redaction import redact
 
 CHECKED, EVENTS, UNAVAILABLE, BUG, PENDING = 0, 1, 69, 70, 75
 
@@ -26,7 +28,7 @@ class _WarningHandler(logging.Handler):
     """Prints what is logged as any other warning."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        warn(visible(record.getMessage(), 2000))
+        warn(visible(redact(record.getMessage()), 2000))
 
 
 def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: bool) -> int:
@@ -49,13 +51,16 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             store.warn_if_found_empty(report.poll.models or 0)
         for line in report.problems:
             warn(line)
-        if report.poll.reason:
-            warn(report.poll.reason)
-        if report.poll.feed:
-            warn(f"the RSS feed was not used: {report.poll.feed}")
+        for line in _trouble_lines(report, repeat=terminal or dry_run):
+            warn(line)
         attempts: list[Attempt] = []
+        busy = False
         if not dry_run and not report.idle:
-            attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
+            try:
+                attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
+            except BusyError as error:
+                busy = True
+                warn(str(error))
     for attempt in attempts:
         if attempt.state == "pending":
             again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
@@ -68,14 +73,28 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         print_events(report.events, sys.stdout)
         for channel, ids in report.wanted.items():
             click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")
-    return _exit_code(report, attempts, exit_code)
+    return _exit_code(report, exit_code, pending=busy or any(attempt.state == "pending" for attempt in attempts))
 
 
-def _exit_code(report: Report, attempts: Sequence[Attempt], exit_code: bool) -> int:
+def _trouble_lines(report: Report, *, repeat: bool) -> Iterator[str]:
+    """Yield what is wrong with the source; unless `repeat`, only if it begins, because cron mails each line.
+
+    The end of a trouble is a line, too.
+    """
+    poll, before = report.poll, report.trouble_before
+    if poll.reason and (repeat or not before):
+        yield f"not believed, nothing was taken: {poll.reason}" if poll.outcome == "refused" else poll.reason
+    elif before and poll.outcome == "good":
+        yield "the source is believed again" if before == "refused" else "the source can be read again"
+    if poll.feed and not poll.reason and (repeat or not report.feed_still_bad):
+        yield f"the RSS feed was not used: {poll.feed}"
+
+
+def _exit_code(report: Report, exit_code: bool, *, pending: bool) -> int:
     if report.bug:
         return BUG
     if report.poll.outcome not in ("good", "overtaken"):
         return UNAVAILABLE
-    if any(attempt.state == "pending" for attempt in attempts):
+    if pending:
         return PENDING
     return EVENTS if exit_code and report.events else CHECKED

@@ -12,9 +12,10 @@ import click
 
 from watcher.cli.setup import Context, open_store
 from watcher.config import Config, check_config, find_config, write
-from watcher.config.parse import render_duration
+from watcher.config.parse import CHANNEL_URL, WrongValueError, render_duration
 from watcher.delivery.channel import check_url
 from watcher.errors import ConfigError, UsageError
+from watcher.files import create
 from watcher.messages.template import check_channel
 from watcher.rules.rules import named
 from watcher.store.file import model_ids
@@ -58,13 +59,21 @@ def show(context: Context, as_json: bool) -> None:
     "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write there, not to stdout."
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-def init(output: Path | None, force: bool) -> None:
-    """Write a commented configuration that works as it is."""
+@click.option("--models", metavar="ID,…", help="Watch only these models, or patterns such as openai/gpt-*.")
+@click.option("--channel", "url", metavar="URL", help="Send alerts to this Apprise URL.")
+@click.option("--all", "every", is_flag=True, help="Every option, with its default or an example.")
+def init(output: Path | None, force: bool, models: str | None, url: str | None, every: bool) -> None:
+    """Write a short configuration that works as it is."""
+    text = write.full() if every else write.init(_ids(models), _checked(url))
+    if every and (models or url):
+        raise UsageError("--all writes the defaults; it excludes --models and --channel")
+    if models and not url:
+        raise UsageError("--models belongs to a channel; name its URL with --channel")
     if output is None:
-        click.echo(write.init(), nl=False)
+        click.echo(text, nl=False)
         return
     try:
-        _write_private(output, write.init(), replace=force)
+        _write_private(output, text, replace=force)
     except FileExistsError:
         raise UsageError(f"{output} exists already; --force replaces it") from None
     except OSError as error:
@@ -72,7 +81,8 @@ def init(output: Path | None, force: bool) -> None:
     with suppress(ConfigError):  # $WATCHER_CONFIG may name a file that does not exist
         found = find_config(None, os.environ, Path.cwd())
         option = "" if found is not None and found.samefile(output) else f" --config {shlex.quote(str(output))}"
-        click.echo(f"{output}: written; now name a channel in it and run `watcher{option} config check`", err=True)
+        todo = "now" if url else "now name a channel in it and"
+        click.echo(f"{output}: written; {todo} run `watcher{option} config check`", err=True)
 
 
 @config_group.command()
@@ -81,14 +91,33 @@ def schema() -> None:
     click.echo(json.dumps(write.schema(), indent=2, ensure_ascii=False))
 
 
+def _ids(models: str | None) -> list[str]:
+    ids = [] if models is None else [model.strip() for model in models.split(",")]
+    if "" in ids:
+        raise UsageError("--models: expected ids with a comma between them, such as openai/gpt-4o,anthropic/*")
+    return ids
+
+
+def _checked(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        url = CHANNEL_URL.parse(url).reveal()
+    except WrongValueError as error:
+        raise UsageError(f"--channel: {error}") from None
+    if problem := check_url(url):
+        raise UsageError(f"--channel: {problem}")
+    return url
+
+
 def _write_private(path: Path, text: str, *, replace: bool) -> None:
     """Write a file that will hold secrets: from its first byte on, only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     target = path.with_name(f"{path.name}.new") if replace else path
     if replace:
         target.unlink(missing_ok=True)
-    target.touch(0o600, exist_ok=False)
-    target.write_text(text, encoding="utf-8")
+    with os.fdopen(create(target, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
     target.replace(path)
 
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from watcher.messages.text import visible
+from watcher.redaction import redact
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def print_json(value: object) -> None:
 
 def warn(message: str) -> None:
     """Print one line on stderr."""
-    click.echo(f"watcher: {message}", err=True)
+    click.echo(f"watcher: {redact(message)}", err=True)
 
 
 def format_time(moment: datetime) -> str:

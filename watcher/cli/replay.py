@@ -1,72 +1,152 @@
 """`watcher replay ARCHIVE…`: what would have been announced on recorded snapshots, under your own configuration."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 import click
 
 from watcher.catalog.decision import Decision
-from watcher.catalog.model import KINDS, Event
+from watcher.catalog.model import KINDS
 from watcher.cli.output import format_count, format_time, print_json, print_table, progress, warn
 from watcher.cli.setup import Context, read_archives, with_console
-from watcher.config import Config
+from watcher.config import Config, load_config
+from watcher.errors import UsageError
 from watcher.messages.headline import headline
-from watcher.replay import Replay
+from watcher.replay import Message, Outbox, Replay
+from watcher.upstream.archive import Capture
 
 
 @click.command()
 @click.argument("archives", metavar="ARCHIVE…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, in order.")
+@click.option(
+    "--compare",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Show what another configuration would announce and send, side by side with this one.",
+)
 @click.pass_obj
-def replay(context: Context, archives: tuple[str, ...], as_json: bool) -> None:
+def replay(context: Context, archives: tuple[str, ...], as_json: bool, compare: Path | None) -> None:
     """Show what would be announced on recorded snapshots. Their times are the clock. Nothing is sent or stored.
 
     An ARCHIVE is a folder or tar file of response bodies named by their UTC time, or git+PATH#FILE.
     """
-    config = with_console(context.load())
-    decisions = _decisions(config, archives)
-    if as_json:
-        for _, decision in decisions:
+    if as_json and compare is not None:
+        raise UsageError("--json and --compare exclude each other")
+    run = _Run(with_console(context.load()))
+    other = _Run(with_console(load_config(compare, os.environ))) if compare is not None else None
+    for capture in progress(_captures(archives), "snapshots"):
+        decision = run.step(capture)
+        _warn(capture.at, decision)
+        if other is not None:
+            other.step(capture)
+        elif as_json:
             for event in decision.events:
                 print_json(event)
-        return
-    _report(config, decisions)
+        else:
+            _print_messages(run.new)
+    for each in (run, other):
+        if each is not None:
+            each.finish()
+    if other is not None:
+        print_table(("", run.name, other.name), _compare(run, other), right=(run.name, other.name))
+    elif not as_json:
+        _print_messages(run.new)
+        _report(run)
 
 
-def _decisions(config: Config, archives: tuple[str, ...]) -> Iterator[tuple[datetime, Decision]]:
+class _Run:
+    """One configuration over the snapshots: its decisions and messages, counted."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.name = str(config.path or "defaults")
+        self.new: list[Message] = []
+        """The messages since the last step."""
+        self.messages = Counter[str]()
+        """By channel."""
+        self.messages_by_day = Counter[str]()
+        """By day."""
+        self.days: dict[str, Counter[str]] = {}
+        """Day → kind → events."""
+        self.captures = 0
+        self._replay = Replay(config)
+        self._outbox = Outbox(config.channels)
+        self._last: datetime | None = None
+
+    @property
+    def waiting(self) -> Counter[str]:
+        """How many events wait for each channel."""
+        return Counter(queued.channel for queued in self._outbox.waiting)
+
+    def step(self, capture: Capture) -> Decision:
+        """Send what is due before the snapshot, and decide about it."""
+        self._send_before(capture.at)
+        ((_, decision),) = self._replay.run([capture])
+        self._outbox.add(decision.deliveries)
+        self.captures += 1
+        self.days.setdefault(f"{capture.at:%Y-%m-%d}", Counter()).update(event.kind for event in decision.events)
+        self._last = capture.at
+        return decision
+
+    def finish(self) -> None:
+        """Send what is due at the last snapshot; what is due later waits."""
+        if self._last is not None:
+            self._send_before(self._last + datetime.resolution)
+
+    def _send_before(self, end: datetime) -> None:
+        self.new = self._outbox.send_before(end)
+        self.messages.update(message.channel for message in self.new)
+        self.messages_by_day.update(f"{message.at:%Y-%m-%d}" for message in self.new)
+
+
+def _captures(archives: Iterable[str]) -> Iterator[Capture]:
+    """Yield the snapshots, each time once."""
     captures = groupby(read_archives(archives, warn), key=lambda capture: capture.at)
-    each_time_once = (next(same) for _, same in captures)
-    for at, decision in Replay(config).run(progress(each_time_once, "snapshots")):
-        for problem in decision.problems:
-            warn(f"{format_time(at)}: {problem}")
-        if decision.reason:
-            warn(f"{format_time(at)}: not believed: {decision.reason}")
-        yield at, decision
+    return (next(same) for _, same in captures)
 
 
-def _report(config: Config, decisions: Iterator[tuple[datetime, Decision]]) -> None:
-    messages = Counter[str]()
-    days: dict[str, Counter[str]] = {}
-    captures = 0
-    for at, decision in decisions:
-        captures += 1
-        days.setdefault(f"{at:%Y-%m-%d}", Counter()).update(event.kind for event in decision.events)
-        sent: dict[str, list[Event]] = {}
-        for queued in decision.deliveries:
-            if queued.event.kind != "alive":
-                sent.setdefault(queued.channel, []).append(queued.event)
-        messages.update(sent.keys())
-        for name, events in sent.items():
-            click.echo(f"{format_time(at)}  {name}: {headline(events)}")
-    total = sum(days.values(), Counter[str]())
+def _warn(at: datetime, decision: Decision) -> None:
+    for problem in decision.problems:
+        warn(f"{format_time(at)}: {problem}")
+    if decision.reason:
+        warn(f"{format_time(at)}: not believed: {decision.reason}")
+
+
+def _print_messages(messages: Iterable[Message]) -> None:
+    for message in messages:
+        click.echo(f"{format_time(message.at)}  {message.channel}: {headline(message.events)}")
+
+
+def _report(run: _Run) -> None:
+    total = sum(run.days.values(), Counter[str]())
     kinds = [kind for kind in KINDS if total[kind]]
-    rows = [(day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in days.items()]
+    rows = [
+        (day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in run.days.items()
+    ]
     rows.append(("total", *(str(total[kind]) for kind in kinds), str(total.total())))
     click.echo()
     print_table(("day", *kinds, "events"), rows, right=(*kinds, "events"))
     click.echo()
-    click.echo(f"{captures} snapshots")
-    for channel in config.channels:
-        click.echo(f"{channel.name}: {format_count(messages[channel.name], 'message')}")
+    click.echo(f"{run.captures} snapshots")
+    for channel in run.config.channels:
+        waiting = run.waiting[channel.name]
+        rest = f"; {format_count(waiting, 'event')} would go later" if waiting else ""
+        click.echo(f"{channel.name}: {format_count(run.messages[channel.name], 'message')}{rest}")
+
+
+def _compare(*runs: _Run) -> Iterator[tuple[str, ...]]:
+    """Yield rows: events by kind, then messages by channel."""
+    totals = [sum(run.days.values(), Counter[str]()) for run in runs]
+    for kind in KINDS:
+        if any(total[kind] for total in totals):
+            yield kind, *(str(total[kind]) for total in totals)
+    yield "events", *(str(total.total()) for total in totals)
+    names = dict.fromkeys(channel.name for run in runs for channel in run.config.channels)
+    for name in names:
+        yield f"messages to {name}", *(str(run.messages[name]) for run in runs)
+    yield "most in a day", *(str(max(run.messages_by_day.values(), default=0)) for run in runs)

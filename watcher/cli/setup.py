@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from watcher.catalog.model import Event
-from watcher.cli.output import format_count, format_time
+from watcher.cli.output import format_count, format_time, warn
 from watcher.config import Channel, Config, find_config, load_config
+from watcher.config.find import foreign_keys
+from watcher.config.parse import SHORT
 from watcher.delivery.channel import Result, send
 from watcher.errors import ConfigError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
+from watcher.messages.text import visible
 from watcher.store.records import SLACK
 from watcher.store.store import Store
 from watcher.upstream.archive import Capture, read_archive
@@ -45,7 +48,12 @@ class Context:
             folder = Path.cwd()
         except OSError as error:
             raise UsageError(f"the current folder cannot be used: {error.strerror}") from None
-        return find_config(self.config_path, os.environ, folder)
+        found = find_config(self.config_path, os.environ, folder)
+        chosen = self.config_path or os.environ.get("WATCHER_CONFIG") or found == folder / "watcher.toml"
+        if not chosen and sys.stderr.isatty() and (keys := foreign_keys(folder / "config.toml")):
+            shown = ", ".join(visible(key, SHORT) for key in keys[:3])
+            warn(f"config.toml here is another program's ({shown}): not used, unless --config config.toml says so")
+        return found
 
     def load(self) -> Config:
         """Return the configuration to use. Raises ConfigError, with one line for each mistake."""

@@ -1,11 +1,18 @@
 """Default places: of the configuration file and of the database."""
 
+import re
+import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
+from watcher.config.options import SECTIONS
+from watcher.config.parse import SHORT
 from watcher.errors import ConfigError
 
 FOLDER = "openrouter-watcher"
+SIZE_LIMIT = 1024 * 1024
+"""Bytes; a configuration has a few KB, so a larger file is something else."""
 
 Environ = Mapping[str, str]
 
@@ -13,7 +20,8 @@ Environ = Mapping[str, str]
 def find_config(explicit: Path | None, environ: Environ, cwd: Path) -> Path | None:
     """Return the configuration file to use, or None if there is none and the defaults apply.
 
-    An explicit one is returned as it is: `load_config` says what is wrong with it.
+    An explicit one is returned as it is: `load_config` says what is wrong with it. A `config.toml` in the current
+    folder may belong to another program, so it counts only if it has nothing but our sections.
 
     Raises:
         ConfigError: `$WATCHER_CONFIG` names a file that does not exist.
@@ -26,9 +34,29 @@ def find_config(explicit: Path | None, environ: Environ, cwd: Path) -> Path | No
             raise ConfigError(f"{path}: does not exist; $WATCHER_CONFIG names it")
         return path
     config_home = _xdg_folder(environ, "XDG_CONFIG_HOME", ".config")
-    folders = (cwd, config_home and config_home / FOLDER, Path("/etc") / FOLDER)
-    paths = (folder / "config.toml" for folder in folders if folder is not None)
-    return next((path for path in paths if _exists(path)), None)
+    here = cwd / "watcher.toml", cwd / "config.toml"
+    others = (folder / FOLDER / "config.toml" for folder in (config_home, Path("/etc")) if folder is not None)
+    found = (path for path in (*here, *others) if _exists(path) and not (path == here[1] and foreign_keys(path)))
+    return next(found, None)
+
+
+def foreign_keys(path: Path) -> list[str]:
+    """Return the keys at the top level of a file that are no sections of ours, not even misspelt ones.
+
+    They mean that it is another program's. A file that cannot be read has none: loading says what is wrong with it.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with path.open("rb") as file:
+            text = file.read(SIZE_LIMIT).decode("utf-8-sig", "replace")
+    except OSError:
+        return []
+    try:
+        keys = tomllib.loads(text)
+    except (ValueError, RecursionError):  # ours with a mistake, or another program's: its headers tell
+        keys = dict.fromkeys(re.findall(r"(?m)^\s*\[+\s*([\w-]+)", text))
+    return [key for key in keys if not get_close_matches(key[:SHORT], SECTIONS, cutoff=0.8)]
 
 
 def default_store_url(environ: Environ) -> str | None:

@@ -3,24 +3,21 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from watcher.catalog.model import KINDS, UNASKED_KINDS
+from watcher.catalog.model import HEALTH_KINDS, KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
-from watcher.config.find import Environ, default_store_url, home
+from watcher.config.find import SIZE_LIMIT, Environ, default_store_url, home
 from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, alternatives, build, header
 from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, describe, render_duration, suggestion
 from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config
 from watcher.errors import ConfigError
-
-SIZE_LIMIT = 1024 * 1024
-"""Bytes; a configuration has a few KB, so a larger file is something else."""
 
 CREDENTIALS = "${CREDENTIALS_DIRECTORY}"
 """The folder of systemd's `LoadCredential=`. The path of a secret may begin with it, and with no other variable."""
@@ -110,6 +107,8 @@ class _Reader:
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
         self.holds_secret = False
+        self.commented = ""
+        """A hint for keys of a channel whose header still is a comment."""
 
     def wrong(self, sentence: str) -> None:
         self.mistakes.append(f"{self.path or 'defaults'}: {sentence}")
@@ -126,6 +125,9 @@ class _Reader:
     def read(self) -> Config:
         """Return the configuration with all values that are right."""
         text, shared = _read_text(self.path) if self.path is not None else ("", False)
+        if header := re.search(r"^[ \t]*#[ \t]*\[\[channels\]\]", text, re.MULTILINE):
+            line = text.count("\n", 0, header.end()) + 1
+            self.commented = f"; it belongs under [[channels]], which is a comment in line {line}: remove its #"
         config = self.config(_parse_toml(self.path, text) if self.path is not None else {})
         if shared and self.holds_secret:
             self.warn(
@@ -165,7 +167,8 @@ class _Reader:
         values: dict[str, Any] = {}
         for key, value in table.items():
             if key not in options:
-                self.wrong(f"{where}{_key(key)}: unknown key{_hint(key, options)}")
+                commented = self.commented if key in BY_SECTION["channels"] else ""
+                self.wrong(f"{where}{_key(key)}: unknown key{commented or _hint(key, options)}")
                 continue
             try:
                 values[key] = self.value(options[key], value, where)
@@ -216,22 +219,26 @@ class _Reader:
         if not isinstance(tables, list):
             self.wrong(f"channels: expected tables that each start with [[channels]], got {describe(tables)}")
             return ()
-        channels: dict[str, Channel] = {}
+        channels: list[Channel] = []
+        where: list[str] = []
+        names: set[str] = set()
         for number, table in enumerate(tables, start=1):
             if not isinstance(table, dict):
                 self.wrong(f"channels[{number}]: expected a table, got {describe(table)}")
                 continue
-            where = _channel(number, table)
-            values = self.values("channels", table, where)
-            if "name" not in values or not values.keys() & {"url", "url_file", "url_env"}:
-                continue
-            channel = build(Channel, values)
-            if channel.name.casefold() in channels:
-                self.wrong(f"{where}name: another channel has it already")
-                continue
-            channels[channel.name.casefold()] = channel
-            self.warn_about(channel, policy, where)
-        return tuple(channels.values())
+            place = _channel(number, table)
+            values = self.values("channels", table, place)
+            if "name" in values:
+                if values["name"].casefold() in names:
+                    self.wrong(f"{place}name: another channel has it already")
+                names.add(values["name"].casefold())
+                if values.keys() & {"url", "url_file", "url_env"}:
+                    channels.append(build(Channel, values))
+                    where.append(place)
+        channels = list(_with_health(channels))
+        for channel, place in zip(channels, where, strict=True):
+            self.warn_about(channel, policy, place)
+        return tuple(channels)
 
     def warn_about(self, channel: Channel, policy: Policy, where: str) -> None:
         """Warn about settings that are allowed, but have no effect."""
@@ -243,6 +250,23 @@ class _Reader:
         unwanted = [kind for kind in channel.timing.urgent if kind not in events]
         if unwanted and channel.timing.urgent != KINDS:
             self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
+        if channel.rules.direction and "repriced" not in events:
+            self.warn(f"{where}direction: it concerns repriced, which is not among its events")
+
+
+def _with_health(channels: Sequence[Channel]) -> Iterator[Channel]:
+    """Yield the channels with the events about the source among the events of those that get them.
+
+    If no channel asks for them, the first one gets them unless it says `health = false`: nobody should be blind.
+    """
+    asked = any(rules.health or set(HEALTH_KINDS) & set(rules.events) for rules in (one.rules for one in channels))
+    for channel in channels:
+        rules = channel.rules
+        health = True if rules.health is None and not asked and channel is channels[0] else rules.health
+        if health is not None:
+            others = tuple(kind for kind in rules.events if kind not in HEALTH_KINDS)
+            rules = replace(rules, health=health, events=others + (HEALTH_KINDS if health else ()))
+        yield replace(channel, rules=rules)
 
 
 def _channel(number: int, table: Mapping[str, Any]) -> str:

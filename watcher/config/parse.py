@@ -150,6 +150,7 @@ PERCENTAGE = text(
     lambda fraction: f"{(fraction * 100).normalize():f}%",
 )
 WORD = text(r"[^\s,]+", "a word without spaces or commas", str)
+DIRECTION = text("up|down", '"up" or "down"', str)
 # Every log and message shows the name, so a URL with a token must not get there by mistake.
 NAME = text(r"(?!.*://)\s*\S(.{0,98}\S)?\s*", "a name of 1 to 100 printable characters", str.strip)
 VARIABLE = text("[A-Za-z_][A-Za-z0-9_]*", 'the name of an environment variable such as "SLACK_URL"', str, secret=True)
@@ -247,7 +248,7 @@ def duration(least: timedelta = timedelta()) -> Type[timedelta]:
     """Return the type of durations from `least` to ten years."""
 
     def make(written: str) -> timedelta:
-        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall("([0-9]+)([dhms])", written))
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall("(?<![0-9])([0-9]+)([dhms])", written))
         if seconds > LONGEST.total_seconds():
             raise wrong(f'a duration of at most "{render_duration(LONGEST)}"', written)
         if seconds < least.total_seconds():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watcher.errors import ConfigError
+from watcher.redaction import remember_url
 
 HIDDEN = "…(hidden)"
 URL_FILE_LIMIT = 64 * 1024
@@ -80,10 +81,14 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
             raise ConfigError(f"{where} is not set")
         content = environ[variable]
     else:
-        return given.reveal() if (given := getattr(settings, key)) is not None else None
+        if (given := getattr(settings, key)) is None:
+            return None
+        remember_url(given.reveal())
+        return str(given.reveal())
     url = content.strip()
     if not url:
         raise ConfigError(f"{where} is empty")
     if "://" not in url or not url.isprintable() or len(url) > URL_FILE_LIMIT:
         raise ConfigError(f"{where} does not hold one URL on one line")
+    remember_url(url)
     return url

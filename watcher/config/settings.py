@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, KINDS, Kind
+from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KINDS, Kind
 from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
 from watcher.config.parse import (
     ADDRESS,
     CHANNEL_URL,
+    DIRECTION,
     NAME,
     NETWORK,
     PING_URL,
@@ -180,6 +181,11 @@ class Rules(Struct, frozen=True):
     events: Annotated[
         tuple[Kind, ...], kinds_among(CHOSEN_KINDS), f'Events to send, of {", ".join(CHOSEN_KINDS)}; ["*"] is all.'
     ] = DEFAULT_KINDS
+    health: Annotated[
+        bool | None,
+        f"Send {', '.join(HEALTH_KINDS)} too; false: never send them.",
+        Option(default_doc="true for the first channel, if no other one asks for them", example=True),
+    ] = None
     models: Annotated[
         tuple[str, ...],
         'Only models whose ids match one of these patterns, such as ["anthropic/*", "openai/gpt-*"].',
@@ -197,6 +203,12 @@ class Rules(Struct, frozen=True):
         Decimal | None,
         "How far a price must have moved since this channel's last alert about it; at least that of [announce].",
         Option(default_doc="as in [announce]", example="5%"),
+    ] = None
+    direction: Annotated[
+        str | None,
+        DIRECTION,
+        'Of the price changes (repriced), only those that go "up" or "down"; one that does both is sent to either.',
+        Option(default_doc="both", example="up"),
     ] = None
     max_prompt_price: Annotated[
         Decimal | None,

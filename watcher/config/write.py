@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,18 @@ from watcher.config.settings import Config
 WIDTH = 110
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
+_SHORT = {
+    "channels": ("name", "url", "models", "events", "min_change", "direction", "digest"),
+    "source": ("interval",),
+    "announce": ("settle",),
+}
+"""The options in the file to start from: those that people set, the channel first."""
+
 _INIT = """\
+Configuration of openrouter-watcher. Remove the # before a line to set it.
+`watcher config check` names every mistake, `watcher config init --all` writes a file with every option."""
+
+_FULL = """\
 Configuration of openrouter-watcher. It works as it is: alerts go to the console.
 Remove the # before a line that starts with #key to set it; what stands there is the default, or an example.
 `watcher config check` names every mistake, `watcher config show` what is in force."""
@@ -82,9 +94,24 @@ def default(option: FieldOption) -> Any:
 # Files to start from
 
 
-def init() -> str:
-    """Return a commented configuration that works as it is: the essential options are set, the others behind a `#`."""
-    return _file(_INIT, set_all=False)
+def init(models: Sequence[str] = (), url: str | None = None) -> str:
+    """Return a short configuration that works as it is, with a channel for these models if there is a URL."""
+    given = {"url": url, "name": url and "alerts", "models": list(models) or None}
+    blocks = [_comment(_INIT)]
+    for section, keys in _SHORT.items():
+        lines = [_comment(SECTIONS[section]), ("" if url or section != "channels" else "#") + header(section)]
+        for option in map(BY_SECTION[section].__getitem__, keys):
+            value = given.get(option.key) if section == "channels" else None
+            usual = option.example if option.default is None else default(option)
+            mark = "" if value and url else "#"
+            lines += (_comment(option.doc), f"{mark}{option.key} = {toml(value or usual)}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def full() -> str:
+    """Return a commented configuration of all options: the essential ones are set, the others behind a `#`."""
+    return _file(_FULL, set_all=False)
 
 
 def example() -> str:

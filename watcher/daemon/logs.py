@@ -9,6 +9,7 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 from watcher.messages.text import visible
+from watcher.redaction import redact
 
 Style = Literal["auto", "human", "journal", "json"]
 
@@ -43,9 +44,9 @@ class _Formatter(logging.Formatter):
         self._verbose = verbose
 
     def format(self, record: logging.LogRecord) -> str:
-        text, trace = visible(record.getMessage(), _LONGEST), list[str]()
+        text, trace = visible(redact(record.getMessage()), _LONGEST), list[str]()
         if record.exc_info and self._verbose:  # a traceback may quote a stranger's text, too
-            lines = self.formatException(record.exc_info).splitlines()
+            lines = redact(self.formatException(record.exc_info)).splitlines()
             trace = [f"{_indent(line)}{visible(line, _LONGEST)}" for line in lines if line.strip()]
         elif record.exc_info:
             kind = record.exc_info[0]

@@ -8,7 +8,7 @@ from logging import getLogger
 from watcher.daemon.clock import Clock
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
-from watcher.errors import StoreTooNewError, WatcherError
+from watcher.errors import StoreTooNewError, WatcherError, machine_error
 
 _log = getLogger("watcher")
 
@@ -93,7 +93,10 @@ class Loop(ABC):
                 return
             except WatcherError as error:
                 self.note_failure(str(error))
-            except Exception:
-                _log.exception("this is a bug in openrouter-watcher")
+            except Exception as error:
+                if machine := machine_error(error):
+                    self.note_failure(str(machine))
+                else:
+                    _log.exception("this is a bug in openrouter-watcher")
             finally:
                 self._busy_since = None

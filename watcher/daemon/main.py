@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from msgspec.structs import replace
 
+from watcher.__main__ import SIGNALS
 from watcher.config.parse import render_duration
 from watcher.daemon.clock import Clock
 from watcher.daemon.health_ping import Pings
@@ -26,7 +27,7 @@ from watcher.daemon.sending import Sending
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
 from watcher.daemon.web import Web
-from watcher.errors import StoreError, StoreTooNewError, WatcherError
+from watcher.errors import StoreError, StoreTooNewError, WatcherError, machine_error
 
 HANGS_AFTER = timedelta(minutes=30)
 """The watchdog is not fed while a poll or a sending takes longer. A poll takes 15 minutes at most."""
@@ -172,8 +173,9 @@ class Daemon:
             setup = loaded.result()
             self._web.use(setup.config)
         except Exception as error:
-            if isinstance(error, WatcherError):
-                for line in str(error).splitlines():
+            known = error if isinstance(error, WatcherError) else machine_error(error)
+            if known is not None:
+                for line in str(known).splitlines():
                     _log.error("the configuration was not reloaded: %s", line)
             else:
                 _log.exception("the configuration was not reloaded: this is a bug in openrouter-watcher")
@@ -231,12 +233,7 @@ def handle_signals(daemon: Daemon) -> None:
             leave(INTERRUPTED)
         daemon.stop()
 
-    reactions = {
-        signal.SIGTERM: stop,
-        signal.SIGINT: stop,
-        signal.SIGHUP: daemon.reload,
-        signal.SIGUSR1: daemon.poll_now,
-    }
+    reactions = dict(zip(SIGNALS, (stop, stop, daemon.reload, daemon.poll_now), strict=True))
 
     def listen() -> None:
         while True:

@@ -15,6 +15,16 @@ DEFAULT_TIMEOUT = 20.0
 """Seconds for one channel, all parts of a message together."""
 
 
+_FORMS = {
+    "discord://": "discord://WebhookID/WebhookToken",
+    "https://discord.com/": "https://discord.com/api/webhooks/WebhookID/WebhookToken",
+    "https://hooks.slack.com/": "https://hooks.slack.com/services/T…/B…/…",
+    "slack://": "slack://TokenA/TokenB/TokenC/#channel",
+    "tgram://": "tgram://BotToken/ChatID",
+}
+"""How the URLs of common services begin, and what they consist of."""
+
+
 class Result(Struct, frozen=True):
     """The result of a sending. It holds no secret of the channel's URL."""
 
@@ -116,5 +126,10 @@ class _Sending:
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
     if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
         return "a @ in the user name or the password has to be written as %40"
+    if re.match(r"[^:]+://[^/?#@]*:(?!\d+/)[^/?#@]*[/?#][^/?#@]+@", url):
+        return "a /, ? or # in the user name or the password has to be written as %2F, %3F or %23"
+    for start, form in _FORMS.items():
+        if url.lower().startswith(start):
+            return f"it is not complete, or a part of it is mistyped; expected {form}"
     # What a plugin says about its own URL is more precise.
     return (error.refused and log.reasons(url)) or str(error)

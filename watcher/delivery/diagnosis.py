@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote
 
 from watcher.delivery.statuses import requested_pause
 from watcher.messages.text import visible
+from watcher.redaction import HIDDEN, redact
 
 
 class _Router(logging.Handler):
@@ -92,7 +92,7 @@ def _send(send: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
 
 
 _TOO_MANY = 429
-_STATUS = re.compile(r"[.,:]*\s*\berror=(\d{3})\b\.?")
+_STATUS = re.compile(r"(?<![.,:\s])[.,:\s]*\berror=(\d{3})\b\.?")
 _SOCKET_REASONS = {
     r"Connection refused": "connection refused",
     r"Name or service not known|name resolution|Failed to resolve|getaddrinfo|No address": "unknown host",
@@ -104,7 +104,6 @@ _SOCKET_REASONS = {
 }
 """Our words for the errors of sockets. The error itself is never quoted: it holds the whole URL."""
 _QUOTED_VALUE = re.compile(r"\([^()]*\)|\"[^\"]*\"|'[^']*'")
-_URL_PARTS = re.compile(r"[/?&=:@#;,+\s]+")
 _LONGEST = 300
 
 
@@ -172,21 +171,8 @@ class LogCapture:
         reasons = [self._socket] if self._socket else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
-        lines = (redact(_STATUS.sub("", line), url).rstrip(".: ") for line in self._lines)
+        # Apprise shows what it refuses in quotes or parentheses.
+        texts = (_QUOTED_VALUE.sub(HIDDEN, _STATUS.sub("", line)) for line in self._lines)
+        lines = (visible(redact(text, url), _LONGEST).rstrip(".: ") for text in texts)
         reasons += [line for line in dict.fromkeys(lines) if line]
         return visible(": ".join(reasons), _LONGEST)
-
-
-def redact(text: str, url: str) -> str:
-    """Return a line by a service or Apprise without any part of the channel's URL.
-
-    Values in quotes or parentheses go too: that is how Apprise shows what it refuses.
-    """
-    text = _QUOTED_VALUE.sub("***", text)
-    rest = url.partition("://")[2] or url
-    parts = {url, rest, unquote(rest)}
-    for piece in (*_URL_PARTS.split(rest), *_URL_PARTS.split(unquote(rest)), *rest.partition("@")[0].split(":")):
-        parts |= {piece, unquote(piece)}
-    for secret in sorted((part for part in parts if len(part) > 2), key=len, reverse=True):
-        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
-    return visible(text, _LONGEST)

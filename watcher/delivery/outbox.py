@@ -179,7 +179,9 @@ class _Drain(Struct):
                 self._give_up(session, channel.name, left, result.detail)
             elif left:
                 again = now + pause(self.config.delivery, left[0].attempts + 1, result.retry_after, self.jitter())
-                session.outbox.mark_failed(left, again, result.detail, refused=result.status is not None, at=now)
+                # What was sent before may have arrived then: though it is refused now, it comes again as it was.
+                anew = result.status is not None and left[0].batch is None
+                session.outbox.mark_failed(left, again, result.detail, refused=anew, at=now)
                 self._note(channel.name, "pending", left, result.detail, again)
             else:
                 return self._next_batch(session, channel)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Undefined
 from jinja2.filters import FILTERS as JINJA
@@ -13,9 +13,12 @@ from watcher.messages import prices
 from watcher.messages.variables import View
 from watcher.messages.wording import day_text, moment_text
 
+MAX_TEXT = 512 * 1024
+"""Characters of one rendering, and of each text in it: more than all messages of one sending may hold."""
+
 _UNCHANGED = (
     *("abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length"),
-    *("list", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort", "sum"),
+    *("list", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "sum"),
     "unique",
 )
 """Jinja2's own filters that neither escape nor join texts."""
@@ -58,11 +61,18 @@ def _on_text(filter: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _indent(value: Any, width: int = 4, first: bool = False) -> str:
-    return JINJA["indent"](_text_or_markup(value), int(width), first)  # type: ignore[no-any-return]
+    return JINJA["indent"](_text_or_markup(value), min(int(width), 80), first)  # type: ignore[no-any-return]
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    return _plain_text("replace", value).replace(text_of(old), text_of(new))
+    text, old, new = _plain_text("replace", value), text_of(old), text_of(new)
+    if text.count(old) * len(new) > MAX_TEXT:
+        raise TypeError("replace would make a text that is too long")
+    return text.replace(old, new)
+
+
+def _round(value: Any, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
+    return JINJA["round"](value, min(max(int(precision), -40), 40), method)  # type: ignore[no-any-return]
 
 
 def _truncate(value: Any, length: int = 80, end: str = "…") -> str:
@@ -114,6 +124,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": _money,
     "percent": _percent,
     "replace": _replace,
+    "round": _round,
     "truncate": _truncate,
 }
 """All filters but those that escape, which `Environment` adds."""

@@ -10,7 +10,7 @@ from watcher.messages.text import clean
 from watcher.messages.wording import deadline, field_label, target
 
 TITLE_LENGTH = 120
-TEST = "Test: "
+TEST = "It works (test): "
 """Begins the title of made-up events, since a phone may show only the title."""
 
 HEADINGS: dict[Kind, str] = {

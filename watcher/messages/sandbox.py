@@ -7,11 +7,11 @@ Imported only when there is a template: Jinja2 takes 74 ms to import.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from traceback import walk_tb
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes, pass_eval_context
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes, pass_context, pass_eval_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Template
 from jinja2.exceptions import SecurityError
@@ -23,15 +23,14 @@ from jinja2.utils import Namespace
 from markupsafe import Markup
 
 from watcher.messages.document import Format, escape
-from watcher.messages.filters import FILTERS, text_of
+from watcher.messages.filters import FILTERS, MAX_TEXT, text_of
 from watcher.messages.template import TemplateFailedError
 from watcher.messages.text import clean
 from watcher.messages.variables import Link, View
 
 MAX_SOURCE = 64 * 1024
 """Characters of a template."""
-MAX_OUTPUT = 512 * 1024
-"""Characters of one rendering: more than all messages of one sending may hold."""
+_TOO_MUCH = f"it gives more than {MAX_TEXT // 1024} KiB of text"
 
 _NAME = "<template>"
 """Jinja2's name for the file of a template that is not in a file."""
@@ -54,8 +53,8 @@ def render(source: str, variables: Mapping[str, Any], format: Format, deadline: 
         for piece in environment.load(source).generate(variables):
             pieces.append(piece)
             size += len(piece)
-            if size > MAX_OUTPUT:
-                raise SecurityError(f"it gives more than {MAX_OUTPUT // 1024} KiB of text")
+            if size > MAX_TEXT:
+                raise SecurityError(_TOO_MUCH)
     except Exception as error:  # a template can make Python and Jinja2 raise anything
         raise _problem(error) from None
     return "".join(pieces).encode(errors="replace").decode()
@@ -96,11 +95,20 @@ class _Generator(CodeGenerator):
 _UNAVAILABLE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier)
 
 
+_METHODS = frozenset({"format", "format_map"}) | {
+    *("center", "encode", "expandtabs", "join", "ljust", "maketrans", "replace", "rjust", "strftime", "to_bytes"),
+    *("translate", "zfill"),
+}
+"""Methods that a template cannot use: they reach attributes, or make a text of any length in one step."""
+_MAX_BITS = 4096
+"""Of a whole number: arithmetic with longer ones takes long, and no other thread can run meanwhile."""
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """The templates of one rendering."""
 
     code_generator_class = _Generator
-    intercepted_binops = frozenset({"+", "%", "**"})
+    intercepted_binops = frozenset({"+", "*", "%", "**"})
 
     def __init__(self, format: Format, deadline: float) -> None:
         super().__init__(
@@ -116,6 +124,8 @@ class Environment(ImmutableSandboxedEnvironment):
         self._deadline = deadline
         self.globals = {"range": safe_range, "namespace": Namespace}
         self.filters = {**FILTERS, "e": self.escape, "escape": self.escape, "join": self._join}
+        for name in ("map", "reject", "rejectattr", "select", "selectattr"):
+            self.filters[name] = self._until_deadline(FILTERS[name])
 
     def load(self, source: str) -> Template:
         """Return the template. Raises TemplateSyntaxError."""
@@ -138,14 +148,20 @@ class Environment(ImmutableSandboxedEnvironment):
         self._check_time()
         return super().call(__context, __obj, *args, **kwargs)
 
+    def _until_deadline(self, filter: Callable[..., Any]) -> Callable[..., Any]:
+        @pass_context
+        def limited(context: Context, values: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+            return filter(context, self.in_time(values), *args, **kwargs)
+
+        return limited
+
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise SecurityError("it takes too long")
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Whether the template may use the attribute. `Markup` has none to use: its methods escape for HTML."""
-        formats = attr in ("format", "format_map")
-        return super().is_safe_attribute(obj, attr, value) and not isinstance(obj, Markup) and not formats
+        return super().is_safe_attribute(obj, attr, value) and not isinstance(obj, Markup) and attr not in _METHODS
 
     def wrap_str_format(self, value: Any) -> None:
         """Leave `str.format` to `is_safe_attribute`: Jinja2 would let it pass, and escape for HTML."""
@@ -158,14 +174,21 @@ class Environment(ImmutableSandboxedEnvironment):
             raise SecurityError("'%' is for numbers; join texts with ~")
         if operator == "**":  # 9**9**9 takes hours, and no other thread can run meanwhile
             raise SecurityError("'**' is not available")
+        if operator in "+*":
+            _check_size(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, parts: Iterable[Any]) -> str:
         """Return the parts as one text; if one of them is markup, the others are escaped."""
         parts = list(parts)
-        if any(isinstance(part, Markup | Link) for part in parts):
-            return _markup("".join(map(self.escape, parts)))
-        return "".join(map(text_of, parts))
+        texts: list[str]
+        if is_markup := any(isinstance(part, Markup | Link) for part in parts):
+            texts = list(map(self.escape, parts))
+        else:
+            texts = list(map(text_of, parts))
+        if sum(map(len, texts)) > MAX_TEXT:
+            raise SecurityError(_TOO_MUCH)
+        return _markup("".join(texts)) if is_markup else "".join(texts)
 
     def escape(self, value: Any) -> Markup:
         """Return the value as text of the format: nothing in it is markup that was not markup before."""
@@ -181,6 +204,19 @@ class Environment(ImmutableSandboxedEnvironment):
         for item in values if attribute is None else map(make_attrgetter(self, attribute), values):
             parts += (separator, item) if parts else (item,)
         return self.concatenate(parts)
+
+
+def _check_size(operator: str, left: Any, right: Any) -> None:
+    """Raise SecurityError if a sum or a product would be too large to make in one step."""
+    if isinstance(left, int) and isinstance(right, int):
+        if left.bit_length() + right.bit_length() > _MAX_BITS:
+            raise SecurityError("a number in it is too long")
+        return
+    sizes = [len(one) if isinstance(one, Sized) else one if isinstance(one, int) else 0 for one in (left, right)]
+    if any(isinstance(one, Sized) for one in (left, right)):
+        size = sum(sizes) if operator == "+" else sizes[0] * sizes[1]
+        if size > MAX_TEXT:
+            raise SecurityError(_TOO_MUCH)
 
 
 @pass_eval_context  # so that Jinja2 does not try it on constants when it compiles

@@ -47,11 +47,12 @@ def wants(rules: Rules, event: Event) -> bool:
 
 
 def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure a `repriced` event against the last prices sent to this channel, and against its `min_change`.
+    """Measure a `repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
 
     `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
-    the event with the old prices that the channel knows, or None if no price moved far enough, and the next `hidden`.
-    To and from free or `varies` is always far enough.
+    the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
+    that the channel wants, and the next `hidden`. To and from free or `varies` is always far enough. A change in the
+    other direction counts as sent: the next one is measured from there.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind != "repriced":
@@ -63,7 +64,9 @@ def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> t
             prices[key] = PriceChange(old, change.new, percent(old, change.new))
     threshold = rules.min_change or Decimal(0)
     if any(_is_enough(change, threshold) for change in prices.values()):
-        return replace(event, prices=prices, direction=direction_of(prices.values())), rest
+        direction = direction_of(prices.values())
+        wanted = rules.direction in (None, direction) or direction in (None, "mixed")
+        return replace(event, prices=prices, direction=direction) if wanted else None, rest
     return None, rest | {key: change.old for key, change in prices.items() if change.old is not None}
 
 

@@ -18,7 +18,7 @@ from watcher.errors import UsageError
 
 _HUGE = 65 * 1024 * 1024
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><h1>One moment</h1></body></html>"
-_ITEM = re.compile(rb"<item>.*?</item>\n?", re.DOTALL)
+_ITEM = re.compile(rb"<item>(?:(?!<item>).)*?</item>\n?", re.DOTALL)
 _Header = Annotated[str, Meta(pattern=r"\A[^\r\n]*\Z")]
 
 

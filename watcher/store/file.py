@@ -1,15 +1,15 @@
 """A database file without SQLAlchemy: a connection that only reads, a safe copy, and a lock beside the file."""
 
-import fcntl
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
-from watcher.errors import StoreError
+from watcher.errors import BusyError, StoreError
+from watcher.files import LockedError, create_for_users_of, is_open_twice, locked
 
 
 def file_of(url: str) -> Path | None:
@@ -49,7 +49,7 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
 def copy_database(source: Path, target: Path) -> Path:
     """Copy a database as of one moment, while others use it, and return `target`.
 
-    The target exists whole or not at all, replaces an older file, and has the database's permissions.
+    The target exists whole or not at all, replaces an older file, and is for the users of the database.
 
     Raises:
         StoreError: the database is damaged, or the copy cannot be written.
@@ -57,14 +57,16 @@ def copy_database(source: Path, target: Path) -> Path:
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, source.stat().st_mode & 0o666))
-        with closing(read_only(source)) as before, closing(sqlite3.connect(part)) as after:
-            before.backup(after)
-            whole = after.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        with os.fdopen(create_for_users_of(part, source), "wb") as made:
+            with closing(read_only(source)) as before, closing(sqlite3.connect(part)) as after:
+                if not is_open_twice(made.fileno()):  # SQLite opens it by its name, and follows links
+                    raise OSError(errno.ESTALE, f"somebody put another file in the place of {part}")
+                before.backup(after)
+                whole = after.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            os.fsync(made)
         if not whole:
             advice = "Restore an older one, or move it away to start anew."
             raise StoreError(f"The database {source} is damaged, so there is no copy of it. {advice}")
-        _flush(part)
         part.replace(target)
         _flush(target.parent)
     except (sqlite3.Error, OSError) as error:
@@ -76,9 +78,9 @@ def copy_database(source: Path, target: Path) -> Path:
     return target
 
 
-def _flush(path: Path) -> None:
-    """Have the disk hold the file or folder, so that a power cut cannot lose it."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _flush(folder: Path) -> None:
+    """Have the disk hold the names in a folder, so that a power cut cannot lose them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
@@ -86,27 +88,17 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, database: Path) -> Iterator[None]:
-    """Lock a file beside the database until the block ends. Raises StoreError."""
-    try:
-        file = _open_lock(path, database)
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
-    with file:
+def sending_lock(database: Path, seconds: float) -> Iterator[None]:
+    """Hold the lock of those who send from a database until the block ends. Raises StoreError and BusyError."""
+    path = database.with_name(f"{database.name}.sending")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, database, seconds))
+        except LockedError as error:
+            raise BusyError(
+                f"The database {database} is being sent from, and has been for {seconds:g} s: {error}. Nothing is lost,"
+                " and the next check sends what is due."
+            ) from None
+        except OSError as error:
+            raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
         yield
-
-
-def _open_lock(path: Path, database: Path) -> IO[str]:
-    """Open a file to lock, with the database's permissions, and its owner where root creates it."""
-    try:
-        file = path.open("a")
-    except PermissionError:
-        return path.open()  # somebody else left it behind, and reading is enough to lock it
-    with suppress(OSError):
-        owner, ours = database.stat(), os.fstat(file.fileno())
-        if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (ours.st_uid, ours.st_gid):
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        if ours.st_mode & 0o666 != owner.st_mode & 0o666:
-            os.fchmod(file.fileno(), owner.st_mode & 0o666)
-    return file

@@ -109,8 +109,9 @@ class Outbox(Rows):
     def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
         """Return what to send to a channel now, and count it as an attempt; None if nothing is due.
 
-        A batch that may have arrived comes again unchanged. Everything else that is due (of these `kinds`) comes
-        together. While a failed channel waits for its next attempt, newer deliveries wait with it.
+        A batch that may have arrived comes again unchanged and whole, if any of it is due. Everything else that is due
+        (of these `kinds`) comes together. While a failed channel waits for its next attempt, newer deliveries wait with
+        it.
         """
         waiting = (deliveries.c.channel == channel, _waits)
         retry = self._scalar(
@@ -126,7 +127,7 @@ class Outbox(Rows):
         if not due:
             return None
         number = min((delivery.batch for delivery in due if delivery.batch is not None), default=None)
-        chosen = [delivery for delivery in due if delivery.batch == number]
+        chosen = due if number is None else self._find(*waiting, deliveries.c.batch == number)
         if number is None:
             number = 1 + (self._scalar(select(func.max(deliveries.c.batch))) or 0)
         self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)

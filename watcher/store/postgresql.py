@@ -24,7 +24,12 @@ DRIVER = {
 """Options of libpq (seconds; the last one milliseconds) unless the URL sets them: a server that is cut off is noticed
 within half a minute, not after the two hours of TCP."""
 
+_OUR_SCHEMA = "pg_catalog.quote_ident(pg_catalog.current_schema())"
+
 SESSION = (
+    # Functions and operators that others made further on in the search path are not called in place of PostgreSQL's own
+    # (CVE-2018-1058).
+    f"SELECT pg_catalog.set_config('search_path', {_OUR_SCHEMA}, false)",
     "SET TIME ZONE 'UTC'",
     "SET synchronous_commit = on",
     "SET tcp_keepalives_idle = 10",

@@ -1,18 +1,19 @@
 """SQLite: a file of one's own, the default."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from pwd import getpwuid
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
+from watcher.files import LockedError, lock
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
 from watcher.store.file import copy_database, read_only
 from watcher.store.maintenance import check_pages
@@ -41,12 +42,14 @@ class Sqlite(Backend):
         self._url = url if file is None else URL.create("sqlite", database=str(file))  # a % in a path is just that
         self._file = file
         self.name = self._url.database or ":memory:"
+        self._busy_seconds = 0.0
 
     def engine(self, busy_seconds: float) -> Engine:
         # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
         # that SQLite would take for that of another file.
         pool = {} if self._file is None else {"poolclass": NullPool}
         engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
+        self._busy_seconds = busy_seconds
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine
@@ -78,9 +81,12 @@ class Sqlite(Backend):
         with ExitStack() as stack:
             if self._file is not None:
                 with suppress(OSError):  # a file system without locks, or a folder that this user may not list
-                    folder = os.open(self._file.parent, os.O_RDONLY)
+                    folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
                     stack.callback(os.close, folder)
-                    fcntl.flock(folder, fcntl.LOCK_EX)
+                    try:
+                        lock(folder, self._busy_seconds)
+                    except LockedError as error:
+                        raise StoreError(f"The database {self._file} {LOCKED} ({error}).") from None
             has_file = self._file is not None and self._file.exists()
             with closing(engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
@@ -111,7 +117,12 @@ class Sqlite(Backend):
         code = str(getattr(error, "sqlite_errorname", "") or "")
         if code.startswith("SQLITE_IOERR") and _is_full(Path(self.name).parent):
             code = "SQLITE_FULL"  # the index of the write-ahead log fails first, and SQLite cannot tell why
-        known = (advice for prefix, advice in _ADVICE.items() if code.startswith(prefix))
+        whose = (
+            _unwritable(Path(self.name))
+            if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
+            else ""
+        )
+        known = (advice + whose for prefix, advice in _ADVICE.items() if code.startswith(prefix))
         return next(known, f"cannot be used: {error}" if isinstance(error, sqlite3.Error) else None)
 
 
@@ -126,6 +137,24 @@ def _on_begin(connection: Connection) -> None:
     # the timeout. One that begins as a writer waits.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _unwritable(database: Path) -> str:
+    """Return which of the database's files, or their folder, this user cannot write, and whose it is; or nothing."""
+    names = (database.name, f"{database.name}-wal", f"{database.name}-shm")
+    for path in (*map(database.with_name, names), database.parent):
+        with suppress(OSError):
+            uid = path.stat().st_uid
+            if not os.access(path, os.W_OK):
+                return f"; {path} belongs to {_user(uid)}, and this is {_user(os.getuid())}"
+    return ""
+
+
+def _user(uid: int) -> str:
+    try:
+        return getpwuid(uid).pw_name
+    except KeyError:  # a container's user, or a service's that does not run
+        return f"user {uid}"
 
 
 def _is_full(folder: Path) -> bool:

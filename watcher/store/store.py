@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from watcher.catalog.decision import Known
 from watcher.errors import StoreError
-from watcher.store.file import file_of, locked
+from watcher.store.file import file_of, sending_lock
 from watcher.store.glance import glance
 from watcher.store.records import Poll
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process before it gives up."""
+SENDING_SECONDS = 60.0
+"""How long the sending waits for another process to end its own."""
 
 _log = getLogger("watcher")
 
@@ -186,7 +188,8 @@ class Store:
     def sending(self) -> "Iterator[Claims]":
         """Let no other process send what this one sends.
 
-        One process at a time sends from a file. Machines that share a database claim one channel after the other.
+        One process at a time sends from a file: the end of another one's sending is waited for, but not without end.
+        Machines that share a database claim one channel after the other. Raises BusyError.
         """
         from watcher.store.turn import Claims
 
@@ -196,7 +199,7 @@ class Store:
         elif self.file is None:
             yield Claims()
         else:
-            with locked(self.file.with_name(f"{self.file.name}.sending"), self.file):
+            with sending_lock(self.file, SENDING_SECONDS):
                 yield Claims()
 
     @contextmanager

@@ -138,7 +138,7 @@ class Client:
             text = body.decode("utf-8", "backslashreplace")
             try:
                 _, end = json.JSONDecoder().raw_decode(text)
-                what = f"followed by {self._transport.quote(text[end:].lstrip())!r}"
+                what = f"followed by {excerpt(text[end:].lstrip(), 200)!r}"
             except (ValueError, RecursionError):
                 what = "cut off: it ends inside a JSON object"
             raise NotPromisedError(
@@ -147,15 +147,13 @@ class Client:
         return body
 
     def _not_promised(self, answer: Answer, promised: str) -> NotPromisedError:
-        quote = self._transport.quote
         error = api_error(answer.body) if len(answer.body) <= ERROR_BODY else None
         if error:
             return NotPromisedError(
-                f"{shown(answer.url)}: {promised} was expected, but an error came with status 200: {quote(error)}; "
-                "it is tried again at the next check"
+                f"{shown(answer.url)}: {promised} was expected, but an error came with status 200: "
+                f"{excerpt(error, 200)}; it is tried again at the next check"
             )
-        text = answer.body[:320].decode("utf-8", "backslashreplace")
-        came = f"{len(answer.body)} bytes that begin {quote(text, 80)!r}" if answer.body else "an empty body"
+        came = f"{len(answer.body)} bytes that begin {excerpt(answer.body)!r}" if answer.body else "an empty body"
         kind = excerpt(answer.headers.get("content-type", ""), 60) or "no content type"
         encoding = excerpt(answer.headers.get("content-encoding", ""), 60)
         return NotPromisedError(

@@ -5,6 +5,7 @@ stranger is quoted through `excerpt`.
 """
 
 from watcher.errors import SourceError, UsageError
+from watcher.redaction import redact
 
 
 class UpstreamError(SourceError):
@@ -49,9 +50,13 @@ class ArchiveError(UsageError):
     """An archive does not exist, or cannot be read as a whole."""
 
 
+_LONGEST = 64 * 1024
+"""Bytes or characters of a text that are looked at."""
+
+
 def excerpt(raw: bytes | str, limit: int = 80) -> str:
-    """Return the beginning of a stranger's text, on one line and safe to print: control characters are escaped."""
-    text = raw[: limit * 4].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
-    text = " ".join(text[: limit * 4].split())
+    """Return the beginning of a stranger's text, on one line, without secrets, and with control characters escaped."""
+    text = raw[:_LONGEST].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw[:_LONGEST]
+    text = " ".join(redact(text)[: limit * 4].split())
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return shown if len(shown) <= limit else shown[:limit] + "…"

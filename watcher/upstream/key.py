@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from watcher.errors import ConfigError
+from watcher.redaction import remember
 
 ENVIRONMENT = "OPENROUTER_API_KEY"
 CREDENTIAL = "openrouter_api_key"
@@ -46,6 +47,7 @@ def checked_key(value: str, where: str) -> str:
             f"{where}: the API key holds a space, a control or a non-ASCII character, which no key has; "
             "write the key alone, on one line"
         )
+    remember(key)
     return key
 
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from watcher import __version__
 from watcher.errors import ConfigError
+from watcher.redaction import HIDDEN
 from watcher.upstream.errors import (
     NotPromisedError,
     RedirectError,
@@ -179,7 +180,7 @@ class Transport:
             elif isinstance(error, httpx.TimeoutException):
                 reason = f"nothing came for {self._limits.read:g} s"
             else:
-                reason = self.quote(str(error)) or type(error).__name__
+                reason = excerpt(str(error), 200) or type(error).__name__
             raise UnreachableError(
                 f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
             ) from error
@@ -206,7 +207,9 @@ class Transport:
             raise UnreachableError(
                 f"{shown(url)}: the answer broke off after {size} bytes; it is tried again at the next check"
             ) from None
-        return b"".join(pieces)
+        body = b"".join(pieces)
+        # An echo must not become the name of a model, which is stored and announced.
+        return body.replace(self._key.encode(), HIDDEN.encode()) if self._key else body
 
     def _status_error(self, response: "httpx.Response", url: "httpx.URL") -> StatusError:
         status = response.status_code
@@ -214,7 +217,7 @@ class Transport:
             body = self._read(response, url, ERROR_BODY)
         except UpstreamError:
             body = b""
-        detail = self.quote(api_error(body) or body[:1024].decode("utf-8", "backslashreplace"))
+        detail = excerpt(api_error(body) or body, 200)
         wait = _retry_after(response.headers.get("retry-after", ""), self._clock.now())
         return StatusError(
             f"{shown(url)}: answered {status} {excerpt(response.reason_phrase, 40)}".rstrip()
@@ -241,10 +244,6 @@ class Transport:
                     f"SSL_CERT_FILE, SSL_CERT_DIR) cannot be used: {type(error).__name__}; correct or unset them"
                 ) from None
         return self._http[scheme]
-
-    def quote(self, text: str, limit: int = 200) -> str:
-        """Return an excerpt of a stranger's text for a message, without the key if the text repeats it."""
-        return excerpt(text.replace(self._key, "[the key]") if self._key else text, limit)
 
 
 def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":

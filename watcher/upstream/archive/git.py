@@ -142,15 +142,19 @@ def _output(name: str, arguments: list[str], folder: Path, places: dict[str, str
     return os.fsdecode(output)
 
 
+_NEEDED = ("HOME", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "XDG_CONFIG_HOME")
+"""Variables of the environment: where git is, and where its configuration says whose repositories are safe."""
+
+
 @contextlib.contextmanager
 def _git(name: str, arguments: list[str], folder: Path, places: dict[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
     """Run git in that folder until the end of the block.
 
-    It gets no variable of git's from our environment, only `places`, and cannot fetch anything.
+    Of our environment, which can hold secrets, it gets only what it needs, and `places`. It cannot fetch anything.
     """
     import subprocess
 
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {
+    environment = {key: value for key, value in os.environ.items() if key in _NEEDED} | {
         "GIT_ALLOW_PROTOCOL": "",  # none; configuration can override protocol.allow, but not this
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
