@@ -11,6 +11,7 @@ MODULES = {
     "delivery": "bench.delivery",
     "rest": "bench.rest",
     "polling": "bench.polling",
+    "web": "bench.web",
     "soak": "testkit.soak",
 }
 

@@ -52,6 +52,8 @@ class RebuiltHistory(Struct):
     states: dict[str, ModelState]
     """Every model as after the last capture."""
     first_seen: dict[str, datetime]
+    benchmarked: dict[str, tuple[datetime, bytes]]
+    """The last document of each model that had benchmarks, and its time."""
 
 
 def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: list[str]) -> RebuiltHistory:
@@ -60,7 +62,7 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
     A capture that is not believed is left out; the reason is added to `problems`.
     """
     run = Replay(replace(config, channels=()))
-    history = RebuiltHistory([], [], [], {}, {})
+    history = RebuiltHistory([], [], [], {}, {}, {})
     open_spans: dict[str, Presence] = {}
     for capture in captures:
         count = capture.snapshot.total if capture.trusted else None  # confirms it
@@ -70,6 +72,9 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in decision.problems]
         history.polls.append((capture.at, capture.snapshot.total))
+        for model_id, entry in capture.snapshot.entries.items():
+            if b'"benchmarks"' in entry.raw:
+                history.benchmarked[model_id] = capture.at, entry.raw
         history.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
         for model_id, state in decision.states.items():
             history.first_seen.setdefault(model_id, capture.at)

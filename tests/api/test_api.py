@@ -25,6 +25,7 @@ def million(model, key):
 
 
 TEXT = [model for model in MODELS if "text" in outputs(model)]
+NOW = datetime(2026, 1, 14, tzinfo=UTC)
 
 
 def listed(client: httpx.Client, **params) -> list:
@@ -38,7 +39,7 @@ def listed(client: httpx.Client, **params) -> list:
 def test_the_whole_text_list_comes_at_once(client):
     response = client.get("/api/v1/models")
     assert response.headers["content-type"] == "application/json"
-    assert response.headers["cache-control"] == "public, max-age=120"
+    assert response.headers["cache-control"] == "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600"
     assert [model["id"] for model in listed(client)] == [model["id"] for model in TEXT]
 
 
@@ -70,7 +71,9 @@ FILTERS = [
     ({"max_output_price": "0.1"}, lambda m: 0 <= million(m, "completion") <= Decimal("0.1")),
     ({"max_age_days": "30"}, lambda m: m["created"] >= 1768402800 - 30 * 86400),
     ({"min_age_days": "700"}, lambda m: m["created"] <= 1768402800 - 700 * 86400),
-    ({"distillable": "true", "zdr": "true", "region": "eu", "whatever": "1"}, lambda m: True),
+    ({"whatever": "1"}, lambda m: True),
+    ({"min_intelligence_index": "50"}, lambda m: m["id"].startswith("openai/gpt-5.2") and "benchmarks" in m),
+    ({"max_coding_index": "48"}, lambda m: "opus" in m["id"] and "benchmarks" in m),
 ]
 
 
@@ -99,8 +102,8 @@ def test_a_model_without_a_fixed_price_passes_no_price_bound(client):
     [
         ("newest", lambda m: m["created"], True),
         ("context-high-to-low", lambda m: m["context_length"], True),
-        ("pricing-low-to-high", lambda m: (million(m, "prompt"), million(m, "completion")), False),
-        ("pricing-high-to-low", lambda m: (million(m, "prompt"), million(m, "completion")), True),
+        ("pricing-low-to-high", lambda m: million(m, "prompt") + million(m, "completion"), False),
+        ("pricing-high-to-low", lambda m: million(m, "prompt") + million(m, "completion"), True),
     ],
 )
 def test_the_list_is_sorted_as_asked(client, sort, key, reverse):
@@ -110,8 +113,52 @@ def test_the_list_is_sorted_as_asked(client, sort, key, reverse):
     assert [key(model) for model in models] == sorted(map(key, models), reverse=reverse)
 
 
-def test_orders_that_need_figures_we_lack_leave_the_list_as_it_is(client):
-    assert listed(client, sort="top-weekly") == listed(client)
+def elo(model):
+    return max((arena["elo"] for arena in model.get("benchmarks", {}).get("design_arena", ())), default=0)
+
+
+def index(model, name):
+    return model.get("benchmarks", {}).get("artificial_analysis", {}).get(name, 0)
+
+
+@pytest.mark.parametrize(
+    ("sort", "score"),
+    [
+        ("intelligence-high-to-low", lambda m: index(m, "intelligence_index")),
+        ("agentic-high-to-low", lambda m: index(m, "agentic_index")),
+        ("design-arena-elo-high-to-low", elo),
+    ],
+)
+def test_the_best_score_comes_first_and_models_without_one_last(client, sort, score):
+    scores = [score(model) for model in listed(client, sort=sort)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > scores[-1] == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "zdr=true", "region=eu", "region=us", "distillable=true", "distillable=false", "sort=top-weekly",
+        "sort=most-popular", "sort=throughput-high-to-low", "sort=latency-low-to-high", "min_tool_success_rate=0.5",
+        "max_tool_success_rate=0",
+    ],
+)  # fmt: skip
+def test_what_no_document_tells_is_501_with_a_reason(client, query):
+    response = client.get(f"/api/v1/models?{query}")
+    assert response.status_code == 501
+    assert query.split("=")[0] in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("query", ["min_agentic_index=1", "sort=coding-high-to-low"])
+def test_without_any_benchmarks_a_score_is_501(query):
+    bare = [{key: value for key, value in model.items() if key != "benchmarks"} for model in MODELS]
+    assert answer(Request("/api/v1/models", query), Catalogue(bare, NOW)).status == 501
+
+
+@pytest.mark.parametrize("path", ["endpoints/zdr", "images/models/google/gemini-3-pro-image-preview/endpoints"])
+def test_endpoints_of_single_providers_are_501(client, path):
+    response = client.get(f"/api/v1/{path}")
+    assert response.status_code == 501 and response.json()["error"]["code"] == 501
 
 
 @pytest.mark.parametrize(
@@ -121,7 +168,8 @@ def test_orders_that_need_figures_we_lack_leave_the_list_as_it_is(client):
         "sort=cheapest", "category=cooking", "output_modalities=smell", "output_modalities=text,smell",
         "context=long", "min_price=cheap", "max_price=-1", "min_output_price=NaN", "max_output_price=1e999999999",
         "max_price=Infinity", "use_rss=maybe", "use_rss_chat_links=2", "min_age_days=1e3", "max_age_days=99999999",
-        "q=%ff%fe", "%ff=1", "limit=99999999999999999999999", "&".join(["q=a"] * 200),
+        "q=%ff%fe", "%ff=1", "region=cn", "distillable=maybe", "zdr=false", "context=0", "min_tool_success_rate=2",
+        "max_intelligence_index=high", "sort=design-arena", "limit=99999999999999999999999", "&".join(["q=a"] * 200),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_answered_with_400_and_the_api_s_error_body(client, query):
@@ -177,11 +225,43 @@ def test_the_count_agrees_with_the_list(client, query, count):
     assert client.get(f"/api/v1/models/count{query}").json() == {"data": {"count": count}}
 
 
+def test_the_account_s_list_is_filtered_and_sorted_too(client):
+    query = "output_modalities=embeddings,image&sort=context-high-to-low"
+    found = client.get(f"/api/v1/models/user?{query}", headers={"authorization": "Bearer secret"}).json()["data"]
+    wanted = [model for model in MODELS if {"embeddings", "image"} & set(outputs(model))]
+    assert found == sorted(wanted, key=lambda model: -model["context_length"])
+
+
+@pytest.mark.parametrize(("path", "modality"), [("embeddings", "embeddings"), ("images", "image"), ("videos", "video")])
+def test_lists_by_kind_hold_the_models_of_that_kind(client, path, modality):
+    found = [model["id"] for model in client.get(f"/api/v1/{path}/models").json()["data"]]
+    assert found == [model["id"] for model in MODELS if modality in outputs(model)]
+
+
+def test_providers_are_those_that_the_names_tell(client):
+    found = {entry["name"]: entry["slug"] for entry in client.get("/api/v1/providers").json()["data"]}
+    assert found["Black Forest Labs"] == "black-forest-labs"
+    assert found["alpindale"] == "alpindale"  # its name does not begin with a maker
+    assert len(found) == len({m["name"].partition(":")[0] if ":" in m["name"] else m["id"].partition("/")[0]
+                              for m in MODELS})  # fmt: skip
+
+
+def test_raw_documents_come_byte_for_byte():
+    document = b'{"name" : "A", "id":"a/b", "architecture":{"output_modalities":["text"]}, "pricing":{"prompt":"1e-6"}}'
+    models = Catalogue([json.loads(document)], NOW, raw={"a/b": document})
+    assert document in answer(Request("/api/v1/models", "raw=1"), models).body
+    assert answer(Request("/api/v1/model/a/b", "raw=1"), models).body == b'{"data":' + document + b"}"
+    assert answer(Request("/api/v1/models", "raw=yes"), models).status == 400
+    following = json.loads(answer(Request("/api/v1/models", "at=x&raw=1&limit=1"),
+                                  Catalogue(models.models * 2, NOW, raw=models.raw)).body)["links"]["next"]  # fmt: skip
+    assert urlsplit(following).query == "at=x&raw=1&offset=1&limit=1"
+
+
 def test_the_account_s_list_needs_a_key(client):
     refused = client.get("/api/v1/models/user")
     assert refused.status_code == 401 and refused.json()["error"]["code"] == 401
     given = client.get("/api/v1/models/user?limit=3", headers={"authorization": "Bearer secret"})
-    assert given.json()["data"] == MODELS[:3]
+    assert given.json()["data"] == TEXT[:3]
     assert "private" in given.headers["cache-control"]
     assert client.get("/api/v1/models/user").status_code == 401
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from watcher.api.query import CATEGORIES
+from watcher.api.selection import CATEGORIES
 from watcher.simulator import built_in
 
 MODELS = built_in()

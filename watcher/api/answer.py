@@ -8,12 +8,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from watcher.api import rss
-from watcher.api.query import BadQueryError, Query, provider, select, value
+from watcher.api.query import BadQueryError, Query, UnavailableError
 from watcher.api.schedule import in_force
+from watcher.api.selection import provider, select, value
+from watcher.api.shapes import as_image_model, as_provider, as_video_model, with_endpoint
 
 BASE = "/api/v1"
 """The path of the API."""
 
+_JSON = "application/json"
+_PUBLIC = "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600"
 _MESSAGES = {401: "No auth credentials found", 404: "Not Found", 405: "Method Not Allowed"}
 
 
@@ -47,17 +51,18 @@ class Catalogue:
 
     `models` are raw documents with their base prices, in the order of the list. `now` chooses among time-of-day prices.
     `base_url` (`https://host`) begins the links. `default_output` stands in for an `output_modalities` that is not
-    given; `all` means every model.
+    given; `all` means every model. `raw` has the documents by id as they came, byte for byte, for `raw=1`.
     """
 
     models: Sequence[Any]
     now: datetime
     base_url: str = "https://openrouter.ai"
     default_output: str = "text"
+    raw: Mapping[str, bytes] | None = None
 
 
 def answer(request: Request, catalogue: Catalogue) -> Response:
-    """Return the API's answer: status 200, or 400, 401, 404 or 405 with the API's error body. Raises nothing."""
+    """Return the API's answer: status 200, or 400, 401, 404, 405 or 501 with the API's error body. Raises nothing."""
     try:
         segments = [unquote(part, errors="strict") for part in request.path.removeprefix(BASE).split("/")[1:]]
     except UnicodeDecodeError:
@@ -71,9 +76,11 @@ def answer(request: Request, catalogue: Catalogue) -> Response:
         return handler(request, catalogue)
     except BadQueryError as problem:
         return error(400, str(problem))
+    except UnavailableError as problem:
+        return error(501, str(problem))
 
 
-def ok(body: bytes, content_type: str = "application/json", cache: str = "public, max-age=120") -> Response:
+def ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response:
     """Return a body with status 200."""
     return Response(200, {"content-type": content_type, "cache-control": cache}, body)
 
@@ -88,7 +95,10 @@ def error(status: int, message: str = "", headers: Mapping[str, str] | None = No
 
 def to_json(document: object) -> bytes:
     """Return compact JSON in UTF-8. A lone surrogate, which UTF-8 cannot hold, stays an escape."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return _encode(document).encode("utf-8", "backslashreplace")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _route(segments: list[str]) -> Callable[[Request, Catalogue], Response] | None:
@@ -100,20 +110,34 @@ def _route(segments: list[str]) -> Callable[[Request, Catalogue], Response] | No
         case ["models", "user"]:
             return _user
         case ["model", author, slug]:
-            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue, dict)
+            return lambda request, catalogue: _model(f"{author}/{slug}", request, catalogue)
         case ["models", author, slug, "endpoints"]:
-            return lambda request, catalogue: _model(f"{author}/{slug}", catalogue, _with_endpoint)
+            return lambda request, catalogue: _endpoints(f"{author}/{slug}", catalogue)
+        case ["providers"]:
+            return _providers
+        case ["embeddings", "models"]:
+            return _embeddings_models
+        case ["images", "models"]:
+            return lambda request, catalogue: _entries("image", as_image_model, catalogue)
+        case ["videos", "models"]:
+            return lambda request, catalogue: _entries("video", as_video_model, catalogue)
+        case ["endpoints", "zdr"] | ["images", "models", _, _, "endpoints"]:
+            return _unavailable
     return None
+
+
+_LASTING = ("at", "raw")
+"""Parameters of every call: they stay in the links from page to page."""
 
 
 def _models(request: Request, catalogue: Catalogue) -> Response:
     query = Query.parse(request.query)
     chosen = select(query, _priced(catalogue), catalogue.now, catalogue.default_output)
-    as_rss, chat_links = query.flag("use_rss"), query.flag("use_rss_chat_links")
-    page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/models")
-    if as_rss:
-        return ok(rss.render(page, chat_links), "application/rss+xml; charset=utf-8")
-    return ok(_list(page, len(chosen), following))
+    if query.flag("use_rss"):
+        page, _ = query.page(chosen, "")
+        return ok(rss.render(page, query.flag("use_rss_chat_links")), "application/rss+xml; charset=utf-8")
+    query.flag("use_rss_chat_links")
+    return _list(query, chosen, "models", catalogue)
 
 
 def _count(request: Request, catalogue: Catalogue) -> Response:
@@ -123,38 +147,46 @@ def _count(request: Request, catalogue: Catalogue) -> Response:
 
 
 def _user(request: Request, catalogue: Catalogue) -> Response:
-    """An account sees the whole list, as its preferences are not known here."""
+    """An account sees all models, as its preferences are not known here."""
     if not request.has_key:
         return error(401)
-    query = Query.parse(request.query, names=("offset", "limit"))
-    everything = _priced(catalogue)
-    page, following = query.page(everything, f"{catalogue.base_url}{BASE}/models/user")
-    return ok(_list(page, len(everything), following), cache="private, no-store")
+    query = Query.parse(request.query, names=("offset", "limit", "output_modalities", "sort", *_LASTING))
+    chosen = select(query, _priced(catalogue), catalogue.now, catalogue.default_output)
+    return _list(query, chosen, "models/user", catalogue, cache="private, no-store")
 
 
-def _model(id_: str, catalogue: Catalogue, show: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
+def _embeddings_models(request: Request, catalogue: Catalogue) -> Response:
+    query = Query.parse(request.query, names=("offset", "limit", *_LASTING))
+    return _list(query, _with_output("embeddings", catalogue), "embeddings/models", catalogue)
+
+
+def _with_output(modality: str, catalogue: Catalogue) -> list[Any]:
+    return select(Query({"output_modalities": modality}), _priced(catalogue), catalogue.now)
+
+
+def _entries(modality: str, show: Callable[[dict[str, Any]], dict[str, Any]], catalogue: Catalogue) -> Response:
+    return ok(to_json({"data": [show(model) for model in _with_output(modality, catalogue)]}))
+
+
+def _providers(_request: Request, catalogue: Catalogue) -> Response:
+    names = {provider(model) for model in catalogue.models if isinstance(value(model, "id"), str)}
+    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=str.lower)]}))
+
+
+def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:
+    return error(501, "Endpoints of single providers are not recorded, so this cannot be answered")
+
+
+def _model(id_: str, request: Request, catalogue: Catalogue) -> Response:
     model = _find(id_, catalogue)
-    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": show(model)}))
+    if model is None:
+        return error(404, f"Model {id_} not found")
+    return ok(b'{"data":%b}' % _document(Query.parse(request.query), model, catalogue))
 
 
-def _with_endpoint(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a model with the one endpoint that its document describes: that of today's top provider."""
-    host = provider(model)
-    endpoint = {
-        "name": f"{host} | {model['id']}",
-        "provider_name": host,
-        "tag": host.lower().replace(" ", "-"),
-        "context_length": value(model, "top_provider", "context_length"),
-        "max_completion_tokens": value(model, "top_provider", "max_completion_tokens"),
-        "max_prompt_tokens": None,
-        "pricing": model.get("pricing"),
-        "quantization": "unknown",
-        "status": 0,
-        "supported_parameters": model.get("supported_parameters"),
-        "uptime_last_30m": None,
-    }
-    facts = {key: model.get(key) for key in ("id", "name", "created", "description", "architecture")}
-    return {**facts, "endpoints": [endpoint]}
+def _endpoints(id_: str, catalogue: Catalogue) -> Response:
+    model = _find(id_, catalogue)
+    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": with_endpoint(model)}))
 
 
 def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:
@@ -182,5 +214,15 @@ def _priced(catalogue: Catalogue) -> list[Any]:
     ]
 
 
-def _list(page: Sequence[Any], total: int, following: str | None) -> bytes:
-    return to_json({"data": page, "total_count": total, "links": {"next": following}})
+def _list(query: Query, chosen: Sequence[Any], path: str, catalogue: Catalogue, cache: str = _PUBLIC) -> Response:
+    page, following = query.page(chosen, f"{catalogue.base_url}{BASE}/{path}")
+    documents = b",".join(_document(query, model, catalogue) for model in page)
+    rest = to_json({"total_count": len(chosen), "links": {"next": following}})
+    return ok(b'{"data":[%b],%b' % (documents, rest[1:]), cache=cache)
+
+
+def _document(query: Query, model: Any, catalogue: Catalogue) -> bytes:
+    """Return a model's document; as it came if `raw=1` asks for that."""
+    if catalogue.raw is not None and query.choice("raw", ("1",)) is not None:
+        return catalogue.raw[model["id"]]
+    return to_json(model)

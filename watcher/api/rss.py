@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from watcher.api.query import newest_first, value
+from watcher.api.selection import newest_first, value
 
 _SITE = "https://openrouter.ai"
 _HEAD = (

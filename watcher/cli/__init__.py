@@ -24,6 +24,7 @@ _VERBS = {
     "db": "watcher.cli.db:db",
     "deliveries": "watcher.cli.deliveries:deliveries",
     "demo": "watcher.cli.demo:demo",
+    "export": "watcher.cli.export:export",
     "import": "watcher.cli.importing:import_history",
     "models": "watcher.cli.models:models",
     "render": "watcher.cli.render:render",
@@ -32,6 +33,7 @@ _VERBS = {
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",
+    "web": "watcher.cli.web:web",
 }
 
 

@@ -187,6 +187,33 @@ CHANNEL_URL = text(
     secret=True,
 )
 
+URL_PATH = text("|(/[A-Za-z0-9._~-]+)+", 'a path such as "/openrouter"', str)
+
+
+def _parse_address(value: object) -> str:
+    written = _ADDRESS.parse(value)
+    if int(written.rpartition(":")[2]) > 65_535:
+        raise wrong("a port of at most 65535", value)
+    return written
+
+
+_ADDRESS = text(
+    r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", 'an address such as "127.0.0.1:8399" or "[::1]:8399"', str
+)
+ADDRESS = Type(_parse_address, str, _ADDRESS.schema)
+
+
+def _parse_network(value: object) -> str:
+    from ipaddress import ip_network
+
+    try:
+        return str(ip_network(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise wrong('an address or a network such as "10.0.0.0/8"', value) from None
+
+
+NETWORK = Type(_parse_network, str, {"type": "string"})
+
 
 def _parse_database_url(url: str) -> DatabaseURL:
     if url == "sqlite:///:memory:":

@@ -14,15 +14,19 @@ from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
 from watcher.config.parse import (
+    ADDRESS,
     CHANNEL_URL,
     DIRECTION,
     NAME,
+    NETWORK,
     PING_URL,
     PRICE,
     RETENTION,
     TEMPLATE,
+    URL_PATH,
     VARIABLE,
     kinds_among,
+    listing,
 )
 from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
@@ -136,6 +140,39 @@ class DeliverySettings(Struct, frozen=True):
         'Longest time to send a message to one channel, all its parts together, at least "1s".',
         Option(least=timedelta(seconds=1)),
     ] = timedelta(seconds=20)
+
+
+class WebSettings(Struct, frozen=True):
+    """`[web]`."""
+
+    listen: Annotated[
+        str | None,
+        ADDRESS,
+        "Serve the models API at this address, such as 127.0.0.1:8399; another address than a loopback one is open to "
+        "everyone who reaches it.",
+        Option(default_doc="off", example="127.0.0.1:8399"),
+    ] = None
+    tokens_file: Annotated[
+        Path | None,
+        "File of tokens, one a line; then every request needs one as its bearer key.",
+        Option(default_doc="no token is needed", example="/etc/openrouter-watcher/web-tokens"),
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        'Host names under which it is served, such as ["models.example.org"], beside localhost and IP addresses.',
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        listing(NETWORK, 'a list of addresses or networks such as ["10.0.0.0/8"]'),
+        'Proxies that may say by X-Forwarded-Host and X-Forwarded-Proto how they were asked, such as ["127.0.0.1"].',
+    ] = ()
+    prefix: Annotated[
+        str, URL_PATH, 'Path under which a proxy serves it, such as "/openrouter".', Option(example="/openrouter")
+    ] = ""
+    allow_origin: Annotated[
+        str,
+        'Value of Access-Control-Allow-Origin on the public lists: which web pages may read them; "none" for no page.',
+    ] = "*"
 
 
 class Rules(Struct, frozen=True):
@@ -289,6 +326,9 @@ class Config(Struct, frozen=True):
     delivery: Annotated[DeliverySettings, "How long, and how often, to retry an alert that could not be delivered."] = (
         DeliverySettings()
     )
+    web: Annotated[
+        WebSettings, "The models API from the watcher's own database, by HTTP: `watcher web`, or inside `watcher run`."
+    ] = WebSettings()
     health: Annotated[
         HealthSettings,
         "A monitor to call at each poll, such as healthchecks.io; it alerts you when polls fail or stop.",

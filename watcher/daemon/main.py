@@ -26,6 +26,7 @@ from watcher.daemon.polling import Polling
 from watcher.daemon.sending import Sending
 from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
+from watcher.daemon.web import Web
 from watcher.errors import StoreError, StoreTooNewError, WatcherError, machine_error
 
 HANGS_AFTER = timedelta(minutes=30)
@@ -69,6 +70,7 @@ class Daemon:
         self._clock = clock
         self._grace = grace
         self._setups = Setups()
+        self._web = Web()
         self._sending = Sending(self._setups, clock, notify, self._fail)
         self._polling = Polling(self._setups, clock, notify, self._fail, pings, dice, self._sending.want)
         self._loops = (self._polling, self._sending)
@@ -153,6 +155,7 @@ class Daemon:
         return setup
 
     def _start(self, setup: Setup) -> None:
+        self._web.use(setup.config)
         self._use(setup, "started")
         source = setup.config.source
         _log.info("watching %s every %s", source.url, render_duration(source.interval))
@@ -168,6 +171,7 @@ class Daemon:
     def _finish_reload(self, loaded: "Future[Setup]") -> None:
         try:
             setup = loaded.result()
+            self._web.use(setup.config)
         except Exception as error:
             known = error if isinstance(error, WatcherError) else machine_error(error)
             if known is not None:
@@ -175,6 +179,8 @@ class Daemon:
                     _log.error("the configuration was not reloaded: %s", line)
             else:
                 _log.exception("the configuration was not reloaded: this is a bug in openrouter-watcher")
+            if loaded.exception() is None:  # only its address cannot be used
+                loaded.result().upstream.close()
             self._notify.ready("the configuration was not reloaded, the old one stays")
             return
         assert self._setups.current is not None
@@ -200,6 +206,7 @@ class Daemon:
     def _end(self) -> bool:
         self._notify.stopping()
         _log.info("stopping")
+        self._web.stop()
         for loop in self._loops:
             loop.stop()
         until = self._clock.elapsed() + self._grace.total_seconds()

@@ -34,7 +34,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def read_only_engine(self) -> Engine:
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
         """Return an engine that neither writes nor creates a database. Raises ConfigError or StoreError."""
 
     def create_folder(self) -> bool:

@@ -43,6 +43,7 @@ class Imported(Rows):
     def replace(self, past: RebuiltHistory) -> None:
         """Replace the imported history by this one. What the watcher itself saw stays."""
         first_live = self.first_live()
+        self._keep_benchmarks(past)
         for table in (events, polls):
             self._connection.execute(delete(table).where(table.c.imported.is_(True)))
         State(self._connection).add_events(tuple(past.events), imported=True)
@@ -60,6 +61,15 @@ class Imported(Rows):
         self._each(delete(models).where(models.c.id == bindparam("of")), known)
         self._add_models(past.states, past)
         self._add_versions(past.spans)
+
+    def _keep_benchmarks(self, past: RebuiltHistory) -> None:
+        """Find the latest benchmarks of each model, those stored included: versions do not hold them."""
+        stored = select(models.c.id, models.c.benchmarks).where(models.c.benchmarks.is_not(None))
+        self._benchmarks = {row.id: row.benchmarks for row in self._connection.execute(stored)}
+        until = max((at for at, _ in self.times()), default=None)
+        for model_id, (at, raw) in past.benchmarked.items():
+            if model_id not in self._benchmarks or until is None or at >= until:
+                self._benchmarks[model_id] = split_benchmarks(raw)[1]
 
     def _join(self, past: RebuiltHistory, first_live: datetime) -> None:
         """Store the past before what the watcher saw. A model that is the same on both sides keeps one version."""
@@ -102,6 +112,7 @@ class Imported(Rows):
                 "first_seen": past.first_seen[model_id],
                 "announced": state.present,
                 "pending": None,
+                "benchmarks": self._benchmarks.get(model_id),
                 "missing": 0,
             }
             for model_id, state in states.items()

@@ -81,8 +81,8 @@ class Postgresql(Backend):
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def read_only_engine(self) -> Engine:
-        return self.engine(busy_seconds=30)
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
+        return self.engine(busy_seconds)
 
     def tables(self, connection: Connection) -> set[str]:
         query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"

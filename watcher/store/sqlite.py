@@ -54,11 +54,11 @@ class Sqlite(Backend):
         event.listen(engine, "begin", _on_begin)
         return engine
 
-    def read_only_engine(self) -> Engine:
+    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
         path = self._file
         if path is None or not path.is_file():
             raise StoreError(f"The database {self.name} does not exist.")
-        engine = create_engine("sqlite://", creator=lambda: read_only(path), poolclass=NullPool)
+        engine = create_engine("sqlite://", creator=lambda: read_only(path, busy_seconds), poolclass=NullPool)
         event.listen(engine, "begin", _on_begin)
         return engine
 

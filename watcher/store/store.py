@@ -90,7 +90,8 @@ class Store:
                 from watcher.store.engine import backend_of, open_read_only, prepare
 
                 backend = backend_of(self._url)
-                engine = backend.read_only_engine() if self._read_only else backend.engine(self._busy_seconds)
+                made = backend.read_only_engine if self._read_only else backend.engine
+                engine = made(self._busy_seconds)
                 try:
                     self._found = (open_read_only if self._read_only else prepare)(engine, backend)
                 except BaseException:
@@ -184,7 +185,7 @@ class Store:
         turn: Turn | None = getattr(self._of_thread, "turn", None)
         use = transaction if turn is None else turn.use
         with self._using() as (backend, engine), use(engine, writes=writes) as connection:
-            if writes:
+            if writes or self._read_only:
                 read_revision(connection, backend)  # a newer version may have migrated it since it was opened
             yield connection
 

@@ -1,0 +1,73 @@
+"""A web server over a database that a few polls have filled, asked over a real socket."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from tests.store.samples import START, Polls, document
+from watcher.config.load import load_config
+from watcher.config.secret import DatabaseURL
+from watcher.config.settings import Config, WebSettings
+from watcher.store.store import Store
+from watcher.web.server import WebServer
+
+NOW = START + timedelta(hours=6)
+DAY_PRICES = {
+    "prompt": "0.0000005",
+    "completion": "0.000004",
+    "overrides": [
+        {"utc_start": 30, "utc_end": 1630, "prompt": "0.0000005"},
+        {"utc_start": 1630, "utc_end": 30, "prompt": "0.00000025"},
+    ],
+}
+
+
+def make_config(url: str, **web: Any) -> Config:
+    """Return the default configuration over a database, with the API at a free port."""
+    settings = WebSettings(**{"listen": "127.0.0.1:0", **web})
+    config = load_config(None, {"HOME": "/nonexistent"})
+    return replace(config, web=settings, store=replace(config.store, url=DatabaseURL(url)))
+
+
+@pytest.fixture
+def polls(database: str) -> Iterator[Polls]:
+    """A database after two polls: at `START`, and an hour later with a new price, a model more and one less."""
+    with Store.open(database) as store:
+        made = Polls(store)
+        free = document("a/free", prompt="0", created=3)
+        made.see(document("a/one", created=1), document("a/gone", created=2), free, at=START)
+        one = document("a/one", prompt="0.000002", created=1, benchmarks={"design_arena": []})
+        new = document("b/new", created=4, pricing=DAY_PRICES)
+        made.see(one, free, new, at=START + timedelta(hours=1))
+        yield made
+
+
+@pytest.fixture
+def serve(polls: Polls, database: str) -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server with some settings of `[web]`, and return a client of it."""
+    with ExitStack() as stack:
+
+        def start(now: datetime = NOW, url: str = database, **web: Any) -> httpx.Client:
+            server = WebServer(make_config(url, **web), clock=lambda: now)
+            server.start()
+            stack.callback(server.stop)
+            return stack.enter_context(httpx.Client(base_url=f"{server.url}/api/v1/", trust_env=False, timeout=20))
+
+        yield start
+
+
+@pytest.fixture
+def client(serve: Callable[..., httpx.Client]) -> httpx.Client:
+    """A client of a server with the default settings."""
+    return serve()
+
+
+def ids(response: httpx.Response) -> list[str]:
+    """Return the ids in a list."""
+    assert response.status_code == 200, response.text
+    return [model["id"] for model in response.json()["data"]]

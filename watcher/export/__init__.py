@@ -1,0 +1,50 @@
+"""What the store knows of prices, in the formats that others read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from watcher.export import csv_file, litellm, llm_prices
+from watcher.export.periods import Exported, Known, known
+from watcher.store.past import Past
+from watcher.store.session import Session
+
+__all__ = ["FORMATS", "Exported", "export"]
+
+_PRICES: Mapping[str, Callable[[Sequence[Known], datetime | None], Exported]] = {
+    "csv": csv_file.export,
+    "litellm": litellm.export,
+    "llm-prices": llm_prices.export,
+}
+FORMATS = (*_PRICES, "jsonl")
+"""The formats: prices, and the events as `jsonl`."""
+
+
+def export(
+    session: Session, form: str, *, at: datetime | None = None, model: str = "*", since: datetime | None = None
+) -> Exported:
+    """Return an export in one of `FORMATS`.
+
+    Args:
+        session: what is read, at one moment.
+        form: the format.
+        at: as it was known at that moment; for `csv` the prices that held then.
+        model: only models whose id matches this pattern.
+        since: only what held, or was announced, at that time or later.
+    """
+    if form == "jsonl":
+        return _events(session, at, model, since)
+    return _PRICES[form](
+        [found for found in known(Past(session.connection), at, since) if fnmatchcase(found.id, model)], at
+    )
+
+
+def _events(session: Session, at: datetime | None, model: str, since: datetime | None) -> Exported:
+    import msgspec
+
+    lines = [
+        msgspec.json.encode(event).decode()
+        for event in session.history.events(since=since)
+        if (at is None or event.at <= at) and fnmatchcase(event.model or "", model) and event.kind != "alive"
+    ]
+    return Exported("application/x-ndjson", "".join(f"{line}\n" for line in lines), ())

@@ -1,0 +1,181 @@
+"""Who may ask, and under which address: hosts, tokens, proxies, and the bounds of a request."""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from watcher.config.settings import WebSettings
+from watcher.errors import ConfigError
+
+LONGEST_URL = 8 * 1024
+"""Bytes of path and query."""
+LONGEST_HEADERS = 16 * 1024
+"""Bytes of all headers."""
+HEALTH = "/healthz"
+"""The path that needs no token."""
+_TOKENS_LIMIT = 1024 * 1024
+
+
+class RefusedError(Exception):
+    """The request is not answered; with the status and the reason to give."""
+
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = headers
+
+
+class Asked(Struct, frozen=True):
+    """A request that may be answered."""
+
+    method: str
+    path: str
+    """Without the prefix, percent-encoded as it came."""
+    query: str
+    headers: Mapping[str, str]
+    """Names in lower case; of headers that came twice the last one."""
+    base_url: str
+    """Scheme, host and prefix under which the client sees us."""
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a bearer key was given, whatever it is."""
+        return self.headers.get("authorization", "")[:7].lower() == "bearer "
+
+
+class Access:
+    """Checks requests against `[web]`. Raises ConfigError if the file of tokens cannot be used."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self._prefix = settings.prefix
+        self._hosts = {"localhost", *(_hostname(host) for host in settings.allowed_hosts)}
+        self._proxies = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
+        self._tokens = None if settings.tokens_file is None else _Tokens(settings.tokens_file)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a token is needed."""
+        return self._tokens is not None
+
+    def check(self, scope: Mapping[str, Any]) -> Asked:
+        """Return the request of an ASGI scope. Raises RefusedError."""
+        headers, size = {}, 0
+        for name, value in scope["headers"]:
+            headers[name.decode("latin-1")] = value.decode("latin-1")
+            size += len(name) + len(value)
+        path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
+        if len(path) + len(query) > LONGEST_URL:
+            raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
+        if size > LONGEST_HEADERS:
+            raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
+        scheme, host = scope["scheme"], headers.get("host", "")
+        if self._proxies and self._is_proxy(scope.get("client")):
+            scheme = _last(headers, "x-forwarded-proto") or scheme
+            host = _last(headers, "x-forwarded-host") or host
+        if scheme not in ("http", "https") or not self._knows(host):
+            raise RefusedError(403, "This host name is not served here; [web] allowed_hosts can allow it")
+        if self._prefix and (path + "/").startswith(f"{self._prefix}/"):  # a proxy may have removed it
+            path = path.removeprefix(self._prefix) or "/"
+        asked = Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
+        if self._tokens is not None and path != HEALTH and asked.method != "OPTIONS":
+            scheme, _, key = headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not self._tokens.holds(key.strip()):
+                raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+        return asked
+
+    def _is_proxy(self, client: tuple[str, int] | None) -> bool:
+        try:
+            address = ipaddress.ip_address(client[0] if client else "")
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+    def _knows(self, host: str) -> bool:
+        """Whether a `Host` is ours. A page that rebinds its own name to our address does not know an IP address."""
+        name = _hostname(host)
+        return bool(name) and (name in self._hosts or _is_address(name))
+
+
+class _Tokens:
+    """The digests of the tokens in a file, which is read again when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_as: tuple[int, ...] = ()
+        self._digests: list[bytes] = []
+        try:
+            self._read()
+        except OSError as error:
+            raise ConfigError(f"web.tokens_file: cannot read {path}: {error.strerror}") from None
+        if not self._digests:
+            raise ConfigError(f"web.tokens_file: {path} holds no token, so nobody could ask; write one on each line")
+
+    def holds(self, key: str) -> bool:
+        """Whether a key is one of the tokens; the time that this takes does not depend on the key."""
+        try:
+            self._read()
+        except OSError:
+            raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
+        digest = _digest(key)
+        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
+
+    def _read(self) -> None:
+        found = os.stat(self._path)  # noqa: PTH116 - on each request
+        state = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if state != self._read_as:
+            with self._path.open("rb") as file:
+                lines = file.read(_TOKENS_LIMIT).decode("utf-8", "replace").splitlines()
+            tokens = [line.strip() for line in lines]
+            self._digests = [_digest(token) for token in tokens if token and not token.startswith("#")]
+            self._read_as = state
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`, the host of IPv6 without its brackets."""
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@lru_cache(64)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+@lru_cache(64)
+def _hostname(host: str) -> str:
+    """Return the name or address in a `Host`, in lower case; empty if it is none."""
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or not port.isdigit():
+        name = host.lower()
+    name = name.removesuffix(".")
+    if name.startswith("[") and name.endswith("]"):
+        return name[1:-1]
+    return name if name and not set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789-._") else ""
+
+
+def _last(headers: Mapping[str, str], name: str) -> str:
+    """Return what the nearest proxy wrote."""
+    return headers.get(name, "").rpartition(",")[2].strip()

@@ -1,0 +1,114 @@
+"""Answers as HTTP wants them: rendered once, with validators, compressed, for a client's conditions."""
+
+import gzip
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
+from hashlib import blake2b
+
+from watcher.api.answer import Response
+
+_MAX_BYTES = 8 * 1024 * 1024
+"""Bytes of answers in memory."""
+_MAX_ANSWERS = 256
+_WORTH_COMPRESSING = 1024
+
+
+class Answer:
+    """An answer, with what is the same whoever asks for it. `state` is what it was made from, if it can be kept."""
+
+    def __init__(self, response: Response, state: str | None = None, changed: datetime | None = None) -> None:
+        self.status = response.status
+        self.headers = dict(response.headers)
+        self.body = response.body
+        self.compressed: bytes | None = None
+        self._forms: dict[tuple[bool, bool], Response] = {}
+        self.last_sent: tuple[object, object] = (None, None)
+        """What was sent last, and what it depended on; see `app`."""
+        lasts = state is not None and self.status == 200 and "no-store" not in self.headers["cache-control"]
+        self.etag = blake2b((state or "").encode(), digest_size=12).hexdigest() if lasts else None
+        self.changed = changed.replace(microsecond=0) if changed is not None and self.etag else None
+        if self.changed is not None:
+            self.headers["last-modified"] = format_datetime(self.changed, usegmt=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.body) + len(self.compressed or b"")
+
+    def is_ready(self, headers: Mapping[str, str]) -> bool:
+        """Whether `for_client` costs next to nothing: a large body is compressed only once, on its first use."""
+        return self.compressed is not None or not self._is_zipped(headers)
+
+    def _is_zipped(self, headers: Mapping[str, str]) -> bool:
+        return len(self.body) >= _WORTH_COMPRESSING and _takes_gzip(headers.get("accept-encoding", ""))
+
+    def for_client(self, headers: Mapping[str, str]) -> Response:
+        """Return the answer for these request headers: compressed if the client takes that, 304 if it has it."""
+        zipped = self._is_zipped(headers)
+        form = (zipped, self._is_current(headers))
+        if form not in self._forms:
+            self._forms[form] = self._form(*form)
+        return self._forms[form]
+
+    def _form(self, zipped: bool, current: bool) -> Response:
+        headers = {**self.headers, "vary": "Accept-Encoding"}
+        if self.etag is not None:
+            headers["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
+        if current:
+            return Response(304, {name: value for name, value in headers.items() if name != "content-type"}, b"")
+        if not zipped:
+            return Response(self.status, headers, self.body)
+        if self.compressed is None:
+            self.compressed = gzip.compress(self.body, 6, mtime=0)
+        return Response(self.status, {**headers, "content-encoding": "gzip"}, self.compressed)
+
+    def _is_current(self, headers: Mapping[str, str]) -> bool:
+        if self.etag is None:
+            return False
+        if (given := headers.get("if-none-match")) is not None:
+            return _matches(given, self.etag)
+        if self.changed is None or (since := headers.get("if-modified-since")) is None:
+            return False
+        try:
+            return self.changed <= parsedate_to_datetime(since)
+        except (ValueError, TypeError):  # no date, or one without its zone
+            return False
+
+
+class Answers:
+    """The answers that were asked for last, by what they were made from and for."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[object, Answer] = OrderedDict()
+
+    def get(self, key: object) -> Answer | None:
+        """Return an answer that is in memory."""
+        found = self._known.get(key)
+        if found is not None:
+            self._known.move_to_end(key)
+        return found
+
+    def keep(self, key: object, answer: Answer) -> None:
+        """Keep an answer, and drop those that nobody asked for longest where there are too many."""
+        self._known[key] = answer
+        size = sum(kept.size for kept in self._known.values())
+        while len(self._known) > 1 and (size > _MAX_BYTES or len(self._known) > _MAX_ANSWERS):
+            size -= self._known.popitem(last=False)[1].size
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    """Whether the header names this ETag, of any encoding; a weak one counts, too, as RFC 9110 has it here."""
+    given = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]
+    return bool({"*", etag, f"{etag}-gzip"}.intersection(given))
+
+
+@lru_cache(64)
+def _takes_gzip(accept: str) -> bool:
+    for part in accept.lower().split(","):
+        coding, _, quality = part.partition(";")
+        if coding.strip() in ("gzip", "x-gzip"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,239 @@
+"""The ASGI application: checks a request, answers it from memory or in a worker, and sends the answer.
+
+request → access → in memory? → conditions (ETag, gzip) → send
+                     no → a worker reads the store and calls `api.answer`
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from logging import getLogger
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from starlette.applications import Starlette
+
+from watcher.api import answer as api
+from watcher.api.answer import Catalogue, Request, Response
+from watcher.api.query import BadQueryError, Query
+from watcher.config.settings import Config
+from watcher.errors import WatcherError
+from watcher.store.store import Store
+from watcher.web.access import HEALTH, Access, Asked, RefusedError
+from watcher.web.answers import Answer, Answers
+from watcher.web.catalogues import Catalogues, UnknownMomentError, View
+from watcher.web.exports import EXPORT, export_response
+from watcher.web.moments import parse_moment
+
+SECONDS = 10.0
+"""How long an answer may take."""
+_WORKERS = 2
+_MAX_WAITING = 100
+"""Different questions that wait for a worker; more than these are sent away."""
+_PART = 4 * 1024 * 1024
+"""Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
+_RETRY = {"retry-after": "30"}
+_ALLOWED = "GET, HEAD, OPTIONS"
+_PREFLIGHT = {
+    "access-control-allow-methods": _ALLOWED,
+    "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, HTTP-Referer, X-Title",
+    "access-control-max-age": "86400",
+}
+_EXPOSED = {"access-control-expose-headers": "Age, ETag, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"}
+_HEALTHY = b'{"status":"ok"}'
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Any]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
+
+_log = getLogger("watcher")
+
+
+def application(config: Config, store: Store, clock: Callable[[], datetime]) -> Starlette:
+    """Return the ASGI application for a configuration, over a store that is only read. Raises ConfigError."""
+    app = Starlette()
+    app.router.redirect_slashes = False
+    app.router.default = Api(config, store, clock)
+    return app
+
+
+class Api:
+    """The API, the exports and the health check."""
+
+    def __init__(self, config: Config, store: Store, clock: Callable[[], datetime]) -> None:
+        self._access = Access(config.web)
+        self._origin = None if config.web.allow_origin == "none" else config.web.allow_origin
+        self._silent_after = 2 * config.source.interval + timedelta(minutes=1)
+        self._clock = clock
+        self._store = store
+        self._catalogues = Catalogues(store)
+        self._answers = Answers()
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
+        self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            sent = await self._respond(scope)
+        except RefusedError as refused:
+            sent = _sent(api.error(refused.status, str(refused), refused.headers))
+        except Exception:
+            _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
+            sent = _sent(api.error(500, "This is a bug in openrouter-watcher; its log tells more"))
+        await _send(send, sent, head=scope["method"] == "HEAD")
+
+    async def _respond(self, scope: Scope) -> "_Sent":
+        asked = self._access.check(scope)
+        if asked.method == "OPTIONS":
+            return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
+        if asked.method not in ("GET", "HEAD"):
+            return _sent(api.error(405, headers={"allow": _ALLOWED}))
+        view = self._catalogues.known()
+        if view is not None:
+            now = self._clock()
+            state = self._state(asked, view, now)
+            answer = self._answers.get(state)
+            if answer is not None and answer.is_ready(asked.headers):
+                return self._finish(asked, answer, view, now)
+        rendered = await self._in_worker(asked)
+        if rendered.answer.etag is not None:
+            self._answers.keep(rendered.state, rendered.answer)
+        return self._finish(asked, rendered.answer, rendered.view, self._clock())
+
+    async def _in_worker(self, asked: Asked) -> "_Rendered":
+        """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
+        question = (asked.path, asked.query, asked.base_url, asked.has_key, asked.headers.get("accept-encoding"))
+        future = self._rendering.get(question)
+        if future is None:
+            if len(self._rendering) >= _MAX_WAITING:
+                raise RefusedError(503, "Too many requests wait for an answer", _RETRY)
+            future = asyncio.get_running_loop().run_in_executor(self._workers, self._render, asked)
+            future.add_done_callback(lambda _: self._rendering.pop(question))
+            self._rendering[question] = future
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds", _RETRY) from None
+
+    # In a worker
+
+    def _render(self, asked: Asked) -> "_Rendered":
+        """Return the answer of this moment, and what it was made from. Raises RefusedError."""
+        now = self._clock()
+        try:
+            view = self._catalogues.view()
+            state = self._state(asked, view, now)
+            answer = self._answer(asked, view, state, now)
+        except UnknownMomentError as error:
+            if error.first is None:
+                raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
+            raise RefusedError(404, f"Nothing is known from before {error.first:%Y-%m-%dT%H:%M:%SZ}") from None
+        except WatcherError as error:
+            reason = "The database cannot be read" if asked.path == HEALTH else str(error)
+            raise RefusedError(503, reason, _RETRY) from None
+        answer.for_client(asked.headers)  # compresses it
+        return _Rendered(state, answer, view)
+
+    def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
+        if asked.path == HEALTH:
+            return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
+        try:
+            moment = _moment(asked, now)
+            if asked.path.startswith(EXPORT):
+                with self._store.reading() as session:
+                    return Answer(export_response(asked.path, asked.query, moment, session), state)
+        except BadQueryError as error:
+            return Answer(api.error(400, str(error)))
+        offer = view.offer if moment is None else self._catalogues.at(moment, view.version)
+        when = now if moment is None else offer.polled
+        request = Request(asked.path, asked.query, headers=asked.headers)
+        response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
+        if moment is None:
+            return Answer(response, state, max(view.since, offer.period(now)))
+        headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+        if offer.has_benchmarks:
+            headers["x-watcher-benchmarks"] = "last known"
+        made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
+        changed = None if offer.has_benchmarks else offer.changed  # benchmarks of today change at any poll
+        return Answer(Response(response.status, headers, response.body), made_from, changed)
+
+    # What an answer was made from, and what is added to it
+
+    def _state(self, asked: Asked, view: View, now: datetime) -> str:
+        """Return what the answer follows from: equal states have equal answers."""
+        query = asked.query
+        state = view.state(now)
+        if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
+            state = f"{state} {view.version}"
+        if "age_days=" in query or "%" in query:
+            state = f"{state} {now:%d%H%M}"
+        return f"{state} {_question(asked)}"
+
+    def _finish(self, asked: Asked, answer: Answer, view: View, now: datetime) -> "_Sent":
+        """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
+        response = answer.for_client(asked.headers)
+        age = max(int(now.timestamp() - view.polled), 0)
+        basis = (response, age, view.polled, "origin" in asked.headers)
+        if answer.last_sent[0] == basis:
+            return cast("_Sent", answer.last_sent[1])
+        headers = {**response.headers, **self._cors(asked)}
+        if self._access.guarded:
+            headers["cache-control"] = headers["cache-control"].replace("public", "private")
+            headers["vary"] = f"{headers['vary']}, Authorization"
+        if response.status in (200, 304) and "x-watcher-as-of" not in headers:
+            headers |= {"age": str(age), "x-watcher-as-of": f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+            if age > self._silent_after.total_seconds():
+                headers["x-watcher-stale"] = str(age)
+        sent = _sent(Response(response.status, headers, response.body))
+        answer.last_sent = basis, sent
+        return sent
+
+    def _cors(self, asked: Asked, *, preflight: bool = False) -> Mapping[str, str]:
+        if self._origin is None or not asked.path.startswith(f"{api.BASE}/") or asked.path == f"{api.BASE}/models/user":
+            return {}
+        origin = {"access-control-allow-origin": self._origin}
+        return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
+
+
+class _Rendered(NamedTuple):
+    state: str
+    answer: Answer
+    view: View
+
+
+def _moment(asked: Asked, now: datetime) -> datetime | None:
+    """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
+    given = Query.parse(asked.query, names=("at",)).values.get("at")
+    moment = None if given is None else parse_moment("at", given)
+    if moment is not None and moment > now:
+        raise BadQueryError('"at" lies in the future')
+    return moment
+
+
+def _question(asked: Asked) -> str:
+    return f"{asked.base_url} {asked.path}?{asked.query}"
+
+
+class _Sent(NamedTuple):
+    """A response as it is sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def _sent(response: Response) -> _Sent:
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
+    if response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    return _Sent(response.status, headers, response.body)
+
+
+async def _send(send: Send, sent: _Sent, *, head: bool) -> None:
+    await send({"type": "http.response.start", "status": sent.status, "headers": sent.headers})
+    body = b"" if head else sent.body
+    while len(body) > _PART:
+        await send({"type": "http.response.body", "body": body[:_PART], "more_body": True})
+        body = body[_PART:]
+    await send({"type": "http.response.body", "body": body})
