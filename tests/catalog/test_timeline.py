@@ -36,7 +36,8 @@ def test_every_price_change_counts_and_so_do_watched_fields() -> None:
             period("00:00", "01:00", "3"),
             period("01:00", "02:00", "3.0001"),
             period("02:00", "03:00", "3.0001", context_length=5, alias_target={"slug": "a/c"}, description="Other."),
-            period("03:00", None, "0", context_length=5, alias_target={"slug": "a/c"}, description="Another."),
+            period("03:00", "04:00", "0", context_length=5, alias_target={"slug": "a/c"}, description="Another."),
+            period("04:00", None, "0", context_length=5, alias_target={"slug": "a/c"}, description="A third."),
         ]
     )
     assert turns == [

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 Kind = Literal[
     "expired",
@@ -103,7 +103,7 @@ class Offer(Struct, frozen=True):
     prices: dict[str, str] = field(default_factory=dict)
     """Price key → decimal USD per token, or `varies`; time windows and tiers have keys of their own."""
     expiration_date: str | None = None
-    description: str | None = None
+    description: str | UnsetType = UNSET
     """For `new`: the first sentence of the model's description, without markup."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from watcher.catalog.model import Event, Offer
@@ -45,4 +46,4 @@ def _described(event: Event, snapshot: Snapshot) -> Event:
         description = _decoder.decode(snapshot.entries[event.model or ""].raw).description
     except (KeyError, msgspec.MsgspecError):  # only the feed has it, or it is not a text
         return event
-    return replace(event, offer=replace(event.offer or Offer(), description=first_sentence(description)))
+    return replace(event, offer=replace(event.offer or Offer(), description=first_sentence(description) or UNSET))

@@ -128,5 +128,6 @@ def _value(value: Any) -> Any:
 
 def _offer(offer: Offer) -> View:
     words = {clean(key, 80): prices.price_text(key, offer.prices[key]) for key in prices.in_order(offer.prices)}
-    others = {name: _value(value) for name, value in asdict(offer).items() if name != "prices"}
+    known = asdict(offer) | {"description": offer.description or None}
+    others = {name: _value(value) for name, value in known.items() if name != "prices"}
     return View("an offer", **others, prices=Facts(words))
