@@ -28,7 +28,7 @@ MEGABYTE = 1024 * 1024
 SHORT = 16 * 1024
 """A step for each pair of characters takes seconds for this many, and one for each character a millisecond."""
 GIVEN = {
-    "watcher/api/query.py: f'\\\\b(?:{words})'",  # found as they are compiled
+    "watcher/api/selection.py: f'\\\\b(?:{words})'",  # found as they are compiled
     "watcher/config/parse.py: pattern",  # for one value of the configuration
     "watcher/delivery/diagnosis.py: pattern",  # `_SOCKET_REASONS`
     "watcher/redaction.py: re.escape(_decoded(part)[0])",  # a plain text

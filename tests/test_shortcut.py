@@ -24,7 +24,8 @@ from watcher.store.store import Store
 SENT = Result(True, "sent")
 FAILED = Result(False, "HTTP 500", status=500)
 UNKNOWN = Result(False, "no answer in time")
-REFUSED = Result(False, "HTTP 404", permanent=True, status=404)
+REFUSED = Result(False, "HTTP 404", status=404)
+"""With all events refused for good."""
 
 
 class Counting(Store):
@@ -72,8 +73,8 @@ def step(world: World, shown: Any, fed: Any, after: timedelta, result: Result) -
     world.shown, world.fed = shown, fed
     report = world.check(after)
 
-    def send(_channel: Channel, _events: Sequence[Event]) -> Result:
-        return result
+    def send(_channel: Channel, events: Sequence[Event]) -> Result:
+        return replace(result, refused=tuple(event.id for event in events)) if result is REFUSED else result
 
     attempts = drain(world.store, world.config, send, clock=lambda: world.now, jitter=lambda: 0.5)
     poll = replace(report.poll, milliseconds=0)

@@ -66,7 +66,10 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
             "mailtos://ann:sec#ret@example.org?to=a@example.org",
             "a # in the user name or the password has to be written as %23",
         ),
-        ("mailtos://ann:sec?ret@example.org?to=a@example.org", "a parameter is none that mail has"),
+        (
+            "mailtos://ann:sec?ret@example.org?to=a@example.org",
+            "a ? in the user name or the password has to be written as %3F",
+        ),
         ("json://ann:sec:ret@h.example/", "a : in the user name or the password has to be written as %3A"),
         ("bark://h.example/device_key/?sound=nosuch", "The specified Bark *** *** was not found"),
     ],

@@ -79,7 +79,7 @@ def test_a_format_can_be_asked_for_and_needs_no_url(command: Command, format: st
 
 
 def test_a_long_message_is_shown_in_its_parts(command: Command) -> None:
-    command.configure(STORE + channel("chat", "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz0123456789"))
+    command.configure(STORE + channel("chat", f"pover://{'u' * 30}@{'t' * 30}"))
     shown = json.loads(command.run("render", "--json").out)
     assert len(shown) > 1
     assert shown[0]["title"].endswith(f"(1/{len(shown)})")
@@ -87,7 +87,10 @@ def test_a_long_message_is_shown_in_its_parts(command: Command) -> None:
 
 def test_stored_events_go_through_the_rules_of_the_channel(command: Command, changed: str) -> None:
     command.configure(changed + channel("hook", "json://127.0.0.1:9", 'events = ["new", "expired"]\n' + BODY))
-    assert command.run("render", "--since", "1d").out == f"1 expired, 1 new\n\n*expired* {GONE}\n*new* {NEWCOMER}\n\n"
+    assert (
+        command.run("render", "--since", "1d").out
+        == f"Qwen3 Coder 480B A35B (free) gone, GPT-5.2-Codex new\n\n*expired* {GONE}\n*new* {NEWCOMER}\n\n"
+    )
     assert command.run("render", "--since", "2999-01-01").out == ""
     assert json.loads(command.run("render", "--since", "2999-01-01", "--json").out) == []
 

@@ -57,8 +57,8 @@ def test_from_nothing_to_an_alert(simulator: Simulator, sink: Sink, mail_server:
 
     (channels,) = blocks("toml")
     text = file.read_text() + channels
+    text = text.replace("\n[source]\n", f'\n[source]\nurl = "{simulator.url}"\n')
     for told, here in (
-        ('#url = "https://openrouter.ai/api/v1"', f'url = "{simulator.url}"'),
         ("https://hooks.slack.com/services/T000/B000/XXXX", f"json://{sink.address}/hook"),
         (
             "mailtos://ann%40example.org:app-password@example.org?smtp=smtp.example.org&to=ann@example.org",

@@ -272,4 +272,4 @@ def test_it_is_no_change_that_is_listed(
     (tmp_path / "config.toml").write_text(f'[store]\nurl = "{database}"\n')
     command = Command(tmp_path)
     assert command.run("changes", "--json").out == "[]\n"
-    assert "Still alive" in command.run("changes", "--kind", "alive").out
+    assert "Watched 2 models" in command.run("changes", "--kind", "alive").out

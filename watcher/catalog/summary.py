@@ -17,7 +17,7 @@ _MOST_READ = 1_000
 _LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")
 _MARKS = re.compile(r"[*`]{1,3}|__|^#+ ", re.MULTILINE)
 _END = re.compile(r"(?<=[^\W\d_]{2}[.!?])\s+(?=[^a-z])|(?<=\d[.!?])\s+(?=[A-Z])|\n")
-_ELLIPSIS = re.compile(r"[\s,;:]*(?:\.{3,}|…)$")
+_ELLIPSIS = re.compile(r"(?<![\s,;:.])[\s,;:]*(?:\.{3,}|…)$")
 
 
 class _Described(msgspec.Struct):

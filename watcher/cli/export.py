@@ -27,7 +27,10 @@ FORMATS = ("csv", "jsonl", "litellm", "llm-prices")
 @click.option("--since", type=when, metavar="WHEN", help="Only what held, or was announced, from then on.")
 @click.pass_obj
 def export(context: Context, form: str, at: datetime | None, model: str, since: datetime | None) -> None:
-    """Print all prices ever seen, each with the time in which it held; on stderr what the format has no place for."""
+    """Print all prices ever seen, with their dates.
+
+    Each has the time in which it held. What the format has no place for is named on stderr.
+    """
     from watcher.export import export as export_from
 
     with open_store(context.load(), read_only=True) as store, store.reading() as session:

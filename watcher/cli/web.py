@@ -19,9 +19,10 @@ DEFAULT = "127.0.0.1:8399"
 )
 @click.pass_obj
 def web(context: Context, listen: str | None) -> None:
-    """Serve OpenRouter's models API from the watcher's database, as of now or of any past moment, until stopped.
+    """Serve OpenRouter's models API from the database.
 
-    It only reads: `watcher run` or `watcher --check` fills the database.
+    It answers as of now or of any past moment, until stopped. It only reads: `watcher run` or `watcher --check` fills
+    the database.
     """
     from watcher.web.server import WebServer
 

@@ -15,7 +15,7 @@ import idna
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
-_MAILBOX = re.compile(r'(?:(?:"([^"]*)"|([^"<>:@]*))\s*[<:]\s*)?([^\s<>:"]+@[^\s<>:"@]+)>?')
+_MAILBOX = re.compile(r'(?:(?:"([^"]*)"\s*|([^"<>:@]*))[<:]\s*)?([^\s<>:"]+@[^\s<>:"@]+)>?')
 _AUTHORITY = re.compile(r"([^:/?#]+://(?:[^/?#]*@)?)(\[[^\]]*\]|[^/?#:@]*)")
 _HARMLESS = "Added default"
 """How Apprise's only warning begins that speaks of no part of the URL."""
@@ -47,6 +47,8 @@ def check_url_parts(url: str) -> None:
     unfinished = ":" in authority and not port.isdigit() and not re.search(r"[]@]", authority)
     if unfinished and "@" in path and scheme.lower().startswith("mailto"):  # the path would be taken for addressees
         raise AddresseeError("a / in the user name or the password has to be written as %2F")
+    if unfinished and "@" in url.partition("?")[2].partition("&")[0].partition("=")[0]:
+        raise AddresseeError("a ? in the user name or the password has to be written as %3F")
     if authority.rpartition("@")[0].count(":") > 1:
         raise AddresseeError("a : in the user name or the password has to be written as %3A")
     keys = [part.place for part in parameters]

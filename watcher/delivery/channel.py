@@ -200,10 +200,8 @@ def _halves(message: Message) -> tuple[Sequence[Event], Sequence[Event]]:
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
     if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
         return "a @ in the user name or the password has to be written as %40"
-    if re.match(r"[^:]+://[^/?#@]*:(?!\d+/)[^/?#@]*[/?#][^/?#@]+@", url):
-        return "a /, ? or # in the user name or the password has to be written as %2F, %3F or %23"
     for start, form in _FORMS.items():
-        if url.lower().startswith(start):
+        if url.lower().startswith(start) and (error.refused or start.startswith("http")):
             return f"it is not complete, or a part of it is mistyped; expected {form}"
     # What a plugin says about its own URL is more precise.
     return (error.refused and log.reasons()) or str(error)

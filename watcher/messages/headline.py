@@ -43,7 +43,7 @@ _SENTENCES: dict[Kind, str] = {
 }
 _WORDS: dict[Kind, str] = {"expired": "gone", "returned": "back"}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
-_REMARK = re.compile(r"\s*\([^()]*\)$")
+_REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 _FIELDS_IN_TITLE = 3
 _SAYS_NOTHING = 3
 """Letters of a name."""
