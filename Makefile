@@ -9,7 +9,7 @@ QUICK := $(COVERING) tests/rules tests/messages tests/config tests/api tests/sim
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
-.PHONY: demo quick test lint slow bench clean
+.PHONY: demo quick test coverage lint slow bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/watcher demo
@@ -19,9 +19,12 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(QUICK)
 
-test: lint
-	$(BIN)/python -m pytest $(COVERING) --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100
+test: $(VENV)/.installed-dev
+	$(MAKE) -j2 lint coverage
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(COVERING:%=--ignore=%)
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(COVERING) --cov=watcher.catalog --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

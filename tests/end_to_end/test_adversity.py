@@ -296,7 +296,7 @@ def test_what_was_being_sent_when_the_clock_stepped_back_comes_again_at_once(
 # Company
 
 
-@pytest.mark.parametrize("processes", [2, 5])
+@pytest.mark.parametrize("processes", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_processes_at_once_send_nothing_twice(processes: int, case: Case) -> None:
     started = [case.start(f"process-{n}") for n in range(processes)]
     for ran in [ended(process) for process in started]:

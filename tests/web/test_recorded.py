@@ -66,6 +66,7 @@ def check_moment(client: httpx.Client, at: datetime, capture: Capture) -> None:
     assert [model["created"] for model in listed] == [model["created"] for model in recorded]
 
 
+@pytest.mark.slow
 def test_every_price_at_a_moment_is_the_recorded_one_and_the_sdk_accepts_the_lists(imported: Imported) -> None:
     with httpx.Client(base_url=f"{imported.server.url}/api/v1/", trust_env=False, timeout=60) as client:
         for at, capture in imported.moments(5):

@@ -50,6 +50,8 @@ _SAYS_NOTHING = 3
 _FEW = 3
 """Cards that a title names; of more, kinds with at most `_PAIR`."""
 _PAIR = 2
+_MOST_LISTED = 30
+"""Names that can fit into a title."""
 
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
@@ -77,7 +79,8 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
         if kind not in CHANGE_KINDS:
             yield HEADINGS[kind].lower()
         elif at >= kinds or len(group) > named:
-            listed = f": {', '.join(brief(card.main) for card in group)}" if kinds and len(group) == len(found) else ""
+            fits = kinds and len(group) == len(found) <= _MOST_LISTED
+            listed = f": {', '.join(brief(card.main) for card in group)}" if fits else ""
             yield f"{len(group):,} {word}{listed}"
         elif kind in ("repriced", "expiring", "retargeted"):
             yield from (brief(card.main) for card in group)
