@@ -79,9 +79,10 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
         if kind not in CHANGE_KINDS:
             yield HEADINGS[kind].lower()
         elif at >= kinds or len(group) > named:
-            fits = kinds and len(group) == len(found) <= _MOST_LISTED
-            listed = f": {', '.join(brief(card.main) for card in group)}" if fits else ""
-            yield f"{len(group):,} {word}{listed}"
+            alone = kinds and len(group) == len(found)
+            names = [brief(card.main) for card in group[:_MOST_LISTED]] if alone else []
+            more = ["…"] if alone and len(group) > _MOST_LISTED else []
+            yield f"{len(group):,} {word}{': ' if names else ''}{', '.join([*names, *more])}"
         elif kind in ("repriced", "expiring", "retargeted"):
             yield from (brief(card.main) for card in group)
         else:
