@@ -115,10 +115,11 @@ def check(
     except Exception as error:
         if machine := machine_error(error):
             raise machine from error
-        _log.exception("this is a bug in openrouter-watcher")
         kind = type(error).__name__
         reason = f"the watcher cannot process the list ({kind}); this is a bug in openrouter-watcher"
-        return replace(cycle.run(_Answer(error=reason)), bug=True)
+        report = cycle.run(_Answer(error=reason))  # it fails, too, where the cause is that no memory is left
+        _log.exception("this is a bug in openrouter-watcher")
+        return replace(report, bug=True)
 
 
 class _Cycle(Struct, frozen=True):

@@ -32,7 +32,7 @@ LIBRARIES = {
 """Where a library does what a phase is about; no names: all functions of the module."""
 
 PHASES = {
-    ("cycle.py", "_fetch"): "fetch",
+    ("cycle.py", "fetch"): "fetch",
     ("cycle.py", "_read"): "judge",
     ("cycle.py", "_with_count"): "judge",
     ("decide.py", "decide"): "judge",
@@ -40,10 +40,10 @@ PHASES = {
     ("store/session.py", "save"): "store",
     ("cycle.py", "_save"): "commit",
     ("cycle.py", "check"): "commit",
-    ("delivery/outbox.py", "_batches"): "batch",
+    ("delivery/outbox.py", "_next_batch"): "batch",
     ("cli/setup.py", "send"): "send",
     ("delivery/channel.py", "run"): "send",
-    ("delivery/outbox.py", "_settle"): "mark",
+    ("delivery/outbox.py", "_record"): "mark",
     ("delivery/outbox.py", "_give_up_overdue"): "end",
     ("delivery/outbox.py", "_note_waiting"): "end",
 }

@@ -336,7 +336,7 @@ def test_a_channel_that_hangs_holds_up_nobody_and_is_told_the_same_again(world: 
         ran = ended(process)
         assert time.monotonic() - start < seconds + 10
         assert ran.code == 75
-        assert f"channel hanging: no answer within {seconds} s; it may still arrive" in ran.err
+        assert "channel hanging: no answer in time, it may have arrived" in ran.err
         hanging.status = 200
         ran = case.run("again", later=LATER)
         assert (ran.code, ran.err) == (0, "")
