@@ -76,7 +76,8 @@ def step(world: World, shown: Any, fed: Any, after: timedelta, result: Result) -
     def send(_channel: Channel, events: Sequence[Event]) -> Result:
         return replace(result, refused=tuple(event.id for event in events)) if result is REFUSED else result
 
-    attempts = drain(world.store, world.config, send, clock=lambda: world.now, jitter=lambda: 0.5)
+    sent = drain(world.store, world.config, send, clock=lambda: world.now, jitter=lambda: 0.5)
+    attempts = sorted(sent, key=lambda attempt: attempt.channel)  # channels are served side by side
     poll = replace(report.poll, milliseconds=0)
     rows = contents(world.store)
     return replace(report, poll=poll, idle=False), attempts, rows
