@@ -46,7 +46,7 @@ def locked(path: Path, like: Path, seconds: float) -> Iterator[None]:
     """
     until = time.monotonic() + seconds
     while True:
-        file = _open_to_lock(path, like)
+        file = open_to_lock(path, like)
         try:
             lock(file, until - time.monotonic())
             if _is_at(file, path):  # it may have been deleted meanwhile, and another one locked in its place
@@ -87,7 +87,8 @@ def is_plain(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
 
 
-def _open_to_lock(path: Path, like: Path) -> int:
+def open_to_lock(path: Path, like: Path) -> int:
+    """Open a file to lock it; where there is none, make it for the users of the file `like`. Raises OSError."""
     while True:
         try:
             file = os.open(path, os.O_RDWR | _SAFELY)

@@ -4,15 +4,21 @@ import fcntl
 import os
 from pathlib import Path
 
+from watcher.files import open_to_lock
+
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def mark_running(database: Path) -> int | None:
     """Return the descriptor of a lock that says so until it is closed; None if there can be none."""
     try:
-        mark = os.open(_path(database), _FLAGS | os.O_CREAT, 0o644)
+        mark = open_to_lock(_path(database), database)
+    except OSError:
+        return None
+    try:
         fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
+        os.close(mark)
         return None
     return mark
 
