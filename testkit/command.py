@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -90,6 +90,22 @@ class Command(Watcher):
 
     def run(self, *arguments: str) -> CommandResult:  # type: ignore[override]
         return run_here(self.folder, *arguments, env=os.environ)
+
+
+@contextmanager
+def starting(watcher: Watcher) -> Iterator[Callable[..., "Running"]]:
+    """Yield what starts `watcher --verbose OPTIONS…` as processes; they are gone at the end."""
+    running: list[Running] = []
+
+    def start(*options: str, env: dict[str, str] | None = None) -> Running:
+        running.append(Running(watcher, "--verbose", *options, env=env))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
 
 
 class Running:

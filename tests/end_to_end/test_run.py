@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testkit.command import SECONDS, Running, Watcher
+from testkit.command import SECONDS, Running, Watcher, starting
 from testkit.receivers import Request, Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
 from watcher.simulator import Fault, Simulator, StorySource
@@ -46,17 +47,8 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(watcher: Watcher) -> Iterator[Start]:
-    running: list[Running] = []
-
-    def start(*options: str, env: dict[str, str] | None = None) -> Running:
-        running.append(Running(watcher, "--verbose", "run", *options, env=env))
-        return running[-1]
-
-    yield start
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
+    with starting(watcher) as start:
+        yield partial(start, "run")
 
 
 def configure(watcher: Watcher, simulator: Simulator, more: str = "", *, database: str = "w.db") -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from testkit.command import Running, Watcher
+from testkit.command import Watcher, starting
 from tests.web.conftest import ids
 from watcher.simulator import Simulator, StorySource, story_by_name
 
@@ -35,17 +35,8 @@ def configure(watcher: Watcher, simulator: Simulator, web: str = "") -> None:
 
 @pytest.fixture
 def start(watcher: Watcher) -> Iterator:
-    running: list[Running] = []
-
-    def start(*options: str) -> Running:
-        running.append(Running(watcher, "--verbose", *options))
-        return running[-1]
-
-    yield start
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
+    with starting(watcher) as start:
+        yield start
 
 
 def get(url: str, **more) -> httpx.Response:

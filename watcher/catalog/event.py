@@ -16,7 +16,8 @@ from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind,
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
 SITE = "https://openrouter.ai/"
-_REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
+REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
+"""What a name says in parentheses at its end, such as ` (free)`."""
 
 
 def _event(**fields: Any) -> Event:
@@ -158,5 +159,5 @@ def _traits(model: Model) -> dict[Reason, object]:
         "same_model": model.facets.get(CANONICAL_SLUG),
         "same_weights": model.facets.get("hugging_face_id"),
         # Without the author before it, and without a remark behind it: `(free)`, a date.
-        "same_name": _REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip(),
+        "same_name": REMARK.sub("", model.name.casefold()).rpartition(": ")[2].strip(),
     }

@@ -20,10 +20,7 @@ class Discord(NotifyDiscord):  # type: ignore[no-untyped-call]  # Apprise is typ
     """A Discord channel."""
 
     message: Message | None = None
-
-    def prepare(self, message: Message) -> None:
-        """Note the message that is sent next."""
-        self.message = message
+    """What is sent next."""
 
     def _send(self, payload: dict[str, Any], *arguments: Any, **options: Any) -> bool:
         if self.message is not None and "content" in payload:

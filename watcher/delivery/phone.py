@@ -22,13 +22,13 @@ class Telegram(NotifyTelegram):  # type: ignore[no-untyped-call]  # Apprise is t
     """A Telegram chat."""
 
     message: Message | None = None
+    """What is sent next."""
     _always_silent: bool | None = None
 
     def prepare(self, message: Message) -> None:
-        """Note the message that is sent next; of little things a phone makes no sound."""
+        """Make no sound on a phone for little things."""
         if self._always_silent is None:
             self._always_silent = bool(self.silent)
-        self.message = message
         self.silent = self._always_silent or priority(message.events) <= _SILENT
 
     def send(self, body: str, *arguments: Any, **options: Any) -> Any:

@@ -11,9 +11,9 @@ from typing import Any
 
 from watcher.delivery.addressees import AddresseeError, check_targets, check_url_parts, relevant, with_ascii_host
 from watcher.delivery.diagnosis import captured_warnings, observe
+from watcher.delivery.kinds import PAGE
 
 NAME = "OpenRouter Watcher"
-HOMEPAGE = "https://openrouter.ai/models"
 
 _PLUGINS = {
     "discord": "watcher.delivery.discord:Discord",
@@ -88,7 +88,7 @@ def _open(url: str) -> Any:
     asset = AppriseAsset(
         app_id=NAME,
         app_desc=NAME,
-        app_url=HOMEPAGE,
+        app_url=PAGE,
         # Services would show Apprise's own pictures, which they fetch from GitHub.
         image_url_mask="",
         image_url_logo="",
@@ -100,7 +100,6 @@ def _open(url: str) -> Any:
     )
     base = scheme.removesuffix("s")
     path = _PLUGINS.get(scheme) or (None if base in _WITHOUT_S else _PLUGINS.get(base))
-    arguments: dict[str, Any] | None = None
     if base == "http":
         for name in _BY_WEB_ADDRESS:
             kind = _load(_PLUGINS[name])
@@ -112,8 +111,7 @@ def _open(url: str) -> Any:
             raise _unknown(scheme)
         return _checked(plugin, url, base)
     kind = _load(path)
-    # As Apprise does: a channel such as `#general` in the path is not a fragment.
-    arguments = kind.parse_url(url.replace("/#", "/%23"))
+    arguments = kind.parse_url(url)
     if not arguments:
         raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
     return _checked(kind(**arguments | {"asset": asset}), url, base)

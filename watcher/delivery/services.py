@@ -1,6 +1,5 @@
 """What each service takes: the format, the lengths, and how a message gets to it."""
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from math import inf
@@ -22,10 +21,6 @@ _MAIL_LIMIT = 95_000
 """Gmail hides what of a mail comes after 102 KB."""
 _NTFY_LIMIT = 4_096
 """A longer message arrives as an attachment; ntfy counts bytes, and Apprise's 7,800 is not its limit."""
-_TEAMS_LIMIT = 12_000
-"""Apprise's 1,000 is a third of a screen."""
-_TEAMS_MOST = 26_000
-"""Teams takes 28 KB of JSON, of which the frame of a card has about one."""
 _LEAST_HTML = 4_000
 """A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,800."""
 _SLACK_LIMIT = 35_000
@@ -39,7 +34,8 @@ class Service(Struct, frozen=True):
     """A plugin that is ready to send, and what its service takes."""
 
     plugin: Any
-    """An Apprise `NotifyBase`. One of ours can have `post(message)`, which sends it, or `prepare(message)`."""
+    """An Apprise `NotifyBase`. One of ours can have `post(message)`, which sends it, or `prepare(message)`.
+    `message` is what it sends next."""
     format: Format
     limit: int
     """Bytes of title and body together in one message."""
@@ -68,7 +64,7 @@ class Service(Struct, frozen=True):
         """Send a message by the deadline, and return whether the plugin says that the service accepted it."""
         from apprise import NotifyFormat, NotifyType
 
-        self.plugin.deadline = deadline
+        self.plugin.message, self.plugin.deadline = message, deadline
         self.plugin.socket_read_timeout = max(deadline - time.monotonic(), _LEAST_SECONDS)
         if hasattr(self.plugin, "post"):
             return bool(self.plugin.post(message))
@@ -112,24 +108,13 @@ def open_service(url: str, timeout: float) -> Service:
             return Service(plugin, Format.TELEGRAM, _TELEGRAM_LIMIT, 0, raw=True)
         case "Ntfy":
             return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title)
-        case "Teams":
-            # Apprise checks the size of a message against this.
-            plugin.body_maxlen = limit = max(limit, _TEAMS_LIMIT)
-            plugin.size = json_size
-            return Service(plugin, _generic_format(plugin, limit), limit, title, most=_TEAMS_MOST)
-        case "WebHook":
-            return Service(plugin, _generic_format(plugin, limit), limit, title, most=plugin.most)
         case "Mail":
             if plugin.wants_pgp:  # better no mail than one in the clear
                 raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
             return Service(plugin, Format.HTML, _MAIL_LIMIT, title, raw=True)
         case _:
-            return Service(plugin, _generic_format(plugin, limit), limit, title)
-
-
-def json_size(message: Message) -> int:
-    """Return the bytes of title and body as Apprise writes them in JSON: six for a character beyond ASCII."""
-    return len(json.dumps(message.title)) + len(json.dumps(message.body))
+            most = getattr(plugin, "most", inf)
+            return Service(plugin, _generic_format(plugin, limit), limit, title, most=most)
 
 
 def _generic_format(plugin: Any, limit: int) -> Format:

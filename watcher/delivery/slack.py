@@ -21,10 +21,7 @@ class Slack(NotifySlack):  # type: ignore[no-untyped-call]  # Apprise is typed i
     """A Slack channel."""
 
     message: Message | None = None
-
-    def prepare(self, message: Message) -> None:
-        """Note the message that is sent next."""
-        self.message = message
+    """What is sent next."""
 
     def _send(self, url: Any, payload: dict[str, Any], *arguments: Any, **options: Any) -> Any:
         if self.message is not None and "attachments" in payload and not self.template:

@@ -29,11 +29,16 @@ _STYLES: dict[str, dict[str, Any]] = {
 class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Teams channel, by a workflow."""
 
+    body_maxlen = 12_000
+    """Apprise checks the size of a message against this; its own 1,000 is a third of a screen."""
+    most = 26_000
+    """Bytes of a request: Teams takes 28 KB of JSON, of which the frame of a card has about one."""
     message: Message | None = None
+    """What is sent next."""
 
-    def prepare(self, message: Message) -> None:
-        """Note the message that is sent next."""
-        self.message = message
+    def size(self, message: Message) -> int:
+        """Return the bytes of title and body as Apprise writes them in JSON: six for a character beyond ASCII."""
+        return len(json.dumps(message.title)) + len(json.dumps(message.body))
 
     def gen_payload(self, body: str, title: str = "", *arguments: Any, **options: Any) -> Any:
         """Return what is posted."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 
+from watcher.catalog.event import REMARK
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.messages import prices
@@ -43,7 +44,6 @@ _SENTENCES: dict[Kind, str] = {
 }
 _WORDS: dict[Kind, str] = {"expired": "gone", "returned": "back"}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
-_REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 _FIELDS_IN_TITLE = 3
 _SAYS_NOTHING = 3
 """Letters of a name."""
@@ -151,7 +151,7 @@ def short_name(event: Event) -> str:
     vendor, _, rest = name.partition(": ")
     if not rest.strip():
         return name
-    bare = _REMARK.sub("", rest).strip()
+    bare = REMARK.sub("", rest).strip()
     alone = " " in bare or (len(bare) > _SAYS_NOTHING and any(map(str.isdigit, bare))) or vendor in bare
     return rest.strip() if alone else f"{vendor} {rest.strip()}"
 

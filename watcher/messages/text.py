@@ -7,10 +7,11 @@ import re
 import unicodedata
 from urllib.parse import quote
 
+from watcher.catalog.event import SITE
+
 MAX_LENGTH = 200
 """Characters of a stranger's text that are shown; a name can be a megabyte long."""
 
-SITE = "https://openrouter.ai/"
 ZERO_WIDTH_SPACE = "\u200b"
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
