@@ -50,11 +50,14 @@ def run_here(folder: Path, *arguments: str, env: Mapping[str, str]) -> CommandRe
     """Run the command in this process. A new process takes most of a second to start."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code: Any = None
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with chdir(folder), patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
         try:
             main(list(arguments))
         except SystemExit as end:
             code = end.code
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     assert isinstance(code, int), "it did not exit"
     return CommandResult(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
 

@@ -61,6 +61,15 @@ def no_secrets_of_other_tests() -> None:
     redaction.forget()
 
 
+@pytest.fixture(autouse=True)
+def same_signals() -> Iterator[None]:
+    """Fail a test that leaves signals blocked: processes that later tests start would inherit that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    after = signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert after == before
+
+
 @pytest.fixture(scope="session")
 def archive_path() -> Path:
     """The oldest recorded archive. Without one, the test is skipped."""

@@ -32,10 +32,10 @@ def web(context: Context, listen: str | None) -> None:
     except WrongValueError as error:
         raise click.BadParameter(str(error), param_hint="--listen") from None
     logs.set_up("auto", os.environ, verbose=context.verbose)
+    server = WebServer(replace(config, web=replace(config.web, listen=address)))
     # Blocked here and in every thread that is started from here on, they come to `sigwait` alone.
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    server = WebServer(replace(config, web=replace(config.web, listen=address)))
     server.start()
     click.echo(f"{server.url}{config.web.prefix}/api/v1")
     signal.sigwait(ending)
