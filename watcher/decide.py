@@ -1,21 +1,27 @@
 """What follows from one poll: what is announced, to whom, and when. Pure functions over plain values.
 
-decide_list → decide_feed → route → decide_heartbeats        (known, fetched, config, now) → Decision
+decide_list → decide_feed → decide_endpoints → route → decide_heartbeats        (known, fetched, config, now) → Decision
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from msgspec.structs import replace
 
 from watcher.catalog import guard
 from watcher.catalog.decision import Decision, Fetched, Known, SourceState
+from watcher.catalog.endpoints import by_model, decide_endpoints, explain_repriced, provider_of
 from watcher.catalog.feed import decide_feed, unknown_to
+from watcher.catalog.model import Provider
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
+from watcher.catalog.settle import Moment
 from watcher.config.settings import Config, SourceSettings
 from watcher.rules.heartbeat import decide_heartbeats
 from watcher.rules.routing import route
+
+_STILL_TRUE = timedelta(days=2)
+"""How long an answer about endpoints counts: after it, channels that name providers get the model's own price again."""
 
 
 def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
@@ -30,7 +36,10 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             listed = replace(decision.list, query=query, policy=fingerprint(config.announce))
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
-    deliveries, prices = route(config.channels, decision.events, known.prices, now)
+    if fetched.mine:
+        decision = _with_endpoints(decision, known, fetched, config, now)
+    offering = _offering(decision, known, fetched, now)
+    deliveries, prices = route(config.channels, decision.events, known.prices, now, offering)
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 
@@ -73,6 +82,28 @@ def _with_feed(decision: Decision, known: Known, fetched: Fetched, config: Confi
     )
 
 
+def _with_endpoints(decision: Decision, known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
+    """Add to the decision what follows from the answers about endpoints."""
+    moment = Moment(now, None, config.announce)
+    models = {**known.states, **decision.states}
+    changed, asked, events = decide_endpoints(
+        fetched.endpoints, known.endpoints, known.asked, models, moment, known.last_poll
+    )
+    explained = explain_repriced(decision.events, {**known.endpoints, **changed}, {**known.asked, **asked})
+    return replace(decision, endpoints=changed, asked=asked, events=explained + events)
+
+
+def _offering(decision: Decision, known: Known, fetched: Fetched, now: datetime) -> dict[str, list[Provider]]:
+    """Return who offers each model of mine, as far as it is known from not too long ago."""
+    asked = {**known.asked, **decision.asked}
+    states = by_model({**known.endpoints, **decision.endpoints})
+    return {
+        model: [provider_of(state.model) for state in states.get(model, {}).values() if state.present]
+        for model in fetched.mine
+        if model in asked and (at := asked[model].answered) is not None and now - at <= _STILL_TRUE
+    }
+
+
 def after(known: Known, decision: Decision, now: datetime) -> Known:
     """Return what is remembered after a poll, for a run that keeps it in memory."""
     return replace(
@@ -82,6 +113,8 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
         last_good=now if decision.outcome == "good" else known.last_good,
         last_poll=now,
         states={**known.states, **decision.states},
+        endpoints={**known.endpoints, **decision.endpoints},
+        asked={**known.asked, **decision.asked},
         prices={key: prices for key, prices in {**known.prices, **decision.prices}.items() if prices},
         heartbeats={**known.heartbeats, **decision.heartbeats},
     )
@@ -89,7 +122,7 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
 
 def list_query(source: SourceSettings) -> str:
     """Return address and parameters of the list, which a baseline is for."""
-    return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
+    return f"{source.url}{'/models/user' if source.account else ''}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
 
 
 def feed_query(source: SourceSettings) -> str:

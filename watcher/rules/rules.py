@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from watcher.catalog.model import Event, PriceChange
+from watcher.catalog.model import Event, PriceChange, Provider
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
@@ -16,15 +17,22 @@ _PROMPT = re.compile(r"prompt(@[^+]*)?")
 """The keys of the plain prompt price, at any time of day; the price of long prompts has another."""
 
 
-def wants(rules: Rules, event: Event) -> bool:
-    """Whether a channel with these rules gets the event.
+def wants(rules: Rules, event: Event, offering: Sequence[Provider] = ()) -> bool:
+    """Whether a channel with these rules gets the event; `offering` are the known providers of its model.
 
-    The kind always decides. The other rules concern models, so they hide neither events about the source nor a change
+    The kind always decides. A channel that names `providers` or a `quantization` gets the prices of those endpoints in
+    place of the model's own, where there are any. The other rules concern models, so they hide neither events about the source nor a change
     of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it was before the
     event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing: a model known
     only from the feed is new once, and would be missed for good.
     """
-    if event.kind not in rules.events:
+    pinned = bool(rules.providers or rules.quantization)
+    if event.provider is not UNSET and not offers(rules, event.provider):
+        return False
+    if pinned and event.kind == "repriced" and any(offers(rules, provider) for provider in offering):
+        return False
+    kinds = (event.kind, "repriced") if pinned and event.kind == "provider_repriced" else (event.kind,)
+    if set(kinds).isdisjoint(rules.events):
         return False
     if event.model is None:
         return True
@@ -46,8 +54,22 @@ def wants(rules: Rules, event: Event) -> bool:
     )
 
 
+def offers(rules: Rules, provider: Provider) -> bool:
+    """Whether a provider's endpoint is among those that the channel names: `deepinfra` is all of `deepinfra/…`."""
+    tag, names = f"{provider.tag.partition('#')[0]}/".lower(), [name.lower() for name in rules.providers]
+    quantizations = [name.lower() for name in rules.quantization]
+    return (not names or any(tag.startswith(f"{name}/") for name in names)) and (
+        not quantizations or (provider.quantization or "unknown").lower() in quantizations
+    )
+
+
+def subject(event: Event) -> str:
+    """Return whose prices the event is about: a model, or an endpoint of it."""
+    return (event.model or "") + (f" {event.provider.tag}" if event.provider is not UNSET else "")
+
+
 def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure a `repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
+    """Measure a `repriced` or `provider_repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
 
     `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
     the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
@@ -55,7 +77,7 @@ def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> t
     other direction counts as sent: the next one is measured from there.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
-    if event.kind != "repriced":
+    if event.kind not in ("repriced", "provider_repriced"):
         return event, rest
     prices: dict[str, PriceChange] = {}
     for key, change in event.prices.items():

@@ -1,13 +1,13 @@
 """What can be done inside one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from watcher.catalog.decision import Decision, Known
-from watcher.catalog.reading import Entry
+from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.config.settings import Channel
+from watcher.store.endpoints import Endpoints
 from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
@@ -23,6 +23,7 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.state = State(connection)
+        self.endpoints = Endpoints(connection)
         self.outbox = Outbox(connection)
         self.history = History(connection)
         self.imported = Imported(connection)
@@ -38,6 +39,7 @@ class Session:
             last_good=self.state.last_good() or self.history.watched_until(),  # an import saw its models then
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
+            asks_again=self.maintenance.asks_again(),
             prices=self.outbox.prices(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
@@ -57,9 +59,13 @@ class Session:
         """Return a number that changes with every poll or import that is stored."""
         return self.connection.execute(select(func.max(polls.c.id))).scalar() or 0
 
-    def save(self, known: Known, decision: Decision, entries: Mapping[str, Entry], poll: Poll) -> None:
-        """Store a poll and its decision. `known` was remembered before, `entries` are the documents as they came."""
+    def save(self, known: Known, fetched: Fetched, decision: Decision, poll: Poll) -> None:
+        """Store a poll: what was remembered before it, the source's answer, and what was decided."""
+        entries = fetched.snapshot.entries if fetched.snapshot else {}
         self.state.save_states(decision.states, known.states, entries, poll.at)
+        self.endpoints.save(known, fetched, decision, poll.at)
+        if fetched.asks_again is not None:
+            self.maintenance.ask_again(fetched.asks_again)
         if decision.list != known.list:
             self.state.save_source("list", decision.list)
         if decision.feed != known.feed:
