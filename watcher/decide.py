@@ -18,6 +18,7 @@ from watcher.catalog.poll import decide_list
 from watcher.catalog.settle import Moment
 from watcher.config.settings import Config, SourceSettings
 from watcher.rules.heartbeat import decide_heartbeats
+from watcher.rules.mine import my_models, with_my_models
 from watcher.rules.routing import route
 
 _STILL_TRUE = timedelta(days=2)
@@ -36,10 +37,12 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             listed = replace(decision.list, query=query, policy=fingerprint(config.announce))
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
-    if fetched.mine:
+    offering: dict[str, list[Provider]] = {}
+    if config.source.endpoints == "mine":
         decision = _with_endpoints(decision, known, fetched, config, now)
-    offering = _offering(decision, known, fetched, now)
-    deliveries, prices = route(config.channels, decision.events, known.prices, now, offering)
+        offering = _offering(decision, known, config, now)
+    channels = with_my_models(config.channels, config.mine, known.mine)
+    deliveries, prices = route(channels, decision.events, known.prices, now, offering)
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 
@@ -90,17 +93,23 @@ def _with_endpoints(decision: Decision, known: Known, fetched: Fetched, config: 
         fetched.endpoints, known.endpoints, known.asked, models, moment, known.last_poll
     )
     explained = explain_repriced(decision.events, {**known.endpoints, **changed}, {**known.asked, **asked})
-    return replace(decision, endpoints=changed, asked=asked, events=explained + events)
+    problems = decision.problems
+    failed = [(model, one.error) for model, one in asked.items() if one.error is not None]
+    if failed and not any(
+        one.error for one in known.asked.values()
+    ):  # the first trouble; `watcher status` has the rest
+        problems += (f"the endpoints of {failed[0][0]} were not read: {failed[0][1]}",)
+    return replace(decision, endpoints=changed, asked=asked, events=explained + events, problems=problems)
 
 
-def _offering(decision: Decision, known: Known, fetched: Fetched, now: datetime) -> dict[str, list[Provider]]:
+def _offering(decision: Decision, known: Known, config: Config, now: datetime) -> dict[str, list[Provider]]:
     """Return who offers each model of mine, as far as it is known from not too long ago."""
     asked = {**known.asked, **decision.asked}
+    answered = [model for model, one in asked.items() if one.answered and now - one.answered <= _STILL_TRUE]
     states = by_model({**known.endpoints, **decision.endpoints})
     return {
         model: [provider_of(state.model) for state in states.get(model, {}).values() if state.present]
-        for model in fetched.mine
-        if model in asked and (at := asked[model].answered) is not None and now - at <= _STILL_TRUE
+        for model in my_models(answered, config.mine, known.mine)
     }
 
 
@@ -122,7 +131,8 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
 
 def list_query(source: SourceSettings) -> str:
     """Return address and parameters of the list, which a baseline is for."""
-    return f"{source.url}{'/models/user' if source.account else ''}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
+    path = "/models/user" if source.account else ""
+    return f"{source.url}{path}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
 
 
 def feed_query(source: SourceSettings) -> str:

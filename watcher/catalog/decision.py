@@ -71,7 +71,7 @@ class Known(Struct, frozen=True):
     """Every known endpoint by id (see `endpoints`); empty if nobody asks for them."""
     asked: Mapping[str, Asked] = {}
     """When the endpoints of each model were asked for."""
-    asks_again: datetime | None = None
+    endpoints_not_before: datetime | None = None
     """Until when the source does not want to be asked for endpoints."""
     prices: ChannelPrices = {}
     heartbeats: Mapping[str, Heartbeat] = {}
@@ -80,6 +80,8 @@ class Known(Struct, frozen=True):
     """Channels with a heartbeat that waits to be sent."""
     changes: Mapping[str, int] = {}
     """Channel → changes of models announced since its last heartbeat, where one is due."""
+    mine: Collection[str] = ()
+    """Ids of models that the last whole scan of `[mine] paths` found."""
     last_pruned: datetime | None = None
     """When old rows were last deleted from the database."""
     version: int = 0
@@ -104,11 +106,9 @@ class Fetched(Struct, frozen=True):
     """Whether the feed was not cut off."""
     feed_digest: bytes = b""
     feed_error: str | None = None
-    mine: Collection[str] = ()
-    """The models whose endpoints are watched."""
     endpoints: tuple[Endpoints, ...] = ()
     """The answers about endpoints at this poll."""
-    asks_again: datetime | None = None
+    endpoints_not_before: datetime | None = None
     """As in `Known`."""
 
 

@@ -228,9 +228,7 @@ def _about(model: Model, made: Iterable[Event], states: ModelStates) -> Iterator
         )
 
 
-def explain_repriced(
-    events: Iterable[Event], endpoints: ModelStates, asked: Mapping[str, Asked]
-) -> tuple[Event, ...]:
+def explain_repriced(events: Iterable[Event], endpoints: ModelStates, asked: Mapping[str, Asked]) -> tuple[Event, ...]:
     """Return the events, with a sentence where the price of a model moved because another provider is at the top.
 
     The price of a model is that of its top provider. Another one is at the top if an endpoint that did not change its

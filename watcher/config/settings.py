@@ -13,6 +13,7 @@ from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KIN
 from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
+from watcher.config.mine import PATTERNS, MineSettings
 from watcher.config.parse import (
     ADDRESS,
     CHANNEL_URL,
@@ -33,7 +34,6 @@ from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
-_PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
 
 
 class SourceSettings(Struct, frozen=True):
@@ -200,14 +200,14 @@ class Rules(Struct, frozen=True):
     ] = None
     models: Annotated[
         tuple[str, ...],
-        'Only models whose ids match one of these patterns, such as ["anthropic/*", "openai/gpt-*"].',
-        Option(least=1, expected=_PATTERNS),
+        'Only models that match one of these, such as ["anthropic/*", "openai/gpt-*"]; "@mine" is those of [mine].',
+        Option(least=1, expected=PATTERNS),
     ] = ("*",)
-    exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
+    exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=PATTERNS)] = ()
     providers: Annotated[
         tuple[str, ...],
-        'The providers you use, by their tags, such as ["anthropic", "deepinfra/turbo"]: price changes are theirs, where'
-        " their endpoints are watched.",
+        'The providers you use, by their tags, such as ["anthropic", "deepinfra/turbo"]: price changes are then about'
+        " their endpoints, where those are watched.",
     ] = ()
     quantization: Annotated[
         tuple[str, ...], 'The same by quantization, such as ["bf16", "fp8"].', Option(known=QUANTIZATIONS)
@@ -353,6 +353,9 @@ class Config(Struct, frozen=True):
         HealthSettings,
         "A monitor to call at each poll, such as healthchecks.io; it alerts you when polls fail or stop.",
     ] = HealthSettings()
+    mine: Annotated[MineSettings, 'The models that you use: a channel\'s `models = ["@mine"]` means these.'] = (
+        MineSettings()
+    )
     channels: Annotated[
         tuple[Channel, ...],
         "Where alerts go. Repeat this section for each channel; with none, alerts go to the console.",

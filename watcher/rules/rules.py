@@ -21,10 +21,10 @@ def wants(rules: Rules, event: Event, offering: Sequence[Provider] = ()) -> bool
     """Whether a channel with these rules gets the event; `offering` are the known providers of its model.
 
     The kind always decides. A channel that names `providers` or a `quantization` gets the prices of those endpoints in
-    place of the model's own, where there are any. The other rules concern models, so they hide neither events about the source nor a change
-    of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it was before the
-    event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing: a model known
-    only from the feed is new once, and would be missed for good.
+    place of the model's own, where there are any. The other rules concern models, so they hide neither events about the
+    source nor a change of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it
+    was before the event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing:
+    a model known only from the feed is new once, and would be missed for good.
     """
     pinned = bool(rules.providers or rules.quantization)
     if event.provider is not UNSET and not offers(rules, event.provider):
@@ -69,12 +69,12 @@ def subject(event: Event) -> str:
 
 
 def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure a `repriced` or `provider_repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
+    """Measure new prices, of a model or an endpoint, against the last ones sent to this channel, and its rules.
 
-    `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
-    the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
-    that the channel wants, and the next `hidden`. To and from free or `varies` is always far enough. A change in the
-    other direction counts as sent: the next one is measured from there.
+    The rules are `min_change` and `direction`. `hidden` maps each price key with changes that were too small for the
+    channel to the last price sent to it. Returns the event with the old prices that the channel knows, or None if no
+    price moved far enough or in the direction that the channel wants, and the next `hidden`. To and from free or
+    `varies` is always far enough. A change in the other direction counts as sent: the next one is measured from there.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind not in ("repriced", "provider_repriced"):

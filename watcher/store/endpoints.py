@@ -31,7 +31,8 @@ class Endpoints(States):
     def save(self, known: Known, fetched: Fetched, decision: Decision, now: datetime) -> None:
         """Store what a poll learned of endpoints."""
         answers = {answer.model: answer for answer in fetched.endpoints}
-        entries = {key: entry for one in answers.values() if one.snapshot for key, entry in one.snapshot.entries.items()}
+        found = [answer.snapshot.entries for answer in fetched.endpoints if answer.snapshot]
+        entries = {key: entry for each in found for key, entry in each.items()}
         self.save_states(decision.endpoints, known.endpoints, entries, now)
         for model, asked in decision.asked.items():
             values: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__struct_fields__}

@@ -14,8 +14,8 @@ from watcher.store.rows import Rows
 from watcher.store.schema import deliveries, heartbeats, maintenance, polls
 
 _PRUNED, _EMPTY, _PING, _ENDPOINTS = "keep", "found empty", "ping: ", "endpoints"
-"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, since when the monitor of
-`[health]` cannot be called, with the reason after the colon, and until when no endpoints may be asked for."""
+"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, since when the
+monitor of `[health]` cannot be called, with the reason after the colon, and until when not to ask for endpoints."""
 
 
 class Maintenance(Rows):
@@ -50,11 +50,11 @@ class Maintenance(Rows):
         old = func.coalesce(deliveries.c.sent, deliveries.c.failed, deliveries.c.created) < before
         self._connection.execute(delete(deliveries).where(finished, old, deliveries.c.id.not_in(newest)))
 
-    def asks_again(self) -> datetime | None:
+    def endpoints_not_before(self) -> datetime | None:
         """Return until when the source does not want to be asked for endpoints; None if it never said so."""
         return self._scalar(select(maintenance.c.at).where(maintenance.c.name == _ENDPOINTS))
 
-    def ask_again(self, at: datetime) -> None:
+    def save_endpoints_not_before(self, at: datetime) -> None:
         """Remember that."""
         self._save(maintenance, {"name": _ENDPOINTS}, {"at": at})
 

@@ -78,6 +78,7 @@ sources = Table(
     Column("health", LargeBinary, nullable=False),
 )
 
+
 def _observed(*more: Column[Any]) -> list[Column[Any]]:
     """Return the columns of what is observed, one row each: a model, or a provider's endpoint of one."""
     return [
@@ -182,6 +183,9 @@ maintenance = Table(
     Column("name", Name, primary_key=True),
     Column("at", Time, nullable=False),
 )
+
+# Models whose ids the last whole scan of `[mine] paths` found.
+found_models = Table("found", metadata, Column("model", Name, primary_key=True))
 
 # The prices that a channel was last told, where its own min_change kept it from hearing of a later one.
 channel_prices = Table(

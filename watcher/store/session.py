@@ -39,10 +39,11 @@ class Session:
             last_good=self.state.last_good() or self.history.watched_until(),  # an import saw its models then
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
-            asks_again=self.maintenance.asks_again(),
+            endpoints_not_before=self.maintenance.endpoints_not_before(),
             prices=self.outbox.prices(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            mine=self.state.found_models(),
             last_pruned=self.maintenance.last_pruned(),
             version=self.version(),
         )
@@ -64,14 +65,15 @@ class Session:
         entries = fetched.snapshot.entries if fetched.snapshot else {}
         self.state.save_states(decision.states, known.states, entries, poll.at)
         self.endpoints.save(known, fetched, decision, poll.at)
-        if fetched.asks_again is not None:
-            self.maintenance.ask_again(fetched.asks_again)
+        if fetched.endpoints_not_before is not None:
+            self.maintenance.save_endpoints_not_before(fetched.endpoints_not_before)
         if decision.list != known.list:
             self.state.save_source("list", decision.list)
         if decision.feed != known.feed:
             self.state.save_source("feed", decision.feed)
         heartbeats = tuple(queued.event for queued in decision.deliveries if queued.event.kind == "alive")
         self.state.add_events(decision.events + heartbeats)
+        self.state.save_found_models(known.mine)
         self.state.add_poll(poll)
         self.outbox.add(decision.deliveries, poll.at)
         for (channel, model), prices in decision.prices.items():

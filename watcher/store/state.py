@@ -1,16 +1,17 @@
 """What is remembered between two polls: the sources, and the events."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import asdict
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from watcher.catalog.decision import SourceState
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
 from watcher.store.records import Poll
-from watcher.store.schema import events, polls, sources
+from watcher.store.schema import events, found_models, polls, sources
 from watcher.store.states import States
 
 
@@ -54,6 +55,18 @@ class State(States):
     def add_poll(self, poll: Poll) -> None:
         """Record a poll."""
         self._connection.execute(insert(polls).values(asdict(poll)))
+
+    # Models
+
+    def found_models(self) -> frozenset[str]:
+        """Return the ids that the last whole scan of `[mine] paths` found."""
+        return frozenset(self._connection.execute(select(found_models.c.model)).scalars())
+
+    def save_found_models(self, found: Collection[str]) -> None:
+        """Replace what `found_models` returns."""
+        if self.found_models() != set(found):
+            self._connection.execute(delete(found_models))
+            self._each(insert(found_models), [{"model": model} for model in sorted(found)])
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
         """Store events. An event that is stored already stays as it is."""
