@@ -187,7 +187,7 @@ def _decide(
 
 
 def _renamed(own: ModelStates, snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, ModelState]]:
-    """Yield states of endpoints whose tag only gained or lost its quantization: `streamlake` became `streamlake/fp8`."""
+    """Yield states of endpoints whose tags gained or lost their quantization: `streamlake` became `streamlake/fp8`."""
     for key, state in own.items():
         if not state.present or key in snapshot.entries:
             continue

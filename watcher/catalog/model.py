@@ -25,8 +25,8 @@ Kind = Literal[
 ]
 """What happened. The first ten concern models (or, folded, the catalogue), three others the source.
 
-The three of providers concern one provider's endpoint of a model. `undelivered`: alerts for another channel were given up; every channel gets it unasked. `alive`: a heartbeat, which a
-channel gets at the times that it asked for.
+The three of providers concern one provider's endpoint of a model. `undelivered`: alerts for another channel were given
+up; every channel gets it unasked. `alive`: a heartbeat, which a channel gets at the times that it asked for.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -71,7 +71,7 @@ class Moment(Struct, frozen=True):
         return replace(state, recent={key: times for key, times in recent.items() if times})
 
     def adopt(self, state: ModelState, before: ModelState | None) -> ModelState:
-        """Return the state with what this poll showed taken as announced, silently; what was pending before stays so."""
+        """Return the state with what a poll showed taken as announced, silently; what was pending `before` stays so."""
         waiting = {} if before is None else before.pending
         return replace(
             state,

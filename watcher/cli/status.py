@@ -48,6 +48,8 @@ class _Status(Struct, frozen=True):
     """Each channel that something was ever queued for."""
     ping: tuple[datetime, str] | None = None
     """Since when the monitor cannot be called, and why."""
+    failing: Mapping[str, str] = {}
+    """Why the endpoints of models of mine were not read."""
     future: str | None = None
     """A line about records that are dated in the future."""
 
@@ -102,6 +104,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
             "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
             "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
+            "endpoints_failing": found.failing,
             "database": {"path": found.database, "bytes": found.size or 0},
         }
         print_json(document)
@@ -114,6 +117,9 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     if found.ping is not None:
         since, reason = found.ping
         lines.append(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
+    for model, error in list(found.failing.items())[:1]:
+        more = f" (and {len(found.failing) - 1} more)" if len(found.failing) > 1 else ""
+        lines.append(f"the endpoints of {visible(model)} were not read{more}: {visible(error, 500)}")
     lines += [] if found.future is None else [found.future]
     size = "none yet" if found.size is None else format_size(found.size)
     lines.append(f"database: {size}, {visible(found.database, 500)}")
@@ -139,6 +145,8 @@ def _read(config: Config, now: datetime) -> _Status:
         if not store.exists:
             return _Status(store.name)
         with store.reading() as session:
+            asked = session.endpoints.asked() if config.source.endpoints == "mine" else {}
+            recent = {model: one for model, one in asked.items() if now - one.asked <= _OLDEST}
             return _Status(
                 store.name,
                 store.size or 0,
@@ -149,6 +157,7 @@ def _read(config: Config, now: datetime) -> _Status:
                 models=sum(known.present for known in session.history.known()),
                 channels=session.outbox.conditions(now),
                 ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
+                failing={model: one.error for model, one in recent.items() if one.error is not None},
                 future=describe_future(session, now),
             )
 
@@ -186,8 +195,9 @@ def _trouble_lines(last: Poll, health: Health, config: Config) -> Iterator[str]:
     if last.outcome == "refused":
         since = f" since {format_time(health.suspect_since)} UTC" if health.suspect_since else ""
         yield f"the source is not believed{since}: {reason}"
-        yield "Nothing is taken from such a poll. One that only lacks many models is believed when the API's"
-        yield f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree."
+        agree = f"when {config.announce.confirm_suspect} polls in a row agree."
+        count = "" if config.source.account else "when the API's\nown count confirms it, or "
+        yield f"Nothing is taken from such a poll. One that only lacks many models is believed {count}{agree}"
     else:
         times = "once" if health.failures == 1 else f"{health.failures} polls in a row"
         yield f"the source cannot be read, {times}: {reason}"

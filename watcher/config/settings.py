@@ -65,13 +65,13 @@ class SourceSettings(Struct, frozen=True):
     endpoints: Annotated[
         str,
         ENDPOINTS,
-        'Watch the endpoints of single providers, too: "mine" for the models of [mine]; each is asked for once an hour.',
+        'Watch what each provider offers, too: "mine" for the models of [mine], each asked for once an hour.',
     ] = "off"
-    endpoints_per_hour: Annotated[int, "Most calls for endpoints in an hour.", Option(least=1)] = 50
+    endpoints_per_hour: Annotated[int, "Most calls for that in an hour.", Option(least=1)] = 50
     account: Annotated[
         bool,
-        "Watch what your account may use (its provider, privacy and guardrail settings), not the public list; this needs"
-        " the API key.",
+        "Watch what your account's preferences, privacy settings and guardrails allow, not the public list; this needs "
+        "the API key.",
     ] = False
     api_key_file: Annotated[
         Path | None,

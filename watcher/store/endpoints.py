@@ -1,6 +1,5 @@
 """The endpoints of providers, by model: what each offers and offered, and when they were asked for."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +7,12 @@ import msgspec
 from sqlalchemy import or_, select
 
 from watcher.catalog.decision import Decision, Fetched, Known
-from watcher.catalog.endpoints import Asked, model_of
+from watcher.catalog.endpoints import NOT_WATCHED, Asked, model_of
 from watcher.store.documents import decompress, pack, unpack
 from watcher.store.schema import endpoint_lists, endpoint_versions, endpoints
 from watcher.store.states import States
 
-Measured = Mapping[str, Mapping[str, Any]]
+_MEASURED = dict[str, dict[str, Any]]
 """Tag → status, uptime and the like, as the API gives them."""
 
 
@@ -40,31 +39,32 @@ class Endpoints(States):
                 values["measured"] = pack(answers[model].measured)
             self._save(endpoint_lists, {"model": model}, values)
 
-    def measured(self, model: str) -> Measured:
+    def measured(self, model: str) -> dict[str, dict[str, Any]]:
         """Return what was measured of the endpoints of a model last."""
         found = self._scalar(select(endpoint_lists.c.measured).where(endpoint_lists.c.model == model))
-        return unpack(found, dict[str, dict[str, Any]]) if found else {}
+        return unpack(found, _MEASURED) if found else {}
 
-    def documents(self, at: datetime | None) -> dict[str, list[dict[str, Any]]]:
-        """Return the endpoints of each model at a moment (None: now), as they came.
+    def documents(self, polled: datetime, *, past: bool) -> dict[str, list[dict[str, Any]]]:
+        """Return the endpoints of each model at a poll, as they came; models that were not asked about are left out.
 
-        What was measured is only known of now, and a model without endpoints only too.
+        Of a `past` poll it is not known what was measured, nor which models had no endpoint.
         """
-        versions = endpoint_versions
+        versions, found = endpoint_versions, dict[str, list[dict[str, Any]]]()
         query = select(versions.c.model, versions.c.raw).order_by(versions.c.model)
-        if at is None:
-            query = query.where(versions.c.valid_to.is_(None))
+        if past:
+            later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > polled)
+            query = query.where(versions.c.valid_from <= polled, later)
         else:
-            query = query.where(
-                versions.c.valid_from <= at, or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
-            )
-        found: dict[str, list[dict[str, Any]]] = {}
-        if at is None:
-            found = {model: [] for model, asked in self.asked().items() if asked.answered is not None}
+            query = query.where(versions.c.valid_to.is_(None))
+            fresh = endpoint_lists.c.answered > polled - NOT_WATCHED
+            asked = self._connection.execute(select(endpoint_lists.c.model, endpoint_lists.c.measured).where(fresh))
+            measured = {row.model: unpack(row.measured, _MEASURED) for row in asked}
+            found = {model: [] for model in measured}
         for key, raw in self._connection.execute(query):
             document = msgspec.json.decode(decompress(raw), type=dict[str, Any])
             model, tag = model_of(key), document.pop("id").partition(" ")[2]
-            if at is None:
-                document |= self.measured(model).get(tag, {})
-            found.setdefault(model, []).append(document)
+            if past:
+                found.setdefault(model, []).append(document)
+            elif model in found:
+                found[model].append(document | measured[model].get(tag, {}))
         return found
