@@ -47,7 +47,7 @@ def due(known: Known, config: Config, now: datetime) -> list[str]:
     never = datetime.min.replace(tzinfo=UTC)
     waiting = sorted(
         (key for key in mine if key not in recent),
-        key=lambda key: known.asked[key].asked if key in known.asked else never,
+        key=lambda key: (known.asked[key].asked if key in known.asked else never, key),
     )
     return waiting[: max(most, 0)]
 
