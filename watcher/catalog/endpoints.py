@@ -96,8 +96,9 @@ def read_endpoints(model: str, body: bytes) -> Endpoints:
     for tag, same in by_tag.items():
         for number, endpoint in enumerate(sorted(same, key=_price_order), start=1):
             own = tag if number == 1 else f"{tag}#{number}"
-            offered = {"name": tag, **{key: value for key, value in endpoint.items() if not _is_measured(key)}}
-            raw = msgspec.json.encode({**offered, "id": f"{model} {own}"})
+            offered = {key: value for key, value in endpoint.items() if not _is_measured(key)}
+            name = f"{endpoint.get('provider_name') or tag} | {model}"  # as the API writes it, in case that it does not
+            raw = msgspec.json.encode({"name": name, **offered, "id": f"{model} {own}"})
             entries[f"{model} {own}"] = Entry(raw, digest(raw))
             measured[own] = {key: value for key, value in endpoint.items() if _is_measured(key)}
     return Endpoints(model, Snapshot(entries, len(listed)), measured)
