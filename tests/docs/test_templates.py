@@ -3,7 +3,7 @@
 import pytest
 
 from tests.docs.documents import first_cells, part, text
-from tests.events import CHANGED, CHEAPER, EXPIRED, NEW
+from tests.events import CHANGED, CHEAPER, EXPIRED, NEW, PROVIDER_GONE
 from watcher.messages.document import Format
 from watcher.messages.sandbox import Environment
 from watcher.messages.template import check_template
@@ -21,6 +21,7 @@ VIEWS = {
     "A price": view(CHEAPER)["prices"]["prompt"],
     "A field": view(CHANGED)["fields"]["context_length"],
     "An offer": view(NEW)["offer"],
+    "A provider": view(PROVIDER_GONE)["provider"],
     "An alternative": view(EXPIRED)["alternatives"][0],
 }
 

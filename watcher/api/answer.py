@@ -176,7 +176,7 @@ def _providers(_request: Request, catalogue: Catalogue) -> Response:
 
 
 def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:
-    return error(501, "Endpoints of single providers are not recorded, so this cannot be answered")
+    return error(501, "What this asks about endpoints is not recorded, so it cannot be answered")
 
 
 def _model(id_: str, request: Request, catalogue: Catalogue) -> Response:

@@ -266,7 +266,7 @@ class _Reader:
             self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
         if (channel.rules.providers or channel.rules.quantization) and not self.watches_endpoints:
             self.warn(f'{where}providers and quantization need [source] endpoints = "mine": they change nothing')
-        if channel.rules.direction and "repriced" not in events:
+        if channel.rules.direction and events.isdisjoint(("repriced", "provider_repriced")):
             self.warn(f"{where}direction: it concerns repriced, which is not among its events")
 
 

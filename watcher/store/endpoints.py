@@ -21,6 +21,7 @@ class Endpoints(States):
 
     _models = endpoints
     _versions = endpoint_versions
+    _of = endpoint_versions.c.endpoint
 
     def asked(self) -> dict[str, Asked]:
         """Return when the endpoints of each model were asked for."""
@@ -50,7 +51,7 @@ class Endpoints(States):
         Of a `past` poll it is not known what was measured, nor which models had no endpoint.
         """
         versions, found = endpoint_versions, dict[str, list[dict[str, Any]]]()
-        query = select(versions.c.model, versions.c.raw).order_by(versions.c.model)
+        query = select(versions.c.endpoint, versions.c.raw).order_by(versions.c.endpoint)
         if past:
             later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > polled)
             query = query.where(versions.c.valid_from <= polled, later)

@@ -105,12 +105,12 @@ def _versions(name: str, of: str, column: str) -> Table:
         name,
         metadata,
         Column("id", Integer, primary_key=True),
-        Column(column, Name, sa.ForeignKey(f"{of}.id"), nullable=False, key="model"),
+        Column(column, Name, sa.ForeignKey(f"{of}.id"), nullable=False),
         Column("valid_from", Time, nullable=False),
         Column("valid_to", Time),  # null: still so
         Column("facets", LargeBinary, nullable=False),  # the normal form
         Column("raw", LargeBinary, nullable=False),  # the document as it came, without what changes all the time
-        sa.Index(f"{name}_{column}", "model", "valid_from"),
+        sa.Index(f"{name}_{column}", column, "valid_from"),
     )
 
 

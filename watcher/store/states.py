@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Table, bindparam, case, func, insert, select, update
+from sqlalchemy import Column, Table, bindparam, case, func, insert, select, update
 
 from watcher.catalog.diff import Pending
 from watcher.catalog.model import Model
@@ -23,13 +23,15 @@ class States(Rows):
 
     _models: ClassVar[Table] = models
     _versions: ClassVar[Table] = versions
+    _of: ClassVar[Column[Any]] = versions.c.model
+    """The column of versions that says whose they are."""
 
     def model_states(self, under: str | None = None) -> dict[str, ModelState]:
         """Return every known model, by id; only those whose ids begin with the text `under`."""
         models, versions = self._models, self._versions
         # One search of the index for each model: the time does not grow with the history.
         own = versions.alias()
-        newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
+        newest = select(own.c.id).where(own.c[self._of.name] == models.c.id).correlate(models)
         newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
         columns = [column for column in models.c if column.name not in ("first_seen", "benchmarks")]
         joined = models.outerjoin(versions, versions.c.id == newest.scalar_subquery())
@@ -71,10 +73,10 @@ class States(Rows):
         self._each(insert(models), added)
         for rows in (judged, updated):
             self._each(update(models).where(models.c.id == bindparam("of")), rows)
-        close = update(versions).where(versions.c.model == bindparam("of"), versions.c.valid_to.is_(None))
+        close = update(versions).where(self._of == bindparam("of"), versions.c.valid_to.is_(None))
         self._each(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
-        ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("of")).scalar_subquery()
-        self._each(insert(versions).values(model=bindparam("of"), valid_from=_not_before(ended)), opened)
+        ended = select(func.max(versions.c.valid_to)).where(self._of == bindparam("of")).scalar_subquery()
+        self._each(insert(versions).values({self._of.name: bindparam("of"), "valid_from": _not_before(ended)}), opened)
 
 
 def _not_before(moment: Any) -> Any:
