@@ -87,7 +87,7 @@ def test_endpoints_are_read_with_their_prices_and_what_is_measured_apart() -> No
 
 def test_endpoints_of_the_same_tag_are_told_apart_by_price_whatever_their_order() -> None:
     cheap, dear = endpoint("together", "0.00000028"), endpoint("together", "0.00000039")
-    for listed in ((cheap, dear), (dear, cheap)):
+    for listed in ((cheap, dear), (dear, cheap), (dear | {"uptime_last_30m": 1}, cheap)):
         snapshot = read_endpoints(MODEL, body(*listed)).snapshot
         assert snapshot is not None
         prices = {key: json.loads(entry.raw)["pricing"]["prompt"] for key, entry in snapshot.entries.items()}
@@ -142,6 +142,21 @@ def test_the_quantization_is_stated_or_in_the_tag(tag: str, stated: str | None, 
     days.see(endpoint("first"))
     (event,) = days.see(endpoint("first"), endpoint(tag, quantization=stated))
     assert event.provider == provider
+
+
+def test_twins_keep_their_places_whatever_is_measured_of_them() -> None:
+    days = Days(settle=timedelta(0))
+    days.see(endpoint("a", context_length=1, uptime_last_30m=1), endpoint("a", context_length=2, uptime_last_30m=2))
+    before = days.known.endpoints
+    days.see(endpoint("a", context_length=1, uptime_last_30m=3), endpoint("a", context_length=2, uptime_last_30m=0))
+    assert days.known.endpoints == before
+
+
+def test_names_have_an_end() -> None:
+    days = Days(settle=timedelta(0))
+    days.see(endpoint("first"))
+    (event,) = days.see(endpoint("first"), endpoint("t" * 999, provider_name="n" * 999, quantization="q" * 999))
+    assert event.provider == Provider("n" * 100, "t" * 100, "q" * 100)
 
 
 def test_an_endpoint_whose_provider_has_no_name_goes_by_its_tag() -> None:

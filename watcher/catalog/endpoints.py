@@ -30,7 +30,7 @@ NOT_WATCHED = timedelta(days=7)
 
 _MOST = 200
 """Endpoints of one model; real ones have up to 27."""
-_MAX_TAG = 100
+_MAX_NAME = 100
 _NAMED = 3
 """Providers that a sentence names."""
 _ABOUT = timedelta(hours=2)
@@ -96,9 +96,8 @@ def read_endpoints(model: str, body: bytes) -> Endpoints:
     for tag, same in by_tag.items():
         for number, endpoint in enumerate(sorted(same, key=_price_order), start=1):
             own = tag if number == 1 else f"{tag}#{number}"
-            offered = {key: value for key, value in endpoint.items() if not _is_measured(key)}
             name = f"{endpoint.get('provider_name') or tag} | {model}"  # as the API writes it, in case that it does not
-            raw = msgspec.json.encode({"name": name, **offered, "id": f"{model} {own}"})
+            raw = msgspec.json.encode({"name": name, **_lasting(endpoint), "id": f"{model} {own}"})
             entries[f"{model} {own}"] = Entry(raw, digest(raw))
             measured[own] = {key: value for key, value in endpoint.items() if _is_measured(key)}
     return Endpoints(model, Snapshot(entries, len(listed)), measured)
@@ -108,15 +107,22 @@ def _is_measured(key: str) -> bool:
     return key == "status" or "_last_" in key
 
 
+def _lasting(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in endpoint.items() if not _is_measured(key)}
+
+
 def _tag(endpoint: Mapping[str, Any]) -> str:
     names = (clean(name) for name in (endpoint.get("tag"), endpoint.get("provider_name")) if isinstance(name, str))
     name = next(filter(None, names), "").lower()
-    return "".join(c for c in "-".join(name.split()) if c.isprintable())[:_MAX_TAG]
+    return "".join(c for c in "-".join(name.split()) if c.isprintable())[:_MAX_NAME]
 
 
 def _price_order(endpoint: Mapping[str, Any]) -> tuple[Any, ...]:
     prices = read_pricing(endpoint.get("pricing")).facets
-    return (*(prices[PRICING + key] for key in TOKEN_PRICES), msgspec.json.encode(endpoint, order="deterministic"))
+    return (
+        *(prices[PRICING + key] for key in TOKEN_PRICES),
+        msgspec.json.encode(_lasting(endpoint), order="deterministic"),
+    )
 
 
 def model_of(endpoint_id: str) -> str:
@@ -131,7 +137,8 @@ def provider_of(endpoint: Model) -> Provider:
     if not isinstance(quantization, str) or quantization == "unknown":
         last = tag.partition("#")[0].rpartition("/")[2]
         quantization = last if last in QUANTIZATIONS else None
-    return Provider(name if isinstance(name, str) else tag, tag, quantization)
+    name = name[:_MAX_NAME] if isinstance(name, str) else tag
+    return Provider(name, tag, None if quantization is None else quantization[:_MAX_NAME])
 
 
 def by_model(states: ModelStates) -> dict[str, dict[str, ModelState]]:
