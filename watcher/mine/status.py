@@ -1,4 +1,4 @@
-"""What has become of models: there, about to go, gone, another one behind the id, or dearer; and what to use instead."""
+"""What has become of models: there, about to go, gone, moved, or dearer; and what to use instead."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
