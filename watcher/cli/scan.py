@@ -15,8 +15,8 @@ from watcher.config import Config
 from watcher.config.parse import WrongValueError
 from watcher.errors import NothingFoundError, SourceError
 from watcher.messages.text import visible
-from watcher.mine.ids import Dictionary
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
+from watcher.mine.scan import dictionary_of
 from watcher.mine.scan import scan as scan_paths
 from watcher.mine.status import statuses
 from watcher.store.records import SLACK
@@ -75,9 +75,8 @@ def scan(
     """
     config, now = ctx.obj.load(), datetime.now(UTC)
     states, then = _read(ctx.obj, config, since, max_age or oldest_good(config, now), now)
-    dictionary = Dictionary({known: state.model.facets.get("hugging_face_id") for known, state in states.items()})
     try:
-        found = scan_paths(paths, dictionary, exclude=exclude)
+        found = scan_paths(paths, dictionary_of(states), exclude=exclude)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--exclude") from None
     status = statuses((hit.id for hit in found.hits), states, then, config.announce, now)

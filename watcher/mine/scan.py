@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from watcher.catalog.state import ModelStates
 from watcher.mine.ids import Dictionary, Found
 from watcher.mine.tools import named_models, without_comments
 from watcher.mine.tree import File, Tree
@@ -37,6 +38,11 @@ class Scan(Struct, frozen=True):
     """A sentence for each thing that it could not look at."""
     left_out: Sequence[str]
     """Ids that are names at Hugging Face, too, in projects that never mention OpenRouter."""
+
+
+def dictionary_of(states: ModelStates) -> Dictionary:
+    """Return the dictionary of all known models."""
+    return Dictionary({model: state.model.facets.get("hugging_face_id") for model, state in states.items()})
 
 
 def scan(
