@@ -30,7 +30,9 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             listed = replace(decision.list, query=query, policy=fingerprint(config.announce))
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
-    deliveries, prices = route(config.channels, decision.events, known.prices, now)
+    deliveries, prices = route(
+        config.channels, decision.events, known.prices, now, tokens=known.usage, acknowledged=known.acknowledged
+    )
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 

@@ -115,6 +115,24 @@ class Alternative(Struct, frozen=True):
     reason: Reason
 
 
+class Tokens(Struct, frozen=True):
+    """What somebody uses of a model in a month of 30 days."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    """Those of the prompt tokens that come from a cache."""
+    requests: int = 0
+    """0: unknown."""
+
+
+class Bill(Struct, frozen=True):
+    """What a month costs before and after a change of price, in USD at the user's own tokens, as decimal strings."""
+
+    old: str
+    new: str
+
+
 class Event(Struct, frozen=True):
     """One announcement, in the one shape that it has everywhere (`--json`, web hooks, the database).
 
@@ -139,3 +157,5 @@ class Event(Struct, frozen=True):
     """For `expiring`: whole days until `expiration_date` (UTC), negative when it has passed."""
     detail: str | None = None
     """One sentence of ours for what the other fields do not say."""
+    bill: Bill | UnsetType = UNSET
+    """Only in what a channel gets, where the user's tokens are known: it is nobody else's business."""

@@ -1,0 +1,174 @@
+"""OpenRouter's record of activity: the CSV of its activity page, a row a request, or the JSON of its activity call.
+
+file → rows → what was used under each name, and on how many days → the tokens of a month of each known model
+
+Only sums are kept: neither keys, users and apps nor costs.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from io import TextIOWrapper
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from watcher.catalog.diff import CANONICAL_SLUG
+from watcher.catalog.model import Tokens
+from watcher.catalog.state import ModelStates
+from watcher.errors import UsageError
+from watcher.messages.text import visible
+
+MONTH = 30
+"""Days to which the activity is scaled; the activity call answers with as many."""
+_JSON_LIMIT = 64 * 1024 * 1024
+_MOST = 10**15
+"""Tokens beyond which a number is a mistake."""
+
+_COLUMNS = {
+    "prompt": ("tokens_prompt", "prompt_tokens"),
+    "completion": ("tokens_completion", "completion_tokens"),
+    "cached": ("tokens_cached",),
+    "requests": ("requests",),
+}
+"""Field of `Tokens` → what the CSV and the JSON call it."""
+_NEEDED = ("model_permaslug", *_COLUMNS["prompt"], *_COLUMNS["completion"])
+_DATES = ("created_at", "date")
+_STANDARD = ("", "standard")
+
+
+class Name(NamedTuple):
+    """What the record calls a model."""
+
+    id: str
+    """Empty in the CSV."""
+    permaslug: str
+    variant: str
+
+
+class Activity(Struct, frozen=True):
+    """What a record says."""
+
+    days: int
+    """From its first day to its last one."""
+    tokens: Mapping[Name, Tokens]
+    """In all these days."""
+
+
+def read_activity(file: BinaryIO) -> Activity:
+    """Return what a record of activity says. Raises UsageError if it is none, or any of it cannot be understood."""
+    start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    file.seek(0)
+    sums: dict[Name, list[int]] = defaultdict(lambda: [0] * len(Tokens.__struct_fields__))
+    days: set[date] = set()
+    for where, row in _json_rows(file) if start in (b"{", b"[") else _csv_rows(file):
+        found = _tokens(where, row)
+        days.add(_day(where, row))
+        of = sums[_name(where, row)]
+        of[:] = [before + more for before, more in zip(of, found, strict=True)]
+        if max(of) > _MOST:
+            raise UsageError(f"{where}: more than {_MOST:,} tokens in all; nothing was imported")
+    if not days:
+        raise UsageError("there is no activity in the file; nothing was imported")
+    return Activity((max(days) - min(days)).days + 1, {name: Tokens(*found) for name, found in sums.items()})
+
+
+def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens], list[str]]:
+    """Return the tokens of a month by id, and the names that belong to no known model."""
+    by_slug: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for model_id, state in sorted(states.items(), key=lambda item: (not item[1].present, len(item[0]), item[0])):
+        if not model_id.startswith("~"):
+            slug = str(state.model.facets.get(CANONICAL_SLUG, ""))
+            by_slug[slug.partition(":")[0], model_id.partition(":")[2]].append(model_id)
+    sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(Tokens.__struct_fields__))
+    unknown: list[str] = []
+    for name, found in activity.tokens.items():
+        variant = f":{name.variant}" if name.variant else ""
+        exact = [id for id in (name.id + variant, name.permaslug + variant) if id in states]
+        ids = exact or by_slug[name.permaslug, name.variant]
+        if not ids:
+            unknown.append((name.id or name.permaslug) + variant)
+            continue
+        counts = (found.prompt, found.completion, found.cached, found.requests)
+        sums[ids[0]] = [before + more for before, more in zip(sums[ids[0]], counts, strict=True)]
+    scaled = {model: Tokens(*(round(count * MONTH / activity.days) for count in of)) for model, of in sums.items()}
+    return scaled, unknown
+
+
+def _csv_rows(file: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    reader = csv.DictReader(TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+    try:
+        _check_columns(reader.fieldnames or ())
+        for row in reader:
+            yield f"line {reader.line_num}", row
+    except UnicodeDecodeError:
+        raise UsageError(f"after line {reader.line_num}: the file is not UTF-8; nothing was imported") from None
+    except csv.Error as error:
+        raise UsageError(f"line {reader.line_num}: this is no CSV ({error}); nothing was imported") from None
+
+
+def _check_columns(names: Iterable[str]) -> None:
+    for alternatives in (("model_permaslug", "model"), _COLUMNS["prompt"], _COLUMNS["completion"], _DATES):
+        if set(alternatives).isdisjoint(names):
+            raise UsageError(
+                f"this is neither the CSV of OpenRouter's activity page nor the JSON of its activity call: there is no "
+                f"column {alternatives[0]}"
+            )
+
+
+def _json_rows(file: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    body = file.read(_JSON_LIMIT + 1)
+    if len(body) > _JSON_LIMIT:
+        raise UsageError(f"the file is larger than {_JSON_LIMIT // 1024**2} MiB; nothing was imported")
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise UsageError("this is no JSON, or it is cut off; nothing was imported") from None
+    rows = document.get("data") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise UsageError("this is not the JSON of OpenRouter's activity call: it has no list `data`")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise UsageError(f"entry {number}: it is no object; nothing was imported")
+        if number == 1:
+            _check_columns(row)
+        yield f"entry {number}", row
+
+
+def _tokens(where: str, row: Mapping[str, Any]) -> list[int]:
+    counts = {field: _count(where, row, names) for field, names in _COLUMNS.items()}
+    if set(_COLUMNS["requests"]).isdisjoint(row):  # the CSV has a row for each request
+        counts["requests"] = 1
+    return [counts[field] for field in Tokens.__struct_fields__]
+
+
+def _count(where: str, row: Mapping[str, Any], names: Iterable[str]) -> int:
+    name, value = next(((name, row[name]) for name in names if row.get(name) not in (None, "")), ("", 0))
+    try:
+        number = Decimal(str(value)[:40]) if not isinstance(value, bool) else Decimal(-1)
+    except InvalidOperation:
+        number = Decimal(-1)
+    if not 0 <= number <= _MOST or number != int(number):
+        raise UsageError(f"{where}: {name} is no number of tokens: {visible(value, 40)}; nothing was imported")
+    return int(number)
+
+
+def _day(where: str, row: Mapping[str, Any]) -> date:
+    written = next((row[name] for name in _DATES if row.get(name)), "")
+    try:
+        return date.fromisoformat(str(written)[:10])
+    except ValueError:
+        raise UsageError(f"{where}: {visible(written, 40) or 'nothing'} is no date; nothing was imported") from None
+
+
+def _name(where: str, row: Mapping[str, Any]) -> Name:
+    id, slug, variant = (str(row.get(key) or "").strip() for key in ("model", "model_permaslug", "variant"))
+    if not id and not slug:
+        raise UsageError(f"{where}: it names no model; nothing was imported")
+    id, _, of_id = id.partition(":")
+    slug, _, of_slug = slug.partition(":")
+    variant = "" if variant in _STANDARD else variant
+    return Name(id, slug or id, variant or of_id or of_slug)
