@@ -1,6 +1,6 @@
 """`watcher usage import FILE`: how many tokens of each model are used in a month."""
 
-from typing import BinaryIO
+from io import BufferedReader
 
 import click
 
@@ -22,11 +22,11 @@ def usage() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="Print what was imported as JSON.")
 @click.pass_obj
-def import_usage(context: Context, file: BinaryIO, as_json: bool) -> None:
+def import_usage(context: Context, file: BufferedReader, as_json: bool) -> None:
     """Take the tokens of a month from FILE, in place of those of the last import; `-` is standard input.
 
-    FILE is the CSV of OpenRouter's activity page, or the JSON of its activity call (GET /api/v1/activity). Other numbers
-    of days are scaled to 30. Nothing but sums is stored. What [mine] tokens says of a model counts first.
+    FILE is the CSV of OpenRouter's activity page, or the JSON of its activity call (GET /api/v1/activity). Its days are
+    scaled to 30. Nothing but sums is stored. What [mine] tokens says of a model counts first.
     """
     config = context.load()
     activity = read_activity(file)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from io import TextIOWrapper
-from typing import Any, BinaryIO, NamedTuple
+from io import BufferedReader, TextIOWrapper
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,7 @@ from watcher.messages.text import visible
 MONTH = 30
 """Days to which the activity is scaled; the activity call answers with as many."""
 _JSON_LIMIT = 64 * 1024 * 1024
+_LINE_LIMIT = 1024 * 1024
 _MOST = 10**15
 """Tokens beyond which a number is a mistake."""
 
@@ -58,10 +59,9 @@ class Activity(Struct, frozen=True):
     """In all these days."""
 
 
-def read_activity(file: BinaryIO) -> Activity:
+def read_activity(file: BufferedReader) -> Activity:
     """Return what a record of activity says. Raises UsageError if it is none, or any of it cannot be understood."""
-    start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    file.seek(0)
+    start = file.peek(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     sums: dict[Name, list[int]] = defaultdict(lambda: [0] * len(Tokens.__struct_fields__))
     days: set[date] = set()
     for where, row in _json_rows(file) if start in (b"{", b"[") else _csv_rows(file):
@@ -98,8 +98,8 @@ def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens],
     return scaled, unknown
 
 
-def _csv_rows(file: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    reader = csv.DictReader(TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+def _csv_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    reader = csv.DictReader(_lines(file), strict=True)
     try:
         _check_columns(reader.fieldnames or ())
         for row in reader:
@@ -108,6 +108,14 @@ def _csv_rows(file: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise UsageError(f"after line {reader.line_num}: the file is not UTF-8; nothing was imported") from None
     except csv.Error as error:
         raise UsageError(f"line {reader.line_num}: this is no CSV ({error}); nothing was imported") from None
+
+
+def _lines(file: BufferedReader) -> Iterator[str]:
+    text = TextIOWrapper(file, "utf-8-sig", newline="")
+    while line := text.readline(_LINE_LIMIT):
+        if len(line) == _LINE_LIMIT:
+            raise UsageError(f"a line has more than {_LINE_LIMIT:,} characters; nothing was imported")
+        yield line
 
 
 def _check_columns(names: Iterable[str]) -> None:
@@ -119,7 +127,7 @@ def _check_columns(names: Iterable[str]) -> None:
             )
 
 
-def _json_rows(file: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _json_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
     body = file.read(_JSON_LIMIT + 1)
     if len(body) > _JSON_LIMIT:
         raise UsageError(f"the file is larger than {_JSON_LIMIT // 1024**2} MiB; nothing was imported")
