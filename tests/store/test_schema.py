@@ -104,7 +104,7 @@ def test_a_database_of_each_earlier_version_is_brought_forward(revision: str, fi
         connection.execute("ATTACH ? AS newer", [str(filled)])
         for table in metadata.sorted_tables:
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table.name})"))
-            if columns:  # the table was there already
+            if columns:  # else the version had no such table
                 connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM newer.{table.name}")
     connection.close()
     engine.dispose()

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.structs import astuple
 
 Kind = Literal[
     "expired",
@@ -116,7 +119,7 @@ class Alternative(Struct, frozen=True):
 
 
 class Tokens(Struct, frozen=True):
-    """What somebody uses of a model in a month of 30 days."""
+    """What somebody uses of a model, usually in a month."""
 
     prompt: int = 0
     completion: int = 0
@@ -124,6 +127,13 @@ class Tokens(Struct, frozen=True):
     """Those of the prompt tokens that come from a cache."""
     requests: int = 0
     """0: unknown."""
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+    def share(self, fraction: Fraction | Decimal) -> "Tokens":
+        """Return a part, or a multiple, of them."""
+        return Tokens(*(round(number * fraction) for number in astuple(self)))
 
 
 class Bill(Struct, frozen=True):

@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from io import BufferedReader, TextIOWrapper
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from watcher.catalog.diff import CANONICAL_SLUG
 from watcher.catalog.model import Tokens
@@ -62,18 +64,16 @@ class Activity(Struct, frozen=True):
 def read_activity(file: BufferedReader) -> Activity:
     """Return what a record of activity says. Raises UsageError if it is none, or any of it cannot be understood."""
     start = file.peek(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    sums: dict[Name, list[int]] = defaultdict(lambda: [0] * len(Tokens.__struct_fields__))
+    sums: dict[Name, Tokens] = defaultdict(Tokens)
     days: set[date] = set()
     for where, row in _json_rows(file) if start in (b"{", b"[") else _csv_rows(file):
-        found = _tokens(where, row)
         days.add(_day(where, row))
-        of = sums[_name(where, row)]
-        of[:] = [before + more for before, more in zip(of, found, strict=True)]
-        if max(of) > _MOST:
-            raise UsageError(f"{where}: more than {_MOST:,} tokens in all; nothing was imported")
+        sums[_name(where, row)] += _tokens(where, row)
     if not days:
         raise UsageError("there is no activity in the file; nothing was imported")
-    return Activity((max(days) - min(days)).days + 1, {name: Tokens(*found) for name, found in sums.items()})
+    if any(number > _MOST for tokens in sums.values() for number in astuple(tokens)):
+        raise UsageError(f"one model has more than {_MOST:,} tokens; nothing was imported")
+    return Activity((max(days) - min(days)).days + 1, sums)
 
 
 def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens], list[str]]:
@@ -83,19 +83,18 @@ def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens],
         if not model_id.startswith("~"):
             slug = str(state.model.facets.get(CANONICAL_SLUG, ""))
             by_slug[slug.partition(":")[0], model_id.partition(":")[2]].append(model_id)
-    sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(Tokens.__struct_fields__))
+    sums: dict[str, Tokens] = defaultdict(Tokens)
     unknown: list[str] = []
-    for name, found in activity.tokens.items():
+    for name, tokens in activity.tokens.items():
         variant = f":{name.variant}" if name.variant else ""
         exact = [id for id in (name.id + variant, name.permaslug + variant) if id in states]
         ids = exact or by_slug[name.permaslug, name.variant]
-        if not ids:
+        if ids:
+            sums[ids[0]] += tokens
+        else:
             unknown.append((name.id or name.permaslug) + variant)
-            continue
-        counts = (found.prompt, found.completion, found.cached, found.requests)
-        sums[ids[0]] = [before + more for before, more in zip(sums[ids[0]], counts, strict=True)]
-    scaled = {model: Tokens(*(round(count * MONTH / activity.days) for count in of)) for model, of in sums.items()}
-    return scaled, unknown
+    month = Fraction(MONTH, activity.days)
+    return {model: tokens.share(month) for model, tokens in sums.items()}, unknown
 
 
 def _csv_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -146,11 +145,11 @@ def _json_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"entry {number}", row
 
 
-def _tokens(where: str, row: Mapping[str, Any]) -> list[int]:
+def _tokens(where: str, row: Mapping[str, Any]) -> Tokens:
     counts = {field: _count(where, row, names) for field, names in _COLUMNS.items()}
     if set(_COLUMNS["requests"]).isdisjoint(row):  # the CSV has a row for each request
         counts["requests"] = 1
-    return [counts[field] for field in Tokens.__struct_fields__]
+    return Tokens(**counts)
 
 
 def _count(where: str, row: Mapping[str, Any], names: Iterable[str]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import asdict
 from sqlalchemy import delete, insert, select
 
 from watcher.catalog.decision import Acknowledgement
@@ -36,8 +37,4 @@ class Personal(Rows):
     def replace_usage(self, tokens: Mapping[str, Tokens]) -> None:
         """Replace what `usage` returns."""
         self._connection.execute(delete(usage))
-        rows = [
-            {name: getattr(counts, name) for name in Tokens.__struct_fields__} | {"model": model}
-            for model, counts in tokens.items()
-        ]
-        self._each(insert(usage), rows)
+        self._each(insert(usage), [{"model": model, **asdict(counts)} for model, counts in tokens.items()])
