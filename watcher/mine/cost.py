@@ -85,7 +85,10 @@ def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange
     week = [prices.get(path, "")] * WEEK
     for key, price in prices.items():
         _paint(week, path, key, price)
-    if path in before:  # the usual price: it holds wherever no window of its own says another
+    windows = [window for of, window in map(_parts, before) if of == path and window is not None]
+    if path in before and not any(window[:1].isdigit() for window in windows):
+        # The usual price of a week: of its minutes it is only known that they cost as much now. Windows of a day are all
+        # there, also those with the usual price.
         change = before[path]
         week = [change.old or "" if price == change.new else price for price in week]
     for key, change in before.items():
