@@ -33,6 +33,8 @@ def ack(
     config, now = context.load(), datetime.now(UTC)
     if until is not None and (price_only or undo):
         raise UsageError("--until goes with neither --price nor --undo")
+    if price_only and undo:
+        raise UsageError("--undo takes back everything, so it goes without --price")
     if until is not None and until <= now:
         raise UsageError(f"--until {until:%Y-%m-%d} is not in the future")
     if model is None:

@@ -87,8 +87,8 @@ def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange
         _paint(week, path, key, price)
     windows = [window for of, window in map(_parts, before) if of == path and window is not None]
     if path in before and not any(window[:1].isdigit() for window in windows):
-        # The usual price of a week: of its minutes it is only known that they cost as much now. Windows of a day are all
-        # there, also those with the usual price.
+        # All windows of a day are there, the one with the usual price as well. Of the minutes with the usual price of a
+        # week, it is only known that they cost as much now.
         change = before[path]
         week = [change.old or "" if price == change.new else price for price in week]
     for key, change in before.items():

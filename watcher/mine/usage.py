@@ -102,6 +102,8 @@ def _csv_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         _check_columns(reader.fieldnames or ())
         for row in reader:
+            if None in row or None in row.values():
+                raise UsageError(f"line {reader.line_num}: its number of columns is wrong; nothing was imported")
             yield f"line {reader.line_num}", row
     except UnicodeDecodeError:
         raise UsageError(f"after line {reader.line_num}: the file is not UTF-8; nothing was imported") from None
@@ -155,10 +157,10 @@ def _tokens(where: str, row: Mapping[str, Any]) -> Tokens:
 def _count(where: str, row: Mapping[str, Any], names: Iterable[str]) -> int:
     name, value = next(((name, row[name]) for name in names if row.get(name) not in (None, "")), ("", 0))
     try:
-        number = Decimal(str(value)[:40]) if not isinstance(value, bool) else Decimal(-1)
+        number = Decimal(str(value)[:40])
     except InvalidOperation:
-        number = Decimal(-1)
-    if not 0 <= number <= _MOST or number != int(number):
+        number = Decimal("NaN")
+    if isinstance(value, bool) or not number.is_finite() or not 0 <= number <= _MOST or number != int(number):
         raise UsageError(f"{where}: {name} is no number of tokens: {visible(value, 40)}; nothing was imported")
     return int(number)
 
