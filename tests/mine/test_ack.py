@@ -50,7 +50,7 @@ def test_it_can_be_taken_back(user: Watcher) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["a/nothing"], "no list ever had a model 'a/nothing'"),
+        (["a/on"], "no model 'a/on' was ever seen; did you mean a/one?"),
         (["b/gone"], "b/gone is gone already: there is nothing to acknowledge"),
         (["a/one", "--until", "2026-01-01"], "--until 2026-01-01 is not in the future"),
         (["a/one", "--until", "soon"], "'soon' is neither a date"),

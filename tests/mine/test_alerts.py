@@ -207,13 +207,14 @@ def test_that_of_prices_alone_leaves_the_reminders(user: Subscriber) -> None:
     assert user.costs("0.0000015", expiration_date="2026-01-20") == []
 
 
-def test_an_earlier_end_is_news_again_and_a_later_one_is_not(user: Subscriber) -> None:
+def test_another_end_is_news_again_and_the_acknowledged_one_is_not(user: Subscriber) -> None:
     user.settle(damping=1)
     ending(user, None)
     ending(user, "2026-01-20")
     user.acknowledge()
-    assert ending(user, "2026-01-25") == ending(user, None) == ending(user, "2026-01-20") == []
-    assert [event["offer"]["expiration_date"] for event in ending(user, "2026-01-19")] == ["2026-01-19"]
+    dates = (None, "2026-01-20", "2026-01-19", "2026-01-20", "2026-02-01")
+    told = [[event["offer"]["expiration_date"] for event in ending(user, date)] for date in dates]
+    assert told == [[None], [], ["2026-01-19"], [], ["2026-02-01"]]
 
 
 def test_reminders_end_where_the_model_does_not_occur_in_paths_any_more(user: Subscriber) -> None:

@@ -81,16 +81,17 @@ def test_the_csv_has_a_row_for_each_request_and_names_models_by_their_slug(user:
         row("2026-06-15", 500, 100),
         row("2026-06-30", 300, variant="free"),
         row("2026-06-30", 30, slug="b/gone-1", variant=""),
+        row("2026-06-30", 7, variant="nitro"),
     )
     (user.folder / "activity.csv").write_bytes(b"\xef\xbb\xbf" + table(*rows))
     code, out, err = user.run_here("usage", "import", "activity.csv")
     assert (code, err) == (0, "")
     assert stored(user) == {
-        "a/one": Tokens(1500, 300, 400, 2),
+        "a/one": Tokens(1507, 300, 400, 3),
         "a/one:free": Tokens(300, requests=1),
         "b/gone": Tokens(30, requests=1),
     }
-    assert out.splitlines()[1].split() == ["a/one", "1,500", "300", "400", "2"]
+    assert out.splitlines()[1].split() == ["a/one", "1,507", "300", "400", "3"]
     assert out.splitlines()[-1] == "3 models from 30 days of activity"
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from watcher.cli.completion import model_ids
-from watcher.cli.output import print_json
+from watcher.cli.output import did_you_mean, print_json
 from watcher.cli.setup import Context, open_store, reading
 from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
@@ -27,8 +27,8 @@ def ack(
 ) -> None:
     """Acknowledge the end and the prices of MODEL as they are now. Without MODEL, list what is acknowledged.
 
-    No channel is reminded of that end any more, and none hears of a price that is no higher. An earlier end and a
-    higher price are announced, and so is that the model has expired.
+    No channel is reminded of that end any more, and none hears of a price that is no higher. Another end and a higher
+    price are announced, and so is that the model has expired.
     """
     config, now = context.load(), datetime.now(UTC)
     if until is not None and (price_only or undo):
@@ -58,6 +58,9 @@ def ack(
                 if not session.personal.acknowledge(model, None):
                     raise UsageError(f"nothing is acknowledged about {visible(model)!r}")
             else:
+                ids = [each.id for each in session.history.known()]
+                if model not in ids:
+                    raise UsageError(f"no model {visible(model)!r} was ever seen{did_you_mean(model, ids)}")
                 made = acknowledge(session, model, now, until, price_only=price_only)
     if as_json:
         print_json({"model": model, "acknowledged": made})

@@ -149,7 +149,6 @@ class WebSettings(Struct, frozen=True):
     listen: Annotated[
         str | None,
         ADDRESS,
-        AMOUNT,
         "Serve the models API at this address, such as 127.0.0.1:8399; another address than a loopback one is open to "
         "everyone who reaches it.",
         Option(default_doc="off", example="127.0.0.1:8399"),

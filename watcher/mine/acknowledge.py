@@ -22,7 +22,7 @@ def acknowledge(
     """Acknowledge the prices of a model as they are, and its end; return that. Raises UsageError if it is not there."""
     found, versions = session.history.known(model), session.history.versions(model)
     if not found or not versions:
-        raise UsageError(f"no list ever had a model {visible(model)!r}")
+        raise UsageError(f"no model {visible(model)!r} was ever listed")
     if not found[0].present:
         raise UsageError(f"{visible(model)} is gone already: there is nothing to acknowledge")
     offered = offer(versions[-1].model.facets)

@@ -41,6 +41,8 @@ _COLUMNS = {
 _NEEDED = ("model_permaslug", *_COLUMNS["prompt"], *_COLUMNS["completion"])
 _DATES = ("created_at", "date")
 _STANDARD = ("", "standard")
+_ROUTES = ("nitro", "floor", "online", "exacto")
+"""Variants that only say how a call is routed: usually they are no models of their own."""
 
 
 class Name(NamedTuple):
@@ -89,6 +91,8 @@ def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens],
         variant = f":{name.variant}" if name.variant else ""
         exact = [id for id in (name.id + variant, name.permaslug + variant) if id in states]
         ids = exact or by_slug[name.permaslug, name.variant]
+        if not ids and name.variant in _ROUTES:
+            ids = by_slug[name.permaslug, ""] or [id for id in (name.id, name.permaslug) if id in states]
         if ids:
             sums[ids[0]] += tokens
         else:

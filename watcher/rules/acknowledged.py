@@ -1,7 +1,7 @@
 """Which alerts are no news, because the user has acknowledged as much.
 
-The end of a model and its prices can be acknowledged. Then neither an end that is no earlier is news, nor a price that
-is no higher. This holds for every channel. That a model has expired is news in any case.
+The end of a model and its prices can be acknowledged. Then that very end is no news any more, nor is a price that is no
+higher. This holds for every channel. Another end is news, and that a model has expired is in any case.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,10 @@ def holds(known: Acknowledgement, now: datetime) -> bool:
 
 
 def is_known_end(known: Acknowledgement | None, event: Event) -> bool:
-    """Whether the event tells of no earlier end than the acknowledged one."""
-    if known is None or known.expiration_date is None or event.kind != "expiring":
+    """Whether the event tells of just the acknowledged end: as a reminder, or because it was set again."""
+    if known is None or known.expiration_date is None or event.kind != "expiring" or event.offer is None:
         return False
-    end = event.offer.expiration_date if event.offer is not None else None
-    return end is None or end >= known.expiration_date
+    return event.offer.expiration_date == known.expiration_date
 
 
 def are_known_prices(known: Acknowledgement, changes: Mapping[str, PriceChange]) -> bool:
