@@ -217,18 +217,16 @@ def test_another_end_is_news_again_and_the_acknowledged_one_is_not(user: Subscri
     assert told == [[None], [], ["2026-01-19"], [], ["2026-02-01"]]
 
 
-def test_reminders_end_where_the_model_does_not_occur_in_paths_any_more(user: Subscriber) -> None:
+def test_reminders_end_where_the_model_does_not_occur_in_paths_any_more(user: Subscriber, tmp_path: Path) -> None:
+    source = tmp_path / "src/app.py"
+    source.parent.mkdir()
+    source.write_text(f"MODEL = 'openrouter/{ONE}'\n")
     user.subscribe(models=("@mine",), tokens={})
-
-    def find(*models: str) -> None:
-        with user.store.writing() as session:
-            session.state.save_found_models(models)
-
-    find(ONE)
+    user.config = replace(user.config, mine=MineSettings(paths=(source.parent,)))
     ending(user, None)
     ending(user, "2026-01-20")
     assert reminders(user, days=3) == [14]
-    find()
+    source.write_text("MODEL = 'openrouter/b/two'\n")
     assert reminders(user, days=13) == []
 
 

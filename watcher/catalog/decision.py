@@ -89,7 +89,7 @@ class Known(Struct, frozen=True):
     """Channels with a heartbeat that waits to be sent."""
     changes: Mapping[str, int] = {}
     """Channel → changes of models announced since its last heartbeat, where one is due."""
-    mine: Collection[str] = ()
+    mine: frozenset[str] = frozenset()
     """Ids of models that the last whole scan of `[mine] paths` found."""
     last_pruned: datetime | None = None
     """When old rows were last deleted from the database."""

@@ -31,6 +31,7 @@ _VERBS = {
     "render": "watcher.cli.render:render",
     "replay": "watcher.cli.replay:replay",
     "run": "watcher.cli.run:run",
+    "scan": "watcher.cli.scan:scan",
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",

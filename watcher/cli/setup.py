@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from heapq import merge
 from pathlib import Path
@@ -79,6 +79,11 @@ def reading(config: Config) -> "Iterator[Session]":
             raise NothingFoundError(f"there is no database {store.name} yet; {start}")
         with store.reading() as session:
             yield session
+
+
+def oldest_good(config: Config, now: datetime) -> datetime:
+    """Return how old the last good poll may be unless `--max-age` says otherwise: assume at least one check a day."""
+    return now - max(timedelta(days=2), 3 * config.source.interval)
 
 
 def open_source(config: Config) -> Client:

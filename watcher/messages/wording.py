@@ -88,7 +88,7 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
     if event.offer is not None and _shows_offer(event) and not added:
         yield from _offer_lines(event, event.offer, row)
     for other in event.alternatives[: 1 if row else None]:
-        yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({_REASONS[other.reason]})"))
+        yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({REASONS[other.reason]})"))
     if event.detail and not row:
         yield (Span(clean(event.detail, 500)),)
 
@@ -134,7 +134,7 @@ _MARKS: dict[Mark, tuple[str, Style]] = {
     "imported": ("From imported history", "muted"),
 }
 
-_REASONS = {
+REASONS = {
     "variant": "a variant of the same model",
     "same_model": "the same model under another id",
     "same_weights": "the same weights",

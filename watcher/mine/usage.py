@@ -23,6 +23,7 @@ from watcher.catalog.model import Tokens
 from watcher.catalog.state import ModelStates
 from watcher.errors import UsageError
 from watcher.messages.text import visible
+from watcher.mine.ids import ROUTING
 
 MONTH = 30
 """Days to which the activity is scaled; the activity call answers with as many."""
@@ -41,8 +42,6 @@ _COLUMNS = {
 _NEEDED = ("model_permaslug", *_COLUMNS["prompt"], *_COLUMNS["completion"])
 _DATES = ("created_at", "date")
 _STANDARD = ("", "standard")
-_ROUTES = ("nitro", "floor", "online", "exacto")
-"""Variants that only say how a call is routed: usually they are no models of their own."""
 
 
 class Name(NamedTuple):
@@ -91,7 +90,7 @@ def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens],
         variant = f":{name.variant}" if name.variant else ""
         exact = [id for id in (name.id + variant, name.permaslug + variant) if id in states]
         ids = exact or by_slug[name.permaslug, name.variant]
-        if not ids and name.variant in _ROUTES:
+        if not ids and name.variant in ROUTING:
             ids = by_slug[name.permaslug, ""] or [id for id in (name.id, name.permaslug) if id in states]
         if ids:
             sums[ids[0]] += tokens
