@@ -32,7 +32,14 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
     channels = with_my_models(config.channels, config.mine, known.mine)
-    deliveries, prices = route(channels, decision.events, known.prices, now)
+    deliveries, prices = route(
+        channels,
+        decision.events,
+        known.prices,
+        now,
+        tokens={**known.usage, **config.mine.tokens},
+        acknowledged=known.acknowledged,
+    )
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 

@@ -16,6 +16,7 @@ from watcher.errors import WatcherError, machine_error
 from watcher.redaction import redact
 
 _VERBS = {
+    "ack": "watcher.cli.ack:ack",
     "changes": "watcher.cli.changes:changes",
     "channels": "watcher.cli.channels:channels",
     "chart": "watcher.cli.chart:chart",
@@ -34,6 +35,7 @@ _VERBS = {
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",
+    "usage": "watcher.cli.usage:usage",
     "web": "watcher.cli.web:web",
 }
 

@@ -78,6 +78,8 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
         yield (Span("was "), _id_span(goal.old), Span(", now "), _id_span(goal.new))
     for key in prices.keys_to_show(event.prices) if with_prices else ():
         yield _price_line(key, event.prices[key])
+    if event.bill:
+        yield (Span(f"{prices.bill_text(event.bill)} at your tokens", "strong"),)
     for path, change in event.fields.items():
         shown_above = change is goal or (event.kind == "expiring" and path.endswith("expiration_date"))
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
@@ -105,7 +107,9 @@ def _same_moves(card: Card) -> Iterator[Line]:
 
 def _figures(card: Card) -> object:
     """Return what can differ between cards that made the same move."""
-    return [(event.prices, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news]
+    return [
+        (event.prices, event.bill, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news
+    ]
 
 
 def _shows_offer(event: Event) -> bool:
