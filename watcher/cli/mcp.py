@@ -1,8 +1,8 @@
 """`watcher mcp`: what agents can ask about models, by the Model Context Protocol."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +27,6 @@ from watcher.rules.rules import named
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
-
-    from watcher.store.session import Session
 
 MOST = 100
 """Changes and models in an answer."""
@@ -60,79 +58,56 @@ def make_server(config: Config, clock: Callable[[], datetime] = lambda: datetime
         raise UsageError('watcher mcp needs the MCP SDK: pip install "openrouter-watcher[mcp]"') from None
     tools = _Tools(config, clock)
     server = MCPServer("openrouter-watcher", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING")
-
-    @contextmanager
-    def explained() -> Iterator[None]:
-        try:
-            yield
-        except (WatcherError, click.ClickException) as error:
-            raise ToolError(str(error) if isinstance(error, WatcherError) else error.format_message()) from None
-
-    def changes_since(since: str, models: list[str] | None = None) -> str:
-        """List what changed at OpenRouter: models that are new, gone, back, about to go, dearer, cheaper or moved.
-
-        since: a date (2026-01-04) or a time ago (7d, 36h). models: ids or patterns (openai/gpt-*); default: this
-        user's models, or all if none are set; ["*"] is all. Newest 100.
-        """
-        with explained():
-            return _text(tools.changes_since(since, models))
-
-    def price_at(model: str, at: str | None = None) -> str:
-        """Tell what a model cost at a moment (default: now), in USD, and from when until when that held.
-
-        at: a date or a time ago, as for changes_since.
-        """
-        with explained():
-            return _text(tools.price_at(model, at))
-
-    def is_model_safe(models: list[str], days: int = 30) -> str:
-        """Tell whether ids can be used in code that runs for some days: they exist and do not expire before.
-
-        Says since when a model is gone or when it ends, and what to use instead with its price as a multiple.
-        """
-        with explained():
-            return _text(tools.is_model_safe(models, days))
-
-    def my_models() -> str:
-        """List the models that this user's configuration or code names: state, end, prices, cost a month."""
-        with explained():
-            return _text(tools.my_models())
-
     hints = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-    for tool in (changes_since, price_at, is_model_safe, my_models):
-        server.tool(annotations=hints, structured_output=False)(tool)
+
+    def answering(tool: Callable[..., dict[str, Any]]) -> Callable[..., str]:
+        @wraps(tool)
+        def answer(*arguments: Any, **named_ones: Any) -> str:
+            try:
+                return msgspec.json.encode(tool(*arguments, **named_ones)).decode()
+            except click.ClickException as error:
+                raise ToolError(error.format_message()) from None
+            except WatcherError as error:
+                raise ToolError(str(error)) from None
+
+        return answer
+
+    for tool in (tools.changes_since, tools.price_at, tools.is_model_safe, tools.my_models):
+        server.tool(annotations=hints, structured_output=False)(answering(tool))
     return server
 
 
-def _text(answer: object) -> str:
-    return msgspec.json.encode(answer).decode()
-
-
 class _Tools:
-    """What the tools answer, as documents."""
+    """The tools. Agents read their docstrings."""
 
     def __init__(self, config: Config, clock: Callable[[], datetime]) -> None:
         self._config = config
         self._clock = clock
 
-    def changes_since(self, since: str, models: list[str] | None) -> dict[str, Any]:
+    def changes_since(self, since: str, models: list[str] | None = None) -> dict[str, Any]:
+        """List what changed at OpenRouter: models that are new, gone, back, about to go, dearer, cheaper or moved.
+
+        since: a date (2026-01-04) or a time ago (7d, 36h). models: ids or patterns (openai/gpt-*); default: this
+        user's models, or all if none are set; ["*"] is all. Newest 100.
+        """
         start = when(since)
         with reading(self._config) as session:
-            found = session.history.events(since=start, kinds=CHANGE_KINDS)
-            mine = models or self._mine(session)
+            events = session.history.events(since=start, kinds=CHANGE_KINDS)
+            known = [model.id for model in session.history.known()]
+            wanted = models or my_models(known, self._config.mine, session.state.found_models())
             as_of = session.history.watched_until()
-        kept = [event for event in found if not mine or event.model is None or named(mine, event.model)]
+        kept = [event for event in events if not wanted or event.model is None or named(wanted, event.model)]
         changes = [
             {"at": event.at, "kind": event.kind, "model": event.model, "what": what_changed(event)}
             for event in kept[-MOST:]
         ]
         return {"as_of": as_of, "total": len(kept), "changes": changes}
 
-    def _mine(self, session: "Session") -> list[str]:
-        known = [model.id for model in session.history.known()]
-        return my_models(known, self._config.mine, session.state.found_models())
+    def price_at(self, model: str, at: str | None = None) -> dict[str, Any]:
+        """Tell what a model cost at a moment (default: now), in USD, and from when until when that held.
 
-    def price_at(self, model: str, at: str | None) -> dict[str, Any]:
+        at: a date or a time ago, as for changes_since.
+        """
         moment = self._clock() if at is None else when(at)
         with reading(self._config) as session:
             versions = session.history.versions(model)
@@ -151,7 +126,11 @@ class _Tools:
             "until": period.end,
         }
 
-    def is_model_safe(self, models: list[str], days: int) -> dict[str, Any]:
+    def is_model_safe(self, models: list[str], days: int = 30) -> dict[str, Any]:
+        """Tell whether ids can be used in code that runs for some days: they exist and do not expire before.
+
+        Says since when a model is gone or when it ends, and what to use instead with its price as a multiple.
+        """
         now = self._clock()
         with reading_fresh(self._config, None, now) as session:
             states = session.state.model_states()
@@ -161,6 +140,7 @@ class _Tools:
         return {"as_of": as_of, "models": [_answer(status, days, now) for status in found.values()]}
 
     def my_models(self) -> dict[str, Any]:
+        """List the models that this user's configuration or code names: state, end, prices, cost a month."""
         now = self._clock()
         with reading_fresh(self._config, None, now) as session:
             found = read_mine(session, self._config, now - MONTH, now)
