@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.store.samples import HOUR, MINUTE, START, document, rows
 from tests.test_cycle import World, many, news
-from watcher.catalog.model import KINDS, Event
+from watcher.catalog.model import KINDS, Bill, Event, Tokens
 from watcher.config.mine import MineSettings
 from watcher.config.secret import DatabaseURL, SourceURL
 from watcher.config.settings import Config, Rules, SourceSettings, StoreSettings
@@ -280,6 +280,21 @@ def test_a_channel_that_names_its_providers_gets_their_prices_and_no_others(worl
     assert priced.told("all") == [("a/one", "10", "11"), ("b/two", "10", "11")]
     assert priced.told("pinned") == [("b/two", "10", "11"), ("y", "20", "22")], "of b/two, no endpoint is theirs"
     assert priced.told("other") == priced.told("all"), "nobody offers it there: its own price is better than silence"
+
+
+def test_the_bill_of_a_channel_is_that_of_the_endpoint_it_names(world: World) -> None:
+    priced = Priced(world, pinned=Rules(providers=("y",)), all=Rules(events=("repriced", "provider_repriced")))
+    mine = MineSettings(models=("a/*",), tokens={"a/one": Tokens(prompt=3)})
+    world.config = replace(world.config, mine=mine)
+    priced.see("10", x="10", y="22")
+    (pinned,), (other,) = world.queued("pinned"), world.queued("all")
+    assert pinned.bill == Bill("60", "66") and not other.bill, "who does not use it pays no more for it"
+    priced.world.channels(pinned=Rules(providers=("y",), min_impact=Decimal(10)))
+    for price in ("23", "24"):
+        priced.see("10", x="10", y=price)
+    assert priced.told("pinned") == [("y", "20", "22")]
+    priced.see("10", x="10", y="26")
+    assert priced.told("pinned")[1:] == [("y", "22", "26")], "the steps add up"
 
 
 def test_small_steps_of_a_provider_add_up_apart_from_those_of_the_model_and_of_others(world: World) -> None:

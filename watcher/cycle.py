@@ -35,6 +35,7 @@ from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
 
 if TYPE_CHECKING:
+    from watcher.mine.beside import PathScanner
     from watcher.store.session import Session
     from watcher.upstream.client import ModelList
 
@@ -78,6 +79,8 @@ class Report(Struct, frozen=True):
     """Channels with a newly queued heartbeat."""
     idle: bool = False
     """Whether nothing changed and no delivery waits."""
+    scan_problem: str | None = None
+    """Why a scan of `[mine] paths` did not look at everything."""
     bug: bool = False
     """Whether it failed because of a mistake in this program."""
 
@@ -101,12 +104,15 @@ def check(
     now: datetime,
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
+    scanner: "PathScanner | None" = None,
 ) -> Report:
     """Run one cycle at `now` (UTC), up to the queued deliveries; `delivery.outbox.drain` sends them.
 
-    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing.
+    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing. Keep the `scanner` from one cycle
+    to the next, so that it knows a scan that hangs.
     """
-    cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run)
+    scanner = _start_scan(store, config, scanner)
+    cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run, scanner)
     try:
         return cycle.run(cycle.fetch())
     except WatcherError:
@@ -121,6 +127,19 @@ def check(
         return replace(report, bug=True)
 
 
+def _start_scan(store: Store, config: Config, scanner: "PathScanner | None") -> "PathScanner | None":
+    """Begin to look for ids in `[mine] paths`, if there are any; the source is asked meanwhile."""
+    if not config.mine.paths:
+        return None
+    from watcher.mine.beside import PathScanner
+
+    with store.reading() as session:
+        states = session.state.model_states()
+    scanner = scanner or PathScanner()
+    scanner.start(config.mine.paths, states)
+    return scanner
+
+
 class _Cycle(Struct, frozen=True):
     store: Store
     upstream: Upstream
@@ -129,6 +148,7 @@ class _Cycle(Struct, frozen=True):
     monotonic: Callable[[], float]
     start: float
     dry_run: bool
+    scanner: "PathScanner | None"
 
     def fetch(self) -> _Answer:
         """Ask for the list and the feed; read neither."""
@@ -164,7 +184,8 @@ class _Cycle(Struct, frozen=True):
 
         recorded = None if self.dry_run else self.store.glance(self.now, unchanged)
         if recorded is not None:
-            return replace(_report(recorded, Decision("good"), answer.not_before, self.config), idle=True)
+            report = _report(recorded, Decision("good"), answer.not_before, self.config)
+            return replace(report, idle=True, scan_problem=self._scan_problem())
         asked = False
         while True:
             with self.store.reading() as session:
@@ -179,6 +200,7 @@ class _Cycle(Struct, frozen=True):
             poll = self._poll(fetched, decision)
             if self.dry_run or self._save(known, fetched, decision, poll):
                 report = _report(poll, decision, answer.not_before, self.config)
+                report = replace(report, scan_problem=self._scan_problem())
                 return report if previous is None else _since(previous, report)
 
     def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
@@ -190,11 +212,19 @@ class _Cycle(Struct, frozen=True):
             and not self._watches_endpoints
             and not maintenance_due(known.last_pruned, self.now)
             and not heartbeat.due(self.config.channels, known.heartbeats, self.now)
+            and self._found(known) == known.mine
         )
 
     @property
     def _watches_endpoints(self) -> bool:
         return self.config.source.endpoints == "mine"
+
+    def _found(self, known: Known) -> frozenset[str]:
+        """Return the ids in `[mine] paths`."""
+        return frozenset() if self.scanner is None else self.scanner.found(known.mine)
+
+    def _scan_problem(self) -> str | None:
+        return None if self.scanner is None else self.scanner.problem()
 
     def _skips_list(self, known: Known, answer: _Answer) -> bool:
         """Whether there is no list to read, or one that was read before."""
@@ -206,6 +236,7 @@ class _Cycle(Struct, frozen=True):
     def _load(self, session: "Session", answer: _Answer) -> Known:
         """Load what is remembered; the models only if something has to be judged."""
         known = session.known(self.now, self.now + timedelta(seconds=self.monotonic() - self.start))
+        known = replace(known, mine=self._found(known))
         if self._watches_endpoints:
             endpoints = session.endpoints
             known = replace(known, endpoints=endpoints.model_states(), asked=endpoints.asked())

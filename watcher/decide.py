@@ -42,7 +42,15 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
         decision = _with_endpoints(decision, known, fetched, config, now)
         offering = _offering(decision, known, config, now)
     channels = with_my_models(config.channels, config.mine, known.mine)
-    deliveries, prices = route(channels, decision.events, known.prices, now, offering)
+    deliveries, prices = route(
+        channels,
+        decision.events,
+        known.prices,
+        now,
+        offering,
+        tokens={**known.usage, **config.mine.tokens},
+        acknowledged=known.acknowledged,
+    )
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 

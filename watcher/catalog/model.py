@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.structs import astuple
 
 Kind = Literal[
     "expired",
@@ -132,6 +135,31 @@ class Provider(Struct, frozen=True):
         return f"{self.name} ({self.tag})"
 
 
+class Tokens(Struct, frozen=True):
+    """What somebody uses of a model, usually in a month."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    """Those of the prompt tokens that come from a cache."""
+    requests: int = 0
+    """0: unknown."""
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+    def share(self, fraction: Fraction | Decimal) -> "Tokens":
+        """Return a part, or a multiple, of them."""
+        return Tokens(*(round(number * fraction) for number in astuple(self)))
+
+
+class Bill(Struct, frozen=True):
+    """What a month costs before and after a change of price, in USD at the user's own tokens, as decimal strings."""
+
+    old: str
+    new: str
+
+
 class Event(Struct, frozen=True):
     """One announcement, in the one shape that it has everywhere (`--json`, web hooks, the database).
 
@@ -158,3 +186,5 @@ class Event(Struct, frozen=True):
     """One sentence of ours for what the other fields do not say."""
     provider: Provider | UnsetType = UNSET
     """For `provider_…`: whose endpoint it is about. The offer is that endpoint's."""
+    bill: Bill | UnsetType = UNSET
+    """Only in what a channel gets, where the user's tokens are known: it is nobody else's business."""

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from watcher.catalog.decision import ChannelPrices, Queued
-from watcher.catalog.model import Event, Provider
+from msgspec import UNSET
+
+from watcher.catalog.decision import Acknowledgement, ChannelPrices, Queued
+from watcher.catalog.model import Event, Provider, Tokens
 from watcher.config.settings import Channel
-from watcher.rules.rules import apply_min_change, subject, wants
+from watcher.rules.acknowledged import holds, is_known_end
+from watcher.rules.rules import apply_min_change, is_pinned, subject, wants
 from watcher.rules.timing import due_at
 
 
@@ -16,11 +19,17 @@ def route(
     prices: ChannelPrices,
     now: datetime,
     offering: Mapping[str, Sequence[Provider]] = {},
+    *,
+    tokens: Mapping[str, Tokens] = {},
+    acknowledged: Mapping[str, Acknowledgement] = {},
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
     """Return what is queued for the channels, and the changed entries of `prices`.
 
-    `offering`: who offers each model whose endpoints are known.
+    `offering` is who offers each model whose endpoints are known, `tokens` are those that the user needs of each model
+    in a month, and `acknowledged` is what is known of each.
     """
+    acknowledged = {model: known for model, known in acknowledged.items() if holds(known, now)}
+    events = [event for event in events if not is_known_end(acknowledged.get(event.model or ""), event)]
     queued: list[Queued] = []
     changed: dict[tuple[str, str], dict[str, str]] = {}
     for channel in channels:
@@ -28,9 +37,12 @@ def route(
         for event in events:
             if not wants(channel.rules, event, offering.get(event.model or "", ())):
                 continue
+            model = event.model or ""
             key = channel.name, subject(event)
             before = changed.get(key, prices.get(key, {}))
-            adjusted, after = apply_min_change(channel.rules, event, before)
+            # What an endpoint costs matters to the bill of those alone who say that they use it.
+            own = tokens.get(model) if event.provider is UNSET or is_pinned(channel.rules) else None
+            adjusted, after = apply_min_change(channel.rules, event, before, own, acknowledged.get(model))
             if event.model and after != before:
                 changed[key] = after
             if adjusted is not None:

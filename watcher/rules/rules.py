@@ -8,10 +8,13 @@ from fnmatch import fnmatchcase
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from watcher.catalog.model import Event, PriceChange, Provider
+from watcher.catalog.decision import Acknowledgement
+from watcher.catalog.model import Bill, Event, PriceChange, Provider, Tokens
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
+from watcher.mine.cost import bill_of
+from watcher.rules.acknowledged import are_known_prices
 
 _PROMPT = re.compile(r"prompt(@[^+]*)?")
 """The keys of the plain prompt price, at any time of day; the price of long prompts has another."""
@@ -26,7 +29,7 @@ def wants(rules: Rules, event: Event, offering: Sequence[Provider] = ()) -> bool
     was before the event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing:
     a model known only from the feed is new once, and would be missed for good.
     """
-    pinned = bool(rules.providers or rules.quantization)
+    pinned = is_pinned(rules)
     if event.provider is not UNSET and not offers(rules, event.provider):
         return False
     if pinned and event.kind == "repriced" and any(offers(rules, provider) for provider in offering):
@@ -54,6 +57,11 @@ def wants(rules: Rules, event: Event, offering: Sequence[Provider] = ()) -> bool
     )
 
 
+def is_pinned(rules: Rules) -> bool:
+    """Whether the channel names the endpoints that its owner uses."""
+    return bool(rules.providers or rules.quantization)
+
+
 def offers(rules: Rules, provider: Provider) -> bool:
     """Whether a provider's endpoint is among those that the channel names: `deepinfra` is all of `deepinfra/…`."""
     tag, names = f"{provider.tag.partition('#')[0]}/".lower(), [name.lower() for name in rules.providers]
@@ -68,28 +76,51 @@ def subject(event: Event) -> str:
     return (event.model or "") + (f" {event.provider.tag}" if event.provider is not UNSET else "")
 
 
-def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
-    """Measure new prices, of a model or an endpoint, against the last ones sent to this channel, and its rules.
+def apply_min_change(
+    rules: Rules,
+    event: Event,
+    hidden: Mapping[str, str],
+    tokens: Tokens | None = None,
+    acknowledged: Acknowledgement | None = None,
+) -> tuple[Event | None, dict[str, str]]:
+    """Measure new prices, of a model or an endpoint, against the last ones sent to this channel, and by its rules.
 
-    The rules are `min_change` and `direction`. `hidden` maps each price key with changes that were too small for the
-    channel to the last price sent to it. Returns the event with the old prices that the channel knows, or None if no
-    price moved far enough or in the direction that the channel wants, and the next `hidden`. To and from free or
-    `varies` is always far enough. A change in the other direction counts as sent: the next one is measured from there.
+    `hidden` maps each price key with changes that were not for the channel to the last price sent to it. Returns
+    the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
+    that the channel wants, and the next `hidden`. To and from free or `varies` is always far enough. A change in the
+    other direction counts as sent: the next one is measured from there.
+
+    With the user's `tokens` of a month, the event tells what it does to the bill, and all changes that the channel does
+    not know must together come to its `min_impact`. Changes within what is `acknowledged` stay hidden.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind not in ("repriced", "provider_repriced"):
-        return event, rest
-    prices: dict[str, PriceChange] = {}
-    for key, change in event.prices.items():
-        old = hidden.get(key, change.old)
-        if old != change.new:
-            prices[key] = PriceChange(old, change.new, percent(old, change.new))
-    threshold = rules.min_change or Decimal(0)
-    if any(_is_enough(change, threshold) for change in prices.values()):
-        direction = direction_of(prices.values())
+        return _with_bill(event, None if tokens is None else bill_of(event, tokens)), rest
+    changes = {key: (hidden.get(key, change.old), change.new) for key, change in event.prices.items()}
+    if rules.min_impact is not None and event.offer is not None:  # a bill is made of all prices
+        changes |= {key: (old, event.offer.prices[key]) for key, old in rest.items() if key in event.offer.prices}
+    prices = {key: PriceChange(old, new, percent(old, new)) for key, (old, new) in changes.items() if old != new}
+    direction = direction_of(prices.values())
+    adjusted = replace(event, prices=prices, direction=direction)
+    bill = None if tokens is None else bill_of(adjusted, tokens)
+    if (
+        any(_is_enough(change, rules.min_change or Decimal(0)) for change in prices.values())
+        and not (acknowledged is not None and are_known_prices(acknowledged, prices))
+        and _comes_to(bill, rules.min_impact)
+    ):
         wanted = rules.direction in (None, direction) or direction in (None, "mixed")
-        return replace(event, prices=prices, direction=direction) if wanted else None, rest
+        rest = {key: price for key, price in rest.items() if key not in changes}
+        return _with_bill(adjusted, bill) if wanted else None, rest
     return None, rest | {key: change.old for key, change in prices.items() if change.old is not None}
+
+
+def _comes_to(bill: Bill | None, least: Decimal | None) -> bool:
+    """Whether the bill changes by so much (USD); so it does where that cannot be told."""
+    return bill is None or least is None or abs(Decimal(bill.new) - Decimal(bill.old)) >= least
+
+
+def _with_bill(event: Event, bill: Bill | None) -> Event:
+    return event if bill is None or bill.old == bill.new else replace(event, bill=bill)
 
 
 def _is_enough(change: PriceChange, threshold: Decimal) -> bool:

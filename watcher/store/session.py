@@ -12,6 +12,7 @@ from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
 from watcher.store.outbox import Outbox
+from watcher.store.personal import Personal
 from watcher.store.records import Poll
 from watcher.store.schema import polls
 from watcher.store.state import State
@@ -28,6 +29,7 @@ class Session:
         self.history = History(connection)
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
+        self.personal = Personal(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
@@ -41,6 +43,8 @@ class Session:
             overtaken=self.state.overtaken(now, until or now),
             endpoints_not_before=self.maintenance.endpoints_not_before(),
             prices=self.outbox.prices(),
+            acknowledged=self.personal.acknowledged(),
+            usage=self.personal.usage(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
             mine=self.state.found_models(),

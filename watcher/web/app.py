@@ -19,7 +19,8 @@ from watcher.api.query import BadQueryError, Query
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.store.store import Store
-from watcher.web.access import HEALTH, Access, Asked, RefusedError
+from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
+from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import Answer, Answers
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
@@ -68,15 +69,16 @@ class Api:
         self._silent_after = 2 * config.source.interval + timedelta(minutes=1)
         self._clock = clock
         self._store = store
+        self._url = config.store.url.reveal()
         self._catalogues = Catalogues(store)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            sent = await self._respond(scope)
+            sent = await self._respond(scope, receive)
         except RefusedError as refused:
             sent = _sent(api.error(refused.status, str(refused), refused.headers))
         except Exception:
@@ -84,8 +86,11 @@ class Api:
             sent = _sent(api.error(500, "This is a bug in openrouter-watcher; its log tells more"))
         await _send(send, sent, head=scope["method"] == "HEAD")
 
-    async def _respond(self, scope: Scope) -> "_Sent":
+    async def _respond(self, scope: Scope, receive: Receive) -> "_Sent":
         asked = self._access.check(scope)
+        if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
+            body = await read_body(asked, receive) if asked.method == "POST" else None
+            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, self._form, asked, body))
         if asked.method == "OPTIONS":
             return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
         if asked.method not in ("GET", "HEAD"):
@@ -119,6 +124,9 @@ class Api:
             raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds", _RETRY) from None
 
     # In a worker
+
+    def _form(self, asked: Asked, body: bytes | None) -> Response:
+        return acknowledge(asked, body, self._access, self._url, self._clock())
 
     def _render(self, asked: Asked) -> "_Rendered":
         """Return the answer of this moment, and what it was made from. Raises RefusedError."""
