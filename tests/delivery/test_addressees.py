@@ -15,7 +15,7 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 MAIL = "mailto://ann:secret@example.org"
 CUT_OFF = "is cut off at an & or a ;, which have to be written as %26 and %3B; put a comma between several values"
 ALTERED = "cannot be used as it stands: Apprise drops or changes it"
-SERVER_ALONE = "smtp= has to be the name of a server alone; its port stands before the ?, as in host:587"
+SERVER_ALONE = "smtp= has to be the name of a server alone; its port stands before the ?"
 NO_ADDRESS = "is not a mail address; put a comma between several"
 TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in a parameter, write :// as %3A%2F%2F"
 

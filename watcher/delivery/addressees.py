@@ -80,7 +80,7 @@ def check_parameters(url: str, kind: Any) -> None:
             continue
         if not value.strip():
             raise AddresseeError(f"{shown_key(place)} is empty")
-        if argument.get("type") == "bool" and parse_bool(value, True) != parse_bool(value, False):
+        if argument.get("type") == "bool" and parse_bool(value, None) is None:  # type: ignore[no-untyped-call]
             raise AddresseeError(f"{shown_key(place)} has to be yes or no")
         others = f"{before}?{'&'.join(pieces[:at] + pieces[at + 1 :])}".removesuffix("?")
         if key not in kind.template_args and _read_by(kind, url) == _read_by(kind, others):

@@ -69,9 +69,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
         if not _HOST.fullmatch(self.smtp_host):
-            raise AddresseeError(
-                "smtp= has to be the name of a server alone; its port stands before the ?, as in host:587"
-            )
+            raise AddresseeError("smtp= has to be the name of a server alone; its port stands before the ?")
         self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]
 
     @staticmethod
@@ -145,12 +143,15 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         )
 
     def _connect(self) -> Dialogue:
+        mode = cast("Mode", self.secure_mode)
+        return Dialogue(self.smtp_host, self.port or 0, mode, self._tls_context, self.deadline)
+
+    def _tls_context(self) -> ssl.SSLContext:
         context = tls_context(os.environ)
         if not self.verify_certificate:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        host = str(self.smtp_host).removeprefix("[").removesuffix("]")
-        return Dialogue(host, self.port or 0, cast("Mode", self.secure_mode), context, self.deadline)
+        return context
 
     def _send(self, server: Dialogue, mail: EmailMessage, people: list[str]) -> dict[str, Refused]:
         sender = str(self.from_addr[1])
