@@ -82,6 +82,7 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
             "mailtos://ann:sec?ret@example.org?to=a@example.org",
             "a ? in the user name or the password has to be written as %3F",
         ),
+        ("json://ann:sec/ret@h.example/", "a / in the user name or the password has to be written as %2F"),
         ("json://ann:sec:ret@h.example/", "a : in the user name or the password has to be written as %3A"),
         ("bark://h.example/device_key/?sound=nosuch", "The specified Bark *** *** was not found"),
     ],

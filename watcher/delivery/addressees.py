@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import idna
-from apprise.utils.parse import parse_bool
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?"
@@ -72,6 +71,8 @@ def check_parameters(url: str, kind: Any) -> None:
 
     A plugin names its parameters, but not all of them: one without which it reads the same from the URL is none.
     """
+    from apprise.utils.parse import parse_bool
+
     before, _, query = url.partition("?")
     pieces = [piece for piece in re.split("[&;]", query) if piece.strip()]
     for at, (place, value) in enumerate(_split(url)[1]):

@@ -121,6 +121,7 @@ def restore_database(source: Path, target: Path, like: Path) -> None:
     """
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_neighbours(target)
         with suppress(FileExistsError):
             os.close(create_for_users_of(target, like))
         with closing(read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
