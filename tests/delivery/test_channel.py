@@ -189,6 +189,14 @@ def test_slack_takes_a_template_longer_than_a_section_without_losing_a_character
     _, *sections = sink.json()["blocks"]
     texts = [section["text"]["text"] for section in sections]
     assert all(0 < len(text) <= 3_000 for text in texts)
+
+
+def test_slack_gets_no_section_that_ends_in_the_middle_of_a_word() -> None:
+    body = ", ".join(["A&amp;B"] * 2_000)
+    from watcher.delivery.slack import content
+
+    sections = content(Message("t", body, Format.SLACK, (CHEAPER,)))["blocks"][1:]
+    assert " ".join(section["text"]["text"] for section in sections).split() == body.split()
     assert " ".join(texts).split() == body.split()
 
 

@@ -70,13 +70,13 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         if health != HealthSettings():
             pings.finish()
             store.note_ping(pings.trouble, datetime.now(UTC))
-    pending = {attempt.channel for attempt in attempts if attempt.state == "pending"}
+    pending = {attempt.channel: attempt for attempt in attempts if attempt.state == "pending"}
     for name in dict.fromkeys(attempt.channel for attempt in attempts if attempt.state == "sent"):
         if name in failing and name not in pending:
             warn(f"channel {name}: it works again")
-    for attempt in attempts:
+    for attempt in pending.values():
         # Under cron only the beginning and the end: each line would be a mail at every check.
-        if attempt.state == "pending" and (terminal or attempt.channel not in failing):
+        if terminal or attempt.channel not in failing:
             again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
     if report.baseline and not as_json and sys.stdout.isatty():
