@@ -65,6 +65,7 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
         ("json://h.example/a;b", f"part 1 of its path {ALTERED}"),
         (f"{SLACK}/#general/#bad channel!!", f'"#bad channel!!" {ALTERED}'),
         ("tgram://123456789:abcdefg_hijklmnop/12315544/%$a", f'"%$a" {ALTERED}'),
+        ("tgram://123456789:abcdefg_hijklmnop/", "it names no chat; write its id or @name behind the token"),
         ("viber://token/?to=team,boss", f'"team" {ALTERED}'),
         ("join://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/My Device", f'"My Device" {ALTERED}'),
         ("sendgrid://abcd:user@example.com/o'brien@example.org", f'"o\'brien@example.org" {ALTERED}'),

@@ -201,7 +201,7 @@ class Dialogue:
         try:
             self._send(b".\r\n")
             reply = self._reply()
-            if not reply.code:
+            if not reply.good and not 400 <= reply.code < 600:
                 raise DialogueError("The mail server's answer makes no sense", reply)
         except DialogueError as error:
             raise DialogueError(str(error), error.reply, may_have_arrived=True) from None
