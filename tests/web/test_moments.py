@@ -76,6 +76,17 @@ def test_raw_documents_are_byte_for_byte_those_that_came(client):
     assert client.get("model/a/one?raw=1&at=2026-01-04T12:00Z").content == b'{"data":' + came + b"}"
 
 
+def test_raw_documents_are_spelled_as_they_were_at_that_moment(client, polls):
+    """Same price, other spelling: no event, and yet another document."""
+    respelled = document("a/one", prompt="2e-6", created=1, alias_target=None)
+    polls.see(respelled, document("a/free", prompt="0", created=3), at=LATER + timedelta(hours=1))
+    raw = {at: client.get(f"model/a/one?raw=1&at=2026-01-04T{at}Z").json()["data"] for at in ("13:59", "14:00")}
+    assert raw["13:59"]["pricing"]["prompt"] == "0.000002" and "alias_target" not in raw["13:59"]
+    assert raw["14:00"] == respelled
+    csv = client.get(str(client.base_url).replace("api/v1/", "export/csv?model=a/one")).text.splitlines()
+    assert [line for line in csv if ",prompt,0.000002," in line] == ["a/one,prompt,0.000002,2026-01-04T13:00:00Z,"]
+
+
 def test_old_documents_are_completed_to_todays_schema(client):
     model = client.get("model/a/one?at=2026-01-04T12:00Z").json()["data"]
     assert model["links"] == {"details": "/api/v1/models/a/one/endpoints"}
