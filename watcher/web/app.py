@@ -178,10 +178,13 @@ class Api:
         """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
         response = answer.for_client(asked.headers)
         age = max(int(now.timestamp() - view.polled), 0)
-        basis = (response, age, view.polled)
+        basis = (response, age, view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])
-        headers = {**response.headers, **self._cors(asked)}
+        cors = self._cors(asked)
+        headers = {**response.headers, **cors}
+        if cors:
+            headers["vary"] = f"{headers['vary']}, Origin"
         if self._access.guarded:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
@@ -197,7 +200,7 @@ class Api:
         if self._origin is None or not asked.path.startswith(f"{api.BASE}/") or asked.path == f"{api.BASE}/models/user":
             return {}
         origin = {"access-control-allow-origin": self._origin}
-        return {**origin, **(_PREFLIGHT if preflight else _EXPOSED)}
+        return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
 
     def _error(
         self, asked: Asked | None, status: int, message: str = "", headers: Mapping[str, str] | None = None
