@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -66,7 +67,7 @@ class Access:
         return self._tokens is not None
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
-        """Return the request of an ASGI scope. Raises RefusedError."""
+        """Return the request of an ASGI scope, whoever sent it. Raises RefusedError."""
         headers, size = {}, 0
         for name, value in scope["headers"]:
             headers[name.decode("latin-1")] = value.decode("latin-1")
@@ -76,6 +77,8 @@ class Access:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
+        if not path.startswith("/"):  # http://host/path, as clients write it for a proxy
+            path = "/" + path.partition("://")[2].partition("/")[2]
         scheme, host = scope["scheme"], headers.get("host", "")
         if self._proxies and self._is_proxy(scope.get("client")):
             scheme = _last(headers, "x-forwarded-proto") or scheme
@@ -84,18 +87,21 @@ class Access:
             raise RefusedError(403, "This host name is not served here; [web] allowed_hosts can allow it")
         if self._prefix and (path + "/").startswith(f"{self._prefix}/"):  # a proxy may have removed it
             path = path.removeprefix(self._prefix) or "/"
-        asked = Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
-        if self._tokens is not None and path != HEALTH and asked.method != "OPTIONS":
-            scheme, _, key = headers.get("authorization", "").partition(" ")
+        return Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
+
+    def check_token(self, asked: Asked) -> None:
+        """Raise RefusedError if a token is needed and was not given."""
+        if self._tokens is not None and asked.path != HEALTH:
+            scheme, _, key = asked.headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not self._tokens.holds(key.strip()):
                 raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
-        return asked
 
     def _is_proxy(self, client: tuple[str, int] | None) -> bool:
         try:
             address = ipaddress.ip_address(client[0] if client else "")
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address  # a socket for IPv6 shows IPv4 like this
         return any(address in network for network in self._proxies)
 
     def _knows(self, host: str) -> bool:
@@ -124,7 +130,7 @@ class _Tokens:
             self._read()
         except OSError:
             raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
-        digest = _digest(key)
+        digest = _digest(key.encode("latin-1"))  # as it came
         return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
 
     def _read(self) -> None:
@@ -132,9 +138,9 @@ class _Tokens:
         state = (found.st_ino, found.st_size, found.st_mtime_ns)
         if state != self._read_as:
             with open_to_read(self._path) as file:
-                lines = file.read(_TOKENS_LIMIT).decode("utf-8", "replace").splitlines()
+                lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             tokens = [line.strip() for line in lines]
-            self._digests = [_digest(token) for token in tokens if token and not token.startswith("#")]
+            self._digests = [_digest(token) for token in tokens if token and not token.startswith(b"#")]
             self._read_as = state
 
 
@@ -161,8 +167,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
 
 
 @lru_cache(64)
