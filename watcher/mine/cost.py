@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from watcher.catalog.model import Bill, Event, PriceChange, Tokens
 from watcher.catalog.price import DAY, DAYS, FREE, WEEK
-from watcher.catalog.pricing import tier_tokens
+from watcher.catalog.pricing import split_window, tier_tokens
 
 _DECIMALS = 6
 """Of a cost in USD."""
@@ -51,12 +51,19 @@ def monthly_cost(
     return total
 
 
-def bill_of(event: Event, tokens: Tokens) -> Bill | None:
-    """Return what the changes of price in an event do to the costs of a month; None where that cannot be told."""
+def bill_of(event: Event, tokens: Tokens, changes: Mapping[str, PriceChange] | None = None) -> Bill | None:
+    """Return what changes of price do to the costs of a month; None where that cannot be told.
+
+    Args:
+        event: tells the prices as they are.
+        tokens: of the month.
+        changes: what one channel does not know yet; None: those of the event.
+    """
     if event.offer is None or not event.prices:
         return None
-    prices = {key: change.new for key, change in event.prices.items() if change.new is not None} | event.offer.prices
-    old, new = (monthly_cost(prices, tokens, before) for before in (event.prices, None))
+    unknown = event.prices if changes is None else changes
+    now = {key: change.new for key, change in {**unknown, **event.prices}.items() if change.new is not None}
+    old, new = monthly_cost(now | event.offer.prices, tokens, unknown), monthly_cost(event.offer.prices, tokens)
     return None if old is None or new is None else Bill(as_text(old), as_text(new))
 
 
@@ -68,16 +75,10 @@ def as_text(cost: Fraction) -> str:
 
 def _key(base: str, prices: Mapping[str, str], tokens: Tokens) -> str:
     """Return the key of the price for prompts of the average length: `prompt`, or a tier such as `prompt@200000+`."""
-    paths = {_parts(key)[0] for key in prices if key.startswith(f"{base}@")}
+    paths = {split_window(key)[0] for key in prices if key.startswith(f"{base}@")}
     length = Fraction(tokens.prompt, tokens.requests) if tokens.requests else 0
     tiers = [path for path in paths if path != base and tier_tokens(path) < length]
     return max(tiers, key=tier_tokens, default=base)
-
-
-def _parts(key: str) -> tuple[str, str | None]:
-    """Return what a price is for, and when: (`prompt@200000+`, `16:30-00:30`)."""
-    path, at, last = key.rpartition("@")
-    return (key, None) if not at or last.endswith("+") else (path, last)
 
 
 def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange]) -> list[str]:
@@ -85,7 +86,7 @@ def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange
     week = [prices.get(path, "")] * WEEK
     for key, price in prices.items():
         _paint(week, path, key, price)
-    windows = [window for of, window in map(_parts, before) if of == path and window is not None]
+    windows = [window for of, window in map(split_window, before) if of == path and window is not None]
     if path in before and not any(window[:1].isdigit() for window in windows):
         # All windows of a day are there, the one with the usual price as well. Of the minutes with the usual price of a
         # week, it is only known that they cost as much now.
@@ -98,7 +99,7 @@ def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange
 
 def _paint(week: list[str], path: str, key: str, price: str) -> None:
     """Write a price into the minutes of its window, if it is a window of this path's price."""
-    of, window = _parts(key)
+    of, window = split_window(key)
     if of != path or window is None:
         return
     for start, end in _minutes(window):
