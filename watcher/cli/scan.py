@@ -7,19 +7,16 @@ from typing import Any
 
 import click
 
-from watcher.cli.output import format_count, format_time, print_json, warn
-from watcher.cli.setup import Context, oldest_good, reading
+from watcher.cli.output import format_count, print_json, warn
+from watcher.cli.setup import reading_fresh
 from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
-from watcher.config import Config
 from watcher.config.parse import WrongValueError
-from watcher.errors import NothingFoundError, SourceError
 from watcher.messages.text import visible
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
 from watcher.mine.scan import dictionary_of
 from watcher.mine.scan import scan as scan_paths
 from watcher.mine.status import statuses
-from watcher.store.records import SLACK
 
 FAILED, INCOMPLETE = 1, 66
 _LONGEST_PATH = 500
@@ -74,7 +71,9 @@ def scan(
     ignores, and lines with "watcher: ignore".
     """
     config, now = ctx.obj.load(), datetime.now(UTC)
-    states, then = _read(ctx.obj, config, since, max_age or oldest_good(config, now), now)
+    with reading_fresh(config, max_age, now) as session:
+        states = session.state.model_states()
+        then = session.history.facets(since)
     try:
         found = scan_paths(paths, dictionary_of(states), exclude=exclude)
     except ValueError as error:
@@ -101,23 +100,6 @@ def scan(
     if any(finding.fails for finding in findings):
         ctx.exit(FAILED)
     ctx.exit(INCOMPLETE if conditions and found.problems else 0)
-
-
-def _read(context: Context, config: Config, since: datetime, oldest: datetime, now: datetime) -> Any:
-    """Return every known model, and the catalogue of a moment. Raises SourceError if the database is empty or old."""
-    try:
-        with reading(config) as session:
-            polled = session.history.watched_until()
-            states = session.state.model_states()
-            then = {version.model.id: version.model.facets for version in session.history.catalogue(since)}
-    except NothingFoundError as error:
-        raise SourceError(str(error)) from None
-    if polled is None or not states:
-        raise SourceError("the database has no models yet; run `watcher --check` first")
-    if not oldest <= polled <= now + SLACK:
-        last = f"the last good poll was at {format_time(polled)} UTC"
-        raise SourceError(f"{last}, so this would not be about today's models; run `watcher --check` first")
-    return states, then
 
 
 def _print(findings: list[Finding], files: int, since: datetime) -> None:

@@ -69,10 +69,10 @@ def money(amount: Decimal) -> str:
 
 def bill_text(bill: Bill) -> str:
     """Return what a month costs before and after a change: `$41 → $63.50 a month`."""
-    return f"{_cents(bill.old)} → {_cents(bill.new)} a month"
+    return f"{cost_text(bill.old)} → {cost_text(bill.new)} a month"
 
 
-def _cents(amount: str) -> str:
+def cost_text(amount: str) -> str:
     exact = Decimal(amount)
     rounded = round(exact, 2)
     return money(exact if exact and not rounded else rounded)

@@ -21,8 +21,10 @@ _SLUG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIANT = re.compile(rb":([a-z][a-z0-9-]*)")
 _NOT_AFTER = frozenset(b"/*{$@%")
 """What makes a path, a pattern or a template of what stands before it."""
-_LIKE_A_MODEL = re.compile(r"[a-z0-9.]*[0-9-][a-z0-9.-]*(?<!\.[a-z]{2})(?<!\.[a-z]{3})(?<!\.[a-z]{4})")
-"""A slug that may be that of a model which is not known: it has a digit or a hyphen, and no suffix of a file."""
+_LIKE_A_MODEL = re.compile(
+    r"(?!v\d+$)(?=.*[a-z])[a-z0-9.]*[0-9-][a-z0-9.-]*(?<!\.[a-z]{2})(?<!\.[a-z]{3})(?<!\.[a-z]{4})"
+)
+"""A slug that may be that of a model which is not known: a digit or a hyphen, no suffix of a file."""
 
 
 class Found(NamedTuple):
@@ -43,9 +45,9 @@ class Dictionary:
         """`models` maps each id to its id at Hugging Face, if it has one."""
         self._models = models
         self._authors = {model.partition("/")[0].encode() for model in models}
-        ends = {author[-3:].rjust(3, b"?") + b"/" for author in self._authors}
-        after = b"|".join(re.escape(end).replace(rb"\?", b".") for end in sorted(ends))
-        self._slash = re.compile(rb"/(?<=" + after + rb")(?=[A-Za-z0-9])") if ends else re.compile(rb"(?!)")
+        width = min((3, *map(len, self._authors)))  # what is looked back for has one width
+        ends = b"|".join(sorted({re.escape(author[-width:]) for author in self._authors}))
+        self._slash = re.compile(rb"/(?<=(?:" + ends + rb")/)(?=[A-Za-z0-9])") if ends else re.compile(rb"(?!)")
 
     def find(self, data: bytes, *, ours: bool) -> Iterator[Found]:
         """Yield the ids in the data.

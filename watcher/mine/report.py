@@ -90,7 +90,7 @@ def words(status: Status, since: datetime) -> str:
             text = "no model with this id was ever known"
         case "there":
             text = "there"
-    if status.instead:
+    if status.instead and status.state in ("gone", "expiring"):
         return f"{text}; use {' or '.join(map(_use, status.instead))}"
     return text
 

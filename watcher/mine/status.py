@@ -11,7 +11,7 @@ from watcher.catalog import event, price
 from watcher.catalog.diff import EXPIRATION, TARGETS, is_price_watched
 from watcher.catalog.model import Facets, FieldChange, Model, PriceChange, Reason
 from watcher.catalog.policy import Policy
-from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price, price_of
+from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price, is_tier, price_of
 from watcher.catalog.state import ModelState, ModelStates
 
 State = Literal["gone", "expiring", "moved", "repriced", "unknown", "there"]
@@ -47,7 +47,6 @@ class Status(Struct, frozen=True):
     prices: Mapping[str, str] = {}
     """Prices now, or the last ones."""
     instead: tuple[Instead, ...] = ()
-    """For `gone` and `expiring`."""
 
 
 def statuses(
@@ -86,7 +85,7 @@ def _status(model: str, states: ModelStates, then: Facets | None, policy: Policy
         moved=moved,
         repriced=repriced,
         prices=event.offer(facets).prices,
-        instead=tuple(_instead(state.model, present)) if gone or ends else (),
+        instead=tuple(_instead(state.model, present)),
     )
 
 
@@ -102,7 +101,8 @@ def _repriced(then: Facets, now: Facets, policy: Policy) -> dict[str, PriceChang
     paths = [
         path
         for path in {*filter(is_price, then), *filter(is_price, now)}
-        if is_price_watched(path, policy.prices, then, now)
+        if not (is_tier(path) and (path not in then or path not in now))  # prices that begin to be published
+        and is_price_watched(path, policy.prices, then, now)
         and price.is_material(price_of(then, path), price_of(now, path), policy.min_change)
     ]
     return event.price_changes(then, now, paths)

@@ -54,7 +54,7 @@ class Tree:
             return
         yield from self._below(top, "" if named == "." else named)
         if self.files == found and len(self.problems) == before:
-            self.problems.append(f"{shown(path)}: there is no file in it that could be read")
+            self.problems.append(f"there is no file that could be read in {shown(path)}")
 
     def _below(self, top: str, named: str) -> Iterator[File]:
         rules = _rules_above(top)
@@ -85,7 +85,7 @@ class Tree:
                     below.append((entry.path, project, rules))
                     continue
                 if self._is_late():
-                    self.problems.append(f"{shown(named or '.')}: there was not enough time to read all of it")
+                    self.problems.append(f"there was not enough time to read all of {shown(named or '.')}")
                     return
                 yield from self._file(entry.path, shown_path, project)
             stack += reversed(below)
@@ -105,7 +105,7 @@ class Tree:
             yield File(shown(named), project, data.replace(b"\\/", b"/") if b"\\/" in data else data)
 
     def _problem(self, path: str, error: OSError) -> None:
-        self.problems.append(f"{shown(path)}: cannot be read: {error.strerror}")
+        self.problems.append(f"cannot be read ({error.strerror}): {shown(path)}")
 
 
 _Rules = tuple[tuple[str, GitIgnoreSpec], ...]
