@@ -11,7 +11,7 @@ from tests.events import AT, event
 from watcher.catalog.event import offer, price_details
 from watcher.catalog.model import Event, Tokens
 from watcher.config.settings import Channel, Rules
-from watcher.mine.cost import monthly_cost
+from watcher.mine.cost import Use, monthly_cost
 from watcher.rules.routing import route
 
 MODEL = "openai/gpt-4o"
@@ -21,14 +21,12 @@ CHANNEL = Channel("team", rules=Rules(min_impact=LEAST))
 PRICES = st.sampled_from(("0.1", "0.11", "0.2", "1", "2"))
 CACHE = st.sampled_from(("0.01", "0.1"))
 TIERS = st.fixed_dictionaries(
-    {"pricing.prompt": PRICES, "pricing.completion": PRICES},
-    optional={"pricing.input_cache_read": CACHE, "pricing.prompt@400+": PRICES},
+    {"pricing.prompt": PRICES, "pricing.completion": PRICES, "pricing.prompt@400+": PRICES},
+    optional={"pricing.input_cache_read": CACHE},
 )
+HALVES = st.tuples(PRICES, PRICES).filter(lambda halves: halves[0] != halves[1])
 SCHEDULES = st.fixed_dictionaries(
-    {
-        "pricing.prompt": PRICES | st.sampled_from(("00:00=1 12:00=2", "00:00=2 06:00=1", "00:00=1 06:00=1.2")),
-        "pricing.completion": PRICES,
-    },
+    {"pricing.prompt": HALVES.map(lambda halves: "00:00={} 12:00={}".format(*halves)), "pricing.completion": PRICES},
     optional={"pricing.input_cache_read": CACHE},
 )
 
@@ -52,7 +50,7 @@ def test_the_bill_that_a_channel_was_told_last_is_near(lists: list[dict[str, str
         made = told(before, after)
         if not made.prices:
             continue
-        queued, changed = route([CHANNEL], [made], memory, AT, tokens={MODEL: TOKENS})
+        queued, changed = route([CHANNEL], [made], memory, AT, used={MODEL: Use(TOKENS, offer(before).prices)})
         memory |= {key: dict(prices) for key, prices in changed.items()}
         for each in queued:
             assert each.event.bill
@@ -63,6 +61,7 @@ def test_the_bill_that_a_channel_was_told_last_is_near(lists: list[dict[str, str
 
 
 def test_nothing_is_remembered_of_a_change_that_was_told() -> None:
-    made = told({"pricing.prompt": "1", "pricing.completion": "1"}, {"pricing.prompt": "2", "pricing.completion": "1"})
-    (queued,), memory = route([CHANNEL], [made], {}, AT, tokens={MODEL: TOKENS})
+    before = {"pricing.prompt": "1", "pricing.completion": "1"}
+    made = told(before, {**before, "pricing.prompt": "2"})
+    (queued,), memory = route([CHANNEL], [made], {}, AT, used={MODEL: Use(TOKENS, offer(before).prices)})
     assert memory == {} and queued.event == replace(made, bill=queued.event.bill) and queued.reworded
