@@ -119,12 +119,11 @@ def shown(path: str | Path) -> str:
 
 def _read(path: str, most: int) -> bytes | None:
     """Return the bytes of a file; None: it is larger than `most`, or no file. Raises OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             return None
-        data = file.read(most + 1)
-        return data if len(data) <= most else None
+        return file.read(found.st_size) or b""
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:
