@@ -12,6 +12,7 @@ MODULES = {
     "rest": "bench.rest",
     "polling": "bench.polling",
     "web": "bench.web",
+    "scan": "bench.scan",
     "soak": "testkit.soak",
 }
 

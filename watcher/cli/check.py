@@ -54,6 +54,8 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             store.warn_if_found_empty(report.poll.models or 0)
         for line in report.problems:
             warn(line)
+        if report.scan_problem is not None and (terminal or dry_run or context.verbose):
+            warn(visible(report.scan_problem, 2000))
         for line in _trouble_lines(report, repeat=terminal or dry_run):
             warn(line)
         attempts: list[Attempt] = []

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from heapq import merge
 from pathlib import Path
@@ -19,7 +19,7 @@ from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
 from watcher.delivery.channel import Result, send
-from watcher.errors import ConfigError, NothingFoundError, UsageError
+from watcher.errors import ConfigError, NothingFoundError, SourceError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
 from watcher.messages.text import visible
@@ -78,6 +78,30 @@ def reading(config: Config) -> "Iterator[Session]":
             start = "run `watcher --check`, or `watcher import ARCHIVE` for the past"
             raise NothingFoundError(f"there is no database {store.name} yet; {start}")
         with store.reading() as session:
+            yield session
+
+
+def oldest_good(config: Config, now: datetime) -> datetime:
+    """Return how old the last good poll may be unless `--max-age` says otherwise: assume at least one check a day."""
+    return now - max(timedelta(days=2), 3 * config.source.interval)
+
+
+@contextmanager
+def reading_fresh(config: Config, oldest: datetime | None, now: datetime) -> "Iterator[Session]":
+    """Read from the database, as `reading`, where it can tell about today's models.
+
+    Raises SourceError if there is no good poll since `oldest` (None: as for `watcher status`).
+    """
+    with open_store(config, read_only=True) as store:
+        if not store.exists:
+            raise SourceError(f"there is no database {store.name} yet; run `watcher --check` first")
+        with store.reading() as session:
+            polled = session.history.watched_until()
+            if polled is None:
+                raise SourceError("the database has no models yet; run `watcher --check` first")
+            if not (oldest or oldest_good(config, now)) <= polled <= now + SLACK:
+                last = f"the last good poll was at {format_time(polled)} UTC"
+                raise SourceError(f"{last}, so this would not be about today's models; run `watcher --check` first")
             yield session
 
 

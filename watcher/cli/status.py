@@ -1,7 +1,7 @@
 """`watcher status`: whether the watching works."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from watcher.catalog.health import Health
 from watcher.cli.output import format_count, format_size, format_time, print_json
-from watcher.cli.setup import Context, describe_future, open_store, with_console
+from watcher.cli.setup import Context, describe_future, oldest_good, open_store, with_console
 from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
@@ -28,8 +28,6 @@ _MONITORS = {HEALTHY: (0, "OK"), CHANNEL: (1, "WARNING"), SOURCE: (2, "CRITICAL"
 """Exit code and word that Nagios and its kin expect."""
 _MOST_GAPS = 10
 """Lines at most about fields that cannot be read."""
-_OLDEST = timedelta(days=2)
-"""The last good poll may be this old unless `--max-age` says otherwise: assume at least one check a day."""
 
 
 class _Status(Struct, frozen=True):
@@ -88,7 +86,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     names = [channel.name for channel in config.channels]
     unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
     channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
-    code = _exit_code(found, names, now=now, oldest=max_age or now - max(_OLDEST, 3 * config.source.interval))
+    code = _exit_code(found, names, now=now, oldest=max_age or oldest_good(config, now))
     last = found.last
     next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
     if as_json:

@@ -149,6 +149,12 @@ PERCENTAGE = text(
     _parse_fraction,
     lambda fraction: f"{(fraction * 100).normalize():f}%",
 )
+AMOUNT = text(
+    r"\$[0-9]{1,9}(\.[0-9]{1,2})?",
+    'an amount of USD such as "$5" or "$0.50"',
+    lambda written: Decimal(written.removeprefix("$")),
+    lambda amount: f"${amount:f}",
+)
 WORD = text(r"[^\s,]+", "a word without spaces or commas", str)
 DIRECTION = text("up|down", '"up" or "down"', str)
 # Every log and message shows the name, so a URL with a token must not get there by mistake.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
 from watcher.store.documents import DamagedError
 
@@ -162,6 +162,9 @@ maintenance = Table(
     Column("at", Time, nullable=False),
 )
 
+# Models whose ids the last whole scan of `[mine] paths` found.
+found_models = Table("found", metadata, Column("model", Name, primary_key=True))
+
 # The prices that a channel was last told, where its own min_change kept it from hearing of a later one.
 channel_prices = Table(
     "told",
@@ -170,4 +173,23 @@ channel_prices = Table(
     Column("model", Name, primary_key=True),
     Column("key", Name, primary_key=True),
     Column("price", Text, nullable=False),
+)
+
+# What the user acknowledged, a row for each model.
+acknowledged = Table(
+    "acknowledged",
+    metadata,
+    Column("model", Name, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# The tokens that the user needs in a month, as imported.
+usage = Table(
+    "usage",
+    metadata,
+    Column("model", Name, primary_key=True),
+    Column("prompt", BigInteger, nullable=False),
+    Column("completion", BigInteger, nullable=False),
+    Column("cached", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
 )

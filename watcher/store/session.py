@@ -12,6 +12,7 @@ from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
 from watcher.store.outbox import Outbox
+from watcher.store.personal import Personal
 from watcher.store.records import Poll
 from watcher.store.schema import polls
 from watcher.store.state import State
@@ -27,6 +28,7 @@ class Session:
         self.history = History(connection)
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
+        self.personal = Personal(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
@@ -39,8 +41,11 @@ class Session:
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
             prices=self.outbox.prices(),
+            acknowledged=self.personal.acknowledged(),
+            usage=self.personal.usage(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            mine=self.state.found_models(),
             last_pruned=self.maintenance.last_pruned(),
             version=self.version(),
         )
@@ -66,6 +71,7 @@ class Session:
             self.state.save_source("feed", decision.feed)
         heartbeats = tuple(queued.event for queued in decision.deliveries if queued.event.kind == "alive")
         self.state.add_events(decision.events + heartbeats)
+        self.state.save_found_models(known.mine)
         self.state.add_poll(poll)
         self.outbox.add(decision.deliveries, poll.at)
         for (channel, model), prices in decision.prices.items():

@@ -22,6 +22,8 @@ LONGEST_HEADERS = 16 * 1024
 """Bytes of all headers."""
 HEALTH = "/healthz"
 """The path that needs no token."""
+ACKNOWLEDGE = "/ack"
+"""The path of a form, which asks for the token itself: a link cannot bring one along."""
 _TOKENS_LIMIT = 1024 * 1024
 
 
@@ -50,6 +52,11 @@ class Asked(Struct, frozen=True):
     def has_key(self) -> bool:
         """Whether a bearer key was given, whatever it is."""
         return self.headers.get("authorization", "")[:7].lower() == "bearer "
+
+    @property
+    def key(self) -> str:
+        """The bearer key that was given; empty if there is none, which is no token either."""
+        return self.headers["authorization"][7:].strip() if self.has_key else ""
 
 
 class Access:
@@ -91,10 +98,15 @@ class Access:
 
     def check_token(self, asked: Asked) -> None:
         """Raise RefusedError if a token is needed and was not given."""
-        if self._tokens is not None and asked.path != HEALTH:
-            scheme, _, key = asked.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not self._tokens.holds(key.strip()):
-                raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+        if self.guarded and asked.path != HEALTH:
+            self.require_token(asked.key)
+
+    def require_token(self, key: str) -> None:
+        """Make sure that there are tokens, and that this is one of them. Raises RefusedError."""
+        if self._tokens is None:
+            raise RefusedError(403, "Nobody may do this without a token, and [web] tokens_file names no tokens")
+        if not self._tokens.holds(key):
+            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
 
     def _is_proxy(self, client: tuple[str, int] | None) -> bool:
         try:
