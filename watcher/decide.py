@@ -17,9 +17,11 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
 from watcher.catalog.settle import Moment
 from watcher.config.settings import Config, SourceSettings
+from watcher.mine.cost import Use, use_of
 from watcher.rules.heartbeat import decide_heartbeats
 from watcher.rules.mine import my_models, with_my_models
 from watcher.rules.routing import route
+from watcher.rules.rules import subject
 
 _STILL_TRUE = timedelta(days=2)
 """How long an answer about endpoints counts: after it, channels that name providers get the model's own price again."""
@@ -48,11 +50,22 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
         known.prices,
         now,
         offering,
-        tokens={**known.usage, **config.mine.tokens},
+        used=_used(known, decision, config),
         acknowledged=known.acknowledged,
     )
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
+
+
+def _used(known: Known, decision: Decision, config: Config) -> dict[str, Use]:
+    """Return how much is used of each model, or endpoint, whose price changes."""
+    tokens = {**known.usage, **config.mine.tokens}
+    before, after = {**known.states, **known.endpoints}, {**decision.states, **decision.endpoints}
+    return {
+        subject(event): use_of(tokens[event.model], before[subject(event)], after[subject(event)])
+        for event in decision.events
+        if event.prices and event.model in tokens and subject(event) in before  # an endpoint may have a new tag
+    }
 
 
 def is_unchanged(known: Known, fetched: Fetched, config: Config, now: datetime) -> bool:

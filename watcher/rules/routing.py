@@ -6,8 +6,9 @@ from datetime import datetime
 from msgspec import UNSET
 
 from watcher.catalog.decision import Acknowledgement, ChannelPrices, Queued
-from watcher.catalog.model import Event, Provider, Tokens
+from watcher.catalog.model import Event, Provider
 from watcher.config.settings import Channel
+from watcher.mine.cost import Use
 from watcher.rules.acknowledged import holds, is_known_end
 from watcher.rules.rules import apply_min_change, is_pinned, subject, wants
 from watcher.rules.timing import due_at
@@ -20,13 +21,13 @@ def route(
     now: datetime,
     offering: Mapping[str, Sequence[Provider]] = {},
     *,
-    tokens: Mapping[str, Tokens] = {},
+    used: Mapping[str, Use] = {},
     acknowledged: Mapping[str, Acknowledgement] = {},
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
     """Return what is queued for the channels, and the changed entries of `prices`.
 
-    `offering` is who offers each model whose endpoints are known, `tokens` are those that the user needs of each model
-    in a month, and `acknowledged` is what is known of each.
+    By model, `offering` is who offers it, where that is known, and `acknowledged` is what the user knows of it. By what
+    prices are about (see `subject`), `used` is how much the user needs of it.
     """
     acknowledged = {model: known for model, known in acknowledged.items() if holds(known, now)}
     events = [event for event in events if not is_known_end(acknowledged.get(event.model or ""), event)]
@@ -37,12 +38,11 @@ def route(
         for event in events:
             if not wants(channel.rules, event, offering.get(event.model or "", ())):
                 continue
-            model = event.model or ""
             key = channel.name, subject(event)
             before = changed.get(key, prices.get(key, {}))
             # What an endpoint costs matters to the bill of those alone who say that they use it.
-            own = tokens.get(model) if event.provider is UNSET or is_pinned(channel.rules) else None
-            adjusted, after = apply_min_change(channel.rules, event, before, own, acknowledged.get(model))
+            use = used.get(key[1]) if event.provider is UNSET or is_pinned(channel.rules) else None
+            adjusted, after = apply_min_change(channel.rules, event, before, use, acknowledged.get(event.model or ""))
             if event.model and after != before:
                 changed[key] = after
             if adjusted is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 from watcher.redaction import remember
 
 ENVIRONMENT = "OPENROUTER_API_KEY"
@@ -65,7 +66,7 @@ def checked_key(value: str, where: str) -> str:
 
 def _read(path: Path, what: str) -> ApiKey:
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             raw = file.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a possible path"

@@ -5,8 +5,8 @@ from alembic import op
 
 from watcher.store.schema import Name, Time
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
