@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from watcher.catalog.decision import Fetched, Known
@@ -150,6 +151,16 @@ def test_twins_keep_their_places_whatever_is_measured_of_them() -> None:
     before = days.known.endpoints
     days.see(endpoint("a", context_length=1, uptime_last_30m=3), endpoint("a", context_length=2, uptime_last_30m=0))
     assert days.known.endpoints == before
+
+
+@pytest.mark.parametrize("odd", [True, -1, "many", [], {"a": 1}, 1e308, 10**30])
+def test_a_value_of_another_kind_is_unknown_and_the_endpoint_is_there(odd: Any) -> None:
+    days = Days(settle=timedelta(0))
+    days.see(endpoint("first"))
+    strange = endpoint("x", max_completion_tokens=odd, quantization=odd, provider_name=odd, context_length=odd)
+    (event,) = days.see(endpoint("first"), strange)
+    assert event == msgspec.json.decode(msgspec.json.encode(event), type=Event), "the database can hold it"
+    assert event.offer is not None and event.offer.context_length == 202752
 
 
 def test_names_have_an_end() -> None:

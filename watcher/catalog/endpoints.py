@@ -134,11 +134,10 @@ def provider_of(endpoint: Model) -> Provider:
     """Return who offers an endpoint."""
     tag = endpoint.id.partition(" ")[2]
     name, quantization = (endpoint.facets.get(key) for key in ("provider_name", "quantization"))
-    if not isinstance(quantization, str) or quantization == "unknown":
+    if quantization in (None, "unknown"):
         last = tag.partition("#")[0].rpartition("/")[2]
         quantization = last if last in QUANTIZATIONS else None
-    name = name[:_MAX_NAME] if isinstance(name, str) else tag
-    return Provider(name, tag, None if quantization is None else quantization[:_MAX_NAME])
+    return Provider((name or tag)[:_MAX_NAME], tag, quantization and quantization[:_MAX_NAME])
 
 
 def by_model(states: ModelStates) -> dict[str, dict[str, ModelState]]:
@@ -216,7 +215,6 @@ def _about(model: Model, made: Iterable[Event], states: ModelStates) -> Iterator
             continue  # other changes are recorded, and no news
         assert each.model is not None and each.offer is not None
         kind, endpoint = _KINDS[each.kind], states[each.model].model
-        limit = endpoint.facets.get("max_completion_tokens")
         details: dict[str, Any] = {"detail": each.detail}
         if kind == "provider_repriced":
             details |= {"prices": each.prices, "direction": each.direction, "marks": each.marks}
@@ -228,7 +226,7 @@ def _about(model: Model, made: Iterable[Event], states: ModelStates) -> Iterator
             usual,
             prices=each.offer.prices,
             context_length=each.offer.context_length or usual.context_length,
-            max_completion_tokens=limit if isinstance(limit, int) else None,
+            max_completion_tokens=endpoint.facets.get("max_completion_tokens"),
             supported_parameters=each.offer.supported_parameters or usual.supported_parameters,
         )
         yield event.model_event(
