@@ -65,7 +65,7 @@ def scan(
     since: datetime,
     max_age: datetime | None,
 ) -> None:
-    """Find ids of models in the files at PATH…, and what has become of the models.
+    """Find ids of models in files, and what has become of them.
 
     It reads the database and the files, and no network. It passes over links, binary files, files over 2 MB, what git
     ignores, and lines with "watcher: ignore".
