@@ -96,7 +96,9 @@ def scan(
         warn(visible(problem, _LONGEST_PATH))
     if found.left_out:
         names = format_count(len(found.left_out), "id")
-        warn(f"{names} left out: also at Hugging Face, in a project that does not mention OpenRouter; add openrouter/")
+        warn(
+            f"{names} left out: may be another service's, and nothing there names OpenRouter; write openrouter/ before it"
+        )
     if any(finding.fails for finding in findings):
         ctx.exit(FAILED)
     ctx.exit(INCOMPLETE if conditions and found.problems else 0)
