@@ -149,7 +149,10 @@ def test_a_scan_that_could_not_look_at_everything_says_so(filled: Watcher) -> No
 def test_what_is_left_out_is_said(watcher: Watcher) -> None:
     remember(watcher, {1: [{**KEPT, "hugging_face_id": "openai/Kept"}]})
     done = scan(watcher, code='"openai/kept"')
-    assert done.out == "0 ids in 1 file\n" and "1 id left out: may be another service's" in done.err
+    assert (
+        done.out == "0 ids in 1 file\n"
+        and "left out: openai/kept; nothing there says that OpenRouter is meant" in done.err
+    )
     assert scan(watcher, "--format", "json", code='"openai/kept"').json["left_out"] == ["openai/kept"]
 
 
