@@ -165,7 +165,9 @@ def test_workflow_commands_are_escaped(filled: Watcher) -> None:
     assert lines[0].startswith(f"::error file={path},line=1,title=openai/gone%3Afree::openai/gone:free: gone since ")
     assert lines[1].startswith(f"::notice file={path},line=3,title=qwen/dearer::qwen/dearer: prompt: ")
     assert "+50%25 since" in lines[1] and len(lines) == 2
+    name.rename(name.with_name("a\x1b[31m\u202e.py"))
     (line, _) = scan(filled, "--format", "github", code="").out.splitlines()
+    assert line.isprintable(), "a name cannot colour or reverse what a log shows"
     assert line.startswith("::warning file=")
 
 
