@@ -138,6 +138,7 @@ deliveries = Table(
     Column("failed", Time),  # when an attempt last failed
     Column("last_error", Text),
     Column("body", LargeBinary),  # the event as worded for this channel, if that differs
+    Column("reached", Text),  # digests of the channel's targets that have it, while others are tried again
     sa.UniqueConstraint("event", "channel"),
     sa.Index("deliveries_due", "state", "next_attempt"),
     sa.Index("deliveries_waiting", "channel", "state", "next_attempt"),

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from watcher.config.settings import WebSettings
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 
 LONGEST_URL = 8 * 1024
 """Bytes of path and query."""
@@ -148,7 +149,7 @@ class _Tokens:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
         state = (found.st_ino, found.st_size, found.st_mtime_ns)
         if state != self._read_as:
-            with self._path.open("rb") as file:
+            with open_to_read(self._path) as file:
                 lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             tokens = [line.strip() for line in lines]
             self._digests = [_digest(token) for token in tokens if token and not token.startswith(b"#")]
