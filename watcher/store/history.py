@@ -1,6 +1,6 @@
 """Questions about the past: what was offered at a moment, how a model changed, what was announced."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,10 @@ class History(Rows):
             query = query.where(models.c.id == model_id)
         return [KnownModel(*row) for row in self._connection.execute(query)]
 
+    def names(self) -> dict[str, str]:
+        """Return the id and the name of every model ever seen."""
+        return dict(self._connection.execute(select(models.c.id, models.c.name)).tuples().all())
+
     def catalogue(self, at: datetime | None = None) -> list[Version]:
         """Return every model that the list showed at a moment (None: now), by id."""
         query = select(versions).order_by(versions.c.model)
@@ -88,7 +92,8 @@ class History(Rows):
         *,
         since: datetime | None = None,
         kinds: Iterable[str] = (),
-        model: str | None = None,
+        about: Collection[str] | None = None,
+        before: str | None = None,
         limit: int | None = None,
     ) -> list[Event]:
         """Return announced events, oldest first.
@@ -96,7 +101,8 @@ class History(Rows):
         Args:
             since: only those announced at this time or later.
             kinds: only those of these kinds (empty: all).
-            model: only those about the model with this id.
+            about: only those about the models with these ids (None: all, and those about no model).
+            before: only those announced before the event with this id; none if there is no such event.
             limit: only this many, the newest.
         """
         query = select(events.c.body).order_by(events.c.at.desc(), events.c.id.desc())
@@ -104,7 +110,10 @@ class History(Rows):
             query = query.where(events.c.at >= since)
         if kinds := list(kinds):
             query = query.where(events.c.kind.in_(kinds))
-        if model is not None:
-            query = query.where(events.c.model == model)
+        if about is not None:
+            query = query.where(events.c.model.in_(about))
+        if before is not None:
+            at = select(events.c.at).where(events.c.id == before).scalar_subquery()
+            query = query.where((events.c.at < at) | ((events.c.at == at) & (events.c.id < before)))
         found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
         return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))
