@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.store.samples import START, Polls, document
 from watcher.config.load import load_config
 from watcher.config.secret import DatabaseURL
-from watcher.config.settings import Config, WebSettings
+from watcher.config.settings import Channel, Config, WebSettings
 from watcher.store.store import Store
 from watcher.web.server import WebServer
 
@@ -52,8 +52,10 @@ def serve(polls: Polls, database: str) -> Iterator[Callable[..., httpx.Client]]:
     """Start a server with some settings of `[web]`, and return a client of it."""
     with ExitStack() as stack:
 
-        def start(now: datetime = NOW, url: str = database, **web: Any) -> httpx.Client:
-            server = WebServer(make_config(url, **web), clock=lambda: now)
+        def start(
+            now: datetime = NOW, url: str = database, channels: tuple[Channel, ...] = (), **web: Any
+        ) -> httpx.Client:
+            server = WebServer(replace(make_config(url, **web), channels=channels), clock=lambda: now)
             server.start()
             stack.callback(server.stop)
             return stack.enter_context(httpx.Client(base_url=f"{server.url}/api/v1/", trust_env=False, timeout=20))
