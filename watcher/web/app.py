@@ -21,6 +21,7 @@ from watcher.errors import WatcherError
 from watcher.store.store import Store
 from watcher.web.access import HEALTH, Access, Asked, RefusedError
 from watcher.web.answers import Answer, Answers
+from watcher.web.badges import BADGES, Badges
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
 from watcher.web.metrics import METRICS, Metrics
@@ -41,6 +42,12 @@ _PREFLIGHT = {
     "access-control-max-age": "86400",
 }
 _EXPOSED = {"access-control-expose-headers": "Age, ETag, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"}
+_SAFE = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Headers of every answer that has no other ones of these names."""
 _HEALTHY = b'{"status":"ok"}'
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -74,6 +81,7 @@ class Api:
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
+            BADGES: Badges(store).answer,
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 
@@ -242,7 +250,8 @@ class _Sent(NamedTuple):
 
 
 def _sent(response: Response) -> _Sent:
-    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
+    together = {**_SAFE, **response.headers}
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in together.items()]
     if response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))
     return _Sent(response.status, headers, response.body)
