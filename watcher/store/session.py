@@ -43,6 +43,7 @@ class Session:
             prices=self.outbox.prices(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            mine=self.state.found_models(),
             last_pruned=self.maintenance.last_pruned(),
             version=self.version(),
         )
@@ -68,6 +69,7 @@ class Session:
             self.state.save_source("feed", decision.feed)
         heartbeats = tuple(queued.event for queued in decision.deliveries if queued.event.kind == "alive")
         self.state.add_events(decision.events + heartbeats)
+        self.state.save_found_models(known.mine)
         self.state.add_poll(poll)
         self.outbox.add(decision.deliveries, poll.at)
         for (channel, model), prices in decision.prices.items():
