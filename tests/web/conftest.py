@@ -1,6 +1,6 @@
 """A web server over a database that a few polls have filled, asked over a real socket."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.store.samples import START, Polls, document
 from watcher.config.load import load_config
 from watcher.config.secret import DatabaseURL
-from watcher.config.settings import Channel, Config, WebSettings
+from watcher.config.settings import Config, WebSettings
 from watcher.store.store import Store
 from watcher.web.server import WebServer
 
@@ -53,9 +53,9 @@ def serve(polls: Polls, database: str) -> Iterator[Callable[..., httpx.Client]]:
     with ExitStack() as stack:
 
         def start(
-            now: datetime = NOW, url: str = database, channels: tuple[Channel, ...] = (), **web: Any
+            now: datetime = NOW, url: str = database, config: Mapping[str, Any] | None = None, **web: Any
         ) -> httpx.Client:
-            server = WebServer(replace(make_config(url, **web), channels=channels), clock=lambda: now)
+            server = WebServer(replace(make_config(url, **web), **(config or {})), clock=lambda: now)
             server.start()
             stack.callback(server.stop)
             return stack.enter_context(httpx.Client(base_url=f"{server.url}/api/v1/", trust_env=False, timeout=20))

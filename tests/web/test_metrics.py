@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from tests.store.samples import START, document, event
 from tests.web.conftest import NOW
 from watcher.catalog.decision import Queued
+from watcher.config.mine import MineSettings
 from watcher.config.settings import Channel
 from watcher.store.records import Poll
 
@@ -90,13 +91,43 @@ def test_a_channel_that_was_taken_out_has_no_series(serve, scrape, polls):
     queue(polls, "old", 1)
     with polls.store.writing() as session:
         session.outbox.mark_failed(session.outbox.next_batch("old", NOW).deliveries, NOW, "no", refused=True, at=NOW)
-    client = serve(channels=(Channel("team"),))
+    client = serve(config={"channels": (Channel("team"),)})
     assert scrape(client)["watcher_channel_failing", "old"] == 1, "something waits"
     with polls.store.writing() as session:
         session.outbox.give_up(session.outbox.next_batch("old", NOW).deliveries, "no", at=NOW)
     found = scrape(client)
     assert not [key for key in found if "old" in key]
     assert found["watcher_channel_failing", "team"] == 0
+
+
+def prices(found):
+    return {key[1:]: value for key, value in found.items() if key[0] == "watcher_price_usd"}
+
+
+def test_prices_of_mine_alone_are_series_and_gone_with_the_model(serve, scrape, polls):
+    client = serve(config={"mine": MineSettings(models=("a/*", "b/new"))})
+    assert prices(scrape(client)) == {
+        ("a/one", "prompt"): 0.000002,
+        ("a/one", "completion"): 0.000004,
+        ("a/free", "prompt"): 0,
+        ("a/free", "completion"): 0.000004,
+        ("b/new", "prompt"): 0.0000005,
+        ("b/new", "prompt@00:30-16:30"): 0.0000005,
+        ("b/new", "prompt@16:30-00:30"): 0.00000025,
+        ("b/new", "completion"): 0.000004,
+    }
+    varies = document("a/free", pricing={"prompt": "-1", "completion": "-1"})
+    polls.see(document("a/one"), document("c/c"), varies, at=START + timedelta(hours=2))
+    assert prices(scrape(client)) == {("a/one", "prompt"): 0.000001, ("a/one", "completion"): 0.000004}
+    assert prices(scrape(serve())) == {}
+
+
+def test_there_are_at_most_500_prices(serve, scrape, polls):
+    cached = {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"}
+    polls.see(*(document(f"a/{number}", pricing=cached) for number in range(200)), at=START + timedelta(hours=2))
+    found = scrape(serve(config={"mine": MineSettings(models=("*",))}))
+    assert len(prices(found)) == 500 and found["watcher_prices_left_out",] == 100
+    assert sum(price == "prompt" for _, price in prices(found)) == 200
 
 
 def test_a_scraper_gets_openmetrics_if_it_asks(serve):

@@ -12,8 +12,12 @@ from prometheus_client.registry import Collector
 
 from watcher import __version__
 from watcher.api.answer import Response
+from watcher.catalog.event import offer
 from watcher.catalog.model import KINDS
+from watcher.catalog.price import VARIES
+from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.config.settings import Config
+from watcher.rules.mine import my_models
 from watcher.store.outbox import GIVEN_UP, PENDING, SENT, Condition
 from watcher.store.session import Session
 from watcher.store.store import Store
@@ -22,6 +26,8 @@ from watcher.web.answers import Answer
 
 METRICS = "/metrics"
 """The path in the URL."""
+_MOST_PRICES = 500
+"""Series of prices: each is a time series that Prometheus has to store."""
 _OUTCOMES = ("good", "refused", "failed", "overtaken")
 
 
@@ -72,6 +78,7 @@ class _Figures(Collector):
             events.add_metric((kind,), counts.get(kind, 0))
         yield events
         yield from self._channels()
+        yield from self._prices()
         if self._size is not None:
             yield _gauge("database_bytes", "Size of the database.", self._size)
 
@@ -112,6 +119,27 @@ class _Figures(Collector):
             oldest.add_metric((name,), self._seconds_since(due[name]) if name in due else 0)
             failing.add_metric((name,), conditions.get(name, Condition()).fails)
         yield from (stored, oldest, failing)
+
+    def _prices(self) -> Iterator[Metric]:
+        """Yield the prices of mine, those of prompt and completion first where there are too many."""
+        mine = my_models(self._session.history.names(), self._config.mine, self._session.state.found_models())
+        found = [
+            (version.model.id, key, price)
+            for version in self._session.history.latest(mine)
+            if version.valid_to is None
+            for key, price in offer(version.model.facets).prices.items()
+            if price != VARIES
+        ]
+        found.sort(key=lambda series: series[1] not in TOKEN_PRICES)
+        family = GaugeMetricFamily(
+            "watcher_price_usd",
+            "Price of a model of [mine], in USD for one token, request, image or search.",
+            labels=("model", "price"),
+        )
+        for model, key, price in found[:_MOST_PRICES]:
+            family.add_metric((model, key), float(price))
+        yield family
+        yield _gauge("prices_left_out", "Prices of [mine] beyond the number of series.", len(found[_MOST_PRICES:]))
 
     def _seconds_since(self, moment: datetime) -> float:
         return max((self._now - moment).total_seconds(), 0)
