@@ -15,6 +15,7 @@ from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
 from watcher.config.settings import Config, SourceSettings
 from watcher.rules.heartbeat import decide_heartbeats
+from watcher.rules.mine import with_my_models
 from watcher.rules.routing import route
 
 
@@ -30,7 +31,8 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             listed = replace(decision.list, query=query, policy=fingerprint(config.announce))
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
-    deliveries, prices = route(config.channels, decision.events, known.prices, now)
+    channels = with_my_models(config.channels, config.mine, known.mine)
+    deliveries, prices = route(channels, decision.events, known.prices, now)
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
 

@@ -104,7 +104,8 @@ def test_a_database_of_each_earlier_version_is_brought_forward(revision: str, fi
         connection.execute("ATTACH ? AS newer", [str(filled)])
         for table in metadata.sorted_tables:
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table.name})"))
-            connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM newer.{table.name}")
+            if columns:  # else the version had no such table
+                connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM newer.{table.name}")
     connection.close()
     engine.dispose()
     with Store.open(url(old)) as store, Store.open(url(filled)) as newer:

@@ -73,6 +73,8 @@ class Known(Struct, frozen=True):
     """Channels with a heartbeat that waits to be sent."""
     changes: Mapping[str, int] = {}
     """Channel → changes of models announced since its last heartbeat, where one is due."""
+    mine: Collection[str] = ()
+    """Ids of models that the last whole scan of `[mine] paths` found."""
     last_pruned: datetime | None = None
     """When old rows were last deleted from the database."""
     version: int = 0

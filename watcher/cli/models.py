@@ -1,6 +1,5 @@
 """`watcher models [TEXT]`: what the catalogue offers, now or at a moment."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ from watcher.cli.output import did_you_mean, print_json
 from watcher.cli.setup import Context, reading
 from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
+from watcher.config.mine import TOKEN_COUNT
 from watcher.config.parse import PRICE, WrongValueError
 from watcher.config.settings import Rules
 from watcher.errors import NothingFoundError
@@ -34,10 +34,10 @@ def price(value: str) -> Decimal:
 
 def tokens(value: str) -> int:
     """Return a number of tokens: `128000`, `128K`, `1M`. Raises click.BadParameter."""
-    found = re.fullmatch(r"(\d{1,12})([km]?)", value.lower().replace(",", ""))
-    if found is None:
-        raise click.BadParameter(f"{value!r} is not a number of tokens such as 128000, 128K or 1M")
-    return int(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[found[2]]
+    try:
+        return TOKEN_COUNT.parse(value)
+    except WrongValueError:
+        raise click.BadParameter(f"{value!r} is not a number of tokens such as 128000, 128K or 1M") from None
 
 
 @click.command(epilog="Example: watcher models 'anthropic/*' --max-price 5 --sort price")

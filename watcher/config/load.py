@@ -14,6 +14,7 @@ from watcher import network
 from watcher.catalog.model import HEALTH_KINDS, KINDS, UNASKED_KINDS
 from watcher.catalog.policy import Policy
 from watcher.config.find import SIZE_LIMIT, Environ, default_store_url, home
+from watcher.config.mine import MINE, MineSettings
 from watcher.config.options import BY_SECTION, STRUCTS, FieldOption, alternatives, build, header
 from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, describe, render_duration, suggestion
 from watcher.config.secret import DatabaseURL, Secret
@@ -109,6 +110,7 @@ class _Reader:
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
         self.holds_secret = False
+        self.has_mine = False
         self.commented = ""
         """A hint for keys of a channel whose header still is a comment."""
 
@@ -154,6 +156,7 @@ class _Reader:
                 f'delivery.retry_first: expected a duration of at most retry_most, "{render_duration(most)}", '
                 f'got "{render_duration(first)}"'
             )
+        self.has_mine = config.mine != MineSettings()
         return replace(config, channels=self.channels(document.get("channels", []), config.announce))
 
     def section(self, section: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,6 +207,8 @@ class _Reader:
                 return Path(folder, *rest) if folder else parsed
             case Path():
                 return self.place(parsed)
+            case (Path(), *_):
+                return tuple(map(self.place, parsed))
             case DatabaseURL() if (path := parsed.reveal()).startswith("sqlite:///"):
                 return DatabaseURL(f"sqlite:///{self.place(Path(path.removeprefix('sqlite:///')))}")
             case Secret() if str(parsed) != parsed.reveal():
@@ -245,6 +250,8 @@ class _Reader:
     def warn_about(self, channel: Channel, policy: Policy, where: str) -> None:
         """Warn about settings that are allowed, but have no effect."""
         least = channel.rules.min_change
+        if MINE in channel.rules.models and not self.has_mine:
+            self.warn(f'{where}models: "{MINE}" names nothing: [mine] has no models, paths or tokens')
         if least is not None and least < policy.min_change:
             announced = PERCENTAGE.render(policy.min_change)
             self.warn(f"{where}min_change: below that of [announce], {announced}, under which nothing is announced")

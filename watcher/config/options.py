@@ -75,8 +75,14 @@ def _options(section: str, settings: type[Struct]) -> Iterator[FieldOption]:
             key=field.name,
             doc=by_type[str],
             type=by_type.get(Type) or _type(annotation, option),
-            default=None if field.default is NODEFAULT else field.default,
+            default=_default(field),
         )
+
+
+def _default(field: structs.FieldInfo) -> Any:
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return None if field.default is NODEFAULT else field.default
 
 
 _SECTIONS = {f.name: get_args(f.type) for f in structs.fields(Config) if get_origin(f.type) is Annotated}

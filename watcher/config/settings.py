@@ -13,6 +13,7 @@ from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KIN
 from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
+from watcher.config.mine import PATTERNS, MineSettings
 from watcher.config.parse import (
     ADDRESS,
     CHANNEL_URL,
@@ -32,7 +33,6 @@ from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
 from watcher.errors import ConfigError
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
-_PATTERNS = 'a list of patterns such as ["anthropic/*", "openai/gpt-*"]'
 
 
 class SourceSettings(Struct, frozen=True):
@@ -188,10 +188,10 @@ class Rules(Struct, frozen=True):
     ] = None
     models: Annotated[
         tuple[str, ...],
-        'Only models whose ids match one of these patterns, such as ["anthropic/*", "openai/gpt-*"].',
-        Option(least=1, expected=_PATTERNS),
+        'Only models that match one of these, such as ["anthropic/*", "openai/gpt-*"]; "@mine" is those of [mine].',
+        Option(least=1, expected=PATTERNS),
     ] = ("*",)
-    exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=_PATTERNS)] = ()
+    exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=PATTERNS)] = ()
     free_only: Annotated[bool, "Only models that are free, or were free until now."] = False
     modalities: Annotated[
         tuple[str, ...],
@@ -333,6 +333,9 @@ class Config(Struct, frozen=True):
         HealthSettings,
         "A monitor to call at each poll, such as healthchecks.io; it alerts you when polls fail or stop.",
     ] = HealthSettings()
+    mine: Annotated[MineSettings, 'The models that you use: a channel\'s `models = ["@mine"]` means these.'] = (
+        MineSettings()
+    )
     channels: Annotated[
         tuple[Channel, ...],
         "Where alerts go. Repeat this section for each channel; with none, alerts go to the console.",

@@ -1,6 +1,7 @@
 """The options and a configuration, written out: `config show`, `config init`, the example and the JSON Schema."""
 
 import json
+import re
 import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
@@ -78,12 +79,19 @@ def toml(value: Any) -> str:
             return f"{value:f}"
         case list():
             return f"[{', '.join(toml(element) for element in value)}]"
+        case dict():
+            pairs = ", ".join(f"{_bare(key)} = {toml(inner)}" for key, inner in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
         case bool() | int():
             return json.dumps(value)
         case _:
             # JSON's escapes are TOML's; only DEL stands bare in JSON and must not in TOML.
             text = str(value).encode("utf-8", "replace").decode("utf-8")
             return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _bare(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml(key)
 
 
 def default(option: FieldOption) -> Any:

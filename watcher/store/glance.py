@@ -26,6 +26,7 @@ _WAITING = """
 """
 _SOURCE = "SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?"
 _HEARTBEATS = "SELECT channel, seen_to, since FROM alive"
+_FOUND = "SELECT model FROM found"
 _LAST_PRUNED = "SELECT at FROM upkeep WHERE name = 'keep'"
 _PING = "SELECT 1 FROM upkeep WHERE name LIKE 'ping: %'"
 _LAST_POLL = "SELECT at FROM polls WHERE NOT imported AND outcome <> 'overtaken' ORDER BY id DESC LIMIT 1"
@@ -82,6 +83,7 @@ def _known(connection: sqlite3.Connection, now: datetime) -> Known | None:
             for channel, seen_to, since in connection.execute(_HEARTBEATS)
         },
         last_poll=next((_moment(at) for (at,) in connection.execute(_LAST_POLL)), None),
+        mine=frozenset(model for (model,) in connection.execute(_FOUND)),
         last_pruned=next((_moment(at) for (at,) in connection.execute(_LAST_PRUNED)), None),
     )
 

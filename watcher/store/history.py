@@ -62,6 +62,14 @@ class History(Rows):
         query = select(versions).where(versions.c.model == model_id)
         return self._versions(query.order_by(versions.c.valid_from, versions.c.id))
 
+    def latest(self, model_ids: Collection[str]) -> list[Version]:
+        """Return the newest version of each of these models, those that are gone included, by id."""
+        own = versions.alias()
+        newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
+        newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
+        query = select(versions).select_from(models.join(versions, versions.c.id == newest.scalar_subquery()))
+        return self._versions(query.where(models.c.id.in_(model_ids)).order_by(models.c.id))
+
     def _versions(self, query: Any) -> list[Version]:
         return [
             Version(

@@ -164,6 +164,9 @@ maintenance = Table(
     Column("at", Time, nullable=False),
 )
 
+# Models whose ids the last whole scan of `[mine] paths` found.
+found_models = Table("found", metadata, Column("model", Name, primary_key=True))
+
 # The prices that a channel was last told, where its own min_change kept it from hearing of a later one.
 channel_prices = Table(
     "told",

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from watcher.catalog.decision import Decision, Known
 from watcher.catalog.reading import Entry
 from watcher.config.settings import Channel
+from watcher.store.figures import Figures
 from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
@@ -27,6 +28,7 @@ class Session:
         self.history = History(connection)
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
+        self.figures = Figures(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
@@ -41,6 +43,7 @@ class Session:
             prices=self.outbox.prices(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            mine=self.state.found_models(),
             last_pruned=self.maintenance.last_pruned(),
             version=self.version(),
         )
@@ -66,6 +69,7 @@ class Session:
             self.state.save_source("feed", decision.feed)
         heartbeats = tuple(queued.event for queued in decision.deliveries if queued.event.kind == "alive")
         self.state.add_events(decision.events + heartbeats)
+        self.state.save_found_models(known.mine)
         self.state.add_poll(poll)
         self.outbox.add(decision.deliveries, poll.at)
         for (channel, model), prices in decision.prices.items():

@@ -1,11 +1,11 @@
 """What is remembered between two polls: the sources, and each model with its versions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import asdict
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.decision import SourceState
 from watcher.catalog.diff import Pending
@@ -16,7 +16,7 @@ from watcher.catalog.state import ModelState, ModelStates
 from watcher.store.documents import compress, pack, split_benchmarks, unpack
 from watcher.store.records import Poll
 from watcher.store.rows import Rows
-from watcher.store.schema import Time, events, models, polls, sources, versions
+from watcher.store.schema import Time, events, found_models, models, polls, sources, versions
 
 _AS_THEY_ARE = ("since", "digest", "present", "listed", "announced", "missing", "last_seen", "reminded")
 """The fields of a `ModelState` that are columns of `models`."""
@@ -64,6 +64,16 @@ class State(Rows):
         self._connection.execute(insert(polls).values(asdict(poll)))
 
     # Models
+
+    def found_models(self) -> frozenset[str]:
+        """Return the ids that the last whole scan of `[mine] paths` found."""
+        return frozenset(self._connection.execute(select(found_models.c.model)).scalars())
+
+    def save_found_models(self, found: Collection[str]) -> None:
+        """Replace what `found_models` returns."""
+        if self.found_models() != set(found):
+            self._connection.execute(delete(found_models))
+            self._each(insert(found_models), [{"model": model} for model in sorted(found)])
 
     def model_states(self) -> dict[str, ModelState]:
         """Return every known model, by id."""
