@@ -13,7 +13,8 @@ from watcher.catalog.timeline import Points, step_lines
 from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import clean
 
-WIDTH, HEIGHT = 720, 280
+WIDTH, NARROW, HEIGHT = 720, 360, 280
+"""Units of a chart; `NARROW` is for a phone."""
 COLOURS = ("#0072b2", "#c2500a", "#00795a", "#a8477e", "#8a6100", "#5a6270")
 """Of the lines on white: the hues of Okabe and Ito, which the colour-blind can tell, as dark as text."""
 DARK_COLOURS = ("#6cb8ee", "#f79a5c", "#3fcf9f", "#ee9bc9", "#eec048", "#b9c2cd")
@@ -21,7 +22,7 @@ DASHES = ((), (7, 3), (2, 3), (10, 3, 2, 3), (4, 2), (1, 4))
 """Pattern of each line, in units: lengths drawn and left out."""
 MOST_LINES = len(COLOURS)
 
-_LEFT, _RIGHT, _BOTTOM = 58, 710, 248
+_LEFT, _MARGIN, _BOTTOM = 58, 10, 248
 _LEGEND_ROW = 20
 _FREE = 20
 """Height that a price of zero has on a logarithmic axis."""
@@ -63,27 +64,30 @@ class Chart(Struct, frozen=True):
     """A chart as shapes, in units from the upper left."""
 
     title: str
-    height: int
+    width: int
     shapes: tuple[Path | Label, ...]
 
 
-def chart(title: str, series: Sequence[Series], marks: Iterable[tuple[datetime, str]] = ()) -> Chart | None:
+def chart(
+    title: str, series: Sequence[Series], marks: Iterable[tuple[datetime, str]] = (), *, width: int = WIDTH
+) -> Chart | None:
     """Return the chart of at most `MOST_LINES` prices of one unit; None if none of them is a number.
 
     Args:
         title: what it shows, for those who cannot see it.
         series: its lines.
         marks: moments to mark on the axis of time, with what happened.
+        width: units from left to right.
     """
     lines = [(number, line) for number, one in enumerate(series) for line in step_lines(one.points)]
     if not lines:
         return None
     times = [at for one in series for at, _ in one.points]
-    clock = _Clock(min(times), max(times))
-    legend = list(_legend(series))
+    clock = _Clock(min(times), max(times), width)
+    legend = list(_legend(series, width - _MARGIN))
     top = max(shape.at[1] for shape in legend if isinstance(shape, Label)) + 22
     factor = scale(series[0].key)
-    amounts = _Amounts([price * factor for _, line in lines for _, price in line], top)
+    amounts = _Amounts([price * factor for _, line in lines for _, price in line], top, width - _MARGIN)
     title = f"{title}, USD {unit(series[0].key)}, {clock.first:%Y-%m-%d} to {clock.last:%Y-%m-%d}"
     shapes: list[Path | Label] = [*amounts.axis(), *clock.axis(), *legend]
     for number, line in lines:
@@ -92,17 +96,17 @@ def chart(title: str, series: Sequence[Series], marks: Iterable[tuple[datetime, 
     for at, text in list(marks)[-_MOST_MARKS:]:
         if clock.first <= at <= clock.last:
             shapes.append(Path(((clock.x(at), _BOTTOM), (clock.x(at), _BOTTOM - 9)), "mark", f"{at:%Y-%m-%d}: {text}"))
-    return Chart(title, HEIGHT, tuple(shapes))
+    return Chart(title, width, tuple(shapes))
 
 
-def _legend(series: Sequence[Series]) -> Iterator[Path | Label]:
+def _legend(series: Sequence[Series], right: int) -> Iterator[Path | Label]:
     """Yield a sample of each line with its name and its last price, in as many rows as they need."""
     x, y = _LEFT, 16
     for number, one in enumerate(series):
         last = one.points[-1][1] if one.points else None
         text = f"{clean(one.name, 48)} {'gone' if last is None else price_text(one.key, last)[:24]}"
         wide = round(34 + _LETTER * len(text))
-        if x > _LEFT and x + wide > _RIGHT:
+        if x > _LEFT and x + wide > right:
             x, y = _LEFT, y + _LEGEND_ROW
         yield Path(((x, y - 4), (x + 26, y - 4)), number)
         yield Label((x + 32, y), text)
@@ -112,15 +116,16 @@ def _legend(series: Sequence[Series]) -> Iterator[Path | Label]:
 class _Clock:
     """The axis of time, on a true scale."""
 
-    def __init__(self, first: datetime, last: datetime) -> None:
+    def __init__(self, first: datetime, last: datetime, width: int) -> None:
+        self._width, self._right, self._most = width, width - _MARGIN, width // 85
         self.first = first.astimezone(UTC)
         self.last = max(last.astimezone(UTC), self.first + timedelta(hours=1))
 
     def x(self, at: datetime) -> int:
-        return _LEFT + round((at - self.first) / (self.last - self.first) * (_RIGHT - _LEFT))
+        return _LEFT + round((at - self.first) / (self.last - self.first) * (self._right - _LEFT))
 
     def axis(self) -> Iterator[Path | Label]:
-        yield Path(((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)), "axis")
+        yield Path(((_LEFT, _BOTTOM), (self._right, _BOTTOM)), "axis")
         years = self.first.year != self.last.year
         for at, form in self._ticks():
             x = self.x(at)
@@ -128,18 +133,20 @@ class _Clock:
             text = f"{at:%Y}" if form == "year" else f"{at:%H:%M}, {at.day} {at:%b}" if form == "hour" else text
             yield Path(((x, _BOTTOM), (x, _BOTTOM + 5)), "axis")
             half = len(text) * _LETTER / 2
-            anchor = "end" if x + half > WIDTH else "start" if x - half < 0 else "middle"
+            anchor = "end" if x + half > self._width else "start" if x - half < 0 else "middle"
             yield Label((x, _BOTTOM + 20), text, anchor)
 
     def _ticks(self) -> list[tuple[datetime, str]]:
         span = self.last - self.first
         for step in _GOLDEN_STEPS:
-            if span / step <= 8:
+            if span / step <= self._most:
                 start = self.first.replace(hour=0, minute=0, second=0, microsecond=0)
                 form = "hour" if step < timedelta(days=1) else "day"
                 ticks = (start + number * step for number in range(40))
                 return [(at, form) for at in ticks if self.first <= at <= self.last]
-        months = next(each for each in _MONTHS if span / timedelta(days=30.5 * each) <= 8 or each == _MONTHS[-1])
+        months = next(
+            each for each in _MONTHS if span / timedelta(days=30.5 * each) <= self._most or each == _MONTHS[-1]
+        )
         number = self.first.year * 12 + self.first.month - 1
         form = "month" if months < 12 else "year"
         found = []
@@ -153,13 +160,14 @@ class _Clock:
 class _Amounts:
     """The axis of prices: from zero, or logarithmic where they differ by more than ten times."""
 
-    def __init__(self, amounts: Sequence[Decimal], top: int) -> None:
-        self._top = top
+    def __init__(self, amounts: Sequence[Decimal], top: int, right: int) -> None:
+        self._top, self._right = top, right
         self._high = float(max(amounts)) or 1.0
         positive = [float(amount) for amount in amounts if amount]
         low = min(positive, default=1.0)
         self._log = self._high / low > 10
-        self._floor = _BOTTOM - (_FREE if self._log and len(positive) < len(amounts) else 0)
+        self._has_free = self._log and len(positive) < len(amounts)
+        self._floor = _BOTTOM - (_FREE if self._has_free else 8)
         self.ticks = list(_log_ticks(low, self._high) if self._log else _linear_ticks(self._high))
         self._low = self.ticks[0]
         self._high = max(self._high, self.ticks[-1])
@@ -174,11 +182,11 @@ class _Amounts:
         return round(self._floor - part * (self._floor - self._top))
 
     def axis(self) -> Iterator[Path | Label]:
-        zero = [0.0] if self._floor < _BOTTOM else []
+        zero = [0.0] if self._has_free else []
         for tick in [*zero, *self.ticks]:
             y = self.y(tick)
             if y != _BOTTOM:
-                yield Path(((_LEFT, y), (_RIGHT, y)), "grid")
+                yield Path(((_LEFT, y), (self._right, y)), "grid")
             text = "free" if not tick and self._log else "$0" if not tick else money(Decimal(f"{tick:.6g}"))
             yield Label((_LEFT - 7, y + 4), text, "end")
 
@@ -212,8 +220,9 @@ def _thinned(corners: Sequence[Point]) -> Iterator[Point]:
 
 def svg(drawn: Chart, *, alone: bool = False) -> str:
     """Return the chart as SVG: to stand inside of a page with our style sheet, or `alone` as a file."""
+    name = "chart" if drawn.width > NARROW else "chart narrow"
     parts = [
-        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {drawn.height}" role="img">'
+        f'<svg class="{name}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawn.width} {HEIGHT}" role="img">'
         f"<title>{escape(drawn.title)}</title>"
     ]
     if alone:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 PAGES = {
     "changes": "what was announced, newest first; parameters: kind, model, author, free, direction, size, before",
-    "models": "all models that are listed, with prices; parameters: q, free, modality, parameter, max_price, min_context, "
-    "sort, page",
+    "models": "all models that are listed, with prices; parameters: q, free, modality, parameter, max_price, "
+    "min_context, sort, page",
     "gone": "the models that are gone, and what to use instead; parameters: q, page",
     "compare": "two to six models side by side; parameters: model (repeated), price",
     "status": "whether the watching works",
@@ -18,15 +18,15 @@ FULL = ("changes", "models", "gone")
 def index(base: str, path: str) -> str:
     """Return the index of the site or, with the path of a page, of that page."""
     if path:
-        forms = "\n".join(f"- [{name}]({base}{path}{suffix})" for name, suffix in (("Markdown", ".md"), ("JSON", ".json")))
-        return f"# {path.lstrip('/')}\n\nA page of openrouter-watcher, which watches OpenRouter's catalogue of models.\n\n{forms}\n"
+        forms = f"- [Markdown]({base}{path}.md)\n- [JSON]({base}{path}.json)\n"
+        return f"# {path}\n\nA page of openrouter-watcher, which watches OpenRouter's catalogue of models.\n\n{forms}"
     pages = "\n".join(f"- [{name}]({base}/{name}.md): {what}" for name, what in PAGES.items())
     return f"""# openrouter-watcher
 
 > What changed in OpenRouter's catalogue of models: new ones, ones that are gone or will go, and every price over time.
 
-Prices are in USD, in JSON per token as decimal strings. All times are UTC. Every page is there as HTML, with `.md` at its
-end as Markdown, and with `.json` as JSON. `/llms.txt` at its end is the index of a page.
+Prices are in USD, in JSON per token as decimal strings. All times are UTC. Every page is there as HTML, with `.md` at
+its end as Markdown, and with `.json` as JSON. With `/llms.txt` at its end it is the index of that page.
 
 ## Pages
 

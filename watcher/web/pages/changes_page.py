@@ -5,10 +5,13 @@ from datetime import date
 from itertools import groupby
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watcher.api.query import Query
 from watcher.catalog.model import Event
 from watcher.messages.cards import Card, cards
+from watcher.messages.document import Line
+from watcher.messages.wording import item_of
 from watcher.web.changes import NAMES, SHOWN_KINDS, Filter, find_changes
 from watcher.web.pages.page import Asking, Page
 
@@ -51,3 +54,9 @@ def by_day(events: Sequence[Event]) -> Iterator[Day]:
     for day, same in groupby(events, key=lambda event: event.at.date()):
         together = [cards(at_once) for _, at_once in groupby(same, key=lambda event: event.at)]
         yield Day(day, [card for found in together for card in found])
+
+
+def lines_of(card: Card) -> Sequence[Line]:
+    """Return what a card says; that it is imported is said elsewhere."""
+    news = tuple(replace(event, marks=tuple(mark for mark in event.marks if mark != "imported")) for event in card.news)
+    return item_of(replace(card, news=news), None).lines

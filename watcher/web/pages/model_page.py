@@ -1,7 +1,7 @@
 """The page of one model, gone or not, and the comparison of several."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -11,7 +11,7 @@ from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
 from watcher.catalog.timeline import Period, Points, price_series, timeline
-from watcher.messages.chart import MOST_LINES, Chart, Series, chart, series_of
+from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
 from watcher.messages.headline import headline
 from watcher.messages.prices import in_order, unit
 from watcher.store.listing import Listing
@@ -63,7 +63,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "facets": facets,
         "successors": last.successors,
         "variants": [other for other in names if other != id and other.partition(":")[0] == base],
-        "aliases": [row.id for row in rows.values() if row.target in (id, base, facets.get("canonical_slug"), "") and row.target],
+        "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
         "prices": series,
         "history": turns,
         "changes": events[::-1],
@@ -83,7 +83,7 @@ def model_page(asking: Asking, id: str) -> Page:
 
 
 def price_points(periods: Sequence[Period], until: datetime) -> dict[str, Points]:
-    """Return each price that a model ever had over time, by key; what was always free but for the tokens is left out."""
+    """Return each price that a model ever had over time, by key; without what was always free, tokens apart."""
     keys = {path.removeprefix(PRICING) for period in periods for path in period.facets if is_price(path)}
     found = {key: price_series(periods, key, since=None, until=until) for key in in_order(dict.fromkeys(keys))}
     return {
@@ -93,8 +93,10 @@ def price_points(periods: Sequence[Period], until: datetime) -> dict[str, Points
     }
 
 
-def charts(name: str, found: Mapping[str, Points], events: Iterable[Event]) -> Iterable[tuple[Chart, Sequence[Series]]]:
-    """Yield the charts of a model's prices, and what they show: those of one unit together, and tiers apart."""
+def charts(
+    name: str, found: Mapping[str, Points], events: Iterable[Event]
+) -> Iterator[tuple[list[Chart], Sequence[Series]]]:
+    """Yield the charts of a model's prices, wide and narrow, and what they show: those of one unit, and tiers apart."""
     marks = [(event.at, headline((event,))) for event in events]
     groups: dict[tuple[str, str], dict[str, Points]] = {}
     for key, points in found.items():
@@ -104,9 +106,15 @@ def charts(name: str, found: Mapping[str, Points], events: Iterable[Event]) -> I
     for keys in groups.values():
         series = series_of("", keys)
         for start in range(0, len(series), MOST_LINES):
-            drawn = chart(f"Prices of {name}", series[start : start + MOST_LINES], marks)
-            if drawn is not None:
-                yield drawn, series[start : start + MOST_LINES]
+            part = series[start : start + MOST_LINES]
+            drawn = _in_widths(f"Prices of {name}", part, marks)
+            if drawn:
+                yield drawn, part
+
+
+def _in_widths(title: str, series: Sequence[Series], marks: Sequence[tuple[datetime, str]] = ()) -> list[Chart]:
+    found = (chart(title, series, marks, width=width) for width in (WIDTH, NARROW))
+    return [each for each in found if each is not None]
 
 
 def similar_ids(wanted: str, names: Iterable[str]) -> list[str]:
@@ -141,7 +149,7 @@ def compare_page(asking: Asking) -> Page:
     known = {id: asking.session.history.known(id)[0] for id in chosen}
     points = {id: price_series(found, key, since=None, until=until) for id, found in periods.items() if found}
     series = [Series(names[id], key, found) for id, found in points.items()]
-    drawn = chart(f"{key} price of {', '.join(names[id] for id in chosen)}", series) if series else None
+    drawn = _in_widths(f"{key} price of {', '.join(names[id] for id in chosen)}", series) if series else []
     offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
     more = {
         "ids": chosen,

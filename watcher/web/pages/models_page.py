@@ -67,15 +67,16 @@ class Wish(Struct, frozen=True):
         if sort.removeprefix("-") not in _ORDERS:
             raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
         free = values.get("free") == "on" or query.flag("free")
-        texts = (values.get(name, "").strip() for name in ("modality", "parameter"))
+        modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
         most, least = query.decimal("max_price"), query.integer("min_context")
-        return cls(values.get("q", "").strip(), free, *texts, most, least, sort)
+        return cls(values.get("q", "").strip(), free, modality, parameter, most, least, sort)
 
     def query(self, **changed: Any) -> str:
         """Return the wish as a query string, with some parts changed."""
         parts = {name: getattr(self, name) for name in self.__struct_fields__} | changed
         given = {name: value for name, value in parts.items() if value and (name, value) != ("sort", "id")}
-        return "?" + urlencode({name: "true" if value is True else value for name, value in given.items()}, safe="/:,*~")
+        texts = {name: "true" if value is True else str(value) for name, value in given.items()}
+        return "?" + urlencode(texts, safe="/:,*~")
 
     def of(self, rows: Iterable[Row], changed: Mapping[str, datetime]) -> list[Row]:
         """Return the models that are wanted, in order."""

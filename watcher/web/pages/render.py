@@ -1,5 +1,6 @@
 """Pages as HTML and as Markdown, by Jinja2 templates. What a template prints is made harmless first."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -19,12 +20,14 @@ from watcher.messages.document import Format, Item, Span
 from watcher.messages.headline import HEADINGS, headline
 from watcher.messages.prices import count, in_order, label, list_price, price_text, unit
 from watcher.messages.text import own_link, page, visible
+from watcher.web.pages.changes_page import lines_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST = 500
 _STYLES = {"code": "code", "strong": "b", "good": "b", "bad": "b"}
 _CLASSES = {"good": "good", "bad": "bad", "muted": "muted", "price": "price"}
 _LONG = 5000
+_WHOLE = re.compile(r"\$\d+(?![\d.])")
 
 
 class Renderer:
@@ -59,9 +62,11 @@ class Renderer:
                 "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
                 "unit": unit,
                 "words": lambda value, path: wording.value_text(path, value),
-                "change": lambda change, key: wording.changes_text({key: change}, {})
-                if isinstance(change, PriceChange)
-                else wording.changes_text({}, {key: change}),
+                "change": lambda change, key: (
+                    wording.changes_text({key: change}, {})
+                    if isinstance(change, PriceChange)
+                    else wording.changes_text({}, {key: change})
+                ),
             }
             form.globals |= {
                 **marks,
@@ -70,7 +75,8 @@ class Renderer:
                 "headline": lambda event: headline((event,)),
                 "in_order": in_order,
                 "item_of": partial(wording.item_of, zone=None),
-                "list_price": list_price,
+                "lines_of": lines_of,
+                "list_price": _list_price,
                 "site": page,
             }
 
@@ -122,7 +128,9 @@ def day(on: date | datetime | str | None) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return visible(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markup) else "" if value is None else value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value, _LONGEST)
+    return "" if value is None else value
 
 
 def _in_markdown(value: Any) -> Any:
@@ -135,6 +143,11 @@ def _long(text: str, limit: int = _LONG) -> Markup:
     """Return a long text, its lines kept."""
     lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
     return Markup("\n".join(lines))  # noqa: S704 - escaped above
+
+
+def _list_price(prices: Mapping[str, str], key: str) -> str:
+    """Return a price for a column of prices: whole dollars have cents there, so that the points are in line."""
+    return _WHOLE.sub(r"\g<0>.00", list_price(prices, key))
 
 
 def _block(item: Item) -> Markup:

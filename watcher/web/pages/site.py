@@ -1,6 +1,6 @@
 """The site of pages: which path is which page, in which format, and what goes with every answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -15,8 +15,7 @@ from watcher.api.query import BadQueryError
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.messages.chart import style
-from watcher.store.listing import Edition, Listing
-from watcher.store.session import Session
+from watcher.store.listing import Listing
 from watcher.store.store import Store
 from watcher.web.access import Asked
 from watcher.web.answers import Answer, Answers
@@ -66,7 +65,10 @@ class Pages:
         folder = Path(__file__).with_name("static")
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files["style.css"] = style().encode() + self._files["style.css"]
-        marks = {name.replace(".", "_"): f"{config.web.prefix}{_STATIC}{name}?{_digest(data)}" for name, data in self._files.items()}
+        marks = {
+            name.replace(".", "_"): f"{config.web.prefix}{_STATIC}{name}?{_digest(data)}"
+            for name, data in self._files.items()
+        }
         self._renderer = Renderer(config.web.prefix, marks)
         self._pages: Mapping[str, Callable[[Asking], Page]] = {
             "": changes_page,
@@ -87,23 +89,21 @@ class Pages:
             with self._store.reading() as session:
                 edition = Listing(session.connection).edition()
                 state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
-                known = self._answers.get(state)
-                if known is None:
-                    known = self._make(asked, Asking(session, self._config, now, path, asked.query, self._read(session, edition)), form, state)
-                    if known.etag is not None:
-                        with self._lock:
-                            self._answers.keep(state, known)
-                return known
+                if (known := self._answers.get(state)) is not None:
+                    return known
+                with self._lock:
+                    rows = self._rows.read(session, edition)
+                made = self._make(asked, Asking(session, self._config, now, path, asked.query, rows), form, state)
+            if made.etag is not None:
+                with self._lock:
+                    self._answers.keep(state, made)
+            return made
         except (BadQueryError, UnicodeDecodeError) as error:
             return self._problem(form, 400, "This address cannot be read", str(error))
         except UnknownPageError as error:
             return self._problem(form, 404, "Not found", str(error), error.similar)
         except WatcherError as error:
-            return self._problem(form, 503, "The database cannot be used", str(error), headers={"retry-after": "30"})
-
-    def _read(self, session: Session, edition: Edition) -> Rows:
-        with self._lock:
-            return self._rows.read(session, edition)
+            return self._problem(form, 503, "The database cannot be used", str(error), **{"retry-after": "30"})
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
@@ -112,7 +112,7 @@ class Pages:
         if asking.path == "/llms-full.txt":
             parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
             return _answer(200, "txt", agents.full(asked.base_url, parts), state)
-        found, name = self._page(asking), asking.path.strip("/")
+        found, name = self._page(asking), asking.path.strip("/") or "changes"
         return _answer(found.status, form, self._write(found, form, asking, name), state if found.lasts else None)
 
     def _page(self, asking: Asking) -> Page:
@@ -130,15 +130,15 @@ class Pages:
         return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
 
     def _problem(
-        self, form: str, status: int, title: str, reason: str, similar: list[str] | None = None, headers: Mapping[str, str] | None = None
+        self, form: str, status: int, title: str, reason: str, similar: Sequence[str] = (), **more: str
     ) -> Answer:
+        """Return the answer that says what is wrong; `more` are headers."""
         if form == "json":
-            text = msgspec.json.encode({"error": {"code": status, "message": reason}, "similar": similar or []}).decode()
-        else:
-            page = Page("problem", title, {})
-            values = {"page": page, "reason": reason, "similar": similar or [], "path": "", "query": "", "polled": None}
-            text = self._renderer.render("problem", form, values)
-        return _answer(status, form, text, None, headers)
+            error = {"error": {"code": status, "message": reason}, "similar": similar}
+            return _answer(status, form, msgspec.json.encode(error).decode(), None, more)
+        page = Page("problem", title, {})
+        values = {"page": page, "reason": reason, "similar": similar, "path": "", "query": "", "polled": None}
+        return _answer(status, form, self._renderer.render("problem", form, values), None, more)
 
     def _file(self, asked: Asked) -> Answer:
         name = asked.path.removeprefix(_STATIC)
