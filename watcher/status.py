@@ -46,7 +46,7 @@ def read_status(store: Store, session: Session, config: Config, now: datetime) -
         last=session.state.last_poll(),
         last_good=session.state.last_good(),
         health=session.state.source("list").health,
-        models=sum(known.present for known in session.history.known()),
+        models=session.history.present(),
         channels=session.outbox.conditions(now),
         ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
     )

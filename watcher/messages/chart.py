@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from watcher.catalog.timeline import Points, step_lines
 from watcher.messages.prices import label, money, price_text, scale, unit
-from watcher.messages.text import clean
+from watcher.messages.text import clean, visible
 
 WIDTH, NARROW, HEIGHT = 720, 360, 280
 """Units of a chart; `NARROW` is for a phone."""
@@ -88,7 +88,7 @@ def chart(
     top = max(shape.at[1] for shape in legend if isinstance(shape, Label)) + 22
     factor = scale(series[0].key)
     amounts = _Amounts([price * factor for _, line in lines for _, price in line], top, width - _MARGIN)
-    title = f"{title}, USD {unit(series[0].key)}, {clock.first:%Y-%m-%d} to {clock.last:%Y-%m-%d}"
+    title = f"{visible(title)}, USD {unit(series[0].key)}, {clock.first:%Y-%m-%d} to {clock.last:%Y-%m-%d}"
     shapes: list[Path | Label] = [*amounts.axis(), *clock.axis(), *legend]
     for number, line in lines:
         corners = [(clock.x(at), amounts.y(price * factor)) for at, price in line]

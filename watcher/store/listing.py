@@ -23,8 +23,7 @@ class Edition(Struct, frozen=True):
 
     polled: datetime | None
     """The time of the last good poll."""
-    models: tuple[Any, ...]
-    events: tuple[Any, ...]
+    state: tuple[Any, ...]
 
 
 class Listing(Rows):
@@ -34,9 +33,8 @@ class Listing(Rows):
         """Return what differs after anything new was recorded, or imported."""
         polled = self._scalar(select(func.max(polls.c.at)).where(polls.c.outcome == "good"))
         moments = [select(func.max(column)) for column in (versions.c.id, versions.c.valid_from, versions.c.valid_to)]
-        known, news = select(func.count(models.c.id)), select(func.count(events.c.id), func.max(events.c.at))
-        found = tuple(self._scalar(query) for query in (*moments, known))
-        return Edition(polled, found, tuple(self._connection.execute(news).one()))
+        counts = [select(func.count()).select_from(table) for table in (models, events)]
+        return Edition(polled, tuple(self._scalar(query) for query in (*moments, *counts)))
 
     def current(self) -> dict[int, str]:
         """Return the number of the current version of each listed model, and its id."""

@@ -38,7 +38,7 @@ def changes_page(asking: Asking) -> Page:
         "kinds": SHOWN_KINDS,
         "following": following,
         "started": before is not None,
-        "watched": bool(asking.rows.by_id),
+        "watched": asking.edition.polled is not None,
     }
     data = {
         "filter": {name: getattr(wanted, name) for name in Filter.__struct_fields__},

@@ -16,7 +16,7 @@ from watcher.messages.headline import headline
 from watcher.messages.prices import in_order, unit
 from watcher.store.listing import Listing
 from watcher.web.pages.changes_page import by_day
-from watcher.web.pages.models_page import departure
+from watcher.web.pages.models_page import DEPARTURE, departure
 from watcher.web.pages.page import Asking, Page, UnknownPageError
 from watcher.web.pages.rows import CACHE
 
@@ -50,7 +50,7 @@ def model_page(asking: Asking, id: str) -> Page:
     listing = Listing(asking.session.connection)
     periods, raw = listing.periods(id), listing.document(id)
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
-    last = departure(known, [event for event in events if event.kind in ("expiring", "expired")])
+    last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
     facets = periods[-1].facets if periods else {}
     offered, turns = offer(facets), timeline(periods)
     rows = asking.rows.by_id

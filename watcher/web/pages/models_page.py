@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from watcher.api.query import BadQueryError, Query
-from watcher.catalog.model import Alternative, Event
+from watcher.catalog.model import Alternative, Event, Kind
 from watcher.store.history import KnownModel
 from watcher.store.listing import Listing
 from watcher.web.changes import is_like
@@ -19,6 +19,8 @@ from watcher.web.pages.rows import CACHE, Row
 MOST_ROWS = 1000
 """Models on one page."""
 _GONE_ROWS = 100
+DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
+"""The kinds of events that tell how a model came and went."""
 
 
 def _number(text: str | None) -> Decimal | None:
@@ -103,7 +105,8 @@ def models_page(asking: Asking) -> Page:
     """Return the table of the models that are listed. Raises BadQueryError."""
     query = Query.parse(asking.query, _NAMES)
     wish, page = Wish.parse(query), query.integer("page", 1, 10_000) or 1
-    rows, changed = asking.rows.by_id.values(), asking.rows.changed
+    known = asking.rows
+    rows, changed = known.by_id.values(), known.changed
     found = wish.of(rows, changed)
     shown = found[(page - 1) * MOST_ROWS : page * MOST_ROWS]
     modalities = sorted({name for row in rows for name in (*row.input_modalities, *row.output_modalities)})
@@ -140,7 +143,7 @@ _COLUMNS = (
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Row.__struct_fields__}
+    return {name: getattr(row, name) for name in Row.__struct_fields__ if name != "cells"}
 
 
 class Departure(Struct, frozen=True):
@@ -187,7 +190,7 @@ def _asdict(one: Departure) -> dict[str, Any]:
 def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:
     """Return how these models went."""
     ids = [model.id for model in found]
-    news = asking.session.history.events(kinds=("expiring", "expired"), about=ids) if ids else []
+    news = asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else []
     by_id: dict[str | None, list[Event]] = {}
     for event in news:
         by_id.setdefault(event.model, []).append(event)
@@ -196,9 +199,8 @@ def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:
 
 def departure(model: KnownModel, news: Sequence[Event]) -> Departure:
     """Return how a model went, given what was announced about it, oldest first."""
-    expiring = [event for event in news if event.kind == "expiring"]
-    expired = [event for event in news if event.kind == "expired"]
-    dated = [event.offer.expiration_date for event in (*expired[-1:], *expiring[-1:]) if event.offer is not None]
-    date = next((each for each in dated if each), None)
-    successors = next((event.alternatives for event in (*expired[::-1], *expiring[::-1]) if event.alternatives), ())
-    return Departure(model, expiring[0].at if expiring and date else None, date, successors)
+    dated = [event for event in news if event.offer is not None and event.offer.expiration_date]
+    before = [event.at for event in dated if event.kind != "expired"]
+    date = dated[-1].offer.expiration_date if dated and dated[-1].offer is not None else None
+    successors = next((event.alternatives for event in reversed(news) if event.alternatives), ())
+    return Departure(model, before[0] if before else None, date, successors)

@@ -1,12 +1,13 @@
 """What a page is before it is written in a format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from watcher.config.settings import Config
+from watcher.store.listing import Edition
 from watcher.store.session import Session
 from watcher.web.pages.rows import Rows
 
@@ -34,8 +35,13 @@ class Asking(Struct, frozen=True):
     path: str
     """Decoded, without the suffix of a format."""
     query: str
-    rows: Rows
-    """The models that are listed."""
+    edition: Edition
+    read_rows: Callable[[Session], Rows]
+
+    @property
+    def rows(self) -> Rows:
+        """The models that are listed."""
+        return self.read_rows(self.session)
 
 
 class UnknownPageError(Exception):

@@ -1,6 +1,5 @@
 """Pages as HTML and as Markdown, by Jinja2 templates. What a template prints is made harmless first."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -18,7 +17,7 @@ from watcher.messages import document, wording
 from watcher.messages.chart import svg
 from watcher.messages.document import Format, Item, Span
 from watcher.messages.headline import HEADINGS, headline
-from watcher.messages.prices import count, in_order, label, list_price, price_text, unit
+from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import own_link, page, visible
 from watcher.web.pages.changes_page import lines_of
 
@@ -27,7 +26,6 @@ _LONGEST = 500
 _STYLES = {"code": "code", "strong": "b", "good": "b", "bad": "b"}
 _CLASSES = {"good": "good", "bad": "bad", "muted": "muted", "price": "price"}
 _LONG = 5000
-_WHOLE = re.compile(r"\$\d+(?![\d.])")
 
 
 class Renderer:
@@ -76,7 +74,6 @@ class Renderer:
                 "in_order": in_order,
                 "item_of": partial(wording.item_of, zone=None),
                 "lines_of": lines_of,
-                "list_price": _list_price,
                 "site": page,
             }
 
@@ -143,11 +140,6 @@ def _long(text: str, limit: int = _LONG) -> Markup:
     """Return a long text, its lines kept."""
     lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
     return Markup("\n".join(lines))  # noqa: S704 - escaped above
-
-
-def _list_price(prices: Mapping[str, str], key: str) -> str:
-    """Return a price for a column of prices: whole dollars have cents there, so that the points are in line."""
-    return _WHOLE.sub(r"\g<0>.00", list_price(prices, key))
 
 
 def _block(item: Item) -> Markup:

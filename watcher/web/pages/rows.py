@@ -1,17 +1,21 @@
 """The models that are listed now, as rows of a table."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from watcher.catalog.event import offer
-from watcher.catalog.model import Model
+from watcher.catalog.model import Model, Offer
 from watcher.catalog.pricing import is_free
+from watcher.messages.prices import count, list_price, price_text
 from watcher.store.listing import Edition, Listing
 from watcher.store.session import Session
 
 CACHE = "input_cache_read"
+_WHOLE = re.compile(r"\$\d+(?![\d.])")
+"""Whole dollars, which have cents in a table, so that the points are in line."""
 
 
 class Row(Struct, frozen=True):
@@ -32,21 +36,12 @@ class Row(Struct, frozen=True):
     canonical_slug: str | None
     target: str | None
     """Of an alias: the model that it points to."""
+    cells: Sequence[str]
+    """How a table shows its prices in, out and from a cache, its context and its modalities."""
 
     @property
     def free(self) -> bool:
         return is_free(self.prices)
-
-    @property
-    def cache(self) -> str | None:
-        """The price of a token that is read from a cache."""
-        return self.prices.get(CACHE)
-
-    @property
-    def modalities(self) -> str:
-        """What it takes and gives: `image, text → text`; one of them where they are the same."""
-        takes, gives = ", ".join(self.input_modalities), ", ".join(self.output_modalities)
-        return takes if takes == gives else f"{takes} → {gives}"
 
 
 class Rows:
@@ -58,18 +53,18 @@ class Rows:
         self.by_id: Mapping[str, Row] = {}
         self.changed: Mapping[str, datetime] = {}
         """When the last change of each model was announced."""
-        self.polled: datetime | None = None
 
-    def read(self, session: Session, edition: Edition) -> "Rows":
+    def read(self, session: Session) -> "Rows":
         """Bring the rows up to date."""
+        listing = Listing(session.connection)
+        edition = listing.edition()
         if edition != self._edition:
-            listing = Listing(session.connection)
             numbers = listing.current()
             fresh = {number: _row(model) for number, model in listing.models(numbers.keys() - self._known.keys())}
             self._known = {number: fresh.get(number) or self._known[number] for number in numbers}
             self.by_id = {row.id: row for row in sorted(self._known.values(), key=lambda row: row.id)}
             self.changed = listing.last_changes()
-            self._edition, self.polled = edition, edition.polled
+            self._edition = edition
         return self
 
 
@@ -89,7 +84,18 @@ def _row(model: Model) -> Row:
         facets.get("knowledge_cutoff"),
         facets.get("canonical_slug"),
         facets.get("alias_target.slug"),
+        tuple(_cells(offered)),
     )
+
+
+def _cells(offered: Offer) -> Iterator[str]:
+    prices = offered.prices
+    cache = price_text(CACHE, prices[CACHE]) if CACHE in prices else ""
+    for text in (list_price(prices, "prompt"), list_price(prices, "completion"), cache):
+        yield _WHOLE.sub(r"\g<0>.00", text)
+    yield count(offered.context_length) if offered.context_length else ""
+    takes, gives = ", ".join(offered.input_modalities), ", ".join(offered.output_modalities)
+    yield takes if takes == gives else f"{takes} → {gives}"
 
 
 def _moment(created: object) -> datetime | None:

@@ -1,5 +1,6 @@
 """The site of pages: which path is which page, in which format, and what goes with every answer."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -15,10 +16,12 @@ from watcher.api.query import BadQueryError
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.messages.chart import style
-from watcher.store.listing import Listing
+from watcher.store.listing import Edition, Listing
+from watcher.store.session import Session
 from watcher.store.store import Store
 from watcher.web.access import Asked
 from watcher.web.answers import Answer, Answers
+from watcher.web.catalogues import RECHECK, state_of_files
 from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
 from watcher.web.pages.model_page import MODEL, compare_page, model_page
@@ -62,6 +65,9 @@ class Pages:
         self._lock = Lock()
         self._rows = Rows()
         self._answers = Answers()
+        self._known: Edition | None = None
+        self._seen: tuple[object, ...] = ()
+        self._checked = 0.0
         folder = Path(__file__).with_name("static")
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files["style.css"] = style().encode() + self._files["style.css"]
@@ -86,14 +92,13 @@ class Pages:
         path, form = _format(asked.path)
         try:
             path = unquote(path, errors="strict")
+            edition = self._edition()
+            state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
+            if (known := self._answers.get(state)) is not None:
+                return known
             with self._store.reading() as session:
-                edition = Listing(session.connection).edition()
-                state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
-                if (known := self._answers.get(state)) is not None:
-                    return known
-                with self._lock:
-                    rows = self._rows.read(session, edition)
-                made = self._make(asked, Asking(session, self._config, now, path, asked.query, rows), form, state)
+                asking = Asking(session, self._config, now, path, asked.query, edition, self._read_rows)
+                made = self._make(asked, asking, form, state)
             if made.etag is not None:
                 with self._lock:
                     self._answers.keep(state, made)
@@ -104,6 +109,20 @@ class Pages:
             return self._problem(form, 404, "Not found", str(error), error.similar)
         except WatcherError as error:
             return self._problem(form, 503, "The database cannot be used", str(error), **{"retry-after": "30"})
+
+    def _edition(self) -> Edition:
+        """Return what all pages follow from, from memory while the database has not changed."""
+        with self._lock:
+            files, now = state_of_files(self._store), time.monotonic()
+            if self._known is None or files != self._seen or now - self._checked >= RECHECK:
+                with self._store.reading() as session:
+                    self._known = Listing(session.connection).edition()
+                self._seen, self._checked = files, now
+            return self._known
+
+    def _read_rows(self, session: Session) -> Rows:
+        with self._lock:
+            return self._rows.read(session)
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
@@ -126,7 +145,7 @@ class Pages:
     def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
         if form == "json":
             return msgspec.json.encode(page.data).decode()
-        common = {"page": page, "now": asking.now, "polled": asking.rows.polled, "path": name, "query": asking.query}
+        common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
         return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
 
     def _problem(
