@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tests.events import ALL, CHEAPER
 from tests.store.samples import START, document
 from tests.web.test_changes import keep
+from watcher.config.mine import MineSettings
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
 from watcher.store.records import Poll
@@ -141,6 +142,14 @@ def test_the_filter_of_the_page_holds(fetch, path):
     for query in ("kind=lost", "direction=left", "size=x", "model=%FF"):
         assert fetch(f"{path}?{query}").status_code == 400
     assert entries(fetch(f"{path}?before=never")) == []
+
+
+def test_a_feed_of_mine_has_the_news_about_my_models(serve, news, polls):
+    client = serve(config={"mine": MineSettings(models=("openai/*",))})
+    with polls.store.writing() as session:
+        session.state.save_found_models(["b/new"])
+    found = entries(client.get(f"{origin(client)}/feed.atom?mine=1"))
+    assert {entry.link.removeprefix("https://openrouter.ai/").split("/")[0] for entry in found} == {"openai", "b"}
 
 
 def ids(text):

@@ -83,7 +83,7 @@ class Api:
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
             BADGES: Badges(store).answer,
-            **dict.fromkeys(FEEDS, Feeds(store).answer),
+            **dict.fromkeys(FEEDS, Feeds(config, store).answer),
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 

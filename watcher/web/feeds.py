@@ -19,6 +19,7 @@ from watcher.api import answer as api
 from watcher.api.answer import Response
 from watcher.api.query import BadQueryError, Query
 from watcher.catalog.model import Event
+from watcher.config.settings import Config
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
 from watcher.messages.text import own_link, visible
@@ -45,7 +46,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 class Feeds:
     """Answers feed readers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, config: Config, store: Store) -> None:
+        self._mine = config.mine
         self._store = store
         self._lock = threading.Lock()
         self._answers = Answers()
@@ -63,7 +65,7 @@ class Feeds:
                 known = self._answers.get(key)
             if known is not None:
                 return known
-            changes = find_changes(session, wanted, limit=ENTRIES, before=before)
+            changes = find_changes(session, wanted, self._mine, limit=ENTRIES, before=before)
         feed = _Feed(asked, wanted, before, changes)
         headers = {"content-type": f"{FEEDS[asked.path]}; charset=utf-8", "cache-control": "public, max-age=120"}
         made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
