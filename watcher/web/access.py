@@ -78,6 +78,8 @@ class Access:
         path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
         if len(path) + len(query) > LONGEST_URL:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
+        if "%00" in path or "%00" in query:  # PostgreSQL takes no such text
+            raise RefusedError(400, "The URL holds a NUL")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
         scheme, host = scope["scheme"], headers.get("host", "")
