@@ -3,15 +3,12 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import pairwise
 from shutil import get_terminal_size
 
 import click
 
-from watcher.catalog.price import UNKNOWN, VARIES, pieces
 from watcher.catalog.pricing import PRICING
-from watcher.catalog.timeline import Period, price_series
+from watcher.catalog.timeline import Period, Points, price_series, step_lines
 from watcher.cli.completion import model_ids, price_keys
 from watcher.cli.output import did_you_mean, format_time, in_colour, print_json
 from watcher.cli.setup import Context, reading
@@ -20,9 +17,6 @@ from watcher.cli.time_arguments import when
 from watcher.errors import UsageError
 from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import visible
-
-Points = list[tuple[datetime, str | None]]
-"""When a price changed, and to what; None: the model was gone."""
 
 _STYLES = (("*", 6), ("o", 3), ("x", 5), ("+", 2), ("#", 4), ("=", 1))
 """Mark and colour (a number of ANSI's) of each price: either tells them apart."""
@@ -86,7 +80,7 @@ def _draw(name: str, series: dict[str, Points]) -> None:
     legend: list[tuple[int, str]] = []
     for at, (key, points) in enumerate(series.items()):
         mark, colour = _STYLES[at % len(_STYLES)]
-        lines = _step_lines(points)
+        lines = step_lines(points)
         for line in lines:
             times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment, _ in line]
             plotext.plot(times, [float(price) * scale(key) for _, price in line], marker=mark, color=colour)
@@ -117,27 +111,3 @@ def _ticks(prices: Sequence[float]) -> list[float]:
         if not chosen or price - chosen[-1] > (prices[-1] - prices[0]) / _TICKS:
             chosen.append(price)
     return chosen
-
-
-def _step_lines(points: Points) -> list[list[tuple[datetime, Decimal]]]:
-    """Return lines of corners, since a price holds until the next point; one that varies or is unknown has none.
-
-    A price by time of day has one line for each of its prices, which run together where there is one price.
-    """
-    levels = [(at, sorted({Decimal(one) for one in _amounts(price)})) for at, price in points]
-    lines: list[list[tuple[datetime, Decimal]]] = []
-    for number in range(max((len(found) for _, found in levels), default=0)):
-        drawing = False
-        for (at, found), (following, _) in pairwise([*levels, levels[-1]]):
-            if found:
-                if not drawing:
-                    lines.append([])
-                price = found[min(number, len(found) - 1)]
-                lines[-1] += [(at, price), (following, price)]
-            drawing = bool(found)
-    return lines
-
-
-def _amounts(price: str | None) -> list[str]:
-    amounts = [] if price is None else [amount for _, amount in pieces(price)]
-    return [amount for amount in amounts if amount not in (VARIES, UNKNOWN)]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, union_all
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Model
 from watcher.store.documents import decompress, unpack
@@ -44,6 +44,10 @@ class History(Rows):
         if model_id is not None:
             query = query.where(models.c.id == model_id)
         return [KnownModel(*row) for row in self._connection.execute(query)]
+
+    def present(self) -> int:
+        """Return how many models the last good poll showed."""
+        return self._scalar(select(func.count()).select_from(models).where(models.c.present)) or 0
 
     def names(self) -> dict[str, str]:
         """Return the id and the name of every model ever seen."""
@@ -113,15 +117,22 @@ class History(Rows):
             before: only those announced before the event with this id; none if there is no such event.
             limit: only this many, the newest.
         """
-        query = select(events.c.body).order_by(events.c.at.desc(), events.c.id.desc())
+        newest = (events.c.at.desc(), events.c.id.desc())
+        query = select(events.c.at, events.c.id, events.c.body).order_by(*newest).limit(limit)
         if since is not None:
             query = query.where(events.c.at >= since)
-        if kinds := list(kinds):
-            query = query.where(events.c.kind.in_(kinds))
-        if about is not None:
-            query = query.where(events.c.model.in_(about))
         if before is not None:
             at = select(events.c.at).where(events.c.id == before).scalar_subquery()
             query = query.where((events.c.at < at) | ((events.c.at == at) & (events.c.id < before)))
-        found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
+        kinds = list(kinds)
+        if about is not None:  # few events are about some models, so that no index of kinds helps
+            query = query.where(events.c.model.in_(about))
+            query = query.where((events.c.kind + "").in_(kinds)) if kinds else query
+        elif len(kinds) > 1 and limit is not None:  # one after the other, each is read in the order of its index
+            each = (select(query.where(events.c.kind == kind).subquery()) for kind in kinds)
+            together = union_all(*each).subquery()
+            query = select(together).order_by(together.c.at.desc(), together.c.id.desc()).limit(limit)
+        elif kinds:
+            query = query.where(events.c.kind.in_(kinds))
+        found = [unpack(row.body, Event) for row in self._connection.execute(query)]
         return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))

@@ -27,6 +27,7 @@ from watcher.web.exports import EXPORT, export_response
 from watcher.web.feeds import FEEDS, Feeds
 from watcher.web.metrics import METRICS, Metrics
 from watcher.web.moments import parse_moment
+from watcher.web.pages.site import Pages
 
 SECONDS = 10.0
 """How long an answer may take."""
@@ -35,6 +36,8 @@ _MAX_WAITING = 100
 """Different questions that wait for a worker; more than these are sent away."""
 _PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
+_API = "/api/"
+"""Below it every answer is the API's, errors too."""
 _RETRY = {"retry-after": "30"}
 _ALLOWED = "GET, HEAD, OPTIONS"
 _PREFLIGHT = {
@@ -79,6 +82,7 @@ class Api:
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
+        self._pages = Pages(config, store)
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
@@ -157,7 +161,9 @@ class Api:
         return _Rendered(state, answer, view)
 
     def _handler(self, path: str) -> Callable[[Asked, datetime], Answer] | None:
-        return self._handlers.get(path) or self._handlers.get(f"/{path[1:].partition('/')[0]}/")
+        if path.startswith((_API, EXPORT)):
+            return None
+        return self._handlers.get(path) or self._handlers.get(f"/{path[1:].partition('/')[0]}/") or self._pages.answer
 
     def _health(self, _asked: Asked, _now: datetime) -> Answer:
         with self._store.reading() as session:

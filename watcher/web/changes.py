@@ -19,7 +19,9 @@ NAMES = ("kind", "model", "author", "mine", "free", "direction", "size")
 SHOWN_KINDS: tuple[Kind, ...] = (*CHANGE_KINDS, *HEALTH_KINDS)
 """The kinds to choose from: what concerns the channels is nobody else's business."""
 _BATCH = 500
-_MOST_READ = 2000
+_MOST_NAMED = 500
+"""Models whose events the database chooses; of more, it is quicker to look at the newest events of all."""
+_MOST_READ = 1000
 """Events that are looked at for one page: a rare match must not cost seconds."""
 
 
@@ -113,16 +115,17 @@ def find_changes(
         before: only changes that were announced before the event with this id.
     """
     rules, models = wanted.rules, wanted.models(session, mine)
+    about = models if models is None or len(models) <= _MOST_NAMED else None
     found: list[Event] = []
     read = 0
     while read < _MOST_READ:
         size = _BATCH if read else limit + 1
-        batch = session.history.events(kinds=rules.events, about=models, before=before, limit=size)
+        batch = session.history.events(kinds=rules.events, about=about, before=before, limit=size)
         for event in sorted(batch, key=lambda event: (event.at, event.id), reverse=True):
             if len(found) == limit:
                 return Changes(_in_order(found), before)
             before = event.id
-            if _is_shown(rules, event):
+            if _is_shown(rules, event) and (models is None or event.model in models):
                 found.append(event)
         read += len(batch)
         if len(batch) < size:
