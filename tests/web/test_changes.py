@@ -10,10 +10,13 @@ from tests.events import ALL, CHEAPER, DEARER, EXPIRED, FREED, NEW
 from tests.store.samples import START, event
 from watcher.api.query import BadQueryError
 from watcher.catalog.model import PriceChange
+from watcher.config.mine import MineSettings
 from watcher.store.schema import events as table
 from watcher.store.schema import models
 from watcher.store.store import Store
 from watcher.web.changes import Filter, find_changes
+
+MINE = MineSettings(models=("openai/*",))
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def keep(store, *announced):
 
 def found(store, query="", limit=50, before=None):
     with store.reading() as session:
-        return find_changes(session, Filter.parse(query), limit=limit, before=before)
+        return find_changes(session, Filter.parse(query), MINE, limit=limit, before=before)
 
 
 def ids(store, query=""):
@@ -62,6 +65,8 @@ def test_without_a_filter_every_change_is_there_newest_first(store):
         ("model=Devstral", [FREED]),
         ("model=gpt-4&author=OpenAI&kind=repriced", [CHEAPER]),
         ("author=open", []),
+        ("mine=1&kind=repriced", [CHEAPER]),
+        ("mine=true&author=qwen", []),
         ("free=1", [FREED]),
         ("kind=repriced", [CHEAPER, DEARER, FREED]),
         ("direction=down", [CHEAPER, DEARER, FREED]),
@@ -88,8 +93,8 @@ def test_a_wrong_filter_is_an_error_that_names_the_parameter(query):
 
 
 def test_equal_filters_have_the_same_query_which_parses_back():
-    one = Filter.parse("size=5&author=a&kind=new&kind=expired&free=on&model=a%2F*")
-    other = Filter.parse("free=true&kind=expired,new&model=a/*&size=5%25&author=a&direction=")
+    one = Filter.parse("size=5&author=a&kind=new&kind=expired&free=on&model=a%2F*&mine=1")
+    other = Filter.parse("mine=on&free=true&kind=expired,new&model=a/*&size=5%25&author=a&direction=")
     assert one == other == Filter.parse(one.query)
     assert Filter.parse("").query == ""
 

@@ -154,7 +154,8 @@ class WebSettings(Struct, frozen=True):
     ] = None
     tokens_file: Annotated[
         Path | None,
-        "File of tokens, one a line; then every request needs one as its bearer key.",
+        "File of tokens, one a line; then every request needs one as its bearer key. A token with a path behind it "
+        "opens that feed or badge alone, from its URL.",
         Option(default_doc="no token is needed", example="/etc/openrouter-watcher/web-tokens"),
     ] = None
     allowed_hosts: Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
@@ -20,7 +21,11 @@ LONGEST_HEADERS = 16 * 1024
 """Bytes of all headers."""
 HEALTH = "/healthz"
 """The path that needs no token."""
+TOKEN = "token"  # noqa: S105 - a name
+"""The parameter of a URL that holds its own token."""
 _TOKENS_LIMIT = 1024 * 1024
+_NOT_NAMED = (TOKEN, "before")
+"""Parameters that the line of a URL's token leaves out: the token itself, and the page of a feed."""
 
 
 class RefusedError(Exception):
@@ -73,6 +78,8 @@ class Access:
         path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
         if len(path) + len(query) > LONGEST_URL:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
+        if "%00" in path or "%00" in query:  # PostgreSQL takes no such text
+            raise RefusedError(400, "The URL holds a NUL")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
         scheme, host = scope["scheme"], headers.get("host", "")
@@ -86,7 +93,8 @@ class Access:
         asked = Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
         if self._tokens is not None and path != HEALTH and asked.method != "OPTIONS":
             scheme, _, key = headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not self._tokens.holds(key.strip()):
+            bearer = scheme.lower() == "bearer" and self._tokens.holds(key.strip())
+            if not bearer and not self._tokens.opens(path, query):
                 raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
         return asked
 
@@ -104,27 +112,44 @@ class Access:
 
 
 class _Tokens:
-    """The digests of the tokens in a file, which is read again when it has changed."""
+    """The digests of the tokens in a file, which is read again when it has changed.
+
+    A line is a token for everything, or a token and the one URL that it opens: `TOKEN /feed.atom?author=openai`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_as: tuple[int, ...] = ()
         self._digests: list[bytes] = []
+        self._own: list[tuple[bytes, object]] = []
+        """Tokens of URLs, and what they open."""
         try:
             self._read()
         except OSError as error:
             raise ConfigError(f"web.tokens_file: cannot read {path}: {error.strerror}") from None
-        if not self._digests:
+        if not self._digests and not self._own:
             raise ConfigError(f"web.tokens_file: {path} holds no token, so nobody could ask; write one on each line")
 
     def holds(self, key: str) -> bool:
         """Whether a key is one of the tokens; the time that this takes does not depend on the key."""
+        self._reread()
+        digest = _digest(key)
+        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
+
+    def opens(self, path: str, query: str) -> bool:
+        """Whether the token in a URL is its own."""
+        given = [value for name, value in parse_qsl(query) if name == TOKEN]
+        if len(given) != 1:
+            return False
+        self._reread()
+        digest, target = _digest(given[0]), _target(path, query)
+        return any([hmac.compare_digest(digest, known) and target == own for known, own in self._own])  # noqa: C419
+
+    def _reread(self) -> None:
         try:
             self._read()
         except OSError:
             raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
-        digest = _digest(key)
-        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
 
     def _read(self) -> None:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
@@ -132,8 +157,14 @@ class _Tokens:
         if state != self._read_as:
             with self._path.open("rb") as file:
                 lines = file.read(_TOKENS_LIMIT).decode("utf-8", "replace").splitlines()
-            tokens = [line.strip() for line in lines]
-            self._digests = [_digest(token) for token in tokens if token and not token.startswith("#")]
+            self._digests, self._own = [], []
+            for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith("#"))):
+                token, _, url = line.partition(" ")
+                path, _, query = url.strip().partition("?")
+                if path.startswith("/"):
+                    self._own.append((_digest(token), _target(path, query)))
+                else:
+                    self._digests.append(_digest(line))
             self._read_as = state
 
 
@@ -158,6 +189,12 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _target(path: str, query: str) -> object:
+    """Return what is the same for URLs with the same parameters, the token and the page apart."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return unquote(path), sorted(pair for pair in pairs if pair[0] not in _NOT_NAMED)
 
 
 def _digest(token: str) -> bytes:

@@ -24,6 +24,7 @@ from watcher.web.answers import Answer, Answers
 from watcher.web.badges import BADGES, Badges
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
+from watcher.web.feeds import FEEDS, Feeds
 from watcher.web.metrics import METRICS, Metrics
 from watcher.web.moments import parse_moment
 from watcher.web.pages.site import Pages
@@ -86,6 +87,7 @@ class Api:
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
             BADGES: Badges(store).answer,
+            **dict.fromkeys(FEEDS, Feeds(config, store).answer),
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 

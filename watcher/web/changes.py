@@ -7,12 +7,14 @@ from msgspec import Struct
 
 from watcher.api.query import BadQueryError, Query
 from watcher.catalog.model import CHANGE_KINDS, HEALTH_KINDS, KINDS, Event, Kind
+from watcher.config.mine import MineSettings
 from watcher.config.parse import DIRECTION, PERCENTAGE, WrongValueError
 from watcher.config.settings import Rules
+from watcher.rules.mine import my_models
 from watcher.rules.rules import apply_min_change, named, wants
 from watcher.store.session import Session
 
-NAMES = ("kind", "model", "author", "free", "direction", "size")
+NAMES = ("kind", "model", "author", "mine", "free", "direction", "size")
 """The parameters of a filter; each can be empty."""
 SHOWN_KINDS: tuple[Kind, ...] = (*CHANGE_KINDS, *HEALTH_KINDS)
 """The kinds to choose from: what concerns the channels is nobody else's business."""
@@ -32,6 +34,8 @@ class Filter(Struct, frozen=True):
     """An id, a pattern such as `openai/gpt-*`, or a part of an id or a name."""
     author: str = ""
     """The part of an id before its slash."""
+    mine: bool = False
+    """Only models of `[mine]`."""
     free: bool = False
     direction: str = ""
     """`up` or `down`."""
@@ -52,14 +56,15 @@ class Filter(Struct, frozen=True):
                 _ = value and kind.parse(value)
             except WrongValueError as error:
                 raise BadQueryError(f'"{name}": {error}') from None
-        free = found.values.get("free") in ("1", "on") or found.flag("free")
-        return cls(kinds, values["model"], values["author"], free, values["direction"], size)
+        mine, free = (found.values.get(name) in ("1", "on") or found.flag(name) for name in ("mine", "free"))
+        return cls(kinds, values["model"], values["author"], mine, free, values["direction"], size)
 
     @property
     def query(self) -> str:
         """The filter as a query string; empty if it lets everything pass. Equal filters have equal ones."""
         pairs = [("kind", ",".join(self.kinds)), ("model", self.model), ("author", self.author)]
-        pairs += [("free", "true" if self.free else ""), ("direction", self.direction), ("size", self.size)]
+        pairs += [("mine", "true" if self.mine else ""), ("free", "true" if self.free else "")]
+        pairs += [("direction", self.direction), ("size", self.size)]
         return urlencode([pair for pair in pairs if pair[1]], safe="/:,*~")
 
     @property
@@ -69,11 +74,13 @@ class Filter(Struct, frozen=True):
         least = PERCENTAGE.parse(self.size) if self.size else None
         return Rules(events=kinds, free_only=self.free, direction=self.direction or None, min_change=least)
 
-    def models(self, session: Session) -> Collection[str] | None:
+    def models(self, session: Session, mine: MineSettings) -> Collection[str] | None:
         """Return the ids of the models that are wanted; None: all of them, and what concerns no model."""
-        if not self.model and not self.author:
+        if not self.model and not self.author and not self.mine:
             return None
         names = session.history.names()
+        if self.mine:
+            names = {id: names[id] for id in my_models(names, mine, session.state.found_models())}
         exact = names.get(self.model) is not None
         return {
             id
@@ -96,15 +103,18 @@ class Changes(Struct, frozen=True):
     """The id of the event to continue before; None: there are no more."""
 
 
-def find_changes(session: Session, wanted: Filter, *, limit: int, before: str | None = None) -> Changes:
+def find_changes(
+    session: Session, wanted: Filter, mine: MineSettings, *, limit: int, before: str | None = None
+) -> Changes:
     """Return the newest changes that a filter lets pass, at most `limit`.
 
     It may return fewer although there are more, even none, where few of many events match: `following` says so.
 
     Args:
+        mine: the models of `[mine]`, for a filter that asks for them.
         before: only changes that were announced before the event with this id.
     """
-    rules, models = wanted.rules, wanted.models(session)
+    rules, models = wanted.rules, wanted.models(session, mine)
     about = models if models is None or len(models) <= _MOST_NAMED else None
     found: list[Event] = []
     read = 0

@@ -30,7 +30,7 @@ def changes_page(asking: Asking) -> Page:
     """Return the page of the changes that the query asks for. Raises BadQueryError."""
     wanted = Filter.parse(asking.query)
     before = Query.parse(asking.query, names=("before",)).values.get("before")
-    found = find_changes(asking.session, wanted, limit=LIMIT, before=before)
+    found = find_changes(asking.session, wanted, asking.config.mine, limit=LIMIT, before=before)
     following = found.following and f"?{wanted.query}{'&' if wanted.query else ''}before={found.following}"
     more = {
         "wanted": wanted,
