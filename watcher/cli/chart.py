@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from shutil import get_terminal_size
 
 import click
@@ -37,9 +38,19 @@ _TICKS = 7
 )
 @click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a picture: a name that ends in .svg or .png. PNG needs the chart extra.",
+)
 @click.pass_obj
-def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
+def chart(
+    context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool, output: Path | None
+) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
+    if output is not None and output.suffix not in (".svg", ".png"):
+        raise UsageError(f"{str(output)!r} ends neither in .svg nor in .png")
     with reading(context.load()) as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
@@ -53,12 +64,31 @@ def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime |
         have = ", ".join(visible(key) for key in sorted(priced))
         raise UsageError(f"{visible(model)!r} never had a price for {visible(unpriced[0])!r}; it has {have}")
     series = {key: price_series(periods, key, since=since, until=until) for key in keys or ("prompt", "completion")}
-    if as_json:
+    if output is not None:
+        _write(output, visible(model), series)
+    elif as_json:
         print_json({"model": model, "prices": series})
     elif sys.stdout.isatty():
         _draw(visible(model), series)
     else:
         _list(series)
+
+
+def _write(output: Path, name: str, series: dict[str, Points]) -> None:
+    from watcher.messages.chart import MOST_LINES, series_of, svg
+    from watcher.messages.chart import chart as drawn_chart
+    from watcher.messages.picture import png
+
+    if len(series) > MOST_LINES or len({unit(key) for key in series}) > 1:
+        raise UsageError(f"a picture has at most {MOST_LINES} prices, all of one unit; name some with --price")
+    drawn = drawn_chart(f"Prices of {name}", series_of("", series))
+    if drawn is None:
+        raise UsageError(f"{name!r} has no price that is a number")
+    data = png(drawn) if output.suffix == ".png" else svg(drawn, alone=True).encode()
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(output)!r}: {error.strerror}") from None
 
 
 def _list(series: dict[str, Points]) -> None:

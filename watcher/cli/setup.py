@@ -18,7 +18,7 @@ from watcher.cli.output import format_count, format_time, warn
 from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
-from watcher.delivery.channel import Result, send
+from watcher.delivery.channel import Result, Wording, send
 from watcher.errors import ConfigError, NothingFoundError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
@@ -113,11 +113,18 @@ def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequenc
     """
     timeout = config.delivery.timeout.total_seconds()
 
+    def wording(channel: Channel) -> Wording:
+        if not channel.chart:
+            return partial(composer, channel)
+        from watcher.delivery.charts import with_charts
+
+        return lambda events: with_charts(composer(channel, events), config.store.url.reveal())
+
     def send_to(channel: Channel, events: Sequence[Event]) -> Result:
         if channel == Channel(CONSOLE):
             return Result(True, "printed") if quiet else _print_to_console(events)
         try:
-            return send(channel.secret_url(os.environ), partial(composer, channel), events, timeout=timeout)
+            return send(channel.secret_url(os.environ), wording(channel), events, timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 

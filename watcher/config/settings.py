@@ -303,6 +303,11 @@ class Channel(Struct, frozen=True):
     url_env: Annotated[
         str | None, VARIABLE, "Or: an environment variable that holds the URL.", Option(example="WATCHER_TEAM_URL")
     ] = None
+    chart: Annotated[
+        bool,
+        "Put a chart below the price changes of a mail that has no template; needs the chart extra (Pillow).",
+        Option(example=True),
+    ] = False
     rules: Rules = Rules()
     timing: Timing = Timing()
     template: Template = Template()

@@ -17,7 +17,9 @@ WIDTH, NARROW, HEIGHT = 720, 360, 280
 """Units of a chart; `NARROW` is for a phone."""
 COLOURS = ("#0072b2", "#c2500a", "#00795a", "#a8477e", "#8a6100", "#5a6270")
 """Of the lines on white: the hues of Okabe and Ito, which the colour-blind can tell, as dark as text."""
-DARK_COLOURS = ("#6cb8ee", "#f79a5c", "#3fcf9f", "#ee9bc9", "#eec048", "#b9c2cd")
+_DARK_COLOURS = ("#6cb8ee", "#f79a5c", "#3fcf9f", "#ee9bc9", "#eec048", "#b9c2cd")
+LIGHT = {"text": "#1b1f24", "muted": "#596270", "line": "#dfe3e8", "paper": "#ffffff"}
+_DARK = {"text": "#e8e8ea", "muted": "#a3acb8", "line": "#343a42", "paper": "#16181c"}
 DASHES = ((), (7, 3), (2, 3), (10, 3, 2, 3), (4, 2), (1, 4))
 """Pattern of each line, in units: lengths drawn and left out."""
 MOST_LINES = len(COLOURS)
@@ -268,9 +270,9 @@ def style() -> str:
         ".chart .end{text-anchor:end}.chart .middle{text-anchor:middle}",
         ".chart .paper{fill:var(--paper)}",
         *(f".chart .s{number}{{stroke:var(--s{number}){_dashes(dash)}}}" for number, dash in enumerate(DASHES)),
-        _colours({"text": "#1b1f24", "muted": "#596270", "line": "#dfe3e8", "paper": "#fff"}, COLOURS),
+        _colours(LIGHT, COLOURS),
         "@media screen and (prefers-color-scheme:dark){",
-        _colours({"text": "#e8e8ea", "muted": "#a3acb8", "line": "#343a42", "paper": "#16181c"}, DARK_COLOURS),
+        _colours(_DARK, _DARK_COLOURS),
         "}",
     ]
     return "".join(rules)
