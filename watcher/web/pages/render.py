@@ -56,6 +56,7 @@ class Renderer:
                 "path": _quoted,
                 "raw": Markup,
                 "price": lambda value, key: price_text(key, value),
+                "seen": visible,
                 "spans": self._spans,
                 "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
                 "unit": unit,
