@@ -12,6 +12,7 @@ MODULES = {
     "rest": "bench.rest",
     "polling": "bench.polling",
     "web": "bench.web",
+    "feeds": "bench.feeds",
     "soak": "testkit.soak",
 }
 

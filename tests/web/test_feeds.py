@@ -4,6 +4,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -252,6 +253,20 @@ def test_hostile_names_are_text(client, polls, path):
 
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.mark.parametrize("page", ["/", "/?kind=new&author=z-ai", "/model/a/one", "/models", "/gone"])
+def test_each_page_names_the_feeds_of_its_changes(fetch, page):
+    text = fetch(page).text
+    links = re.findall(r'<link rel="alternate" type="(application/[a-z]+\+[a-z]+)" title="[^"]+" href="([^"]+)">', text)
+    assert dict(links).keys() == set(feeds.FEEDS.values())
+    found = [entries(fetch(unescape(href))) for _, href in links]
+    assert len({len(each) for each in found}) == 1
+    if "z-ai" in page:
+        assert {(entry.tags[0], "z-ai" in entry.link) for entry in found[0]} == {("new", True)}
+    if "model" in page and page != "/models":
+        assert all("/a/one" in entry.link for entry in found[0])
+    assert all(text.count(f'href="{href}"') == 2 for _, href in links), "for people, too"
 
 
 def test_atom_is_as_rfc_4287_asks(fetch):

@@ -12,8 +12,6 @@ from html import escape
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
-from msgspec import Struct
-
 from watcher import __version__
 from watcher.api import answer as api
 from watcher.api.answer import Response
@@ -38,6 +36,8 @@ ENTRIES = 100
 """Changes on a page of a feed."""
 _BEFORE = "before"
 """The parameter that asks for the page before an event."""
+_WORDED = 1000
+"""Events whose words are in memory: feeds with other filters, and the next page after a poll, have most in common."""
 _IDS = uuid5(NAMESPACE_URL, "openrouter-watcher")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without entries was updated."""
@@ -51,6 +51,7 @@ class Feeds:
         self._store = store
         self._lock = threading.Lock()
         self._answers = Answers()
+        self._worded: dict[str, tuple[str, str]] = {}
 
     def answer(self, asked: Asked, _now: datetime) -> Answer:
         """Return a page of a feed. Raises StoreError or ConfigError."""
@@ -66,7 +67,7 @@ class Feeds:
             if known is not None:
                 return known
             changes = find_changes(session, wanted, self._mine, limit=ENTRIES, before=before)
-        feed = _Feed(asked, wanted, before, changes)
+        feed = _Feed(asked, wanted, before, changes, self._words)
         headers = {"content-type": f"{FEEDS[asked.path]}; charset=utf-8", "cache-control": "public, max-age=120"}
         made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
         body = _WRITERS[asked.path](feed).encode()
@@ -75,15 +76,33 @@ class Feeds:
             self._answers.keep(key, made)
         return made
 
+    def _words(self, event: Event) -> tuple[str, str]:
+        """Return the title and the body (HTML) of an event."""
+        known = self._worded.get(event.id)
+        if known is None:
+            message = compose((event,), Format.FEED)
+            known = message.title, message.body.strip()
+            if len(self._worded) >= _WORDED:
+                self._worded.clear()
+            self._worded[event.id] = known
+        return known
+
 
 class _Feed:
     """What a page of a feed says, in any format."""
 
-    def __init__(self, asked: Asked, wanted: Filter, before: str | None, changes: Changes) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        wanted: Filter,
+        before: str | None,
+        changes: Changes,
+        words: Callable[[Event], tuple[str, str]],
+    ) -> None:
         self.media_type = FEEDS[asked.path]
         self.id = _id(f"feed?{wanted.query}")
-        words = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=", " ")))
-        self.title = f"OpenRouter's models: {words or 'all changes'}"
+        asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=", " ")))
+        self.title = f"OpenRouter's models: {asks or 'all changes'}"
         query = f"?{wanted.query}" if wanted.query else ""
         self.home = f"{asked.base_url}/{query}"
         asked_for = [pair for pair in parse_qsl(asked.query) if pair[0] != _BEFORE]  # a token of the URL included
@@ -99,22 +118,19 @@ class _Feed:
         # Imported events are older than the last answer, so only the ETag tells that they came.
         is_dated = changes.events and not any("imported" in event.marks for event in changes.events)
         self.changed = self.updated if is_dated else None
-        self.entries = [_entry(event, self.home) for event in changes.events]
+        self.entries = [_Entry(event, self.home, *words(event)) for event in changes.events]
 
 
-class _Entry(Struct):
+class _Entry:
     """One event, as a channel gets it."""
 
-    id: str
-    url: str
-    title: str
-    html: str
-    event: Event
-
-
-def _entry(event: Event, home: str) -> _Entry:
-    message = compose((event,), Format.FEED)
-    return _Entry(_id(event.id), own_link(event.url) or home, message.title, message.body.strip(), event)
+    def __init__(self, event: Event, home: str, title: str, html: str) -> None:
+        self.id = _id(event.id)
+        self.url = own_link(event.url) or home
+        self.at = event.at
+        self.kind = event.kind
+        self.title = title
+        self.html = html
 
 
 def _id(name: str) -> str:
@@ -124,9 +140,9 @@ def _id(name: str) -> str:
 def _atom(feed: _Feed) -> str:
     entries = [
         f"<entry>\n{_tag('id', entry.id)}{_tag('title', entry.title)}"
-        f"{_tag('published', _rfc3339(entry.event.at))}{_tag('updated', _rfc3339(entry.event.at))}"
+        f"{_tag('published', _rfc3339(entry.at))}{_tag('updated', _rfc3339(entry.at))}"
         f"{_link('link', 'alternate', entry.url, 'text/html')}"
-        f'<category term="{entry.event.kind}"/>\n<content type="html">{escape(entry.html)}</content>\n</entry>\n'
+        f'<category term="{entry.kind}"/>\n<content type="html">{escape(entry.html)}</content>\n</entry>\n'
         for entry in feed.entries
     ]
     links = [_link("link", rel, url, feed.media_type) for rel, url in feed.links.items()]
@@ -141,8 +157,8 @@ def _atom(feed: _Feed) -> str:
 def _rss(feed: _Feed) -> str:
     items = [
         f"<item>\n{_tag('title', entry.title)}{_tag('link', entry.url)}"
-        f'<guid isPermaLink="false">{entry.id}</guid>\n{_tag("pubDate", _rfc822(entry.event.at))}'
-        f"{_tag('category', entry.event.kind)}{_tag('description', entry.html)}</item>\n"
+        f'<guid isPermaLink="false">{entry.id}</guid>\n{_tag("pubDate", _rfc822(entry.at))}'
+        f"{_tag('category', entry.kind)}{_tag('description', entry.html)}</item>\n"
         for entry in feed.entries
     ]
     links = [_link("atom:link", rel, url, feed.media_type) for rel, url in feed.links.items()]
@@ -161,8 +177,8 @@ def _json(feed: _Feed) -> str:
             "url": entry.url,
             "title": entry.title,
             "content_html": entry.html,
-            "date_published": _rfc3339(entry.event.at),
-            "tags": [entry.event.kind],
+            "date_published": _rfc3339(entry.at),
+            "tags": [entry.kind],
         }
         for entry in feed.entries
     ]

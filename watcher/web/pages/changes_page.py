@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from watcher.api.query import Query
 from watcher.catalog.model import Event
+from watcher.config.mine import MineSettings
 from watcher.messages.cards import Card, cards
 from watcher.messages.document import Line
 from watcher.messages.wording import item_of
@@ -38,6 +39,7 @@ def changes_page(asking: Asking) -> Page:
         "kinds": SHOWN_KINDS,
         "following": following,
         "started": before is not None,
+        "mine": asking.config.mine != MineSettings(),
         "watched": asking.edition.polled is not None,
     }
     data = {

@@ -15,6 +15,7 @@ from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, cha
 from watcher.messages.headline import headline
 from watcher.messages.prices import in_order, unit
 from watcher.store.listing import Listing
+from watcher.web.changes import Filter
 from watcher.web.pages.changes_page import by_day
 from watcher.web.pages.models_page import DEPARTURE, departure
 from watcher.web.pages.page import Asking, Page, UnknownPageError
@@ -79,7 +80,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "hidden": max(0, len(turns) - _MOST_TURNS),
         "document": None if raw is None else _pretty(raw),
     }
-    return Page("model", known.name, data, more, feed=f"model={id}")
+    return Page("model", known.name, data, more, feed=Filter(model=id).query)
 
 
 def price_points(periods: Sequence[Period], until: datetime) -> dict[str, Points]:

@@ -19,6 +19,7 @@ from watcher.messages.document import Format, Item, Span
 from watcher.messages.headline import HEADINGS, headline
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import own_link, page, visible
+from watcher.web.feeds import FEEDS
 from watcher.web.pages.changes_page import lines_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -71,6 +72,7 @@ class Renderer:
                 **marks,
                 "root": root,
                 "HEADINGS": HEADINGS,
+                "feeds": FEEDS,
                 "headline": lambda event: headline((event,)),
                 "in_order": in_order,
                 "item_of": partial(wording.item_of, zone=None),
