@@ -12,6 +12,7 @@ MODULES = {
     "rest": "bench.rest",
     "polling": "bench.polling",
     "web": "bench.web",
+    "pages": "bench.pages",
     "feeds": "bench.feeds",
     "soak": "testkit.soak",
 }

@@ -97,7 +97,9 @@ def chart(
         shapes.append(Path(tuple(_thinned(corners)), number))
     for at, text in list(marks)[-_MOST_MARKS:]:
         if clock.first <= at <= clock.last:
-            shapes.append(Path(((clock.x(at), _BOTTOM), (clock.x(at), _BOTTOM - 9)), "mark", f"{at:%Y-%m-%d}: {visible(text)}"))
+            shapes.append(
+                Path(((clock.x(at), _BOTTOM), (clock.x(at), _BOTTOM - 9)), "mark", f"{at:%Y-%m-%d}: {visible(text)}")
+            )
     return Chart(title, width, tuple(shapes))
 
 

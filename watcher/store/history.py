@@ -45,6 +45,12 @@ class History(Rows):
             query = query.where(models.c.id == model_id)
         return [KnownModel(*row) for row in self._connection.execute(query)]
 
+    def variants(self, model_id: str) -> list[str]:
+        """Return the ids ever seen that differ from this one in their variant alone."""
+        base, id = model_id.partition(":")[0], models.c.id
+        query = select(id).where((id == base) | ((id >= f"{base}:") & (id < f"{base};")), id != model_id)
+        return list(self._connection.execute(query.order_by(id)).scalars())
+
     def present(self) -> int:
         """Return how many models the last good poll showed."""
         return self._scalar(select(func.count()).select_from(models).where(models.c.present)) or 0

@@ -26,6 +26,7 @@ _MOST_EVENTS = 50
 _MOST_TURNS = 300
 _MOST_COMPARED = 6
 _COMPARED_PRICES = (*TOKEN_PRICES, CACHE)
+_MOST_SUGGESTED = 1000
 _SIMILAR = 8
 _FACTS = {
     "alias_target.slug": "Points to",
@@ -45,9 +46,8 @@ _FACTS = {
 def model_page(asking: Asking, id: str) -> Page:
     """Return the page of a model that was ever seen. Raises UnknownPageError."""
     known = next(iter(asking.session.history.known(id)), None)
-    names = asking.session.history.names()
     if known is None:
-        raise UnknownPageError(f"No model {id} was ever seen.", similar_ids(id, names))
+        raise UnknownPageError(f"No model {id} was ever seen.", similar_ids(id, asking.session.history.names()))
     listing = Listing(asking.session.connection)
     periods, raw = listing.periods(id), listing.document(id)
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
@@ -55,7 +55,6 @@ def model_page(asking: Asking, id: str) -> Page:
     facets = periods[-1].facets if periods else {}
     offered, turns = offer(facets), timeline(periods)
     rows = asking.rows.by_id
-    base = id.partition(":")[0]
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
     data = {
@@ -63,7 +62,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "offer": offered,
         "facets": facets,
         "successors": last.successors,
-        "variants": [other for other in names if other != id and other.partition(":")[0] == base],
+        "variants": asking.session.history.variants(id),
         "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
         "prices": series,
         "history": turns,
@@ -71,8 +70,6 @@ def model_page(asking: Asking, id: str) -> Page:
     }
     more = {
         "departure": last,
-        "names": names,
-        "rows": rows,
         "days": list(by_day(events[::-1])),
         "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
         "charts": list(charts(known.name, series, events)),
@@ -137,20 +134,20 @@ def _pretty(raw: bytes) -> str:
 def compare_page(asking: Asking) -> Page:
     """Return two to six models side by side, and one price of them in one chart. Raises BadQueryError."""
     query = Query.parse(asking.query, ("model", "price"))
-    names = asking.session.history.names()
     wanted = dict.fromkeys(word.strip() for word in query.values.get("model", "").split(",") if word.strip())
-    unknown = [id for id in wanted if id not in names]
-    chosen = [id for id in wanted if id in names]
+    found = ((id, asking.session.history.known(id)) for id in wanted)
+    known = {id: one[0] for id, one in found if one}
+    chosen, unknown = list(known), [id for id in wanted if id not in known]
+    names = asking.session.history.names() if unknown else {}
     key = query.choice("price", _COMPARED_PRICES) or "prompt"
     if len(wanted) > _MOST_COMPARED:
         raise BadQueryError(f'"model" may be given {_MOST_COMPARED} times at most')
     listing = Listing(asking.session.connection)
     until = asking.session.history.watched_until() or asking.now
     periods = {id: listing.periods(id) for id in chosen}
-    known = {id: asking.session.history.known(id)[0] for id in chosen}
     points = {id: price_series(found, key, since=None, until=until) for id, found in periods.items() if found}
-    series = [Series(names[id], key, found) for id, found in points.items()]
-    drawn = _in_widths(f"{key} price of {', '.join(names[id] for id in chosen)}", series) if series else []
+    series = [Series(known[id].name, key, found) for id, found in points.items()]
+    drawn = _in_widths(f"{key} price of {', '.join(known[id].name for id in chosen)}", series) if series else []
     offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
     more = {
         "ids": chosen,
@@ -162,7 +159,7 @@ def compare_page(asking: Asking) -> Page:
         "key": key,
         "keys": _COMPARED_PRICES,
         "most": _MOST_COMPARED,
-        "suggested": list(asking.rows.by_id),
+        "suggested": list(asking.rows.by_id)[:_MOST_SUGGESTED],
         "price_keys": in_order({each: 1 for found in offers.values() for each in found.prices}),
     }
     data: dict[str, Any] = {

@@ -36,12 +36,12 @@ class Asking(Struct, frozen=True):
     """Decoded, without the suffix of a format."""
     query: str
     edition: Edition
-    read_rows: Callable[[Session], Rows]
+    read_rows: Callable[[Session, Edition], Rows]
 
     @property
     def rows(self) -> Rows:
         """The models that are listed."""
-        return self.read_rows(self.session)
+        return self.read_rows(self.session, self.edition)
 
 
 class UnknownPageError(Exception):

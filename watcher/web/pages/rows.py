@@ -54,11 +54,10 @@ class Rows:
         self.changed: Mapping[str, datetime] = {}
         """When the last change of each model was announced."""
 
-    def read(self, session: Session) -> "Rows":
-        """Bring the rows up to date."""
-        listing = Listing(session.connection)
-        edition = listing.edition()
+    def read(self, session: Session, edition: Edition) -> "Rows":
+        """Bring the rows up to date with an edition."""
         if edition != self._edition:
+            listing = Listing(session.connection)
             numbers = listing.current()
             fresh = {number: _row(model) for number, model in listing.models(numbers.keys() - self._known.keys())}
             self._known = {number: fresh.get(number) or self._known[number] for number in numbers}

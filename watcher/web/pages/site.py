@@ -120,9 +120,9 @@ class Pages:
                 self._seen, self._checked = files, now
             return self._known
 
-    def _read_rows(self, session: Session) -> Rows:
+    def _read_rows(self, session: Session, edition: Edition) -> Rows:
         with self._lock:
-            return self._rows.read(session)
+            return self._rows.read(session, edition)
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
