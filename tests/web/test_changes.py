@@ -125,8 +125,8 @@ def test_a_rare_match_costs_a_bounded_search_that_goes_on_on_the_next_page(store
         for number in range(1, 3000)
     ]
     keep(store, replace(small[0], id="big", model="a/b", prices={"prompt": PriceChange("0.1", "0.2", "+100%")}), *small)
-    before, pages = None, []
-    while not pages or before is not None:
-        pages.append(found(store, "size=50", limit=10, before=before))
-        before = pages[-1].following
-    assert len(pages) > 2 and [each.id for page in pages for each in page.events] == ["big"]
+    pages = [found(store, "size=50", limit=10)]
+    while (following := pages[-1].following) is not None:
+        pages.append(found(store, "size=50", limit=10, before=following))
+    assert pages[0].events == [] and 2 <= len(pages) <= 4
+    assert [each.id for page in pages for each in page.events] == ["big"]

@@ -104,7 +104,7 @@ versions = Table(
     Column("model", Name, sa.ForeignKey("models.id"), nullable=False),
     Column("valid_from", Time, nullable=False),
     Column("valid_to", Time),  # null: still so
-    Column("facets", LargeBinary, nullable=False),  # the normal form
+    Column("facets", LargeBinary, nullable=False),  # the normal form; the same as before if only the spelling changed
     Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
     sa.Index("versions_model", "model", "valid_from"),
     sa.Index("versions_began", "valid_from"),

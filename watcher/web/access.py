@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -70,7 +71,7 @@ class Access:
         return self._tokens is not None
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
-        """Return the request of an ASGI scope. Raises RefusedError."""
+        """Return the request of an ASGI scope, whoever sent it. Raises RefusedError."""
         headers, size = {}, 0
         for name, value in scope["headers"]:
             headers[name.decode("latin-1")] = value.decode("latin-1")
@@ -82,6 +83,8 @@ class Access:
             raise RefusedError(400, "The URL holds a NUL")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
+        if not path.startswith("/"):  # http://host/path, as clients write it for a proxy
+            path = "/" + path.partition("://")[2].partition("/")[2]
         scheme, host = scope["scheme"], headers.get("host", "")
         if self._proxies and self._is_proxy(scope.get("client")):
             scheme = _last(headers, "x-forwarded-proto") or scheme
@@ -90,19 +93,22 @@ class Access:
             raise RefusedError(403, "This host name is not served here; [web] allowed_hosts can allow it")
         if self._prefix and (path + "/").startswith(f"{self._prefix}/"):  # a proxy may have removed it
             path = path.removeprefix(self._prefix) or "/"
-        asked = Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
-        if self._tokens is not None and path != HEALTH and asked.method != "OPTIONS":
-            scheme, _, key = headers.get("authorization", "").partition(" ")
+        return Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
+
+    def check_token(self, asked: Asked) -> None:
+        """Raise RefusedError if a token is needed and was not given."""
+        if self._tokens is not None and asked.path != HEALTH:
+            scheme, _, key = asked.headers.get("authorization", "").partition(" ")
             bearer = scheme.lower() == "bearer" and self._tokens.holds(key.strip())
-            if not bearer and not self._tokens.opens(path, query):
+            if not bearer and not self._tokens.opens(asked.path, asked.query):
                 raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
-        return asked
 
     def _is_proxy(self, client: tuple[str, int] | None) -> bool:
         try:
             address = ipaddress.ip_address(client[0] if client else "")
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address  # a socket for IPv6 shows IPv4 like this
         return any(address in network for network in self._proxies)
 
     def _knows(self, host: str) -> bool:
@@ -133,7 +139,7 @@ class _Tokens:
     def holds(self, key: str) -> bool:
         """Whether a key is one of the tokens; the time that this takes does not depend on the key."""
         self._reread()
-        digest = _digest(key)
+        digest = _digest(key.encode("latin-1"))  # as it came
         return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
 
     def opens(self, path: str, query: str) -> bool:
@@ -142,7 +148,7 @@ class _Tokens:
         if len(given) != 1:
             return False
         self._reread()
-        digest, target = _digest(given[0]), _target(path, query)
+        digest, target = _digest(given[0].encode()), _target(path, query)
         return any([hmac.compare_digest(digest, known) and target == own for known, own in self._own])  # noqa: C419
 
     def _reread(self) -> None:
@@ -156,11 +162,11 @@ class _Tokens:
         state = (found.st_ino, found.st_size, found.st_mtime_ns)
         if state != self._read_as:
             with self._path.open("rb") as file:
-                lines = file.read(_TOKENS_LIMIT).decode("utf-8", "replace").splitlines()
+                lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             self._digests, self._own = [], []
-            for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith("#"))):
-                token, _, url = line.partition(" ")
-                path, _, query = url.strip().partition("?")
+            for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith(b"#"))):
+                token, _, url = line.partition(b" ")
+                path, _, query = url.strip().decode("utf-8", "replace").partition("?")
                 if path.startswith("/"):
                     self._own.append((_digest(token), _target(path, query)))
                 else:
@@ -197,8 +203,8 @@ def _target(path: str, query: str) -> object:
     return unquote(path), sorted(pair for pair in pairs if pair[0] not in _NOT_NAMED)
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
 
 
 @lru_cache(64)

@@ -26,7 +26,7 @@ from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
 from watcher.web.feeds import FEEDS, Feeds
 from watcher.web.metrics import METRICS, Metrics
-from watcher.web.moments import parse_moment
+from watcher.web.moments import parse_moment, written
 from watcher.web.pages.site import Pages
 
 SECONDS = 10.0
@@ -45,7 +45,9 @@ _PREFLIGHT = {
     "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, HTTP-Referer, X-Title",
     "access-control-max-age": "86400",
 }
-_EXPOSED = {"access-control-expose-headers": "Age, ETag, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"}
+_EXPOSED = {
+    "access-control-expose-headers": "Age, ETag, Retry-After, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"
+}
 _SAFE = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
@@ -78,7 +80,7 @@ class Api:
         self._silent_after = 2 * config.source.interval + timedelta(minutes=1)
         self._clock = clock
         self._store = store
-        self._catalogues = Catalogues(store)
+        self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
@@ -93,21 +95,23 @@ class Api:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
+        asked = None
         try:
-            sent = await self._respond(scope)
+            asked = self._access.check(scope)
+            sent = await self._respond(asked)
         except RefusedError as refused:
-            sent = _sent(api.error(refused.status, str(refused), refused.headers))
+            sent = self._error(asked, refused.status, str(refused), refused.headers)
         except Exception:
             _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
-            sent = _sent(api.error(500, "This is a bug in openrouter-watcher; its log tells more"))
+            sent = self._error(asked, 500, "This is a bug in openrouter-watcher; its log tells more")
         await _send(send, sent, head=scope["method"] == "HEAD")
 
-    async def _respond(self, scope: Scope) -> "_Sent":
-        asked = self._access.check(scope)
+    async def _respond(self, asked: Asked) -> "_Sent":
         if asked.method == "OPTIONS":
             return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
+        self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
-            return _sent(api.error(405, headers={"allow": _ALLOWED}))
+            return self._error(asked, 405, headers={"allow": _ALLOWED})
         view = None if self._handler(asked.path) else self._catalogues.known()
         if view is not None:
             now = self._clock()
@@ -153,7 +157,7 @@ class Api:
         except UnknownMomentError as error:
             if error.first is None:
                 raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
-            raise RefusedError(404, f"Nothing is known from before {error.first:%Y-%m-%dT%H:%M:%SZ}") from None
+            raise RefusedError(404, f"Nothing is known from before {written(error.first)}") from None
         except WatcherError as error:
             reason = "The database cannot be read" if asked.path == HEALTH else str(error)
             raise RefusedError(503, reason, _RETRY) from None
@@ -184,7 +188,7 @@ class Api:
         response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
         if moment is None:
             return Answer(response, state, max(view.since, offer.period(now)))
-        headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+        headers = {**response.headers, "x-watcher-as-of": written(offer.polled)}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
         made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
@@ -200,7 +204,7 @@ class Api:
         if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
             state = f"{state} {view.version}"
         if "age_days=" in query or "%" in query:
-            state = f"{state} {now:%d%H%M}"
+            state = f"{state} {now:%Y%m%d%H%M}"
         return f"{state} {_question(asked)}"
 
     def _finish(self, asked: Asked, answer: Answer, view: View | None, now: datetime) -> "_Sent":
@@ -210,12 +214,15 @@ class Api:
         basis = (response, age, view and view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])
-        headers = {**response.headers, **self._cors(asked)}
+        cors = self._cors(asked)
+        headers = {**response.headers, **cors}
+        if cors:
+            headers["vary"] = f"{headers['vary']}, Origin"
         if self._access.guarded:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
         if view is not None and response.status in (200, 304) and "x-watcher-as-of" not in headers:
-            headers |= {"age": str(age), "x-watcher-as-of": f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+            headers |= {"age": str(age), "x-watcher-as-of": written(view.offer.polled)}
             if age > self._silent_after.total_seconds():
                 headers["x-watcher-stale"] = str(age)
         sent = _sent(Response(response.status, headers, response.body))
@@ -227,6 +234,13 @@ class Api:
             return {}
         origin = {"access-control-allow-origin": self._origin}
         return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
+
+    def _error(
+        self, asked: Asked | None, status: int, message: str = "", headers: Mapping[str, str] | None = None
+    ) -> "_Sent":
+        """Return an error that web pages may read where they may read the answer."""
+        cors = {} if asked is None else self._cors(asked)
+        return _sent(api.error(status, message, {**(headers or {}), **cors}))
 
 
 class _Rendered(NamedTuple):

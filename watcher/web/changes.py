@@ -119,7 +119,7 @@ def find_changes(
     found: list[Event] = []
     read = 0
     while read < _MOST_READ:
-        size = min(_BATCH, limit + 1 + read)  # few miss the filter, or most do
+        size = min(_BATCH, limit + limit // 5 + 1 + read)  # a few may miss the filter, or most
         batch = session.history.events(kinds=rules.events, about=about, before=before, limit=size)
         for event in sorted(batch, key=lambda event: (event.at, event.id), reverse=True):
             if len(found) == limit:
