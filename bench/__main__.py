@@ -14,6 +14,7 @@ MODULES = {
     "web": "bench.web",
     "pages": "bench.pages",
     "feeds": "bench.feeds",
+    "scan": "bench.scan",
     "soak": "testkit.soak",
 }
 

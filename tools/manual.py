@@ -23,6 +23,7 @@ EXIT_CODES = {
     0: "All is well.",
     1: "With --check --exit-code: there were events. A listing found nothing.",
     64: "The command line is wrong.",
+    66: "scan --fail-on: something could not be read.",
     69: "The source could not be read or was not believed.",
     70: "A bug; --verbose shows where.",
     71: "The machine has no memory or no thread left, or its clock cannot be right.",

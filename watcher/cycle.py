@@ -34,6 +34,7 @@ from watcher.store.store import Store
 from watcher.upstream.errors import TooSlowError, UnreachableError
 
 if TYPE_CHECKING:
+    from watcher.mine.beside import PathScanner
     from watcher.store.session import Session
     from watcher.upstream.client import ModelList
 
@@ -79,6 +80,8 @@ class Report(Struct, frozen=True):
     """Channels with a newly queued heartbeat."""
     idle: bool = False
     """Whether nothing changed and no delivery waits."""
+    scan_problem: str | None = None
+    """Why a scan of `[mine] paths` did not look at everything."""
     bug: bool = False
     """Whether it failed because of a mistake in this program."""
 
@@ -102,12 +105,15 @@ def check(
     now: datetime,
     monotonic: Callable[[], float] = time.monotonic,
     dry_run: bool = False,
+    scanner: "PathScanner | None" = None,
 ) -> Report:
     """Run one cycle at `now` (UTC), up to the queued deliveries; `delivery.outbox.drain` sends them.
 
-    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing.
+    `monotonic` is a clock in seconds, for the duration. A `dry_run` stores nothing. Keep the `scanner` from one cycle
+    to the next, so that it knows a scan that hangs.
     """
-    cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run)
+    scanner = _start_scan(store, config, scanner)
+    cycle = _Cycle(store, upstream, config, now, monotonic, monotonic(), dry_run, scanner)
     try:
         return cycle.run(cycle.fetch())
     except WatcherError:
@@ -122,6 +128,19 @@ def check(
         return replace(report, bug=True)
 
 
+def _start_scan(store: Store, config: Config, scanner: "PathScanner | None") -> "PathScanner | None":
+    """Begin to look for ids in `[mine] paths`, if there are any; the source is asked meanwhile."""
+    if not config.mine.paths:
+        return None
+    from watcher.mine.beside import PathScanner
+
+    with store.reading() as session:
+        states = session.state.model_states()
+    scanner = scanner or PathScanner()
+    scanner.start(config.mine.paths, states)
+    return scanner
+
+
 class _Cycle(Struct, frozen=True):
     store: Store
     upstream: Upstream
@@ -130,6 +149,7 @@ class _Cycle(Struct, frozen=True):
     monotonic: Callable[[], float]
     start: float
     dry_run: bool
+    scanner: "PathScanner | None"
 
     def fetch(self) -> _Answer:
         """Ask for the list and the feed; read neither."""
@@ -165,7 +185,8 @@ class _Cycle(Struct, frozen=True):
 
         recorded = None if self.dry_run else self.store.glance(self.now, unchanged)
         if recorded is not None:
-            return replace(_report(recorded, Decision("good"), answer.not_before, self.config), idle=True)
+            report = _report(recorded, Decision("good"), answer.not_before, self.config)
+            return replace(report, idle=True, scan_problem=self._scan_problem())
         while True:
             with self.store.reading() as session:
                 known, previous = self._load(session, answer), session.state.last_poll()
@@ -174,6 +195,7 @@ class _Cycle(Struct, frozen=True):
             poll = self._poll(fetched, decision)
             if self.dry_run or self._save(known, fetched, decision, poll):
                 report = _report(poll, decision, answer.not_before, self.config)
+                report = replace(report, scan_problem=self._scan_problem())
                 return report if previous is None else _since(previous, report)
 
     def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
@@ -184,7 +206,15 @@ class _Cycle(Struct, frozen=True):
             and self._skips_feed(known, answer)
             and not maintenance_due(known.last_pruned, self.now)
             and not heartbeat.due(self.config.channels, known.heartbeats, self.now)
+            and self._found(known) == known.mine
         )
+
+    def _found(self, known: Known) -> frozenset[str]:
+        """Return the ids in `[mine] paths`."""
+        return frozenset() if self.scanner is None else self.scanner.found(known.mine)
+
+    def _scan_problem(self) -> str | None:
+        return None if self.scanner is None else self.scanner.problem()
 
     def _skips_list(self, known: Known, answer: _Answer) -> bool:
         """Whether there is no list to read, or one that was read before."""
@@ -196,6 +226,7 @@ class _Cycle(Struct, frozen=True):
     def _load(self, session: "Session", answer: _Answer) -> Known:
         """Load what is remembered; the models only if something has to be judged."""
         known = session.known(self.now, self.now + timedelta(seconds=self.monotonic() - self.start))
+        known = replace(known, mine=self._found(known))
         if not (self._skips_list(known, answer) and self._skips_feed(known, answer)):
             known = replace(known, states=session.state.model_states())
         due = heartbeat.due(self.config.channels, known.heartbeats, self.now)

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from watcher.catalog.health import Health
 from watcher.config.settings import Config, HealthSettings
-from watcher.store.outbox import Condition
 from watcher.store.records import SLACK, Poll
 from watcher.store.running import is_running
-from watcher.store.session import Session
-from watcher.store.store import Store
+
+if TYPE_CHECKING:
+    from watcher.store.outbox import Condition
+    from watcher.store.session import Session
+    from watcher.store.store import Store
 
 HEALTHY, SOURCE, CHANNEL = 0, 69, 75
 """What works: all; not the source; not a channel. They are exit codes, too."""
@@ -37,7 +40,7 @@ class Status(Struct, frozen=True):
     """Since when the monitor cannot be called, and why."""
 
 
-def read_status(store: Store, session: Session, config: Config, now: datetime) -> Status:
+def read_status(store: "Store", session: "Session", config: Config, now: datetime) -> Status:
     """Return what the database says."""
     return Status(
         store.name,
@@ -52,7 +55,7 @@ def read_status(store: Store, session: Session, config: Config, now: datetime) -
     )
 
 
-def oldest(config: Config, now: datetime) -> datetime:
+def oldest_good(config: Config, now: datetime) -> datetime:
     """Return the oldest time of a good poll at which all is well."""
     return now - max(_OLDEST, 3 * config.source.interval)
 

@@ -1,9 +1,11 @@
 """`docs/templates.md` has every variable, field and filter that a template can name."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.docs.documents import first_cells, part, text
 from tests.events import CHANGED, CHEAPER, EXPIRED, NEW
+from watcher.catalog.model import Bill
 from watcher.messages.document import Format
 from watcher.messages.sandbox import Environment
 from watcher.messages.template import check_template
@@ -19,6 +21,7 @@ def test_every_variable_is_documented() -> None:
 VIEWS = {
     "An event": view(CHEAPER),
     "A price": view(CHEAPER)["prices"]["prompt"],
+    "A bill": view(replace(CHEAPER, bill=Bill("41", "63")))["bill"],
     "A field": view(CHANGED)["fields"]["context_length"],
     "An offer": view(NEW)["offer"],
     "An alternative": view(EXPIRED)["alternatives"][0],

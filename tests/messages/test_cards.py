@@ -21,7 +21,7 @@ from tests.events import (
     RETURNED,
     event,
 )
-from watcher.catalog.model import Event, FieldChange, Offer, PriceChange
+from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange
 from watcher.messages.builder import LIST_FROM, compose, compose_within
 from watcher.messages.cards import cards
 from watcher.messages.document import Format
@@ -55,6 +55,14 @@ def test_the_same_move_of_a_model_its_batch_variant_and_its_alias_is_one_card() 
     assert "  the same for ~openai/gpt-latest\n" in text
     assert "  also openai/gpt-4o:batch · prompt: $1.50 → $1.25/M  ↓ −16.67% · completion: $4.167 → $4/M" in text
     assert compose([ALIAS, BATCH, CHEAPER], Format.TEXT).title == "GPT-4o −17%"
+
+
+def test_what_the_same_move_does_to_each_bill_is_told() -> None:
+    paid, more = (replace(told, bill=Bill("41.126", cost)) for told, cost in ((CHEAPER, "0.004"), (ALIAS, "20")))
+    text = body(paid, ALIAS)
+    assert "\n  $41.13 → $0.004 a month at your tokens\n" in text and "  also ~openai/gpt-latest · prompt" in text
+    assert "~openai/gpt-latest · prompt: $3 → $2.50/M" in body(paid, more)
+    assert "  the same for ~openai/gpt-latest\n" in body(paid, replace(ALIAS, bill=paid.bill))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.health import Health
-from watcher.catalog.model import Event
+from watcher.catalog.model import Event, Tokens
 from watcher.catalog.reading import Snapshot
 from watcher.catalog.state import ModelState, ModelStates
 
@@ -43,6 +43,18 @@ class Heartbeat(Struct, frozen=True):
     """The next one counts the changes from here."""
 
 
+class Acknowledgement(Struct, frozen=True):
+    """What the user knows about a model and does not want to hear again; see `rules.acknowledged`."""
+
+    at: datetime
+    until: datetime | None = None
+    """When it lapses; None: it holds until it is taken back."""
+    expiration_date: str | None = None
+    """The end that is known; None: reminders of an end go on."""
+    prices: Mapping[str, str] = {}
+    """The prices that are known, by key, as in `Offer.prices`."""
+
+
 class Queued(Struct, frozen=True):
     """An event for a channel, to be sent when it is `due`."""
 
@@ -67,13 +79,17 @@ class Known(Struct, frozen=True):
     states: ModelStates = {}
     """Every known model by id; empty where nothing has to be judged."""
     prices: ChannelPrices = {}
+    acknowledged: Mapping[str, Acknowledgement] = {}
+    """By model."""
+    usage: Mapping[str, Tokens] = {}
+    """By model, as it was imported."""
     heartbeats: Mapping[str, Heartbeat] = {}
     """By channel."""
     heartbeats_waiting: Collection[str] = ()
     """Channels with a heartbeat that waits to be sent."""
     changes: Mapping[str, int] = {}
     """Channel → changes of models announced since its last heartbeat, where one is due."""
-    mine: Collection[str] = ()
+    mine: frozenset[str] = frozenset()
     """Ids of models that the last whole scan of `[mine] paths` found."""
     last_pruned: datetime | None = None
     """When old rows were last deleted from the database."""

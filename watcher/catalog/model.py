@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.structs import astuple
 
 Kind = Literal[
     "expired",
@@ -115,6 +118,31 @@ class Alternative(Struct, frozen=True):
     reason: Reason
 
 
+class Tokens(Struct, frozen=True):
+    """What somebody uses of a model, usually in a month."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    """Those of the prompt tokens that come from a cache."""
+    requests: int = 0
+    """0: unknown."""
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+    def share(self, fraction: Fraction | Decimal) -> "Tokens":
+        """Return a part, or a multiple, of them."""
+        return Tokens(*(round(number * fraction) for number in astuple(self)))
+
+
+class Bill(Struct, frozen=True):
+    """What a month costs before and after a change of price, in USD at the user's own tokens, as decimal strings."""
+
+    old: str
+    new: str
+
+
 class Event(Struct, frozen=True):
     """One announcement, in the one shape that it has everywhere (`--json`, web hooks, the database).
 
@@ -139,3 +167,5 @@ class Event(Struct, frozen=True):
     """For `expiring`: whole days until `expiration_date` (UTC), negative when it has passed."""
     detail: str | None = None
     """One sentence of ours for what the other fields do not say."""
+    bill: Bill | UnsetType = UNSET
+    """Only in what a channel gets, where the user's tokens are known: it is nobody else's business."""

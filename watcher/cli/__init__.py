@@ -16,6 +16,7 @@ from watcher.errors import WatcherError, machine_error
 from watcher.redaction import redact
 
 _VERBS = {
+    "ack": "watcher.cli.ack:ack",
     "changes": "watcher.cli.changes:changes",
     "channels": "watcher.cli.channels:channels",
     "chart": "watcher.cli.chart:chart",
@@ -26,13 +27,17 @@ _VERBS = {
     "demo": "watcher.cli.demo:demo",
     "export": "watcher.cli.export:export",
     "import": "watcher.cli.importing:import_history",
+    "mcp": "watcher.cli.mcp:mcp",
+    "mine": "watcher.cli.mine:mine",
     "models": "watcher.cli.models:models",
     "render": "watcher.cli.render:render",
     "replay": "watcher.cli.replay:replay",
     "run": "watcher.cli.run:run",
+    "scan": "watcher.cli.scan:scan",
     "show": "watcher.cli.show:show",
     "simulate": "watcher.cli.simulate:simulate",
     "status": "watcher.cli.status:status",
+    "usage": "watcher.cli.usage:usage",
     "web": "watcher.cli.web:web",
 }
 

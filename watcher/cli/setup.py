@@ -19,10 +19,11 @@ from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
 from watcher.delivery.channel import Result, Wording, send
-from watcher.errors import ConfigError, NothingFoundError, UsageError
+from watcher.errors import ConfigError, NothingFoundError, SourceError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
 from watcher.messages.text import visible
+from watcher.status import oldest_good
 from watcher.store.records import SLACK
 from watcher.store.store import Store
 from watcher.upstream.archive import Capture, read_archive
@@ -78,6 +79,25 @@ def reading(config: Config) -> "Iterator[Session]":
             start = "run `watcher --check`, or `watcher import ARCHIVE` for the past"
             raise NothingFoundError(f"there is no database {store.name} yet; {start}")
         with store.reading() as session:
+            yield session
+
+
+@contextmanager
+def reading_fresh(config: Config, oldest: datetime | None, now: datetime) -> "Iterator[Session]":
+    """Read from the database, as `reading`, where it can tell about today's models.
+
+    Raises SourceError if there is no good poll since `oldest` (None: as for `watcher status`).
+    """
+    with open_store(config, read_only=True) as store:
+        if not store.exists:
+            raise SourceError(f"there is no database {store.name} yet; run `watcher --check` first")
+        with store.reading() as session:
+            polled = session.history.watched_until()
+            if polled is None:
+                raise SourceError("the database has no models yet; run `watcher --check` first")
+            if not (oldest or oldest_good(config, now)) <= polled <= now + SLACK:
+                last = f"the last good poll was at {format_time(polled)} UTC"
+                raise SourceError(f"{last}, so this would not be about today's models; run `watcher --check` first")
             yield session
 
 

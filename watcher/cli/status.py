@@ -15,7 +15,7 @@ from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.errors import WatcherError
 from watcher.messages.text import visible
-from watcher.status import CHANNEL, HEALTHY, SOURCE, Status, condition, oldest, read_status
+from watcher.status import CHANNEL, HEALTHY, SOURCE, Status, condition, oldest_good, read_status
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     names = [channel.name for channel in config.channels]
     unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
     channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
-    code = condition(found, names, now, max_age or oldest(config, now))
+    code = condition(found, names, now, max_age or oldest_good(config, now))
     last = found.last
     next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
     if as_json:

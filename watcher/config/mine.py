@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from watcher.catalog.model import Tokens
 from watcher.catalog.option import Option
 from watcher.config.parse import PERCENTAGE, Type, WrongValueError, describe, suggestion, text, wrong
 
@@ -33,18 +34,6 @@ def _parse_count(value: object) -> int:
 
 TOKEN_COUNT = Type(_parse_count, int, {"anyOf": [{"type": "integer", "minimum": 0}, _WRITTEN.schema]})
 """Reads a number of tokens: 128000, `"128K"`, `"1.5M"`, `"2B"`."""
-
-
-class Tokens(Struct, frozen=True):
-    """Tokens of one model in a month. `cached` counts those of the prompt that a cache serves."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-
-    def share(self, fraction: Decimal) -> "Tokens":
-        """Return a part of them."""
-        return Tokens(*(int(number * fraction) for number in (self.prompt, self.completion, self.cached)))
 
 
 def _parse_tokens(value: object) -> dict[str, Tokens]:

@@ -149,6 +149,12 @@ PERCENTAGE = text(
     _parse_fraction,
     lambda fraction: f"{(fraction * 100).normalize():f}%",
 )
+AMOUNT = text(
+    r"\$[0-9]{1,9}(\.[0-9]{1,2})?",
+    'an amount of USD such as "$5" or "$0.50"',
+    lambda written: Decimal(written.removeprefix("$")),
+    lambda amount: f"${amount:f}",
+)
 WORD = text(r"[^\s,]+", "a word without spaces or commas", str)
 DIRECTION = text("up|down", '"up" or "down"', str)
 # Every log and message shows the name, so a URL with a token must not get there by mistake.
@@ -182,7 +188,7 @@ SOURCE_URL = text(
 PING_URL = text(r"https?://[^\s?#/]+[^\s#]*", 'a URL such as "https://hc-ping.com/your-uuid"', Secret, secret=True)
 CHANNEL_URL = text(
     r"\s*[A-Za-z][A-Za-z0-9+.-]*://[\s\S]*",
-    'an Apprise URL such as "mailtos://…" or "slack://…"',
+    'an Apprise URL such as "mailtos://…" or "slack://…", without quotes around it',
     lambda url: Secret(url.strip()),
     secret=True,
 )

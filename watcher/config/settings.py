@@ -16,6 +16,7 @@ from watcher.config.clock import TIME_ZONE, Digest, QuietHours
 from watcher.config.mine import PATTERNS, MineSettings
 from watcher.config.parse import (
     ADDRESS,
+    AMOUNT,
     CHANNEL_URL,
     DIRECTION,
     NAME,
@@ -204,6 +205,13 @@ class Rules(Struct, frozen=True):
         Decimal | None,
         "How far a price must have moved since this channel's last alert about it; at least that of [announce].",
         Option(default_doc="as in [announce]", example="5%"),
+    ] = None
+    min_impact: Annotated[
+        Decimal | None,
+        AMOUNT,
+        "Of the price changes (repriced), only those that change your bill of a month by this much, all since this "
+        "channel's last alert about the model together; where your tokens are not known, all.",
+        Option(default_doc="any", example="$5"),
     ] = None
     direction: Annotated[
         str | None,

@@ -13,6 +13,7 @@ from watcher.daemon.setup import Setup, Setups
 from watcher.daemon.systemd import Notify
 from watcher.errors import StoreTooNewError
 from watcher.messages.headline import headline
+from watcher.mine.beside import PathScanner
 
 LEAST_INTERVAL = timedelta(seconds=60)
 """Politeness: the source is never asked more often."""
@@ -53,6 +54,8 @@ class Polling(Loop):
         self._last_poll: object = None
         self._others_poll = False
         self._trouble: tuple[str, str] | None = None
+        self._scanner = PathScanner()
+        self._scan_problem: str | None = None
 
     def work(self, setup: Setup, *, wanted: bool) -> None:
         """Poll if it is this machine's turn: the machines of a shared database poll as often as one would alone."""
@@ -95,7 +98,8 @@ class Polling(Loop):
 
     def _poll(self, setup: Setup) -> None:
         with self._pings.around(setup.config.health) as ping:
-            report = check(setup.store, setup.upstream, setup.config, now=self._clock.now())
+            now = self._clock.now()
+            report = check(setup.store, setup.upstream, setup.config, now=now, scanner=self._scanner)
             ping(report.poll)
         if setup.config.health != HealthSettings():
             setup.store.note_ping(self._pings.trouble, self._clock.now())  # it is told one poll later
@@ -113,6 +117,9 @@ class Polling(Loop):
         models = "1 model" if poll.models == 1 else f"{poll.models or 'no'} models"
         for problem in report.problems:
             _log.warning("%s", problem)
+        if report.scan_problem not in (None, self._scan_problem):
+            _log.warning("%s", report.scan_problem)
+        self._scan_problem = report.scan_problem
         if self._trouble is not None and poll.outcome == "good" and (self._trouble[0] != NO_FEED or not poll.feed):
             _log.info("%s", _ENDS[self._trouble[0]])
             self._trouble = None

@@ -17,7 +17,9 @@ _IMAGE = (
     '<img src="cid:{}" alt="{}" width="{}" height="{}" '
     'style="display:block;width:100%;max-width:640px;height:auto;margin:12px 0 0;border-radius:8px">'
 )
-_HEADLINE = '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600">{}</h1>\n'
+_HEADLINE = (
+    '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600;overflow-wrap:anywhere">{}</h1>\n'
+)
 
 _NO_DOMAIN = "openrouter-watcher.invalid"
 """For a sender without a domain: ids need a dot to be ids for all mail programs."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import Context, Decimal, InvalidOperation
 
-from watcher.catalog.model import PriceChange
+from watcher.catalog.model import Bill, PriceChange
 from watcher.catalog.price import UNKNOWN, VARIES, plain, usual, windows
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 
@@ -77,6 +77,17 @@ def money(amount: Decimal) -> str:
     rounded = _READABLE.plus(amount)
     whole, _, cents = plain(rounded).partition(".")
     return f"{'≈' if rounded != amount else ''}${whole}{f'.{cents:0<2}' if cents else ''}"
+
+
+def bill_text(bill: Bill) -> str:
+    """Return what a month costs before and after a change: `$41 → $63.50 a month`."""
+    return f"{cost_text(bill.old)} → {cost_text(bill.new)} a month"
+
+
+def cost_text(amount: str) -> str:
+    exact = Decimal(amount)
+    rounded = round(exact, 2)
+    return money(exact if exact and not rounded else rounded)
 
 
 def unit(key: str) -> str:

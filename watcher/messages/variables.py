@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict
 
-from watcher.catalog.model import Event, FieldChange, Offer, PriceChange
+from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange
 from watcher.messages import prices
 from watcher.messages.headline import headline, short_name
 from watcher.messages.text import clean, own_link, page
@@ -64,6 +64,7 @@ def view(event: Event) -> View:
         deadline=deadline(event) if event.kind == "expiring" else None,
         detail=_clean(event.detail, 500),
         prices=Facts({clean(key, 80): _price(key, event.prices[key]) for key in prices.in_order(event.prices)}),
+        bill=None if not event.bill else _bill(event.bill),
         fields=Facts({clean(path, 80): _field(path, change) for path, change in event.fields.items()}),
         offer=None if event.offer is None else _offer(event.offer),
         alternatives=tuple(
@@ -99,6 +100,10 @@ def _price(key: str, change: PriceChange) -> View:
         unit=prices.unit(key),
         label=clean(prices.label(key)),
     )
+
+
+def _bill(bill: Bill) -> View:
+    return View("a bill", old=_clean(bill.old), new=_clean(bill.new), text=prices.bill_text(bill))
 
 
 def _field(path: str, change: FieldChange) -> View:

@@ -78,6 +78,8 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
         yield (Span("was "), _id_span(goal.old), Span(", now "), _id_span(goal.new))
     for key in prices.keys_to_show(event.prices) if with_prices else ():
         yield _price_line(key, event.prices[key])
+    if event.bill:
+        yield (Span(f"{prices.bill_text(event.bill)} at your tokens", "strong"),)
     for path, change in event.fields.items():
         shown_above = change is goal or (event.kind == "expiring" and path.endswith("expiration_date"))
         # An event about the whole catalogue has values only where all models share them; its detail has the rest.
@@ -86,7 +88,7 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
     if event.offer is not None and _shows_offer(event) and not added:
         yield from _offer_lines(event, event.offer, row)
     for other in event.alternatives[: 1 if row else None]:
-        yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({_REASONS[other.reason]})"))
+        yield (Span("still works: ", "muted"), _id_span(other.id), Span("" if row else f" ({REASONS[other.reason]})"))
     if event.detail and not row:
         yield (Span(clean(event.detail, 500)),)
 
@@ -105,7 +107,9 @@ def _same_moves(card: Card) -> Iterator[Line]:
 
 def _figures(card: Card) -> object:
     """Return what can differ between cards that made the same move."""
-    return [(event.prices, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news]
+    return [
+        (event.prices, event.bill, _shows_offer(event) and event.offer and event.offer.prices) for event in card.news
+    ]
 
 
 def _shows_offer(event: Event) -> bool:
@@ -130,7 +134,7 @@ _MARKS: dict[Mark, tuple[str, Style]] = {
     "imported": ("From imported history", "muted"),
 }
 
-_REASONS = {
+REASONS = {
     "variant": "a variant of the same model",
     "same_model": "the same model under another id",
     "same_weights": "the same weights",

@@ -7,10 +7,13 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from watcher.catalog.model import Event, PriceChange
+from watcher.catalog.decision import Acknowledgement
+from watcher.catalog.model import Bill, Event, PriceChange
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
+from watcher.mine.cost import Use, bill_of
+from watcher.rules.acknowledged import are_known_prices
 
 _PROMPT = re.compile(r"prompt(@[^+]*)?")
 """The keys of the plain prompt price, at any time of day; the price of long prompts has another."""
@@ -46,28 +49,50 @@ def wants(rules: Rules, event: Event) -> bool:
     )
 
 
-def apply_min_change(rules: Rules, event: Event, hidden: Mapping[str, str]) -> tuple[Event | None, dict[str, str]]:
+def apply_min_change(
+    rules: Rules,
+    event: Event,
+    hidden: Mapping[str, str],
+    use: Use | None = None,
+    acknowledged: Acknowledgement | None = None,
+) -> tuple[Event | None, dict[str, str]]:
     """Measure a `repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
 
-    `hidden` maps each price key with changes that were too small for the channel to the last price sent to it. Returns
+    `hidden` maps each price key with changes that were not for the channel to the last price sent to it. Returns
     the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
     that the channel wants, and the next `hidden`. To and from free or `varies` is always far enough. A change in the
     other direction counts as sent: the next one is measured from there.
+
+    With the user's `use` of the model, the event tells what it does to the bill, and all changes that the channel does
+    not know must together come to its `min_impact`. Changes within what is `acknowledged` stay hidden.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind != "repriced":
-        return event, rest
-    prices: dict[str, PriceChange] = {}
-    for key, change in event.prices.items():
-        old = hidden.get(key, change.old)
-        if old != change.new:
-            prices[key] = PriceChange(old, change.new, percent(old, change.new))
-    threshold = rules.min_change or Decimal(0)
-    if any(_is_enough(change, threshold) for change in prices.values()):
-        direction = direction_of(prices.values())
+        return _with_bill(event, None if use is None else bill_of(event, use, {})), rest
+    changes = {key: (hidden.get(key, change.old), change.new) for key, change in event.prices.items()}
+    if rules.min_impact is not None and event.offer is not None:  # a bill is made of all prices
+        changes |= {key: (old, event.offer.prices[key]) for key, old in rest.items() if key in event.offer.prices}
+    prices = {key: PriceChange(old, new, percent(old, new)) for key, (old, new) in changes.items() if old != new}
+    direction = direction_of(prices.values())
+    bill = None if use is None else bill_of(event, use, hidden)
+    if (
+        any(_is_enough(change, rules.min_change or Decimal(0)) for change in prices.values())
+        and not (acknowledged is not None and are_known_prices(acknowledged, prices))
+        and _comes_to(bill, rules.min_impact)
+    ):
         wanted = rules.direction in (None, direction) or direction in (None, "mixed")
-        return replace(event, prices=prices, direction=direction) if wanted else None, rest
+        adjusted = _with_bill(replace(event, prices=prices, direction=direction), bill)
+        return adjusted if wanted else None, rest if rules.min_impact is None else {}
     return None, rest | {key: change.old for key, change in prices.items() if change.old is not None}
+
+
+def _comes_to(bill: Bill | None, least: Decimal | None) -> bool:
+    """Whether the bill changes by so much (USD); so it does where that cannot be told."""
+    return bill is None or least is None or abs(Decimal(bill.new) - Decimal(bill.old)) >= least
+
+
+def _with_bill(event: Event, bill: Bill | None) -> Event:
+    return event if bill is None or bill.old == bill.new else replace(event, bill=bill)
 
 
 def _is_enough(change: PriceChange, threshold: Decimal) -> bool:

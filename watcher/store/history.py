@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import func, or_, select, union_all
 
-from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Model
+from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
@@ -66,6 +66,10 @@ class History(Rows):
             return self._versions(query.where(versions.c.valid_to.is_(None)))
         later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
         return self._versions(query.where(versions.c.valid_from <= at, later))
+
+    def facets(self, at: datetime) -> dict[str, Facets]:
+        """Return the normal form of every model that the list showed at a moment."""
+        return {version.model.id: version.model.facets for version in self.catalogue(at)}
 
     def versions(self, model_id: str) -> list[Version]:
         """Return all versions of a model, oldest first."""

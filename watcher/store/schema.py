@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 
 from watcher.store.documents import DamagedError
 
@@ -141,6 +141,7 @@ deliveries = Table(
     Column("failed", Time),  # when an attempt last failed
     Column("last_error", Text),
     Column("body", LargeBinary),  # the event as worded for this channel, if that differs
+    Column("reached", Text),  # digests of the channel's targets that have it, while others are tried again
     sa.UniqueConstraint("event", "channel"),
     sa.Index("deliveries_due", "state", "next_attempt"),
     sa.Index("deliveries_waiting", "channel", "state", "next_attempt"),
@@ -175,4 +176,23 @@ channel_prices = Table(
     Column("model", Name, primary_key=True),
     Column("key", Name, primary_key=True),
     Column("price", Text, nullable=False),
+)
+
+# What the user acknowledged, a row for each model.
+acknowledged = Table(
+    "acknowledged",
+    metadata,
+    Column("model", Name, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# The tokens that the user needs in a month, as imported.
+usage = Table(
+    "usage",
+    metadata,
+    Column("model", Name, primary_key=True),
+    Column("prompt", BigInteger, nullable=False),
+    Column("completion", BigInteger, nullable=False),
+    Column("cached", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
 )

@@ -13,6 +13,7 @@ from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
 from watcher.store.outbox import Outbox
+from watcher.store.personal import Personal
 from watcher.store.records import Poll
 from watcher.store.schema import polls
 from watcher.store.state import State
@@ -29,6 +30,7 @@ class Session:
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
         self.figures = Figures(connection)
+        self.personal = Personal(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
@@ -41,6 +43,8 @@ class Session:
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
             prices=self.outbox.prices(),
+            acknowledged=self.personal.acknowledged(),
+            usage=self.personal.usage(),
             heartbeats=heartbeats,
             heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
             mine=self.state.found_models(),

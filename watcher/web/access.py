@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from watcher.config.settings import WebSettings
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 
 LONGEST_URL = 8 * 1024
 """Bytes of path and query."""
@@ -24,6 +25,8 @@ HEALTH = "/healthz"
 """The path that needs no token."""
 TOKEN = "token"  # noqa: S105 - a name
 """The parameter of a URL that holds its own token."""
+ACKNOWLEDGE = "/ack"
+"""The path of a form, which asks for the token itself: a link cannot bring one along."""
 _TOKENS_LIMIT = 1024 * 1024
 _NOT_NAMED = (TOKEN, "before")
 """Parameters that the line of a URL's token leaves out: the token itself, and the page of a feed."""
@@ -54,6 +57,11 @@ class Asked(Struct, frozen=True):
     def has_key(self) -> bool:
         """Whether a bearer key was given, whatever it is."""
         return self.headers.get("authorization", "")[:7].lower() == "bearer "
+
+    @property
+    def key(self) -> str:
+        """The bearer key that was given; empty if there is none, which is no token either."""
+        return self.headers["authorization"][7:].strip() if self.has_key else ""
 
 
 class Access:
@@ -97,11 +105,17 @@ class Access:
 
     def check_token(self, asked: Asked) -> None:
         """Raise RefusedError if a token is needed and was not given."""
-        if self._tokens is not None and asked.path != HEALTH:
-            scheme, _, key = asked.headers.get("authorization", "").partition(" ")
-            bearer = scheme.lower() == "bearer" and self._tokens.holds(key.strip())
-            if not bearer and not self._tokens.opens(asked.path, asked.query):
-                raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+        if self._tokens is None or asked.path == HEALTH:
+            return
+        if not self._tokens.holds(asked.key) and not self._tokens.opens(asked.path, asked.query):
+            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+
+    def require_token(self, key: str) -> None:
+        """Make sure that there are tokens, and that this is one of them. Raises RefusedError."""
+        if self._tokens is None:
+            raise RefusedError(403, "Nobody may do this without a token, and [web] tokens_file names no tokens")
+        if not self._tokens.holds(key):
+            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
 
     def _is_proxy(self, client: tuple[str, int] | None) -> bool:
         try:
@@ -161,7 +175,7 @@ class _Tokens:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
         state = (found.st_ino, found.st_size, found.st_mtime_ns)
         if state != self._read_as:
-            with self._path.open("rb") as file:
+            with open_to_read(self._path) as file:
                 lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             self._digests, self._own = [], []
             for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith(b"#"))):

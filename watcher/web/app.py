@@ -19,7 +19,8 @@ from watcher.api.query import BadQueryError, Query
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.store.store import Store
-from watcher.web.access import HEALTH, Access, Asked, RefusedError
+from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
+from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import Answer, Answers
 from watcher.web.badges import BADGES, Badges
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
@@ -80,6 +81,7 @@ class Api:
         self._silent_after = 2 * config.source.interval + timedelta(minutes=1)
         self._clock = clock
         self._store = store
+        self._url = config.store.url.reveal()
         self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
@@ -93,12 +95,12 @@ class Api:
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         asked = None
         try:
             asked = self._access.check(scope)
-            sent = await self._respond(asked)
+            sent = await self._respond(asked, receive)
         except RefusedError as refused:
             sent = self._error(asked, refused.status, str(refused), refused.headers)
         except Exception:
@@ -106,9 +108,13 @@ class Api:
             sent = self._error(asked, 500, "This is a bug in openrouter-watcher; its log tells more")
         await _send(send, sent, head=scope["method"] == "HEAD")
 
-    async def _respond(self, asked: Asked) -> "_Sent":
+    async def _respond(self, asked: Asked, receive: Receive) -> "_Sent":
         if asked.method == "OPTIONS":
             return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
+        if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
+            body = await read_body(asked, receive) if asked.method == "POST" else None
+            given = (asked, body, self._access, self._url, self._clock())
+            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, acknowledge, *given))
         self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
             return self._error(asked, 405, headers={"allow": _ALLOWED})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from watcher.status import CHANNEL, HEALTHY, condition, oldest, read_status
+from watcher.status import CHANNEL, HEALTHY, condition, oldest_good, read_status
 from watcher.store.outbox import Condition
 from watcher.store.store import Store
 from watcher.web.pages.page import Asking, Page
@@ -14,7 +14,7 @@ def status_page(asking: Asking, store: Store) -> Page:
     names = [channel.name for channel in asking.config.channels]
     waiting = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
     channels = {name: found.channels.get(name, Condition()) for name in (*names, *waiting)}
-    works = condition(found, names, asking.now, oldest(asking.config, asking.now))
+    works = condition(found, names, asking.now, oldest_good(asking.config, asking.now))
     last, interval = found.last, asking.config.source.interval
     following = None if last is None else max(last.at + interval, last.not_before or last.at)
     gaps = list(found.health.gaps.lines().values())

@@ -1,0 +1,106 @@
+"""`/ack`: a form that acknowledges a model. Nothing else is written by HTTP.
+
+GET only shows the form, because scanners of mail follow links. POST does it, and needs a token in its body or as its
+bearer key: a browser sends neither by itself, so no other site can make it do so.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from urllib.parse import parse_qs
+
+from watcher.api.answer import Response
+from watcher.errors import StoreError, UsageError, WatcherError
+from watcher.messages.text import visible
+from watcher.mine.acknowledge import acknowledge as acknowledge_model
+from watcher.mine.acknowledge import describe
+from watcher.store.store import Store
+from watcher.web.access import Access, Asked, RefusedError
+
+_LARGEST_BODY = 8 * 1024
+_BUSY_SECONDS = 3.0
+_FORM = "application/x-www-form-urlencoded"
+_HEADERS = {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Acknowledge a model</title></head><body><main><h1>Acknowledge a model</h1>
+{}
+</main></body></html>
+"""
+_FIELDS = """<p>No channel is reminded of the model's end any more, and none hears of a price that is no higher.</p>
+<form method="post">
+<p><label>Model <input name="model" required value="{model}"></label></p>
+<p><label>Until (UTC) <input name="until" type="date"></label></p>
+<p><label><input name="price" type="checkbox" value="1"> Only its prices</label></p>
+<p><label>Token <input name="token" type="password" autocomplete="off" required></label></p>
+<p><button>Acknowledge</button></p>
+</form>"""
+
+
+async def read_body(asked: Asked, receive: Callable[[], Any]) -> bytes:
+    """Return the body of a form. Raises RefusedError."""
+    if asked.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise RefusedError(415, f"A form is needed, as {_FORM}")
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _LARGEST_BODY or message["type"] == "http.disconnect":
+            raise RefusedError(413, f"The form is longer than {_LARGEST_BODY} bytes, or was cut off")
+    return body
+
+
+def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now: datetime) -> Response:
+    """Return the form or, for its `body`, acknowledge the model and say so. Raises RefusedError.
+
+    Args:
+        asked: the request.
+        body: the form as it was sent; None: it is asked for.
+        access: knows the tokens.
+        url: the `[store] url`.
+        now: the time (UTC).
+    """
+    sent = (asked.query.encode() if body is None else body).decode("utf-8", "replace")
+    try:
+        fields = {name: values[-1].strip() for name, values in parse_qs(sent, max_num_fields=10).items()}
+    except ValueError:
+        raise RefusedError(400, "The form has too many fields") from None
+    model = fields.get("model", "")
+    if body is None:
+        return _page(200, _FIELDS.format(model=escape(visible(model))))
+    access.require_token(fields.get("token") or asked.key)
+    try:
+        until = _day(fields["until"], now) if "until" in fields else None
+        with Store(url, busy_seconds=_BUSY_SECONDS) as store:
+            if not store.exists:
+                raise StoreError("The watcher has not read the list yet")
+            with store.writing() as session:
+                made = acknowledge_model(session, model, now, until, price_only="price" in fields)
+    except UsageError as error:
+        return _page(400, f"<p>{escape(str(error))}</p>")
+    except WatcherError:
+        raise RefusedError(503, "The database cannot be written", {"retry-after": "30"}) from None
+    return _page(200, f"<p>{escape(visible(model))}: {escape(describe(made))}</p>")
+
+
+def _day(written: str, now: datetime) -> datetime:
+    try:
+        day = datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"{visible(written, 40)} is no date such as 2026-01-20") from None
+    if day <= now:
+        raise UsageError(f"{written} is not in the future")
+    return day
+
+
+def _page(status: int, content: str) -> Response:
+    return Response(status, _HEADERS, _PAGE.format(content).encode())
