@@ -133,6 +133,13 @@ def test_an_unknown_model_is_named_and_left_out(user: Watcher) -> None:
     assert list(stored(user)) == ["a/one"]
 
 
+def test_many_unknown_models_are_not_all_named(user: Watcher) -> None:
+    rows = [row("2026-06-01", 1, slug=f"who/knows-{number}") for number in range(1020)]
+    (user.folder / "activity.csv").write_bytes(table(row("2026-06-01", 1), *rows))
+    code, _, err = user.run_here("usage", "import", "activity.csv")
+    assert (code, err.count("\n"), err.splitlines()[-1]) == (0, 21, "watcher: so are 1,000 more names")
+
+
 def test_nothing_but_sums_is_stored(user: Watcher) -> None:
     (user.folder / "activity.csv").write_bytes(table(row("2026-06-01", 1)))
     assert user.run_here("usage", "import", "activity.csv").code == 0
@@ -165,7 +172,7 @@ GOOD = row("2026-06-01", 1)
         (table(GOOD, '"' + GOOD), "this is no CSV"),
         (table(GOOD) + b"\xff\xfe", "the file is not UTF-8"),
         (table(GOOD).decode().encode("utf-16"), "the file is not UTF-8"),
-        (gzip.compress(table(GOOD)), "the file is not UTF-8"),
+        (gzip.compress(table(GOOD), mtime=0), "the file is not UTF-8"),
         (table(GOOD, "x" * 3_000_000), "a line has more than 1,048,576 characters"),
         (b"\0" * 3_000_000, "a line has more than 1,048,576 characters"),
         (table(GOOD, "x" * 200_000), "this is no CSV"),
@@ -182,6 +189,7 @@ GOOD = row("2026-06-01", 1)
         (json.dumps([entry("2026-06-01", {"a": 1})]).encode(), "entry 1: prompt_tokens is no number of tokens"),
         (json.dumps([entry("", 1)]).encode(), "entry 1: nothing is no date"),
     ],
+    ids=lambda given: given if isinstance(given, str) else "",
 )
 def test_what_is_no_such_record_changes_nothing(user: Watcher, body: bytes, says: str) -> None:
     (user.folder / "activity.csv").write_bytes(table(row("2026-06-01", 8)))

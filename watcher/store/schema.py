@@ -99,7 +99,7 @@ def _observed(*more: Column[Any]) -> list[Column[Any]]:
     ]
 
 
-def _versions(name: str, of: str, column: str) -> Table:
+def _versions(name: str, of: str, column: str, *indexes: sa.Index) -> Table:
     """Return the table of what the rows of another one were like, and when."""
     return Table(
         name,
@@ -111,11 +111,13 @@ def _versions(name: str, of: str, column: str) -> Table:
         Column("facets", LargeBinary, nullable=False),  # the normal form; as before if only the spelling changed
         Column("raw", LargeBinary, nullable=False),  # the document as it came, without what changes all the time
         sa.Index(f"{name}_{column}", column, "valid_from"),
+        *indexes,
     )
 
 
 models = Table("models", metadata, *_observed(Column("benchmarks", LargeBinary)))  # of these, their latest form only
-versions = _versions("versions", "models", "model")
+_moments = (sa.Index("versions_began", "valid_from"), sa.Index("versions_ended", "valid_to", "model"))
+versions = _versions("versions", "models", "model", *_moments)
 
 # An id is that of the model, a space, and the tag of the provider.
 endpoints = Table("endpoints", metadata, *_observed())
@@ -142,6 +144,7 @@ events = Table(
     Column("imported", sa.Boolean, nullable=False, default=False),
     Column("body", LargeBinary, nullable=False),
     sa.Index("events_at", "at"),
+    sa.Index("events_kind", "kind", "at"),
     sa.Index("events_model", "model", "at"),
 )
 
