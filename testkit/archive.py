@@ -10,10 +10,10 @@ from testkit.lasting import captures
 from watcher.simulator import built_in
 
 
-def model_archives() -> list[Path]:
-    """Return the recorded archives of the list, oldest first."""
+def model_archives(of: str = "models") -> list[Path]:
+    """Return the recorded archives of the list, or of the `endpoints` of all models, oldest first."""
     folder = Path(os.environ.get("WATCHER_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
-    return sorted(folder.glob("*-models-*.tar.xz"))
+    return sorted(folder.glob(f"*-{of}-*.tar.xz"))
 
 
 def one_body() -> tuple[datetime, bytes]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, PriceChange
+from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, PriceChange, Provider
 
 AT = datetime(2026, 1, 4, 20, 13, 29, tzinfo=UTC)
 SINCE = datetime(2026, 1, 4, 17, 13, 29, tzinfo=UTC)
@@ -123,11 +123,38 @@ FOLDED = event(
     fields={"hugging_face_id": FieldChange(), "per_request_limits": FieldChange(None, {"prompt_tokens": 1})},
     detail="hugging_face_id changed on 300 of 329 models; per_request_limits appeared on 329 of 329 models",
 )
+NOVITA = Provider("Novita", "novita/fp8", "fp8")
+PROVIDER_REPRICED = event(
+    "provider_repriced",
+    "z-ai/glm-5.2",
+    "Z.AI: GLM 5.2",
+    direction="down",
+    prices={
+        "prompt": PriceChange("0.0000014", "0.00000133", "-5.00%"),
+        "completion": PriceChange("0.0000044", "0.00000418", "-5.00%"),
+    },
+    provider=NOVITA,
+    detail="2nd change in 14 days.",
+)
+PROVIDER_GONE = event(
+    "provider_gone",
+    "qwen/qwen3-coder",
+    "Qwen: Qwen3 Coder",
+    provider=Provider("AtlasCloud", "atlas-cloud/fp8", "fp8"),
+    detail="4 other endpoints are left.",
+)
+PROVIDER_ADDED = event(
+    "provider_added",
+    "moonshotai/kimi-k2.6",
+    "MoonshotAI: Kimi K2.6",
+    provider=Provider("Nebius", "nebius/int4", "int4"),
+    offer=Offer(context_length=262_144, prices={"prompt": "0.00000095", "completion": "0.000004"}),
+)
 SUSPECT = event("catalog_suspect", None, "OpenRouter", detail="120 of 329 models were gone at once.")
 FAILING = event("source_failing", None, "OpenRouter", detail="3 polls in a row failed: HTTP 503.")
 RECOVERED = event("source_recovered", None, "OpenRouter", detail="It was out for 42 minutes.")
 
 ALL = (
-    NEW, NEW_UNLISTED, EXPIRED, EXPIRING, CHEAPER, DEARER, FREED, RETARGETED, RETURNED, CHANGED, FOLDED, SUSPECT,
-    FAILING, RECOVERED,
+    NEW, NEW_UNLISTED, EXPIRED, EXPIRING, CHEAPER, DEARER, FREED, RETARGETED, RETURNED, CHANGED, FOLDED, PROVIDER_GONE,
+    PROVIDER_REPRICED, PROVIDER_ADDED, SUSPECT, FAILING, RECOVERED,
 )  # fmt: skip

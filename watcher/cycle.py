@@ -2,7 +2,7 @@
 
     fetch → nothing to do? ─ yes → one row in polls
               │ no
-              load → read → (count) → decide → save          decide.py is pure; save is one transaction
+              load → read → (count, endpoints) → decide → save      decide.py is pure; save is one transaction
 
 A crash stores nothing, so the next cycle finds the same difference again. If another process stored a poll in between,
 everything after the fetching is done again. Any unexpected error makes a failed poll, so that silence is not taken
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from watcher.asking import LONGEST_ASKED, EndpointSource, ask, due
 from watcher.catalog.decision import Decision, Fetched, Known, Outcome
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
@@ -42,11 +43,9 @@ _log = getLogger("watcher")
 
 LONGEST_CACHED = timedelta(hours=1)
 """The source's cache lifetime is respected up to this: a wrong setting there must not end the watching."""
-LONGEST_ASKED = timedelta(days=1)
-"""The same for its wish not to be called (`Retry-After`)."""
 
 
-class Upstream(Protocol):
+class Upstream(EndpointSource, Protocol):
     """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
 
     def models(self) -> "ModelList":
@@ -165,7 +164,7 @@ class _Cycle(Struct, frozen=True):
             return _Answer(error=str(error))  # the feed is on the same host
         except SourceError as error:
             answer = _Answer(error=str(error), not_before=_retry_after(error))
-        if not self.config.source.rss:
+        if not self.config.source.rss or self.config.source.account:  # the feed is that of the public list
             return answer
         try:
             feed = self.upstream.feed(self.config.source.rss_chat_links)
@@ -187,9 +186,15 @@ class _Cycle(Struct, frozen=True):
         if recorded is not None:
             report = _report(recorded, Decision("good"), answer.not_before, self.config)
             return replace(report, idle=True, scan_problem=self._scan_problem())
+        asked = False
         while True:
             with self.store.reading() as session:
                 known, previous = self._load(session, answer), session.state.last_poll()
+            if self._watches_endpoints and answer.error is None and not asked:
+                endpoints, again = ask(
+                    self.upstream, due(known, self.config, self.now), known, self.now, self.monotonic
+                )
+                answer, asked = replace(answer, endpoints=endpoints, endpoints_not_before=again), True
             fetched = self._with_count(known, self._read(known, answer))
             decision = decide(known, fetched, self.config, self.now)
             poll = self._poll(fetched, decision)
@@ -204,10 +209,15 @@ class _Cycle(Struct, frozen=True):
             and answer.feed_error is None
             and self._skips_list(known, answer)
             and self._skips_feed(known, answer)
+            and not self._watches_endpoints
             and not maintenance_due(known.last_pruned, self.now)
             and not heartbeat.due(self.config.channels, known.heartbeats, self.now)
             and self._found(known) == known.mine
         )
+
+    @property
+    def _watches_endpoints(self) -> bool:
+        return self.config.source.endpoints == "mine"
 
     def _found(self, known: Known) -> frozenset[str]:
         """Return the ids in `[mine] paths`."""
@@ -227,7 +237,10 @@ class _Cycle(Struct, frozen=True):
         """Load what is remembered; the models only if something has to be judged."""
         known = session.known(self.now, self.now + timedelta(seconds=self.monotonic() - self.start))
         known = replace(known, mine=self._found(known))
-        if not (self._skips_list(known, answer) and self._skips_feed(known, answer)):
+        if self._watches_endpoints:
+            endpoints = session.endpoints
+            known = replace(known, endpoints=endpoints.model_states(), asked=endpoints.asked())
+        if self._watches_endpoints or not (self._skips_list(known, answer) and self._skips_feed(known, answer)):
             known = replace(known, states=session.state.model_states())
         due = heartbeat.due(self.config.channels, known.heartbeats, self.now)
         return replace(known, changes=session.changes_since_heartbeats(due, known, self.now)) if due else known
@@ -260,7 +273,9 @@ class _Cycle(Struct, frozen=True):
         """Ask for the API's own count of models if that decides whether the list is believed."""
         source = self.config.source
         # The API counts by output modality alone, so it would count more than was asked for.
-        narrowed = source.category or source.supported_parameters or known.list.query != list_query(source)
+        narrowed = (
+            source.account or source.category or source.supported_parameters or known.list.query != list_query(source)
+        )
         if narrowed or not needs_count(known, answer, self.config.announce):
             return answer
         try:
@@ -275,7 +290,7 @@ class _Cycle(Struct, frozen=True):
                 return False
             if maintenance_due(known.last_pruned, self.now):
                 session.maintenance.prune(self.config.store.keep, self.now)
-            session.save(known, decision, fetched.snapshot.entries if fetched.snapshot else {}, poll)
+            session.save(known, fetched, decision, poll)
             return True
 
     def _poll(self, answer: _Answer, decision: Decision) -> Poll:

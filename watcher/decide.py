@@ -1,23 +1,30 @@
 """What follows from one poll: what is announced, to whom, and when. Pure functions over plain values.
 
-decide_list → decide_feed → route → decide_heartbeats        (known, fetched, config, now) → Decision
+decide_list → decide_feed → decide_endpoints → route → decide_heartbeats        (known, fetched, config, now) → Decision
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from msgspec.structs import replace
 
 from watcher.catalog import guard
 from watcher.catalog.decision import Decision, Fetched, Known, SourceState
+from watcher.catalog.endpoints import by_model, decide_endpoints, explain_repriced, provider_of
 from watcher.catalog.feed import decide_feed, unknown_to
+from watcher.catalog.model import Provider
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
+from watcher.catalog.settle import Moment
 from watcher.config.settings import Config, SourceSettings
 from watcher.mine.cost import Use, use_of
 from watcher.rules.heartbeat import decide_heartbeats
-from watcher.rules.mine import with_my_models
+from watcher.rules.mine import my_models, with_my_models
 from watcher.rules.routing import route
+from watcher.rules.rules import subject
+
+_STILL_TRUE = timedelta(days=2)
+"""How long an answer about endpoints counts: after it, channels that name providers get the model's own price again."""
 
 
 def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
@@ -32,12 +39,17 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
             listed = replace(decision.list, query=query, policy=fingerprint(config.announce))
             decision = replace(decision, list=listed)
     decision = _with_feed(decision, known, fetched, config, now)
+    offering: dict[str, list[Provider]] = {}
+    if config.source.endpoints == "mine":
+        decision = _with_endpoints(decision, known, fetched, config, now)
+        offering = _offering(decision, known, config, now)
     channels = with_my_models(config.channels, config.mine, known.mine)
     deliveries, prices = route(
         channels,
         decision.events,
         known.prices,
         now,
+        offering,
         used=_used(known, decision, config),
         acknowledged=known.acknowledged,
     )
@@ -46,12 +58,13 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
 
 
 def _used(known: Known, decision: Decision, config: Config) -> dict[str, Use]:
-    """Return how much is used of each model whose price changes."""
+    """Return how much is used of each model, or endpoint, whose price changes."""
     tokens = {**known.usage, **config.mine.tokens}
+    before, after = {**known.states, **known.endpoints}, {**decision.states, **decision.endpoints}
     return {
-        event.model: use_of(tokens[event.model], known.states[event.model], decision.states[event.model])
+        subject(event): use_of(tokens[event.model], before[subject(event)], after[subject(event)])
         for event in decision.events
-        if event.prices and event.model in tokens
+        if event.prices and event.model in tokens and subject(event) in before  # an endpoint may have a new tag
     }
 
 
@@ -93,6 +106,34 @@ def _with_feed(decision: Decision, known: Known, fetched: Fetched, config: Confi
     )
 
 
+def _with_endpoints(decision: Decision, known: Known, fetched: Fetched, config: Config, now: datetime) -> Decision:
+    """Add to the decision what follows from the answers about endpoints."""
+    moment = Moment(now, None, config.announce)
+    models = {**known.states, **decision.states}
+    changed, asked, events = decide_endpoints(
+        fetched.endpoints, known.endpoints, known.asked, models, moment, known.last_poll
+    )
+    explained = explain_repriced(decision.events, {**known.endpoints, **changed}, {**known.asked, **asked})
+    problems = decision.problems
+    failed = [(model, one.error) for model, one in asked.items() if one.error is not None]
+    if failed and not any(
+        one.error for one in known.asked.values()
+    ):  # the first trouble; `watcher status` has the rest
+        problems += (f"the endpoints of {failed[0][0]} were not read: {failed[0][1]}",)
+    return replace(decision, endpoints=changed, asked=asked, events=explained + events, problems=problems)
+
+
+def _offering(decision: Decision, known: Known, config: Config, now: datetime) -> dict[str, list[Provider]]:
+    """Return who offers each model of mine, as far as it is known from not too long ago."""
+    asked = {**known.asked, **decision.asked}
+    answered = [model for model, one in asked.items() if one.answered and now - one.answered <= _STILL_TRUE]
+    states = by_model({**known.endpoints, **decision.endpoints})
+    return {
+        model: [provider_of(state.model) for state in states.get(model, {}).values() if state.present]
+        for model in my_models(answered, config.mine, known.mine)
+    }
+
+
 def after(known: Known, decision: Decision, now: datetime) -> Known:
     """Return what is remembered after a poll, for a run that keeps it in memory."""
     return replace(
@@ -102,6 +143,8 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
         last_good=now if decision.outcome == "good" else known.last_good,
         last_poll=now,
         states={**known.states, **decision.states},
+        endpoints={**known.endpoints, **decision.endpoints},
+        asked={**known.asked, **decision.asked},
         prices={key: prices for key, prices in {**known.prices, **decision.prices}.items() if prices},
         heartbeats={**known.heartbeats, **decision.heartbeats},
     )
@@ -109,7 +152,8 @@ def after(known: Known, decision: Decision, now: datetime) -> Known:
 
 def list_query(source: SourceSettings) -> str:
     """Return address and parameters of the list, which a baseline is for."""
-    return f"{source.url}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
+    path = "/models/user" if source.account else ""
+    return f"{source.url}{path}?{'&'.join(f'{key}={value}' for key, value in sorted(source.query.items()))}"
 
 
 def feed_query(source: SourceSettings) -> str:

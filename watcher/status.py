@@ -38,10 +38,14 @@ class Status(Struct, frozen=True):
     """Each channel that something was ever queued for."""
     ping: tuple[datetime, str] | None = None
     """Since when the monitor cannot be called, and why."""
+    failing: Mapping[str, str] = {}
+    """Why the endpoints of models of mine were not read."""
 
 
 def read_status(store: "Store", session: "Session", config: Config, now: datetime) -> Status:
     """Return what the database says."""
+    asked = session.endpoints.asked() if config.source.endpoints == "mine" else {}
+    recent = {model: one for model, one in asked.items() if one.asked >= oldest_good(config, now)}
     return Status(
         store.name,
         store.size or 0,
@@ -52,6 +56,7 @@ def read_status(store: "Store", session: "Session", config: Config, now: datetim
         models=session.history.present(),
         channels=session.outbox.conditions(now),
         ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
+        failing={model: one.error for model, one in recent.items() if one.error is not None},
     )
 
 

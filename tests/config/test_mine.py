@@ -71,3 +71,31 @@ def test_a_channel_for_mine_without_any_is_warned_about(tmp_path: Path) -> None:
     (warning,) = load(tmp_path, channel).warnings
     assert warning.endswith('models: "@mine" names nothing: [mine] has no models, paths or tokens')
     assert load(tmp_path, f'[mine]\nmodels = ["a/*"]\n{channel}').warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ('[source]\nendpoints = "mine"', 'source.endpoints: "mine" is no model: [mine] has no models, paths or tokens'),
+        ('[source]\nendpoints = "mine"\n[mine]\nmodels = ["a/*"]', None),
+        (
+            '[[channels]]\nname = "team"\nurl_env = "TEAM"\nproviders = ["x"]',
+            'channels[1] "team": providers and quantization need [source] endpoints = "mine": they change nothing',
+        ),
+        (
+            '[source]\nendpoints = "mine"\n[mine]\nmodels = ["a/*"]\n'
+            '[[channels]]\nname = "team"\nurl_env = "TEAM"\nquantization = ["fp9"]',
+            'channels[1] "team": quantization: "fp9" is not known; did you mean "fp8"?',
+        ),
+    ],
+)
+def test_settings_of_providers_without_effect_are_warned_about(tmp_path: Path, text: str, warning: str | None) -> None:
+    warnings = load(tmp_path, text).warnings
+    assert warnings == (() if warning is None else (f"{tmp_path}/config.toml: {warning}",))
+
+
+@pytest.mark.parametrize("key", ["category", "supported_parameters"])
+def test_the_list_of_an_account_cannot_be_narrowed_by_what_it_does_not_take(tmp_path: Path, key: str) -> None:
+    value = '"programming"' if key == "category" else '["tools"]'
+    with pytest.raises(ConfigError, match=f"source.{key}: the list of an account cannot be narrowed by it"):
+        load(tmp_path, f"[source]\naccount = true\n{key} = {value}")

@@ -230,10 +230,10 @@ WORDS = {
     "hours": 'hours such as "22:00-07:00"',
     "zone": 'a time zone such as "Europe/Berlin" or "UTC"',
     "price": "a price in USD per million tokens such as 2.5",
-    "kinds": "expired, expiring, repriced, retargeted, new, returned, changed, catalog_suspect, "
-    "source_failing, source_recovered",
-    "urgent": "expired, expiring, repriced, retargeted, new, returned, changed, undelivered, catalog_suspect, "
-    "source_failing, source_recovered, alive",
+    "kinds": "expired, expiring, repriced, retargeted, new, returned, changed, provider_gone, provider_repriced, "
+    "provider_added, catalog_suspect, source_failing, source_recovered",
+    "urgent": "expired, expiring, repriced, retargeted, new, returned, changed, provider_gone, provider_repriced, "
+    "provider_added, undelivered, catalog_suspect, source_failing, source_recovered, alive",
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.docs.documents import first_cells, part, text
-from tests.events import CHANGED, CHEAPER, EXPIRED, NEW
+from tests.events import CHANGED, CHEAPER, EXPIRED, NEW, PROVIDER_GONE
 from watcher.catalog.model import Bill
 from watcher.messages.document import Format
 from watcher.messages.sandbox import Environment
@@ -24,6 +24,7 @@ VIEWS = {
     "A bill": view(replace(CHEAPER, bill=Bill("41", "63")))["bill"],
     "A field": view(CHANGED)["fields"]["context_length"],
     "An offer": view(NEW)["offer"],
+    "A provider": view(PROVIDER_GONE)["provider"],
     "An alternative": view(EXPIRED)["alternatives"][0],
 }
 

@@ -67,7 +67,7 @@ def test_the_channels_own_words_are_shown(command: Command) -> None:
     command.configure(STORE + channel("hook", "json://127.0.0.1:9", BODY + 'title_template = "{{ count }} things"\n'))
     code, out, _ = command.run("render", "--sample")
     assert code == 0
-    assert out.startswith("13 things\n\n*expired* example/test-1:free\n")
+    assert out.startswith("16 things\n\n*expired* example/test-1:free\n")
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "slack", "telegram", "html"])

@@ -24,6 +24,9 @@ from tests.events import (
     FREED,
     NEW,
     NEW_UNLISTED,
+    PROVIDER_ADDED,
+    PROVIDER_GONE,
+    PROVIDER_REPRICED,
     RECOVERED,
     RETARGETED,
     RETURNED,
@@ -61,6 +64,11 @@ def test_one_of_each_kind_reads_as_in_the_golden_file(format: Format) -> None:
         ([replace(EXPIRING, days_left=-1)], "GPT-4 Turbo was to go on 18 January 2026, still there"),
         ([event("expiring", fields={"expiration_date": FieldChange("2026-01-18", None)})], "GPT-4o no longer expires"),
         ([CHEAPER], "GPT-4o −17%"),
+        ([PROVIDER_REPRICED], "GLM 5.2 at Novita −5%"),
+        ([PROVIDER_GONE], "AtlasCloud no longer offers Qwen3 Coder"),
+        ([PROVIDER_ADDED], "Kimi K2.6 is now also at Nebius"),
+        ([PROVIDER_GONE, PROVIDER_ADDED], "Qwen3 Coder at AtlasCloud gone, Kimi K2.6 at Nebius added"),
+        ([replace(PROVIDER_REPRICED, marks=("became_free",))], "GLM 5.2 at Novita is now free"),
         ([DEARER], "Qwen3 Max +5%"),
         ([FREED], "Devstral 2 is now free"),
         ([replace(FREED, marks=("became_paid",))], "Devstral 2 is no longer free"),
@@ -105,6 +113,19 @@ def test_the_most_important_kind_comes_first() -> None:
         (CHEAPER, ["prompt: $3 → $2.50/M  ↓ −16.67%", "OpenAI: GPT-4o  openai/gpt-4o"]),
         (DEARER, ["prompt over 200K tokens: $3 → $2.40", "prompt 16:30–00:30 UTC: $1.20 → $1.26", "↑ +25%"]),
         (FREED, ["Became free", "prompt: $0.10/M → free"]),
+        (
+            PROVIDER_REPRICED,
+            [
+                "Novita (novita/fp8): prompt: $1.40 → $1.33/M  ↓ −5% · completion: $4.40 → $4.18/M  ↓ −5%"
+                " · 2nd change in 14 days."
+            ],
+        ),
+        (
+            replace(PROVIDER_REPRICED, marks=("became_free",), prices=FREED.prices),
+            ["Novita (novita/fp8): Became free · prompt: $0.10/M → free"],
+        ),
+        (PROVIDER_GONE, ["AtlasCloud (atlas-cloud/fp8) no longer offers it · 4 other endpoints are left."]),
+        (PROVIDER_ADDED, ["now also from Nebius (nebius/int4): prompt $0.95/M · completion $4/M"]),
         (
             EXPIRED,
             [

@@ -1,6 +1,7 @@
 """What a message shows together, and what each card says of it."""
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,12 +17,15 @@ from tests.events import (
     EXPIRING,
     FAILING,
     NEW,
+    PROVIDER_ADDED,
+    PROVIDER_GONE,
+    PROVIDER_REPRICED,
     RECOVERED,
     RETARGETED,
     RETURNED,
     event,
 )
-from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange
+from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange, Provider
 from watcher.messages.builder import LIST_FROM, compose, compose_within
 from watcher.messages.cards import cards
 from watcher.messages.document import Format
@@ -220,3 +224,33 @@ def test_a_title_shows_the_largest_change_of_the_prices_that_count() -> None:
     assert compose(many(EXPIRED, 4), Format.TEXT).title == "4 gone: R1 0528 0, R1 0528 1, R1 0528 2, R1 0528 3"
     crowd = [*many(EXPIRED, 9), DEARER, FAILING, RECOVERED]
     assert compose(crowd, Format.TEXT).title == "9 gone, Qwen3 Max +5%, source failing, source recovered"
+
+
+# Providers
+
+
+def at(tag: str, told: Event, **more: Any) -> Event:
+    """Return an event about another provider."""
+    return replace(told, id=f"{told.id}{tag}", provider=Provider(tag.title(), tag), **more)
+
+
+def test_all_providers_of_a_model_are_in_one_card_each_with_its_name() -> None:
+    model = replace(CHEAPER, model=PROVIDER_REPRICED.model, name=PROVIDER_REPRICED.name)
+    news = [at("x", PROVIDER_REPRICED), at("y", PROVIDER_REPRICED), at("z", replace(PROVIDER_GONE, model=model.model))]
+    assert models(model, *news) == [[model.model]]
+    said = body(model, *news)
+    assert all(f"{name} (" in said for name in ("X", "Y")) and "Z (z) no longer offers it" in said
+    assert said.count("$1.40 → $1.33/M") == 2
+
+
+def test_models_that_one_provider_drops_are_one_card_and_of_two_providers_are_two() -> None:
+    first, second = (replace(PROVIDER_GONE, id=f"id{name}", model=f"qwen/{name}", name=name) for name in ("a", "b"))
+    assert models(first, second) == [["qwen/a", "qwen/b"]]
+    assert models(first, at("other", second)) == [["qwen/a"], ["qwen/b"]]
+
+
+def test_a_model_and_its_variant_at_one_provider_have_each_its_price() -> None:
+    dear = Offer(prices={"prompt": "0.000005", "completion": "0.000009"})
+    other = replace(PROVIDER_ADDED, id="other", model="moonshotai/kimi-k2.6:fast", offer=dear)
+    said = body(PROVIDER_ADDED, other)
+    assert "prompt $0.95/M" in said and "prompt $5/M" in said

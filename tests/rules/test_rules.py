@@ -6,8 +6,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.events import CHEAPER, FAILING, FOLDED, FREED, NEW, NEW_UNLISTED, event, repriced
-from watcher.catalog.model import KINDS, Event, Offer
+from tests.events import (
+    CHEAPER,
+    FAILING,
+    FOLDED,
+    FREED,
+    NEW,
+    NEW_UNLISTED,
+    NOVITA,
+    PROVIDER_ADDED,
+    PROVIDER_GONE,
+    PROVIDER_REPRICED,
+    event,
+    repriced,
+)
+from watcher.catalog.model import DEFAULT_KINDS, KINDS, Event, Offer, Provider
 from watcher.config.settings import Rules
 from watcher.rules.rules import apply_min_change, wants
 
@@ -233,3 +246,53 @@ def test_the_threshold_itself_passes() -> None:
 
 def test_other_kinds_pass_as_they_are() -> None:
     assert apply_min_change(FIVE, NEW, {"prompt": "0.1"}) == (NEW, {"prompt": "0.1"})
+
+
+# Providers
+
+
+@pytest.mark.parametrize(
+    ("settings", "tag", "quantization", "wanted"),
+    [
+        ({"providers": ("novita",)}, "novita/fp8", "fp8", True),
+        ({"providers": ("NOVITA/fp8",)}, "novita/fp8", "fp8", True),
+        ({"providers": ("novita",)}, "novita#2", None, True),
+        ({"providers": ("novita/fp8", "x")}, "novita", None, False),
+        ({"providers": ("nov",)}, "novita/fp8", "fp8", False),
+        ({"quantization": ("bf16", "FP8")}, "novita/fp8", "fp8", True),
+        ({"quantization": ("bf16",)}, "novita/fp8", "fp8", False),
+        ({"quantization": ("unknown",)}, "novita", None, True),
+        ({"providers": ("novita",), "quantization": ("bf16",)}, "novita/fp8", "fp8", False),
+    ],
+)
+def test_a_channel_gets_the_prices_of_the_endpoints_that_it_names(
+    settings: dict[str, Any], tag: str, quantization: str | None, wanted: bool
+) -> None:
+    own = Provider("Novita", tag, quantization)
+    named = rules(events=DEFAULT_KINDS, **settings)
+    assert wants(named, replace(PROVIDER_REPRICED, provider=own)) is wanted
+    assert wants(named, CHEAPER, [own]) is not wanted, "in place of the model's own price"
+    assert wants(named, CHEAPER), "unless nobody knows who offers it"
+    assert wants(named, FREED, [Provider("X", "other", "int4")])
+
+
+def test_without_providers_a_channel_gets_news_of_them_only_by_kind() -> None:
+    news = (PROVIDER_REPRICED, PROVIDER_GONE, PROVIDER_ADDED)
+    assert [wants(rules(events=DEFAULT_KINDS), told) for told in news] == [False] * 3
+    assert [wants(rules(), told) for told in news] == [True] * 3
+    assert wants(rules(), CHEAPER, [NOVITA])
+
+
+def test_that_an_endpoint_goes_is_told_only_to_who_asks_even_if_it_is_named() -> None:
+    assert not wants(rules(events=DEFAULT_KINDS, providers=("atlas-cloud",)), PROVIDER_GONE)
+    assert wants(rules(events=("provider_gone",), providers=("atlas-cloud",)), PROVIDER_GONE)
+    assert not wants(rules(events=("provider_gone",), providers=("novita",)), PROVIDER_GONE)
+
+
+def test_the_other_rules_hold_for_endpoints_too() -> None:
+    assert not wants(rules(models=("openai/*",)), PROVIDER_ADDED)
+    assert not wants(rules(max_prompt_price=Decimal("0.5")), PROVIDER_ADDED)
+    dropped, told = apply_min_change(rules(direction="up"), PROVIDER_REPRICED, {})
+    assert (dropped, told) == (None, {})
+    small, told = apply_min_change(rules(min_change=Decimal("0.1")), PROVIDER_REPRICED, {})
+    assert small is None and told == {"prompt": "0.0000014", "completion": "0.0000044"}

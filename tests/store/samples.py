@@ -75,11 +75,12 @@ class Polls:
         with self.store.writing() as session:
             state = session.state
             known = replace(session.known(at), states=state.model_states())
-            decision = decide_list(known, Fetched(snapshot), self.policy, at, baseline=known.last_good is None)
+            fetched = Fetched(snapshot)
+            decision = decide_list(known, fetched, self.policy, at, baseline=known.last_good is None)
             states = {**known.states, **decision.states}
             fed, news = decide_feed(unknown_to(states, feed), now=at)
             together = replace(decision, states={**decision.states, **fed}, events=decision.events + news)
-            session.save(known, together, snapshot.entries, Poll(at, decision.outcome, 1, snapshot.total))
+            session.save(known, fetched, together, Poll(at, decision.outcome, 1, snapshot.total))
         return {**states, **fed}
 
 

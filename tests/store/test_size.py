@@ -24,11 +24,10 @@ def test_a_month_of_polls_is_small_and_can_be_rebuilt(archive_path: Path, tmp_pa
         with store.writing() as session:
             for number, capture in enumerate(read_archive(str(archive_path))):
                 snapshot = read([capture.body])
-                decision = decide(
-                    known, Fetched(snapshot), Config(None, SourceSettings(), Settings(""), Policy()), capture.at
-                )
+                fetched = Fetched(snapshot)
+                decision = decide(known, fetched, Config(None, SourceSettings(), Settings(""), Policy()), capture.at)
                 poll = Poll(capture.at, decision.outcome, 1, snapshot.total, len(decision.events))
-                session.save(known, decision, snapshot.entries, poll)
+                session.save(known, fetched, decision, poll)
                 known = after(known, decision, capture.at)
                 if number % 25 == 0:
                     there = {

@@ -753,19 +753,27 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(
     ("status", "with_key", "without"),
     [
-        ("401 x", "check the API key", "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file"),
-        ("403 x", "check the API key, and whether this network is allowed", "check whether this network is allowed"),
+        (
+            "401 x",
+            "check the API key in the file",
+            "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file",
+        ),
+        (
+            "403 x",
+            "check what the API key in the file may do, and whether this network is allowed",
+            "check whether this network is allowed",
+        ),
     ],
 )
 def test_a_refusal_names_the_key_only_where_there_is_one(status: str, with_key: str, without: str) -> None:
     for key, advice in ((KEY, with_key), (None, without)):
         with (
             serve(answer(b"{}", status=status)) as server,
-            client(server.url, api_key=key) as upstream,
+            client(server.url, api_key=key, key_from="the file") as upstream,
             pytest.raises(StatusError) as caught,
         ):
             upstream.models()
-        assert str(caught.value).endswith(f"; {advice}")
+        assert str(caught.value).endswith(f"; {advice}") and KEY not in str(caught.value)
 
 
 def test_importing_the_package_loads_neither_httpx_nor_feedparser() -> None:

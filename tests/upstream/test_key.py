@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigError
-from watcher.upstream.key import find_api_key
+from watcher.upstream.key import ApiKey, find_api_key
 
 KEY = "sk-or-v1-0123456789abcdef"
 
@@ -28,19 +28,23 @@ def test_the_file_comes_before_the_environment_and_that_before_the_credential(
     tmp_path: Path, credentials: Path
 ) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
-    assert find_api_key(environ, None) == "sk-systemd"
+    credential = f"the systemd credential {str(credentials / 'openrouter_api_key')!r}"
+    assert find_api_key(environ, None) == ApiKey("sk-systemd", credential)
     environ["OPENROUTER_API_KEY"] = "sk-environment"
-    assert find_api_key(environ, None) == "sk-environment"
+    assert find_api_key(environ, None) == ApiKey("sk-environment", "OPENROUTER_API_KEY")
     file = tmp_path / "key"
     file.write_text("sk-file\n")
-    assert find_api_key(environ, file) == "sk-file"
+    found = find_api_key(environ, file)
+    assert found == ApiKey("sk-file", f"source.api_key_file {str(file)!r}")
+    assert "sk-file" not in repr(found), "a traceback or a log line shows only where it is from"
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_a_trailing_newline_is_no_part_of_it(tmp_path: Path, end: str) -> None:
     (tmp_path / "key").write_bytes((KEY + end).encode())
-    assert find_api_key({}, tmp_path / "key") == KEY
-    assert find_api_key({"OPENROUTER_API_KEY": KEY + end}, None) == KEY
+    for environ, file in (({}, tmp_path / "key"), ({"OPENROUTER_API_KEY": KEY + end}, None)):
+        found = find_api_key(environ, file)
+        assert found is not None and found.secret == KEY
 
 
 @pytest.mark.parametrize(

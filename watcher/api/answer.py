@@ -11,7 +11,7 @@ from watcher.api import rss
 from watcher.api.query import BadQueryError, Query, UnavailableError
 from watcher.api.schedule import in_force
 from watcher.api.selection import provider, select, value
-from watcher.api.shapes import as_image_model, as_provider, as_video_model, with_endpoint
+from watcher.api.shapes import as_image_model, as_provider, as_video_model, with_endpoints
 
 BASE = "/api/v1"
 """The path of the API."""
@@ -51,7 +51,8 @@ class Catalogue:
 
     `models` are raw documents with their base prices, in the order of the list. `now` chooses among time-of-day prices.
     `base_url` (`https://host`) begins the links. `default_output` stands in for an `output_modalities` that is not
-    given; `all` means every model. `raw` has the documents by id as they came, byte for byte, for `raw=1`.
+    given; `all` means every model. `raw` has the documents by id as they came, byte for byte, for `raw=1`. `endpoints`
+    are those of providers, by id of the model, where they are known.
     """
 
     models: Sequence[Any]
@@ -59,6 +60,7 @@ class Catalogue:
     base_url: str = "https://openrouter.ai"
     default_output: str = "text"
     raw: Mapping[str, bytes] | None = None
+    endpoints: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def answer(request: Request, catalogue: Catalogue) -> Response:
@@ -174,7 +176,7 @@ def _providers(_request: Request, catalogue: Catalogue) -> Response:
 
 
 def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:
-    return error(501, "Endpoints of single providers are not recorded, so this cannot be answered")
+    return error(501, "What this asks about endpoints is not recorded, so it cannot be answered")
 
 
 def _model(id_: str, request: Request, catalogue: Catalogue) -> Response:
@@ -186,7 +188,9 @@ def _model(id_: str, request: Request, catalogue: Catalogue) -> Response:
 
 def _endpoints(id_: str, catalogue: Catalogue) -> Response:
     model = _find(id_, catalogue)
-    return error(404, f"Model {id_} not found") if model is None else ok(to_json({"data": with_endpoint(model)}))
+    if model is None:
+        return error(404, f"Model {id_} not found")
+    return ok(to_json({"data": with_endpoints(model, catalogue.endpoints.get(model["id"]))}))
 
 
 def _find(id_: str, catalogue: Catalogue) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 The official SDK defines which fields are required. What a document does not tell is null, empty or false.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from watcher.api.selection import provider, value
@@ -57,8 +57,11 @@ def _prices(pricing: object) -> dict[str, Any]:
     return {**dict.fromkeys(("prompt", "completion"), _VARIES), **prices}
 
 
-def with_endpoint(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model with the one endpoint that its document describes: that of today's top provider."""
+def with_endpoints(model: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Return a model with the recorded endpoints, or else with the one that its document describes.
+
+    That is the endpoint of today's top provider.
+    """
     model = completed(model)
     host, parameters = provider(model), model["supported_parameters"]
     chooses = isinstance(parameters, list) and "tool_choice" in parameters
@@ -84,7 +87,18 @@ def with_endpoint(model: Mapping[str, Any]) -> dict[str, Any]:
         **dict.fromkeys(("latency_last_30m", "throughput_last_30m")),
     }
     facts = {key: model[key] for key in ("id", "name", "created", "description", "architecture")}
-    return {**facts, "endpoints": [endpoint]}
+    if recorded is None:
+        return {**facts, "endpoints": [endpoint]}
+    unknown = endpoint | dict.fromkeys(("max_completion_tokens", "max_prompt_tokens"))
+    return {**facts, "endpoints": [{**unknown, **_named(model, each)} for each in recorded]}
+
+
+def _named(model: Mapping[str, Any], endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an endpoint with a name, and with prices as strings."""
+    host = endpoint.get("provider_name") or endpoint.get("tag") or "unknown"
+    stated = {key: value for key, value in endpoint.items() if value is not None}
+    named = {"name": f"{host} | {model['id']}", "provider_name": host, "tag": _slug(str(host)), **stated}
+    return {**named, "pricing": _prices(endpoint.get("pricing"))}
 
 
 def as_provider(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from watcher.catalog.endpoints import Asked, Endpoints
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.health import Health
 from watcher.catalog.model import Event, Tokens
@@ -78,6 +79,12 @@ class Known(Struct, frozen=True):
     """Whether a poll that asked the source later than this one is stored already."""
     states: ModelStates = {}
     """Every known model by id; empty where nothing has to be judged."""
+    endpoints: ModelStates = {}
+    """Every known endpoint by id (see `endpoints`); empty if nobody asks for them."""
+    asked: Mapping[str, Asked] = {}
+    """When the endpoints of each model were asked for."""
+    endpoints_not_before: datetime | None = None
+    """Until when the source does not want to be asked for endpoints."""
     prices: ChannelPrices = {}
     acknowledged: Mapping[str, Acknowledgement] = {}
     """By model."""
@@ -115,6 +122,10 @@ class Fetched(Struct, frozen=True):
     """Whether the feed was not cut off."""
     feed_digest: bytes = b""
     feed_error: str | None = None
+    endpoints: tuple[Endpoints, ...] = ()
+    """The answers about endpoints at this poll."""
+    endpoints_not_before: datetime | None = None
+    """As in `Known`."""
 
 
 class Decision(Struct, frozen=True):
@@ -136,6 +147,10 @@ class Decision(Struct, frozen=True):
     baseline: bool = False
     """Whether this list is the first for its query, and so not news."""
     deliveries: tuple[Queued, ...] = ()
+    endpoints: dict[str, ModelState] = {}
+    """The endpoints whose state changed."""
+    asked: dict[str, Asked] = {}
+    """The models whose endpoints were asked for."""
     prices: ChannelPrices = {}
     """The changed ones; an empty mapping is to be forgotten."""
     heartbeats: Mapping[str, Heartbeat] = {}

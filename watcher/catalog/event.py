@@ -28,10 +28,10 @@ def _event(**fields: Any) -> Event:
 
 
 def model_event(kind: Kind, model: Model, now: datetime, since: datetime, **details: Any) -> Event:
-    """Return an event about one model, with its present offer; `details` are further attributes of `Event`."""
+    """Return an event about one model; `details` are further attributes of `Event`, and replace its present offer."""
     url = SITE + quote(model.id, safe="/:~")
-    offered = offer(model.facets)
-    return _event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, offer=offered, **details)
+    details = {"offer": offer(model.facets), **details}
+    return _event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, **details)
 
 
 def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Event:

@@ -17,16 +17,19 @@ Kind = Literal[
     "new",
     "returned",
     "changed",
+    "provider_gone",
+    "provider_repriced",
+    "provider_added",
     "undelivered",
     "catalog_suspect",
     "source_failing",
     "source_recovered",
     "alive",
 ]
-"""What happened. The first seven concern models (or, folded, the catalogue), three others the source.
+"""What happened. The first ten concern models (or, folded, the catalogue), three others the source.
 
-`undelivered`: alerts for another channel were given up; every channel gets it unasked. `alive`: a heartbeat, which a
-channel gets at the times that it asked for.
+The three of providers concern one provider's endpoint of a model. `undelivered`: alerts for another channel were given
+up; every channel gets it unasked. `alive`: a heartbeat, which a channel gets at the times that it asked for.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -38,10 +41,10 @@ UNASKED_KINDS: tuple[Kind, ...] = ("undelivered", "alive")
 CHOSEN_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in UNASKED_KINDS)
 """The kinds that a channel can ask for."""
 
-CHANGE_KINDS: tuple[Kind, ...] = KINDS[:7]
+CHANGE_KINDS: tuple[Kind, ...] = KINDS[:10]
 """The kinds about models, not about the source or the channels."""
 
-HEALTH_KINDS: tuple[Kind, ...] = KINDS[8:11]
+HEALTH_KINDS: tuple[Kind, ...] = KINDS[11:14]
 """The kinds about the source."""
 
 DEFAULT_KINDS: tuple[Kind, ...] = ("new", "expired", "returned", "expiring", "repriced", "retargeted")
@@ -50,6 +53,9 @@ DEFAULT_KINDS: tuple[Kind, ...] = ("new", "expired", "returned", "expiring", "re
 Direction = Literal["up", "down", "mixed"]
 Mark = Literal["became_free", "became_paid", "became_variable", "unlisted", "imported"]
 Reason = Literal["variant", "same_model", "same_weights", "same_name"]
+
+QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
+"""What the API says of how a provider stores a model's weights; other words may come."""
 
 Facets = Mapping[str, Any]
 """A model flattened: dotted path in the API's document → JSON value, see `reading.normalise`."""
@@ -118,6 +124,17 @@ class Alternative(Struct, frozen=True):
     reason: Reason
 
 
+class Provider(Struct, frozen=True):
+    """Who offers an endpoint of a model, and how: `tag` is what a request names to get it (`novita/fp8`)."""
+
+    name: str
+    tag: str
+    quantization: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.tag})"
+
+
 class Tokens(Struct, frozen=True):
     """What somebody uses of a model, usually in a month."""
 
@@ -167,5 +184,7 @@ class Event(Struct, frozen=True):
     """For `expiring`: whole days until `expiration_date` (UTC), negative when it has passed."""
     detail: str | None = None
     """One sentence of ours for what the other fields do not say."""
+    provider: Provider | UnsetType = UNSET
+    """For `provider_…`: whose endpoint it is about. The offer is that endpoint's."""
     bill: Bill | UnsetType = UNSET
     """Only in what a channel gets, where the user's tokens are known: it is nobody else's business."""

@@ -11,7 +11,7 @@ from watcher.catalog.guard import Refusal
 from watcher.catalog.observe import observe
 from watcher.catalog.policy import Policy
 from watcher.catalog.settle import Moment, next_due
-from watcher.catalog.state import ModelState, ModelStates
+from watcher.catalog.state import ModelStates
 from watcher.catalog.summary import describe_new
 
 
@@ -43,7 +43,7 @@ def decide_list(known: Known, fetched: Fetched, policy: Policy, now: datetime, *
     changed, readings = observe(known.states, snapshot, moment, unnamed=health.gaps.unnamed, fresh=fetched.fresh)
     events = ()
     if baseline:
-        changed = {key: _adopt(state, known.states.get(key), moment) for key, state in changed.items()}
+        changed = {key: moment.adopt(state, known.states.get(key)) for key, state in changed.items()}
     else:
         announced, events = announce({**known.states, **changed}, moment)
         changed |= announced
@@ -61,18 +61,6 @@ def decide_list(known: Known, fetched: Fetched, policy: Policy, now: datetime, *
         events=describe_new(events, snapshot) + suspected + recovered,
         problems=tuple(line for gap, line in gaps.lines().items() if gap not in reported),
         baseline=baseline,
-    )
-
-
-def _adopt(state: ModelState, before: ModelState | None, moment: Moment) -> ModelState:
-    """Return the state with this poll taken as announced, silently."""
-    waiting = {} if before is None else before.pending
-    return replace(
-        state,
-        announced=state.present,
-        missing=0,
-        pending={path: held for path, held in state.pending.items() if path in waiting},
-        reminded=moment.due_reminder(state.model.facets),
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,8 @@ from msgspec import Struct
 from watcher.catalog.model import Model
 from watcher.catalog.pricing import OVERRIDES, PRICING, is_tier, read_pricing
 from watcher.catalog.values import READERS, clean, whole
+
+T = TypeVar("T")
 
 UNREAD = "?"
 """The facet that lists the paths of a model that could never be read so far."""
@@ -94,21 +96,22 @@ def read(pages: Sequence[bytes]) -> Snapshot:
     total = 0
     promised: int | None = None
     for body in pages:
-        page = _decode_page(body)
+        page = decode_body(body, _page_decoder)
         promised = page.total_count if isinstance(page.total_count, int) else promised
         total += len(page.data)
         for data in map(bytes, page.data):
-            entry = Entry(data, _digest(data))
+            entry = Entry(data, digest(data))
             model_id = _id(data)
             if not model_id:
                 unnamed.append(_name(entry))
             elif (known := entries.setdefault(model_id, entry)).digest != entry.digest:
                 conflicting[model_id] = None
-                entries[model_id] = Entry(known.raw, _digest(known.digest + entry.digest))
+                entries[model_id] = Entry(known.raw, digest(known.digest + entry.digest))
     return Snapshot(entries, total, promised, tuple(sorted(unnamed)), tuple(conflicting))
 
 
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """Return what recognises an unchanged document."""
     return blake2b(data, digest_size=16).digest()
 
 
@@ -127,16 +130,17 @@ def _name(entry: Entry) -> str:
     return name[:_MAX_ID] if isinstance(name, str) and name else entry.digest.hex()
 
 
-def _decode_page(body: bytes) -> _Page:
+def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Return what a body holds, as far as a stray byte or a lone surrogate allows. Raises UnreadableError."""
     try:
         try:
             body.decode()  # the decoder does not look into raw documents
-            return _page_decoder.decode(body)
+            return decoder.decode(body)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
             # A lone surrogate or a stray byte somewhere must not cost us the other models.
-            return _page_decoder.decode(_repair(body))
+            return decoder.decode(_repair(body))
     except msgspec.ValidationError as error:
         raise UnreadableError(f"not the promised list: {error}") from None
     except RecursionError:

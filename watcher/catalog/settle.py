@@ -32,6 +32,8 @@ class Moment(Struct, frozen=True):
     now: datetime
     last_good: datetime | None
     policy: Policy
+    endpoints: bool = False
+    """Whether it is about endpoints of providers, of which everything settles as a price does."""
 
     def settled(self, since: datetime, wait: timedelta) -> bool:
         """Whether a difference that holds still since then has settled; where polls are rare, it has at once.
@@ -53,7 +55,7 @@ class Moment(Struct, frozen=True):
         time of zero grows by as much as that of a price.
         """
         policy = self.policy
-        wait = _settling_time(key, policy)
+        wait = policy.settle if self.endpoints else _settling_time(key, policy)
         ages = [(self.now - at) / policy.damping_half_life for at in state.recent.get(_damped_by(key), ())]
         restlessness = sum(math.pow(0.5, age) for age in ages if 0 <= age < FORGOTTEN)
         more = (wait or policy.settle) * (math.pow(policy.damping, restlessness) - 1)
@@ -67,6 +69,17 @@ class Moment(Struct, frozen=True):
         recent = {key: tuple(at for at in times if at > oldest) for key, times in state.recent.items()}
         recent |= {key: (*recent.get(key, ()), self.now) for key in keys}
         return replace(state, recent={key: times for key, times in recent.items() if times})
+
+    def adopt(self, state: ModelState, before: ModelState | None) -> ModelState:
+        """Return the state with what a poll showed taken as announced, silently; what was pending `before` stays so."""
+        waiting = {} if before is None else before.pending
+        return replace(
+            state,
+            announced=state.present,
+            missing=0,
+            pending={path: held for path, held in state.pending.items() if path in waiting},
+            reminded=self.due_reminder(state.model.facets),
+        )
 
     def due_reminder(self, facets: Facets) -> int | None:
         """Return the smallest number of days before expiration whose reminder is due, if any is."""

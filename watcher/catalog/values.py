@@ -106,5 +106,9 @@ READERS: Mapping[str, Callable[[Any, datetime], Any]] = {
     "expiration_date": _end,
     "knowledge_cutoff": _period,
     "discount": _fraction,
+    # Of endpoints alone:
+    "provider_name": _optional_text,
+    "quantization": _optional_text,
+    "max_completion_tokens": _whole,
 }
 """The reader for each path with a promised type."""

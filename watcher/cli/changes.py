@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import click
+from msgspec import UNSET
 
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.completion import model_ids
@@ -64,5 +65,9 @@ def what_changed(event: Event) -> str:
     """Return what changed, old and new; where nothing did, such as for a new model, the headline."""
     changed = "" if event.kind == "expiring" else changes_text(event.prices, event.fields)
     detail = visible(event.detail or "", 500)
-    text = "; ".join(filter(None, (changed or ("" if detail else headline((event,))), detail)))
+    if changed and event.provider is not UNSET:
+        changed = f"{visible(str(event.provider))}: {changed}"
+    text = "; ".join(
+        filter(None, (changed or ("" if detail and event.provider is UNSET else headline((event,))), detail))
+    )
     return f"{text} (imported)" if "imported" in event.marks else text

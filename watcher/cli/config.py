@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from watcher.cli.setup import Context, open_store
+from watcher.cli.setup import Context, open_source, open_store
 from watcher.config import Config, check_config, find_config, write
 from watcher.config.mine import MINE
 from watcher.config.parse import CHANNEL_URL, WrongValueError, render_duration
@@ -37,6 +37,8 @@ def config_group() -> None:
 def check(context: Context) -> None:
     """Print every mistake in the configuration."""
     config = check_config(context.find_config(), os.environ, check_url, check_channel)
+    if config.source.account:
+        open_source(config).close()  # it finds the key
     for warning in (*config.warnings, *_unused_patterns(config)):
         click.echo(f"warning: {warning}", err=True)
     names = ", ".join(channel.name for channel in config.channels)

@@ -103,8 +103,13 @@ def reading_fresh(config: Config, oldest: datetime | None, now: datetime) -> "It
 
 def open_source(config: Config) -> Client:
     """Return a client for the source of the configuration, with the API key if there is one. Raises ConfigError."""
-    key = find_api_key(os.environ, config.source.api_key_file)
-    return Client(config.source.url.reveal(), config.source.query, api_key=key)
+    source = config.source
+    key = find_api_key(os.environ, source.api_key_file)
+    if key is None:
+        if source.account:
+            raise ConfigError("source.account: it needs an API key: set OPENROUTER_API_KEY or source.api_key_file")
+        return Client(source.url.reveal(), source.query)
+    return Client(source.url.reveal(), source.query, api_key=key.secret, key_from=key.origin, account=source.account)
 
 
 def with_console(config: Config) -> Config:

@@ -77,6 +77,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
             "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
             "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
+            "endpoints_failing": found.failing,
             "database": {"path": found.database, "bytes": found.size or 0},
         }
         print_json(document)
@@ -89,6 +90,9 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     if found.ping is not None:
         since, reason = found.ping
         lines.append(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
+    for model, error in list(found.failing.items())[:1]:
+        more = f" (and {len(found.failing) - 1} more)" if len(found.failing) > 1 else ""
+        lines.append(f"the endpoints of {visible(model)} were not read{more}: {visible(error, 500)}")
     lines += [] if future is None else [future]
     size = "none yet" if found.size is None else format_size(found.size)
     lines.append(f"database: {size}, {visible(found.database, 500)}")
@@ -142,8 +146,9 @@ def _trouble_lines(last: Poll, health: Health, config: Config) -> Iterator[str]:
     if last.outcome == "refused":
         since = f" since {format_time(health.suspect_since)} UTC" if health.suspect_since else ""
         yield f"the source is not believed{since}: {reason}"
-        yield "Nothing is taken from such a poll. One that only lacks many models is believed when the API's"
-        yield f"own count confirms it, or when {config.announce.confirm_suspect} polls in a row agree."
+        agree = f"when {config.announce.confirm_suspect} polls in a row agree."
+        count = "" if config.source.account else "when the API's\nown count confirms it, or "
+        yield f"Nothing is taken from such a poll. One that only lacks many models is believed {count}{agree}"
     else:
         times = "once" if health.failures == 1 else f"{health.failures} polls in a row"
         yield f"the source cannot be read, {times}: {reason}"

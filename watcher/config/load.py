@@ -111,7 +111,7 @@ class _Reader:
         self.mistakes: list[str] = []
         self.warnings: list[str] = []
         self.holds_secret = False
-        self.has_mine = False
+        self.has_mine = self.watches_endpoints = False
         self.commented = ""
         """A hint for keys of a channel whose header still is a comment."""
 
@@ -151,13 +151,18 @@ class _Reader:
                 self.wrong("store.url: there is no home folder to put the database in; set it, or $STATE_DIRECTORY")
             sections["store"]["url"] = DatabaseURL(default or "")
         config = Config(self.path, **{key: build(STRUCTS[key], values) for key, values in sections.items()})
+        self.has_mine, self.watches_endpoints = config.mine != MineSettings(), config.source.endpoints == "mine"
+        if self.watches_endpoints and not self.has_mine:
+            self.warn('source.endpoints: "mine" is no model: [mine] has no models, paths or tokens')
+        for key in ("category", "supported_parameters") if config.source.account else ():
+            if getattr(config.source, key):
+                self.wrong(f"source.{key}: the list of an account cannot be narrowed by it; remove it, or account")
         first, most = config.delivery.retry_first, config.delivery.retry_most
         if first > most:
             self.wrong(
                 f'delivery.retry_first: expected a duration of at most retry_most, "{render_duration(most)}", '
                 f'got "{render_duration(first)}"'
             )
-        self.has_mine = config.mine != MineSettings()
         return replace(config, channels=self.channels(document.get("channels", []), config.announce))
 
     def section(self, section: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,7 +265,9 @@ class _Reader:
         unwanted = [kind for kind in channel.timing.urgent if kind not in events]
         if unwanted and channel.timing.urgent != KINDS:
             self.warn(f"{where}urgent: {', '.join(unwanted)} not among its events")
-        if channel.rules.direction and "repriced" not in events:
+        if (channel.rules.providers or channel.rules.quantization) and not self.watches_endpoints:
+            self.warn(f'{where}providers and quantization need [source] endpoints = "mine": they change nothing')
+        if channel.rules.direction and events.isdisjoint(("repriced", "provider_repriced")):
             self.warn(f"{where}direction: it concerns repriced, which is not among its events")
 
 

@@ -156,6 +156,7 @@ AMOUNT = text(
     lambda amount: f"${amount:f}",
 )
 WORD = text(r"[^\s,]+", "a word without spaces or commas", str)
+ENDPOINTS = text("mine|off", '"mine" or "off"', str)
 DIRECTION = text("up|down", '"up" or "down"', str)
 # Every log and message shows the name, so a URL with a token must not get there by mistake.
 NAME = text(r"(?!.*://)\s*\S(.{0,98}\S)?\s*", "a name of 1 to 100 printable characters", str.strip)

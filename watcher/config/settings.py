@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KINDS, Kind
+from watcher.catalog.model import CHOSEN_KINDS, DEFAULT_KINDS, HEALTH_KINDS, KINDS, QUANTIZATIONS, Kind
 from watcher.catalog.option import Option
 from watcher.catalog.policy import Policy
 from watcher.config.clock import TIME_ZONE, Digest, QuietHours
@@ -19,6 +19,7 @@ from watcher.config.parse import (
     AMOUNT,
     CHANNEL_URL,
     DIRECTION,
+    ENDPOINTS,
     NAME,
     NETWORK,
     PING_URL,
@@ -62,6 +63,17 @@ class SourceSettings(Struct, frozen=True):
         'Time between two polls, at least "60s"; some jitter is added.',
         Option(least=timedelta(seconds=60), essential=True),
     ] = timedelta(minutes=5)
+    endpoints: Annotated[
+        str,
+        ENDPOINTS,
+        'Watch what each provider offers, too: "mine" for the models of [mine], each asked for once an hour.',
+    ] = "off"
+    endpoints_per_hour: Annotated[int, "Most calls for that in an hour.", Option(least=1)] = 50
+    account: Annotated[
+        bool,
+        "Watch what your account's preferences, privacy settings and guardrails allow, not the public list; this needs "
+        "the API key.",
+    ] = False
     api_key_file: Annotated[
         Path | None,
         "File that holds an API key, which the public list does not need; or set OPENROUTER_API_KEY.",
@@ -194,6 +206,14 @@ class Rules(Struct, frozen=True):
         Option(least=1, expected=PATTERNS),
     ] = ("*",)
     exclude: Annotated[tuple[str, ...], 'Models to leave out, such as ["*:batch"].', Option(expected=PATTERNS)] = ()
+    providers: Annotated[
+        tuple[str, ...],
+        'The providers you use, by their tags, such as ["anthropic", "deepinfra/turbo"]: price changes are then about'
+        " their endpoints, where those are watched.",
+    ] = ()
+    quantization: Annotated[
+        tuple[str, ...], 'The same by quantization, such as ["bf16", "fp8"].', Option(known=QUANTIZATIONS)
+    ] = ()
     free_only: Annotated[bool, "Only models that are free, or were free until now."] = False
     modalities: Annotated[
         tuple[str, ...],

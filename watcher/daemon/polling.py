@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from logging import getLogger
 
+from watcher.asking import LONGEST_ASKED
 from watcher.config.settings import HealthSettings
-from watcher.cycle import LONGEST_ASKED, Report, check
+from watcher.cycle import Report, check
 from watcher.daemon.clock import Clock
 from watcher.daemon.health_ping import Pings
 from watcher.daemon.loop import Loop

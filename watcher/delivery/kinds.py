@@ -30,6 +30,9 @@ LOOKS: dict[Kind, Look] = {
     "new": Look("sparkles", 3, "good"),
     "returned": Look("leftwards_arrow_with_hook", 3, "good"),
     "changed": Look("pencil2", 2),
+    "provider_gone": Look("outbox_tray", 3, "bad"),
+    "provider_repriced": Look("moneybag", 3),
+    "provider_added": Look("inbox_tray", 2, "good"),
     "undelivered": Look("warning", 4, "bad"),
     "catalog_suspect": Look("warning", 3, "bad"),
     "source_failing": Look("warning", 3, "bad"),
@@ -40,8 +43,8 @@ LOOKS: dict[Kind, Look] = {
 
 def tone(kind: Kind, events: Sequence[Event]) -> Tone:
     """Return the tone of the events of a kind: prices are good news where all of them fall."""
-    directions = {event.direction for event in events if event.kind == "repriced"}
-    if kind == "repriced" and len(directions) == 1:
+    directions = {event.direction for event in events if event.kind == kind}
+    if kind in ("repriced", "provider_repriced") and len(directions) == 1:
         return {"down": "good", "up": "bad"}.get(directions.pop() or "", "neutral")  # type: ignore[return-value]
     return LOOKS[kind].tone
 

@@ -87,7 +87,7 @@ def _moves(card: Card) -> Iterator[tuple[object, ...]]:
         if card.main.offer is not None and ":" not in model:
             yield _ALIAS, family.partition("/")[0], kinds, dates, repr(card.main.offer.prices)
         return
-    rest = repr([(event.fields, event.marks) for event in card.news])
+    rest = repr([(event.fields, event.marks, event.provider) for event in card.news])
     relative = [
         {key: price.change or (price.old, price.new) for key, price in event.prices.items()} for event in card.news
     ]

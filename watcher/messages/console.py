@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import IO, TYPE_CHECKING
 
+from msgspec import UNSET
+
 from watcher.catalog.model import Event
 from watcher.catalog.price import FREE
 from watcher.messages import prices
@@ -52,7 +54,9 @@ def print_events(events: Sequence[Event], output: IO[str]) -> None:
             item = item_of(card, UTC, with_prices=False)
             console.print()
             console.print(_rich(item.head))
-            below: list[Table | Text] = [_price_table(event) for event in card.news if event.prices]
+            below: list[Table | Text] = [
+                _price_table(event) for event in card.news if event.prices and event.provider is UNSET
+            ]
             for part in (*below, *map(_rich, item.lines)):
                 console.print(Padding(part, (0, 0, 0, 2)))
     console.print()

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 
+from msgspec import UNSET
+
 from watcher.catalog.event import REMARK
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
 from watcher.catalog.pricing import TOKEN_PRICES
@@ -26,6 +28,9 @@ HEADINGS: dict[Kind, str] = {
     "new": "New",
     "returned": "Back",
     "changed": "Changed",
+    "provider_gone": "Providers gone",
+    "provider_repriced": "Providers repriced",
+    "provider_added": "Providers added",
     "undelivered": "Alerts lost",
     "catalog_suspect": "Catalogue not believed",
     "source_failing": "Source failing",
@@ -42,7 +47,13 @@ _SENTENCES: dict[Kind, str] = {
     "source_failing": "OpenRouter's catalogue cannot be read",
     "source_recovered": "OpenRouter's catalogue can be read again",
 }
-_WORDS: dict[Kind, str] = {"expired": "gone", "returned": "back"}
+_WORDS: dict[Kind, str] = {
+    "expired": "gone",
+    "returned": "back",
+    "provider_gone": "gone",
+    "provider_repriced": "repriced",
+    "provider_added": "added",
+}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
 _SAYS_NOTHING = 3
@@ -82,8 +93,10 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
             alone = kinds and len(group) == len(found)
             names = [brief(card.main) for card in group[:_MOST_LISTED]] if alone else []
             more = ["…"] if alone and len(group) > _MOST_LISTED else []
+            if group[0].main.provider is not UNSET:
+                word = f"{'endpoint' if len(group) == 1 else 'endpoints'} {word}"
             yield f"{len(group):,} {word}{': ' if names else ''}{', '.join([*names, *more])}"
-        elif kind in ("repriced", "expiring", "retargeted"):
+        elif kind in ("repriced", "expiring", "retargeted", "provider_repriced"):
             yield from (brief(card.main) for card in group)
         else:
             names = [brief(card.main) for card in group]
@@ -100,8 +113,10 @@ def brief(event: Event) -> str:
     """Return the event in the fewest words, for a list under the heading of its kind: `GPT-4o −17%`."""
     if event.model is None:
         return clean(event.name, 60)
-    news = {"repriced": _price_news, "expiring": deadline, "retargeted": _new_target}.get(event.kind)
-    return f"{short_name(event)} {news(event)}" if news else short_name(event)
+    name = short_name(event)
+    if event.provider is not UNSET:
+        name += f" at {clean(event.provider.name, 40)}"
+    return f"{name} {_NEWS[event.kind](event)}" if event.kind in _NEWS else name
 
 
 def shorten(title: str, limit: int) -> str:
@@ -121,8 +136,12 @@ def shorten(title: str, limit: int) -> str:
 def _sentence(event: Event) -> str:
     name = short_name(event)
     match event.kind:
-        case "expiring" | "repriced":
+        case "expiring" | "repriced" | "provider_repriced":
             return brief(event)
+        case "provider_gone" | "provider_added" if event.provider is not UNSET:
+            provider = clean(event.provider.name, 40)
+            gone = event.kind == "provider_gone"
+            return f"{provider} no longer offers {name}" if gone else f"{name} is now also at {provider}"
         case "retargeted":
             change = target(event)
             return f"{name} now points to {clean(change.new, 60)}" if change else f"{name} now points elsewhere"
@@ -169,3 +188,12 @@ def _price_news(event: Event) -> str:
     for change in sorted(main, key=lambda change: -abs(Decimal(change.rstrip("%"))))[:1] or first:
         return prices.percentage(change, 0)
     return "has a new price"
+
+
+_NEWS = {
+    "repriced": _price_news,
+    "provider_repriced": _price_news,
+    "expiring": deadline,
+    "retargeted": _new_target,
+}
+"""What follows the name in the fewest words."""

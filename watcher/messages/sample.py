@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, PriceChange
+from watcher.catalog.model import Alternative, Event, FieldChange, Kind, Offer, PriceChange, Provider
 
 _AT = datetime(2026, 1, 4, 20, 13, 29, tzinfo=UTC)
 _SINCE = datetime(2026, 1, 4, 17, 13, 29, tzinfo=UTC)
@@ -23,6 +23,7 @@ _LARGE = Offer(
 _ALTERNATIVE = Alternative("example/test-1", "Example: Test 1", "variant")
 _CHEAPER = {"prompt": PriceChange("0.000003", "0.0000025", "-16.67%")}
 _DEARER = {"completion": PriceChange("0", "0.000001"), "web_search": PriceChange("0.004", "0.005", "+25.00%")}
+_PROVIDER = Provider("Example Cloud", "example-cloud/fp8", "fp8")
 _DATE = {"expiration_date": FieldChange(None, "2026-01-18")}
 _TARGET = {"alias_target": FieldChange("example/test-5-january", "example/test-5-february")}
 _FIELDS = {
@@ -47,6 +48,9 @@ def sample_events() -> tuple[Event, ...]:
         _event("new", 6, offer=_LARGE),
         _event("returned", 7, offer=_OFFER),
         _event("changed", 8, fields=_FIELDS),
+        _event("provider_gone", 9, provider=_PROVIDER),
+        _event("provider_repriced", 10, provider=_PROVIDER, direction="down", prices=_CHEAPER, offer=_OFFER),
+        _event("provider_added", 11, provider=_PROVIDER, offer=_OFFER),
         Event(f"{_ID}undelivered", "undelivered", None, "another channel", _AT, _SINCE, detail=_MARK),
         *(
             Event(f"{_ID}{kind}", kind, None, "OpenRouter", _AT, _SINCE, detail=_MARK)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import asdict
 
-from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange
+from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange, Provider
 from watcher.messages import prices
 from watcher.messages.headline import headline, short_name
 from watcher.messages.text import clean, own_link, page
@@ -63,6 +64,7 @@ def view(event: Event) -> View:
         days_left=event.days_left,
         deadline=deadline(event) if event.kind == "expiring" else None,
         detail=_clean(event.detail, 500),
+        provider=None if event.provider is UNSET else _provider(event.provider),
         prices=Facts({clean(key, 80): _price(key, event.prices[key]) for key in prices.in_order(event.prices)}),
         bill=None if not event.bill else _bill(event.bill),
         fields=Facts({clean(path, 80): _field(path, change) for path, change in event.fields.items()}),
@@ -87,6 +89,15 @@ def _clean(text: str | None, limit: int = 200) -> str | None:
 def _link(url: str | None) -> Link | None:
     own = own_link(url)
     return None if own is None else Link(own)
+
+
+def _provider(provider: Provider) -> View:
+    return View(
+        "a provider",
+        name=clean(provider.name),
+        tag=clean(provider.tag),
+        quantization=_clean(provider.quantization),
+    )
 
 
 def _price(key: str, change: PriceChange) -> View:

@@ -5,8 +5,9 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
-from watcher.catalog.model import Event, FieldChange, Mark, Offer, PriceChange
+from watcher.catalog.model import Event, FieldChange, Mark, Offer, PriceChange, Provider
 from watcher.catalog.price import FREE
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.messages import prices
@@ -63,6 +64,9 @@ def _head(event: Event) -> Line:
 
 def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = False) -> Iterator[Line]:
     """Yield what an event says; `added` to another one about its model, or in a `row`, only what is its own."""
+    if event.provider is not UNSET:
+        yield _provider_line(event, event.provider, row)
+        return
     for mark in event.marks:
         yield (Span(*_MARKS[mark]),)
     if event.kind == "expiring":
@@ -93,6 +97,26 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
         yield (Span(clean(event.detail, 500)),)
 
 
+def _provider_line(event: Event, provider: Provider, row: bool) -> Line:
+    """Return what an event about a provider's endpoint says, in one line: a card may have several."""
+    who = Span(clean(str(provider)), "strong")
+    parts: list[Line] = [(Span(*_MARKS[mark]),) for mark in event.marks]
+    parts += [_price_line(key, event.prices[key]) for key in prices.keys_to_show(event.prices)]
+    if event.kind == "provider_gone":
+        parts = [(who, Span(" no longer offers it"))]
+    elif event.kind == "provider_added":
+        offer = event.offer or Offer()
+        keys = [key for key in headline_keys(offer.prices) if key in offer.prices]
+        parts = [(Span("now also from "), who, Span(": "), *_price_list(keys, offer))]
+    else:
+        parts[:1] = [(who, Span(": "), *part) for part in parts[:1]]
+    if event.bill:
+        parts.append((Span(f"{prices.bill_text(event.bill)} at your tokens", "strong"),))
+    if event.detail and not row:
+        parts.append((Span(clean(event.detail, 500)),))
+    return tuple(span for part in parts for span in (Span(" · ", "muted"), *part))[1:]
+
+
 def _same_moves(card: Card) -> Iterator[Line]:
     """Yield what the other models of the card did: in a line of its own where the figures differ."""
     alike = [other for other in card.others if _figures(other) == _figures(card)]
@@ -113,7 +137,7 @@ def _figures(card: Card) -> object:
 
 
 def _shows_offer(event: Event) -> bool:
-    return event.kind in ("new", "expired", "returned")
+    return event.kind in ("new", "expired", "returned", "provider_added")
 
 
 def _id_span(text: object) -> Span:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec import UNSET
+
 from watcher.catalog.decision import Acknowledgement, ChannelPrices, Queued
-from watcher.catalog.model import Event
+from watcher.catalog.model import Event, Provider
 from watcher.config.settings import Channel
 from watcher.mine.cost import Use
 from watcher.rules.acknowledged import holds, is_known_end
-from watcher.rules.rules import apply_min_change, wants
+from watcher.rules.rules import apply_min_change, is_pinned, subject, wants
 from watcher.rules.timing import due_at
 
 
@@ -17,13 +19,15 @@ def route(
     events: Sequence[Event],
     prices: ChannelPrices,
     now: datetime,
+    offering: Mapping[str, Sequence[Provider]] = {},
     *,
     used: Mapping[str, Use] = {},
     acknowledged: Mapping[str, Acknowledgement] = {},
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
     """Return what is queued for the channels, and the changed entries of `prices`.
 
-    By model, `used` is how much the user needs of it, and `acknowledged` what the user knows of it.
+    By model, `offering` is who offers it, where that is known, and `acknowledged` is what the user knows of it. By what
+    prices are about (see `subject`), `used` is how much the user needs of it.
     """
     acknowledged = {model: known for model, known in acknowledged.items() if holds(known, now)}
     events = [event for event in events if not is_known_end(acknowledged.get(event.model or ""), event)]
@@ -32,12 +36,13 @@ def route(
     for channel in channels:
         due = {kind: due_at(channel.timing, kind, now) for kind in {event.kind for event in events}}
         for event in events:
-            if not wants(channel.rules, event):
+            if not wants(channel.rules, event, offering.get(event.model or "", ())):
                 continue
-            model = event.model or ""
-            key = channel.name, model
+            key = channel.name, subject(event)
             before = changed.get(key, prices.get(key, {}))
-            adjusted, after = apply_min_change(channel.rules, event, before, used.get(model), acknowledged.get(model))
+            # What an endpoint costs matters to the bill of those alone who say that they use it.
+            use = used.get(key[1]) if event.provider is UNSET or is_pinned(channel.rules) else None
+            adjusted, after = apply_min_change(channel.rules, event, before, use, acknowledged.get(event.model or ""))
             if event.model and after != before:
                 changed[key] = after
             if adjusted is not None:

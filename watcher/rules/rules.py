@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from watcher.catalog.decision import Acknowledgement
-from watcher.catalog.model import Bill, Event, PriceChange
+from watcher.catalog.model import Bill, Event, PriceChange, Provider
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
@@ -19,15 +20,22 @@ _PROMPT = re.compile(r"prompt(@[^+]*)?")
 """The keys of the plain prompt price, at any time of day; the price of long prompts has another."""
 
 
-def wants(rules: Rules, event: Event) -> bool:
-    """Whether a channel with these rules gets the event.
+def wants(rules: Rules, event: Event, offering: Sequence[Provider] = ()) -> bool:
+    """Whether a channel with these rules gets the event; `offering` are the known providers of its model.
 
-    The kind always decides. The other rules concern models, so they hide neither events about the source nor a change
-    of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it was before the
-    event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing: a model known
-    only from the feed is new once, and would be missed for good.
+    The kind always decides. A channel that names `providers` or a `quantization` gets the prices of those endpoints in
+    place of the model's own, where there are any. The other rules concern models, so they hide neither events about the
+    source nor a change of the whole catalogue. A rule about the offer holds if it holds for the model as it is or as it
+    was before the event: a channel for cheap models learns when one stops being cheap. An unknown offer hides nothing:
+    a model known only from the feed is new once, and would be missed for good.
     """
-    if event.kind not in rules.events:
+    pinned = is_pinned(rules)
+    if event.provider is not UNSET and not offers(rules, event.provider):
+        return False
+    if pinned and event.kind == "repriced" and any(offers(rules, provider) for provider in offering):
+        return False
+    kinds = (event.kind, "repriced") if pinned and event.kind == "provider_repriced" else (event.kind,)
+    if set(kinds).isdisjoint(rules.events):
         return False
     if event.model is None:
         return True
@@ -49,6 +57,25 @@ def wants(rules: Rules, event: Event) -> bool:
     )
 
 
+def is_pinned(rules: Rules) -> bool:
+    """Whether the channel names the endpoints that its owner uses."""
+    return bool(rules.providers or rules.quantization)
+
+
+def offers(rules: Rules, provider: Provider) -> bool:
+    """Whether a provider's endpoint is among those that the channel names: `deepinfra` is all of `deepinfra/…`."""
+    tag, names = f"{provider.tag.partition('#')[0]}/".lower(), [name.lower() for name in rules.providers]
+    quantizations = [name.lower() for name in rules.quantization]
+    return (not names or any(tag.startswith(f"{name}/") for name in names)) and (
+        not quantizations or (provider.quantization or "unknown").lower() in quantizations
+    )
+
+
+def subject(event: Event) -> str:
+    """Return whose prices the event is about: a model, or an endpoint of it."""
+    return (event.model or "") + (f" {event.provider.tag}" if event.provider is not UNSET else "")
+
+
 def apply_min_change(
     rules: Rules,
     event: Event,
@@ -56,7 +83,7 @@ def apply_min_change(
     use: Use | None = None,
     acknowledged: Acknowledgement | None = None,
 ) -> tuple[Event | None, dict[str, str]]:
-    """Measure a `repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
+    """Measure new prices, of a model or an endpoint, against the last ones sent to this channel, and by its rules.
 
     `hidden` maps each price key with changes that were not for the channel to the last price sent to it. Returns
     the event with the old prices that the channel knows, or None if no price moved far enough or in the direction
@@ -67,7 +94,7 @@ def apply_min_change(
     not know must together come to its `min_impact`. Changes within what is `acknowledged` stay hidden.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
-    if event.kind != "repriced":
+    if event.kind not in ("repriced", "provider_repriced"):
         return _with_bill(event, None if use is None else bill_of(event, use, {})), rest
     changes = {key: (hidden.get(key, change.old), change.new) for key, change in event.prices.items()}
     if rules.min_impact is not None and event.offer is not None:  # a bill is made of all prices

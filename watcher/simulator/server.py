@@ -154,4 +154,5 @@ class Simulator:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is not a list of models")
-        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, self._source.default_output))
+        default = self._source.default_output
+        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, default, endpoints=scene.endpoints))

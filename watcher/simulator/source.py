@@ -1,14 +1,14 @@
 """What the pretend OpenRouter serves: the scenes of a story, or recorded answers of the real one."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
-from watcher.simulator.story import Story
+from watcher.simulator.story import Story, endpoints
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Scene:
     models: list[Any] | None
     fault: Fault | None = None
     body: bytes = b""
+    endpoints: Mapping[str, list[Any]] = field(default_factory=dict)
+    """The endpoints of the models that have several; any other has one."""
 
 
 class SceneSource:
@@ -70,12 +72,15 @@ class ArchiveSource(SceneSource):
 
 
 def _scenes(story: Story) -> Iterator[Scene]:
-    lasting = story.catalogue()
+    lasting, ended = story.catalogue(), list[str]()
     for number, step in enumerate(story.steps):
         models = step.change(lasting) if step.change else lasting
         if not step.passing:
             lasting = models
-        yield Scene(number, step.title, story.start + step.at, models, step.fault)
+        if step.ends is not None:
+            ended.append(step.ends)
+        offered = endpoints(models, ended)
+        yield Scene(number, step.title, story.start + step.at, models, step.fault, endpoints=offered)
 
 
 def _recorded(number: int, at: datetime, body: bytes) -> Scene:

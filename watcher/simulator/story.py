@@ -9,12 +9,13 @@ fault does. Steps are an hour apart, so that a story has room for the three hour
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from importlib.resources import files
+from itertools import chain, repeat
 from typing import Any
 
 from watcher.errors import UsageError
@@ -35,6 +36,8 @@ class StoryStep:
     change: Change | None = None
     fault: Fault | None = None
     passing: bool = False
+    ends: str | None = None
+    """The tag of a provider that offers nothing from here on."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,37 @@ def story_by_name(name: str) -> Story:
     if name not in STORIES:
         raise UsageError(f'there is no story "{name}"; there are {", ".join(STORIES)}')
     return STORIES[name]
+
+
+HOSTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "anthropic/claude-haiku-4.5": (
+        ("Anthropic", "anthropic", "unknown"),
+        ("Google", "google-vertex", "unknown"),
+        ("Amazon Bedrock", "amazon-bedrock", "unknown"),
+    ),
+    "deepseek/deepseek-v3.2": (
+        ("DeepSeek", "deepseek", "fp8"),
+        ("AtlasCloud", "atlas-cloud/fp8", "fp8"),
+        ("Novita", "novita/bf16", "bf16"),
+    ),
+}
+"""The models with several providers: name, tag and quantization of each, the top one first."""
+
+
+def endpoints(models: Models, ended: Collection[str]) -> dict[str, list[Document]]:
+    """Return the endpoints of the models with several: the top one at today's price, the others at the first price."""
+    start = {model["id"]: model["pricing"] for model in built_in()}
+    return {
+        model["id"]: [
+            {"provider_name": name, "tag": tag, "quantization": quantization, "pricing": pricing}
+            for (name, tag, quantization), pricing in zip(
+                HOSTS[model["id"]], chain([model["pricing"]], repeat(start[model["id"]])), strict=False
+            )
+            if tag not in ended
+        ]
+        for model in models
+        if model["id"] in HOSTS
+    }
 
 
 # Changes. Each returns another catalogue; `partial` fills in the model it is about.
@@ -111,7 +145,7 @@ def _demo() -> Story:
         ("Grok 4 costs more", partial(repriced, "x-ai/grok-4", {"prompt": "4", "completion": "18"}), {}),
         ("MiMo-V2-Flash becomes free", partial(repriced, "xiaomi/mimo-v2-flash", _FREE), {}),
         ("Quiet: the cheaper Haiku has lasted three hours", None, {}),
-        ("Quiet: so has the dearer Grok", None, {}),
+        ("So has the dearer Grok; AtlasCloud is gone from the providers", None, {"ends": "atlas-cloud/fp8"}),
         ("Quiet: and so has the free MiMo", None, {}),
         ("qwen3-coder:free is gone, qwen3-coder stays", partial(vanishes, "qwen/qwen3-coder:free".__eq__), {}),
         ("It is still gone: now it counts; DeepSeek is back to its day rate", None, {}),

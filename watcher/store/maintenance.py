@@ -13,9 +13,9 @@ from watcher.store.outbox import GIVEN_UP, SENT
 from watcher.store.rows import Rows
 from watcher.store.schema import deliveries, heartbeats, maintenance, polls
 
-_PRUNED, _EMPTY, _PING = "keep", "found empty", "ping: "
-"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, and since when the
-monitor of `[health]` cannot be called, with the reason after the colon."""
+_PRUNED, _EMPTY, _PING, _ENDPOINTS = "keep", "found empty", "ping: ", "endpoints"
+"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, since when the
+monitor of `[health]` cannot be called, with the reason after the colon, and until when not to ask for endpoints."""
 
 
 class Maintenance(Rows):
@@ -49,6 +49,14 @@ class Maintenance(Rows):
         newest = select(func.max(deliveries.c.id)).where(finished).group_by(deliveries.c.channel, deliveries.c.state)
         old = func.coalesce(deliveries.c.sent, deliveries.c.failed, deliveries.c.created) < before
         self._connection.execute(delete(deliveries).where(finished, old, deliveries.c.id.not_in(newest)))
+
+    def endpoints_not_before(self) -> datetime | None:
+        """Return until when the source does not want to be asked for endpoints; None if it never said so."""
+        return self._scalar(select(maintenance.c.at).where(maintenance.c.name == _ENDPOINTS))
+
+    def save_endpoints_not_before(self, at: datetime) -> None:
+        """Remember that."""
+        self._save(maintenance, {"name": _ENDPOINTS}, {"at": at})
 
     def ping_trouble(self) -> tuple[datetime, str] | None:
         """Return since when the monitor cannot be called, and why; None: it can."""

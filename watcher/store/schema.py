@@ -78,37 +78,60 @@ sources = Table(
     Column("health", LargeBinary, nullable=False),
 )
 
-models = Table(
-    "models",
-    metadata,
-    Column("id", Name, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("first_seen", Time, nullable=False),
-    Column("last_seen", Time),  # null: the last good poll showed it
-    Column("since", Time, nullable=False),  # when it was first observed as there, or as gone
-    Column("present", sa.Boolean, nullable=False),
-    Column("listed", sa.Boolean, nullable=False),  # false: only the feed ever had it
-    Column("announced", sa.Boolean),  # whether subscribers were last told that it is there; null: never told
-    Column("missing", Integer, nullable=False, default=0),
-    Column("reminded", Integer),
-    Column("digest", LargeBinary, nullable=False),  # of the document as it came last
-    Column("pending", LargeBinary),  # facets that are not as announced
-    Column("benchmarks", LargeBinary),  # their latest form only
-    Column("recent", LargeBinary),  # when changes were announced lately, by kind
-)
 
-versions = Table(
-    "versions",
+def _observed(*more: Column[Any]) -> list[Column[Any]]:
+    """Return the columns of what is observed, one row each: a model, or a provider's endpoint of one."""
+    return [
+        Column("id", Name, primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("first_seen", Time, nullable=False),
+        Column("last_seen", Time),  # null: the last good poll showed it
+        Column("since", Time, nullable=False),  # when it was first observed as there, or as gone
+        Column("present", sa.Boolean, nullable=False),
+        Column("listed", sa.Boolean, nullable=False),  # false: only the feed ever had it
+        Column("announced", sa.Boolean),  # whether subscribers were last told that it is there; null: never told
+        Column("missing", Integer, nullable=False, default=0),
+        Column("reminded", Integer),
+        Column("digest", LargeBinary, nullable=False),  # of the document as it came last
+        Column("pending", LargeBinary),  # facets that are not as announced
+        *more,
+        Column("recent", LargeBinary),  # when changes were announced lately, by kind
+    ]
+
+
+def _versions(name: str, of: str, column: str, *indexes: sa.Index) -> Table:
+    """Return the table of what the rows of another one were like, and when."""
+    return Table(
+        name,
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column(column, Name, sa.ForeignKey(f"{of}.id"), nullable=False),
+        Column("valid_from", Time, nullable=False),
+        Column("valid_to", Time),  # null: still so
+        Column("facets", LargeBinary, nullable=False),  # the normal form; as before if only the spelling changed
+        Column("raw", LargeBinary, nullable=False),  # the document as it came, without what changes all the time
+        sa.Index(f"{name}_{column}", column, "valid_from"),
+        *indexes,
+    )
+
+
+models = Table("models", metadata, *_observed(Column("benchmarks", LargeBinary)))  # of these, their latest form only
+_moments = (sa.Index("versions_began", "valid_from"), sa.Index("versions_ended", "valid_to", "model"))
+versions = _versions("versions", "models", "model", *_moments)
+
+# An id is that of the model, a space, and the tag of the provider.
+endpoints = Table("endpoints", metadata, *_observed())
+endpoint_versions = _versions("endpoint_versions", "endpoints", "endpoint")
+
+# The models whose endpoints were asked for, a row each.
+endpoint_lists = Table(
+    "endpoint_lists",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("model", Name, sa.ForeignKey("models.id"), nullable=False),
-    Column("valid_from", Time, nullable=False),
-    Column("valid_to", Time),  # null: still so
-    Column("facets", LargeBinary, nullable=False),  # the normal form; the same as before if only the spelling changed
-    Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
-    sa.Index("versions_model", "model", "valid_from"),
-    sa.Index("versions_began", "valid_from"),
-    sa.Index("versions_ended", "valid_to", "model"),
+    Column("model", Name, primary_key=True),
+    Column("asked", Time, nullable=False),
+    Column("answered", Time),
+    Column("error", Text),  # why they did not come, if they were asked for later
+    Column("measured", LargeBinary),  # status, uptime and the like by tag, in their latest form only
 )
 
 events = Table(
@@ -157,7 +180,7 @@ heartbeats = Table(
     Column("since", Time, nullable=False),  # the next one counts the changes from here on
 )
 
-# What is done once in a while: when it was done last.
+# What is done once in a while: when it was done last, or may be done again.
 maintenance = Table(
     "upkeep",
     metadata,

@@ -1,13 +1,13 @@
 """What can be done inside one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from watcher.catalog.decision import Decision, Known
-from watcher.catalog.reading import Entry
+from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.config.settings import Channel
+from watcher.store.endpoints import Endpoints
 from watcher.store.figures import Figures
 from watcher.store.history import History
 from watcher.store.imported import Imported
@@ -25,6 +25,7 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.state = State(connection)
+        self.endpoints = Endpoints(connection)
         self.outbox = Outbox(connection)
         self.history = History(connection)
         self.imported = Imported(connection)
@@ -42,6 +43,7 @@ class Session:
             last_good=self.state.last_good() or self.history.watched_until(),  # an import saw its models then
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
+            endpoints_not_before=self.maintenance.endpoints_not_before(),
             prices=self.outbox.prices(),
             acknowledged=self.personal.acknowledged(),
             usage=self.personal.usage(),
@@ -64,9 +66,13 @@ class Session:
         """Return a number that changes with every poll or import that is stored."""
         return self.connection.execute(select(func.max(polls.c.id))).scalar() or 0
 
-    def save(self, known: Known, decision: Decision, entries: Mapping[str, Entry], poll: Poll) -> None:
-        """Store a poll and its decision. `known` was remembered before, `entries` are the documents as they came."""
+    def save(self, known: Known, fetched: Fetched, decision: Decision, poll: Poll) -> None:
+        """Store a poll: what was remembered before it, the source's answer, and what was decided."""
+        entries = fetched.snapshot.entries if fetched.snapshot else {}
         self.state.save_states(decision.states, known.states, entries, poll.at)
+        self.endpoints.save(known, fetched, decision, poll.at)
+        if fetched.endpoints_not_before is not None:
+            self.maintenance.save_endpoints_not_before(fetched.endpoints_not_before)
         if decision.list != known.list:
             self.state.save_source("list", decision.list)
         if decision.feed != known.feed:

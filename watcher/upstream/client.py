@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
@@ -20,6 +20,12 @@ from watcher.upstream.transport import ERROR_BODY, Answer, Limits, RetryClock, T
 
 if TYPE_CHECKING:
     import httpx
+
+
+_API = "/api/v1"
+"""Begins the links in documents of the API."""
+_ENDPOINTS = 2 * 1024 * 1024
+"""Bytes of an answer about endpoints. A real one has up to 40,000."""
 
 
 class ModelList(Struct, frozen=True):
@@ -41,6 +47,8 @@ class Client:
         url: the base, such as `https://openrouter.ai/api/v1`.
         query: parameters of `GET /models`, such as `{"output_modalities": "all"}`.
         api_key: sent as a bearer token to the host of `url`, to no other.
+        key_from: where the key is from, for errors.
+        account: read the models that the key's account may use, not the public list.
 
     Raises:
         ConfigError: `url` or `api_key` is not valid.
@@ -55,14 +63,17 @@ class Client:
         query: Mapping[str, str],
         *,
         api_key: str | None = None,
+        key_from: str = "source",
+        account: bool = False,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         clock: RetryClock = RetryClock(),  # noqa: B008
     ) -> None:
         self._base = _checked_base(url)
         self._query = dict(query)
         self._limits = limits
-        key = None if api_key is None else checked_key(api_key, "source")
-        self._transport = Transport(self._base, key, limits, clock)
+        self._list = "/models/user" if account else "/models"
+        key = None if api_key is None else checked_key(api_key, key_from)
+        self._transport = Transport(self._base, key, key_from, limits, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +88,7 @@ class Client:
     def models(self) -> ModelList:
         """Return the whole list. `links.next` is followed on the same host. If one page fails, the list fails."""
         limits = self._limits
-        url = self._url("/models", self._query)
+        url = self._url(self._list, self._query)
         seen = {str(url)}
         first: Answer | None = None
         pages: list[bytes] = []
@@ -124,16 +135,30 @@ class Client:
             raise self._not_promised(answer, '{"data": {"count": N}}')
         return count
 
+    def endpoints(self, model: str, link: object = None) -> bytes:
+        """Return the answer about the endpoints of a model. It is not tried again: a later poll asks anew.
+
+        `link` is the model's `links.details`. It is that of the canonical slug, so a variant is asked for by its id.
+        """
+        import httpx
+
+        if ":" in model or not isinstance(link, str):
+            link = f"{_API}/models/{quote(model, safe='/:~')}/endpoints"
+        if link.startswith(f"{_API}/"):  # a mirror may have the API elsewhere
+            link = self._base + link.removeprefix(_API)
+        url = follow(httpx.URL(self._base), link, "links.details")
+        return self._as_object(self._transport.get(url, "application/json", _ENDPOINTS, retry=False), "endpoints")
+
     def _url(self, path: str, query: Mapping[str, str]) -> "httpx.URL":
         import httpx
 
         return httpx.URL(self._base + path, params=dict(query) or None)
 
-    def _as_object(self, answer: Answer) -> bytes:
+    def _as_object(self, answer: Answer, items: str = "models") -> bytes:
         """Return the body if it looks like a JSON object, without the white space around it."""
         body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
         if not body.startswith(b"{") or (len(body) <= ERROR_BODY and api_error(body)):
-            raise self._not_promised(answer, "a list of models (JSON)")
+            raise self._not_promised(answer, f"a list of {items} (JSON)")
         if not body.endswith(b"}"):
             text = body.decode("utf-8", "backslashreplace")
             try:
@@ -142,7 +167,7 @@ class Client:
             except (ValueError, RecursionError):
                 what = "cut off: it ends inside a JSON object"
             raise NotPromisedError(
-                f"{shown(answer.url)}: the list of models is {what}; it is tried again at the next check"
+                f"{shown(answer.url)}: the list of {items} is {what}; it is tried again at the next check"
             )
         return body
 

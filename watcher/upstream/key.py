@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from msgspec import Struct
+
 from watcher.errors import ConfigError
 from watcher.files import open_to_read
 from watcher.redaction import remember
@@ -14,7 +16,17 @@ CREDENTIAL = "openrouter_api_key"
 _LIMIT = 4096  # bytes; a real key has about 75, and /dev/zero or a wrong file must not be read whole
 
 
-def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> str | None:
+class ApiKey(Struct, frozen=True):
+    """A checked key, and where it is from, for messages."""
+
+    secret: str
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"ApiKey from {self.origin}"
+
+
+def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKey | None:
     """Return the API key; None if none is configured, as the public list needs none.
 
     The first of these that exists counts: `api_key_file`, `OPENROUTER_API_KEY` (unless empty, as container tools pass
@@ -26,7 +38,7 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> str |
     if api_key_file is not None:
         return _read(api_key_file, "source.api_key_file")
     if value := environ.get(ENVIRONMENT):
-        return checked_key(value, ENVIRONMENT)
+        return ApiKey(checked_key(value, ENVIRONMENT), ENVIRONMENT)
     if folder := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(folder) / CREDENTIAL
         if path.exists():
@@ -52,7 +64,7 @@ def checked_key(value: str, where: str) -> str:
     return key
 
 
-def _read(path: Path, what: str) -> str:
+def _read(path: Path, what: str) -> ApiKey:
     try:
         with open_to_read(path) as file:
             raw = file.read(_LIMIT + 1)
@@ -65,4 +77,5 @@ def _read(path: Path, what: str) -> str:
     if len(raw) > _LIMIT:
         raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it does not hold an API key")
     # Other bytes than ASCII become characters that `checked_key` refuses.
-    return checked_key(raw.decode("latin-1"), f"{what} {str(path)!r}")
+    origin = f"{what} {str(path)!r}"
+    return ApiKey(checked_key(raw.decode("latin-1"), origin), origin)

@@ -48,14 +48,14 @@ ERROR_BODY = 64 * 1024
 _LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a larger `Retry-After` could not be added to a time
 _ADVICE = {
     400: "check category, supported_parameters and output_modalities in [source]",
-    401: "check the API key",
-    403: "check the API key, and whether this network is allowed",
+    401: "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file",
+    403: "check whether this network is allowed",
     404: "check source.url",
     429: "it asks for fewer calls; a longer source.interval helps",
 }
-_ADVICE_WITHOUT_KEY = {
-    401: "it asks for an API key: set OPENROUTER_API_KEY or source.api_key_file",
-    403: "check whether this network is allowed",
+_KEY = {
+    401: "check the API key in {}",
+    403: "check what the API key in {} may do, and whether this network is allowed",
 }
 
 
@@ -100,11 +100,13 @@ class Transport:
     Args:
         home: a URL of the host that the key is for.
         key: a checked API key. It is sent to that host as a bearer token, and to no other.
+        key_from: where the key is from, for errors.
     """
 
-    def __init__(self, home: str, key: str | None, limits: Limits, clock: RetryClock) -> None:
+    def __init__(self, home: str, key: str | None, key_from: str, limits: Limits, clock: RetryClock) -> None:
         self._home = home
         self._key = key
+        self._advice = _ADVICE | ({} if key is None else {code: why.format(key_from) for code, why in _KEY.items()})
         self._limits = limits
         self._clock = clock
         self._http: dict[str, httpx.Client] = {}
@@ -116,15 +118,16 @@ class Transport:
             http.close()
         self._http.clear()
 
-    def get(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
+    def get(self, url: "httpx.URL", accept: str, limit: int, *, retry: bool = True) -> Answer:
         """Return the answer of `url`, of at most `limit` bytes. Raises UpstreamError and ConfigError."""
         limits = self._limits
-        for attempt in range(limits.retries + 1):
+        retries = limits.retries if retry else 0
+        for attempt in range(retries + 1):
             try:
                 return self._attempt(url, accept, limit)
             except UpstreamError as error:
                 wanted = (error.retry_after or 0.0) if isinstance(error, StatusError) else 0.0
-                if not error.retryable or attempt == limits.retries or wanted > limits.retry_after:
+                if not error.retryable or attempt == retries or wanted > limits.retry_after:
                     raise
             self._clock.sleep(max(wanted, limits.backoff * 2**attempt * (0.5 + self._clock.random())))
         raise AssertionError("the last attempt returns or raises")
@@ -223,13 +226,12 @@ class Transport:
             body = b""
         detail = excerpt(api_error(body) or body, 200)
         wait = _retry_after(response.headers.get("retry-after", ""), self._clock.now())
-        advice = _ADVICE if self._key else _ADVICE | _ADVICE_WITHOUT_KEY
         return StatusError(
             f"{shown(url)}: answered {status} {excerpt(response.reason_phrase, 40)}".rstrip()
             + (f": {detail}" if detail else "")
             + (f" (Retry-After: {wait:g} s)" if wait is not None else "")
             + "; "
-            + advice.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
+            + self._advice.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
             status,
             wait,
         )

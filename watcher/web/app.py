@@ -5,7 +5,7 @@ request → access → in memory? → conditions (ETag, gzip) → send
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -49,6 +49,8 @@ _PREFLIGHT = {
 _EXPOSED = {
     "access-control-expose-headers": "Age, ETag, Retry-After, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"
 }
+_ENDPOINTS = "/endpoints"
+"""Ends the path of what changes apart from the list."""
 _SAFE = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
@@ -191,15 +193,24 @@ class Api:
         offer = view.offer if moment is None else self._catalogues.at(moment, view.version)
         when = now if moment is None else offer.polled
         request = Request(asked.path, asked.query, headers=asked.headers)
-        response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
+        lists_endpoints = asked.path.endswith(_ENDPOINTS)
+        endpoints = self._endpoints(offer.polled, past=moment is not None) if lists_endpoints else {}
+        catalogue = Catalogue(offer.models, when, asked.base_url, raw=offer.raw, endpoints=endpoints)
+        response = api.answer(request, catalogue)
         if moment is None:
-            return Answer(response, state, max(view.since, offer.period(now)))
+            since = offer.polled if lists_endpoints else view.since
+            return Answer(response, state, max(since, offer.period(now)))
         headers = {**response.headers, "x-watcher-as-of": written(offer.polled)}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
         made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
-        changed = None if offer.has_benchmarks else offer.changed  # benchmarks of today change at any poll
+        # Benchmarks of today change at any poll, and endpoints change when the list does not.
+        changed = None if offer.has_benchmarks or lists_endpoints else offer.changed
         return Answer(Response(response.status, headers, response.body), made_from, changed)
+
+    def _endpoints(self, polled: datetime, *, past: bool) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        with self._store.reading() as session:
+            return session.endpoints.documents(polled, past=past)
 
     # What an answer was made from, and what is added to it
 
@@ -207,7 +218,9 @@ class Api:
         """Return what the answer follows from: equal states have equal answers."""
         query = asked.query
         state = view.state(now)
-        if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
+        if (
+            "at=" in query or "%" in query or asked.path.startswith(EXPORT) or asked.path.endswith(_ENDPOINTS)
+        ):  # an escaped name may be "at", too
             state = f"{state} {view.version}"
         if "age_days=" in query or "%" in query:
             state = f"{state} {now:%Y%m%d%H%M}"

@@ -1,0 +1,71 @@
+"""The endpoints of providers, by model: what each offers and offered, and when they were asked for."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import or_, select
+
+from watcher.catalog.decision import Decision, Fetched, Known
+from watcher.catalog.endpoints import NOT_WATCHED, Asked, model_of
+from watcher.store.documents import decompress, pack, unpack
+from watcher.store.schema import endpoint_lists, endpoint_versions, endpoints
+from watcher.store.states import States
+
+_MEASURED = dict[str, dict[str, Any]]
+"""Tag → status, uptime and the like, as the API gives them."""
+
+
+class Endpoints(States):
+    """Reads and writes endpoints."""
+
+    _models = endpoints
+    _versions = endpoint_versions
+    _of = endpoint_versions.c.endpoint
+
+    def asked(self) -> dict[str, Asked]:
+        """Return when the endpoints of each model were asked for."""
+        columns = (endpoint_lists.c[name] for name in ("model", *Asked.__struct_fields__))
+        return {row.model: Asked(*row[1:]) for row in self._connection.execute(select(*columns))}
+
+    def save(self, known: Known, fetched: Fetched, decision: Decision, now: datetime) -> None:
+        """Store what a poll learned of endpoints."""
+        answers = {answer.model: answer for answer in fetched.endpoints}
+        found = [answer.snapshot.entries for answer in fetched.endpoints if answer.snapshot]
+        entries = {key: entry for each in found for key, entry in each.items()}
+        self.save_states(decision.endpoints, known.endpoints, entries, now)
+        for model, asked in decision.asked.items():
+            values: dict[str, Any] = {name: getattr(asked, name) for name in Asked.__struct_fields__}
+            if asked.answered == asked.asked:
+                values["measured"] = pack(answers[model].measured)
+            self._save(endpoint_lists, {"model": model}, values)
+
+    def measured(self, model: str) -> dict[str, dict[str, Any]]:
+        """Return what was measured of the endpoints of a model last."""
+        found = self._scalar(select(endpoint_lists.c.measured).where(endpoint_lists.c.model == model))
+        return unpack(found, _MEASURED) if found else {}
+
+    def documents(self, polled: datetime, *, past: bool) -> dict[str, list[dict[str, Any]]]:
+        """Return the endpoints of each model at a poll, as they came; models that were not asked about are left out.
+
+        Of a `past` poll it is not known what was measured, nor which models had no endpoint.
+        """
+        versions, found = endpoint_versions, dict[str, list[dict[str, Any]]]()
+        query = select(versions.c.endpoint, versions.c.raw).order_by(versions.c.endpoint)
+        if past:
+            later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > polled)
+            query = query.where(versions.c.valid_from <= polled, later)
+        else:
+            query = query.where(versions.c.valid_to.is_(None))
+            fresh = endpoint_lists.c.answered > polled - NOT_WATCHED
+            asked = self._connection.execute(select(endpoint_lists.c.model, endpoint_lists.c.measured).where(fresh))
+            measured = {row.model: unpack(row.measured, _MEASURED) for row in asked}
+            found = {model: [] for model in measured}
+        for key, raw in self._connection.execute(query):
+            document = msgspec.json.decode(decompress(raw), type=dict[str, Any])
+            model, tag = model_of(key), document.pop("id").partition(" ")[2]
+            if past:
+                found.setdefault(model, []).append(document)
+            elif model in found:
+                found[model].append(document | measured[model].get(tag, {}))
+        return found
