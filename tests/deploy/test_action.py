@@ -1,0 +1,513 @@
+"""`action.yml`: its steps against a local remote, a pretend GitHub and the simulator."""
+
+import importlib.util
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import yaml
+
+from testkit.command import ROOT, TOGETHER, CommandResult, clean_environment, run_here
+from testkit.receivers import Sink
+from tests.deploy.pretend_github import PretendGitHub
+from tests.store.samples import body, document
+from watcher import redaction
+from watcher.simulator import Fault, Simulator
+from watcher.simulator.source import Scene, SceneSource
+
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+STEPS = {step["id"]: step for step in ACTION["runs"]["steps"]}
+TOKEN = "ghs_9aQ2xW7vLk3mZ1pT8rYc4NdE6"
+BRANCH = "openrouter-watcher-state"
+KEPT, GONE, SIBLING = document("openai/kept"), document("openai/gone:free"), document("openai/gone")
+
+spec = importlib.util.spec_from_file_location("action", ROOT / "deploy/github/action.py")
+assert spec is not None and spec.loader is not None
+action = importlib.util.module_from_spec(spec)
+sys.modules["action"] = action
+spec.loader.exec_module(action)
+
+
+def in_process(words: Sequence[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
+    code, out, err = run_here(Path.cwd(), *words, env=environ)
+    return subprocess.CompletedProcess(words, code, out.encode(), err.encode())
+
+
+class Job:
+    """A checked-out repository with a remote, and what a runner gives to the action."""
+
+    def __init__(self, folder: Path, source: str, github: PretendGitHub) -> None:
+        self.work, self.temp, self.remote = folder / "work", folder / "temp", folder / "server/owner/repo"
+        for made in (self.work, self.temp, self.remote):
+            made.mkdir(parents=True)
+        subprocess.run(["git", "init", "--quiet", "--bare", str(self.remote)], check=True)
+        (self.temp / "openrouter-watcher").symlink_to(sys.prefix)  # what the step `install` makes
+        (self.work / "app.py").write_text('# OpenRouter\nA, B = "openai/kept", "openai/gone:free"\n')
+        self.summary = folder / "summary.md"
+        self.inputs = {name: given["default"] for name, given in ACTION["inputs"].items()}
+        self.inputs |= {"source": source, "token": TOKEN}
+        self.environ = clean_environment() | {
+            "GITHUB_ACTION_PATH": str(ROOT),
+            "GITHUB_API_URL": github.url,
+            "GITHUB_EVENT_NAME": "schedule",
+            "GITHUB_REPOSITORY": "owner/repo",
+            "GITHUB_SERVER_URL": f"file://{folder / 'server'}",
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "RUNNER_TEMP": str(self.temp),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """What the step `check` gets, its expressions filled in."""
+        given = {
+            name: re.fullmatch(r"\$\{\{ inputs\.(\S+) \}\}", value) for name, value in STEPS["check"]["env"].items()
+        }
+        assert all(given.values())
+        return self.environ | {name: self.inputs[match[1]] for name, match in given.items() if match}
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the step as GitHub does."""
+        command = [*TOGETHER, "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS["check"]["run"]]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.work, env=self.environment(), stdout=pipe, stderr=subprocess.STDOUT)
+
+    def run(self) -> CommandResult:
+        """Run the step in this process."""
+        out = StringIO()
+        before = Path.cwd()
+        os.chdir(self.work)
+        try:
+            with patch.object(action, "watcher", in_process), redirect_stdout(out):
+                return CommandResult(action.main(self.environment()), out.getvalue(), "")
+        finally:
+            os.chdir(before)
+            redaction.forget()
+
+    def git(self, *words: str, stdin: bytes = b"") -> bytes:
+        who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        command = ["git", "-C", str(self.remote), *words]
+        return subprocess.run(command, input=stdin, env=self.environ | who, check=True, capture_output=True).stdout
+
+    def tip(self) -> bytes:
+        return self.git("rev-parse", BRANCH)
+
+    def commit(self, *entries: tuple[str, str, bytes]) -> None:
+        """Make the state branch a commit with these modes, names and contents."""
+        lines = b""
+        for mode, name, data in entries:
+            blob = self.git("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+            lines += f"{mode} blob {blob}\t{name}\n".encode()
+        tree = self.git("mktree", stdin=lines).decode().strip()
+        commit = self.git("commit-tree", tree, "-m", "by hand").decode().strip()
+        self.git("update-ref", f"refs/heads/{BRANCH}", commit)
+
+    def database(self) -> bytes:
+        return self.git("cat-file", "blob", f"{BRANCH}:watcher.db")
+
+    def rows(self, query: str) -> list[Any]:
+        """What the database on the branch says."""
+        copy = self.temp / "copy.db"
+        copy.write_bytes(self.database())
+        with sqlite3.connect(copy) as connection:
+            return [row[0] for row in connection.execute(query)]
+
+
+@pytest.fixture
+def github() -> Iterator[PretendGitHub]:
+    github = PretendGitHub()
+    yield github
+    github.close()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    now = datetime.now(UTC)
+    lists = ([KEPT, GONE, SIBLING], [KEPT, SIBLING], [KEPT, GONE, SIBLING])
+    with Simulator(SceneSource(Scene(at, "", now, models) for at, models in enumerate(lists))) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def job(tmp_path: Path, simulator: Simulator, github: PretendGitHub) -> Job:
+    return Job(tmp_path, simulator.url, github)
+
+
+def idle(job: Job, days: int, models: Sequence[Mapping[str, Any]] = (KEPT, GONE, SIBLING)) -> None:
+    """Give the branch a database whose last check was so many days ago."""
+    archive = job.temp / "archive"
+    archive.mkdir()
+    for hours in (30, 1):
+        at = datetime.now(UTC) - timedelta(days=days, hours=hours)
+        (archive / f"{at:%Y-%m-%dT%H-%M-%SZ}.json").write_bytes(body(models))
+    done = run_here(job.temp, "import", str(archive), env=job.environ | {"STATE_DIRECTORY": str(job.temp)})
+    assert done.code == 0, done.err
+    job.commit(("100644", "watcher.db", (job.temp / "watcher.db").read_bytes()))
+
+
+def annotations(out: str) -> list[str]:
+    return [line for line in out.splitlines() if line.startswith("::")]
+
+
+def test_a_model_goes_and_is_replaced_and_one_issue_follows(
+    job: Job, simulator: Simulator, github: PretendGitHub
+) -> None:
+    assert job.run()[:2] == (0, "")
+    assert (github.issues, job.git("ls-tree", "--name-only", BRANCH)) == ([], b"watcher.db\n")
+    assert "Nothing to tell.\n\n2 ids in 1 file looked at." in job.summary.read_text()
+
+    simulator.advance()
+    assert job.run().code == 0, "it may be back in the next poll"
+    code, out, _ = job.run()
+    assert code == 1
+    (line,) = annotations(out)
+    assert re.match(
+        r"::error file=app\.py,line=2,title=openai/gone%3Afree::openai/gone:free: gone since .*openai/gone", line
+    )
+    (issue,) = github.opened
+    assert issue["title"] == "OpenRouter: 1 model to replace"
+    assert issue["body"].startswith(f"<!-- openrouter-watcher: {BRANCH} -->\n| where ")
+    assert "/blob/HEAD/app.py#L2" in issue["body"]
+    assert job.summary.read_text().endswith(issue["body"].partition("\n")[2])
+
+    calls = len(github.calls)
+    assert job.run().code == 1
+    assert len(github.calls) == calls, "nothing is new, so nothing is written"
+
+    (job.work / "b.py").write_text('"openrouter/openai/gone:free"')
+    assert job.run().code == 1
+    assert [verb for verb, _ in github.calls] == ["POST", "PATCH"]
+    assert "b.py" in github.opened[0]["body"]
+
+    for file in job.work.iterdir():
+        file.write_text('"openrouter/openai/kept"')
+    assert job.run().code == 0
+    assert ([verb for verb, _ in github.calls], github.opened) == (["POST", "PATCH", "PATCH"], [])
+    assert job.git("rev-list", "--count", BRANCH) == b"1\n", "the branch does not grow"
+    assert github.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_the_step_runs_as_github_runs_it_and_inputs_are_no_code(job: Job, github: PretendGitHub) -> None:
+    job.inputs |= {
+        "paths": '.\n$(touch "$HOME/bad")\n',
+        "exclude": "`touch bad`\n--format=json\n; touch bad",
+        "issue": "false",
+    }
+    (job.work / '$(touch "$HOME').mkdir()
+    (job.work / '$(touch "$HOME/bad")').write_text("")
+    (job.work / "watcher.py").write_text("raise SystemExit('the repository was imported')")
+    job.environ["HOME"] = str(job.work)
+    started = job.start()
+    out = started.communicate(timeout=150)[0].decode()
+    assert (started.returncode, out) == (0, "")
+    assert not list(job.work.rglob("bad"))
+    assert job.rows("SELECT count(*) FROM polls") == [1]
+    assert TOKEN.encode() not in job.database()
+    assert "INPUT_TOKEN" not in action.Job.read(job.environment(), job.temp).environ
+    assert not any("${{" in step.get("run", "") for step in STEPS.values())
+
+
+def test_another_run_was_faster_so_it_starts_again_from_theirs(
+    job: Job, simulator: Simulator, github: PretendGitHub
+) -> None:
+    idle(job, 1)
+    (polls,) = job.rows("SELECT count(*) FROM polls")
+    simulator.advance()
+    others: list[CommandResult] = []
+
+    def slow(words: Sequence[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
+        done = in_process(words, environ)
+        if words[0] == "--check" and not others:
+            others.append(CommandResult(0, "", ""))
+            others[0] = job.run()
+        return done
+
+    with patch(f"{__name__}.in_process", slow):
+        code, out, _ = job.run()
+    assert (code, others[0].code) == (1, 1)
+    assert annotations(out) == annotations(others[0].out)
+    assert job.rows("SELECT count(*) FROM polls") == [polls + 2]
+    assert job.rows("SELECT count(*) FROM events WHERE kind = 'expired'") == [1]
+    assert [verb for verb, _ in github.calls] == ["POST"]
+
+
+def test_of_two_issues_opened_at_once_the_first_stays(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    simulator.advance()
+    text = f"<!-- openrouter-watcher: {BRANCH} -->\nby the other run"
+    github.before_opening = lambda: github.open("OpenRouter: 1 model to replace", text)
+    assert job.run().code == 1
+    assert [issue["number"] for issue in github.opened] == [1]
+    assert job.run().code == 1
+    assert "openai/gone" in github.opened[0]["body"]
+
+
+def test_only_an_issue_of_ours_is_taken_for_ours(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    simulator.advance()
+    mark = f"<!-- openrouter-watcher: {BRANCH} -->\n"
+    github.open("by a stranger", mark, user={"type": "User"}, author_association="CONTRIBUTOR")
+    github.open("a quotation", f"> {mark}")
+    github.open("a pull request", mark, pull_request={})
+    github.open("empty", None, user=None)
+    github.open("of another check", mark.replace(BRANCH, "other"))
+    ours = github.open("by a member", mark.replace("\n", "\r\n"), author_association="MEMBER")
+    for number in range(120):
+        github.open(f"issue {number}", "")
+    before = [dict(issue) for issue in github.issues]
+    assert job.run().code == 1
+    changed = [issue["number"] for issue, old in zip(github.issues, before, strict=True) if issue != old]
+    assert changed == [ours["number"]]
+
+
+def test_after_60_idle_days_nothing_is_lost_or_told_twice(
+    job: Job, simulator: Simulator, github: PretendGitHub
+) -> None:
+    idle(job, 60)
+    simulator.advance()
+    code, out, _ = job.run()
+    seen = datetime.now(UTC) - timedelta(days=60, hours=1)
+    assert code == 1
+    assert f"gone since {seen.day} {seen:%B %Y}" in annotations(out)[0]
+    assert job.run().code == 1
+    assert [verb for verb, _ in github.calls] == ["POST"]
+    assert job.rows("SELECT count(*) FROM events WHERE kind = 'expired'") == [1]
+
+
+def broken(data: bytes) -> bytes:
+    return data[:4096] + b"\xff" * 8192 + data[12288:]
+
+
+def newer(data: bytes) -> bytes:
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(data[:18] + b"\x01\x01" + data[20:])  # no WAL in memory
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda data: [("100644", "watcher.db", broken(data))], "the check ended with 7"),
+        (lambda data: [("100644", "watcher.db", newer(data))], "newer"),
+        (lambda data: [("100644", "watcher.db", b"")], "delete it to begin anew"),
+        (lambda data: [("120000", "watcher.db", b"/etc/passwd")], "delete it to begin anew"),
+        (lambda data: [("100644", "watcher.db", data), ("100644", "x.py", b"")], "name another as state-branch"),
+        (lambda data: [("100644", "main.py", b"print()")], "name another as state-branch"),
+    ],
+    ids=["damaged", "newer", "empty", "link", "more", "other"],
+)
+def test_a_branch_that_cannot_be_used_is_left_as_it_is(
+    job: Job, github: PretendGitHub, spoil: Callable[[bytes], list[tuple[str, str, bytes]]], says: str
+) -> None:
+    idle(job, 1)
+    job.commit(*spoil(job.database()))
+    tip = job.tip()
+    code, out, _ = job.run()
+    (error,) = annotations(out)
+    assert code == 1
+    assert error.startswith("::error::") and says in error and "Traceback" not in out
+    assert (job.tip(), github.calls) == (tip, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(403, "issues: write"), (404, "issues: write"), (500, "answered 500"), (302, "answered 302")]
+)
+def test_an_issue_that_cannot_be_kept_fails_the_job_and_loses_nothing(
+    job: Job, simulator: Simulator, github: PretendGitHub, status: int, says: str
+) -> None:
+    idle(job, 1)
+    simulator.advance()
+    github.status = status
+    job.inputs["fail-on"] = ""
+    code, out, _ = job.run()
+    warning, error = annotations(out)
+    assert code == 1
+    assert warning.startswith("::warning file=app.py") and error.startswith("::error::") and says in error
+    assert "gone since" in job.summary.read_text()
+    github.status = 200
+    assert job.run().code == 0, "without fail-on, what is gone is a warning"
+    assert len(github.opened) == 1
+
+
+def test_what_cannot_be_pushed_is_said_and_the_models_are_told_all_the_same(
+    job: Job, simulator: Simulator, github: PretendGitHub
+) -> None:
+    idle(job, 1)
+    simulator.advance()
+    hook = job.remote / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho '##[error]::error::no' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    tip = job.tip()
+    code, out, _ = job.run()
+    assert (code, job.tip(), len(github.opened)) == (1, tip, 1)
+    error, gone = annotations(out)
+    assert "`permissions: contents: write`" in error and "gone since" in gone
+
+
+def test_a_pull_request_writes_nothing(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    simulator.advance()
+    job.environ["GITHUB_EVENT_NAME"] = "pull_request"
+    tip = job.tip()
+    assert job.run().code == 1
+    assert (job.tip(), github.calls) == (tip, [])
+
+
+def test_the_token_goes_to_git_and_nowhere_else(job: Job) -> None:
+    sink = Sink()
+    try:
+        sink.status = 403
+        sink.answer = f"no {TOKEN}".encode()
+        job.environ["GITHUB_SERVER_URL"] = f"http://{sink.address}"
+        code, out, _ = job.run()
+    finally:
+        sink.close()
+    sent = b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    assert sink.requests[0].headers["Authorization"] == f"basic {sent}"
+    assert code == 1
+    assert "git ls-remote failed" in out
+    assert TOKEN not in out and sent not in out
+
+
+def test_a_source_that_fails_is_a_warning_while_the_state_is_fresh(job: Job, simulator: Simulator) -> None:
+    idle(job, 1)
+    simulator.set_fault(Fault.named("503", times=99))
+    code, out, _ = job.run()
+    assert code == 0
+    assert [line[:11] for line in annotations(out)] == ["::warning::"]
+    assert job.rows("SELECT count(*) FROM polls") == [3], "the branch has the failed check, too"
+
+
+def test_a_first_run_without_a_source_says_so(job: Job, simulator: Simulator) -> None:
+    simulator.set_fault(Fault.named("503", times=99))
+    code, out, _ = job.run()
+    assert code == 1
+    assert "the scan ended with 69" in annotations(out)[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("issue", "yes", "write true or false"),
+        ("token", "", "token is empty"),
+        ("state-branch", "a..b", "not take as the name of a branch"),
+        ("fail-on", "goner", "expected gone"),
+        ("paths", "missing", "missing"),
+    ],
+)
+def test_a_wrong_input_is_named(job: Job, name: str, value: str, says: str) -> None:
+    job.inputs[name] = value
+    code, out, _ = job.run()
+    assert code == 1
+    assert annotations(out)[-1].startswith("::error::") and says in annotations(out)[-1]
+
+
+def test_text_from_outside_does_nothing(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1, [KEPT, GONE, document("openai/gone", name="@org/team ::error::x ##[error]y")])
+    simulator.advance()
+    bad = "@team #1 <b>|`a`\n::error::x ##[error]y %0A.py"
+    (job.work / bad).write_text('"openrouter/openai/gone:free"')
+    code, out, _ = job.run()
+    assert code == 1
+    assert all(line.startswith("::error file=") for line in out.splitlines()), "one line, one command"
+    texts = (github.opened[0]["body"].partition("\n")[2], job.summary.read_text())
+    for text in texts:
+        shown = re.sub(r'</?code>|<a href="[^"]*">|</a>|&#\d+;', "", text)
+        assert not re.search(r"[@<>`]|#(?!## Models)", shown)
+        assert len({line.count("|") for line in shown.splitlines() if line.startswith("|")}) == 1
+    assert "&#64;team" in texts[0]
+
+
+def test_what_the_source_says_is_no_command(job: Job, github: PretendGitHub) -> None:
+    sink = Sink()
+    try:
+        sink.status = 400
+        sink.answer = b'{"error": {"message": "::error::bad ##[error]bad"}}\n::error::bad'
+        job.inputs["source"] = f"http://{sink.address}/api/v1"
+        out = job.run().out
+    finally:
+        sink.close()
+    assert all(line.startswith(("· ", "::warning::the models API", "::error::the scan")) for line in out.splitlines())
+    assert "##[" not in "".join(line for line in out.splitlines() if line.startswith("·"))
+
+
+def test_an_issue_has_room_for_what_github_takes(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    simulator.advance()
+    (job.work / "many.py").write_text('"openrouter/openai/gone:free"\n' * 1000)
+    assert job.run().code == 1
+    text = github.opened[0]["body"]
+    assert 50_000 < len(text) < 65_536
+    assert re.search(r"And \d+ more", text)
+
+
+def test_what_could_not_be_looked_at_closes_no_issue(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    simulator.advance()
+    assert job.run().code == 1
+    (job.work / "app.py").write_text("")
+    (job.work / "empty").mkdir()
+    job.inputs["paths"] = "app.py\nempty"
+    code, out, _ = job.run()
+    assert (code, len(github.opened)) == (66, 1)
+    assert "could be read in empty" in annotations(out)[0]
+
+
+def test_the_install_step_uses_the_checkout_of_the_action_alone(tmp_path: Path) -> None:
+    log, program = tmp_path / "log", tmp_path / "openrouter-watcher/bin/python"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >> "$LOG"\n')
+    program.chmod(0o755)
+    environ = {"PATH": os.environ["PATH"], "LOG": str(log), "PYTHON": str(program), "RUNNER_TEMP": str(tmp_path)}
+    environ["GITHUB_ACTION_PATH"] = str(ROOT)
+    subprocess.run(["bash", "-eo", "pipefail", "-c", STEPS["install"]["run"]], env=environ, check=True)
+    venv, pip = log.read_text().splitlines()
+    assert venv == f"-I -m venv {tmp_path}/openrouter-watcher"
+    assert pip.startswith("-I -m pip install ") and pip.endswith(f"-c {ROOT}/constraints.txt {ROOT}")
+    assert STEPS["python"]["with"]["update-environment"] is False, "the job keeps its own Python"
+
+
+@pytest.mark.slow
+def test_three_runs_at_once(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
+    idle(job, 1)
+    polls = job.rows("SELECT count(*) FROM polls")[0]
+    simulator.advance()
+    started = [job.start() for _ in range(3)]
+    outs = [one.communicate(timeout=150)[0].decode() for one in started]
+    assert [one.returncode for one in started] == [1, 1, 1], outs
+    assert len({tuple(annotations(out)) for out in outs}) == 1
+    assert job.rows("SELECT count(*) FROM polls") == [polls + 3]
+    assert job.rows("SELECT count(*) FROM events WHERE kind = 'expired'") == [1]
+    assert job.git("rev-list", "--count", BRANCH) == b"1\n"
+    assert len(github.opened) == 1
+
+
+def test_the_hook_of_pre_commit_fails_on_a_model_that_is_gone(job: Job, simulator: Simulator) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    program, *words = [*hook["entry"].split(), *hook["args"]]
+    assert (program, hook["language"], hook["pass_filenames"]) == ("watcher", "python", False)
+    config = job.temp / "config.toml"
+    config.write_text(f'[source]\nurl = "{simulator.url}"\n')
+    environ = job.environ | {"STATE_DIRECTORY": str(job.temp), "WATCHER_CONFIG": str(config)}
+    assert run_here(job.work, *words, env=environ).code == 69, "without a database all is not well"
+    run_here(job.work, "--check", env=environ)
+    assert run_here(job.work, *words, env=environ).code == 0
+    simulator.advance()
+    for _ in range(2):
+        run_here(job.work, "--check", env=environ)
+    done = run_here(job.work, *words, env=environ)
+    assert done.code == 1
+    assert json.dumps("gone since")[1:-1] in done.out
