@@ -110,7 +110,7 @@ class Branch:
             # Only the environment: others can read a command line, and later steps a file.
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"http.{job.server}/.extraheader",
-            "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {_basic(job.token)}",
+            "GIT_CONFIG_VALUE_0": f"Authorization: basic {_basic(job.token)}",
         }
         for who in ("AUTHOR", "COMMITTER"):
             self._environ[f"GIT_{who}_NAME"] = "openrouter-watcher"
@@ -138,7 +138,7 @@ class Branch:
         database.write_bytes(data)
 
     def save(self, database: Path) -> bool:
-        """Replace the branch's commit by one with this database; False: another run did so since. Raises ActionError."""
+        """Replace the branch's commit by one with this database; False: another run did. Raises ActionError."""
         blob = self._git("hash-object", "-w", "--no-filters", str(database)).decode().strip()
         tree = self._git("mktree", stdin=f"100644 blob {blob}\t{_DATABASE}\n".encode()).decode().strip()
         commit = self._git("commit-tree", tree, "-m", "State of openrouter-watcher [skip ci]").decode().strip()
