@@ -34,15 +34,15 @@ _SECONDS = 600
 """For one command, at most."""
 _LONGEST = 60_000
 """Characters of an issue; GitHub takes 65,536."""
-_PAGES = 100
-"""Of open issues with 100 each, to look through."""
+_ROLES = ("AUTHOR", "COMMITTER")
 _MEMBERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+
+
+Done = subprocess.CompletedProcess[bytes]
 
 
 class ActionError(WatcherError):
     """The action cannot do its work; the message says why, and what to do."""
-
-    exit_code = 1
 
 
 class UnsavedError(ActionError):
@@ -56,41 +56,40 @@ class Job:
     environ: Mapping[str, str]
     """What programs get: without the token."""
     token: str
-    paths: Sequence[str]
-    exclude: Sequence[str]
-    fail_on: str
+    scan: Sequence[str]
+    """The arguments of `watcher scan`."""
     branch: str
     writes: bool
     """Whether to keep state and issue. A pull request only reads: it may be a stranger's, and is not merged yet."""
     issue: bool
     repository: str
-    server: str
-    api: str
+    """Its address, for people and for git."""
+    issues: str
+    """The address of its issues in GitHub's API."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], folder: Path) -> "Job":
         """Return the job of an environment; `folder` is for its database and configuration. Raises ActionError."""
-        config = folder / "config.toml"
-        config.write_bytes(b"[source]\nurl = " + msgspec.json.encode(environ["INPUT_SOURCE"].strip()))
-        rest = {name: value for name, value in environ.items() if not name.startswith(("INPUT_", "GIT_", "WATCHER_"))}
-        given = {name: environ.get(f"INPUT_{name}", "").strip() for name in ("TOKEN", "ISSUE", "STATE_BRANCH")}
+        given = {name[6:]: value.strip() for name, value in environ.items() if name.startswith("INPUT_")}
         if given["ISSUE"] not in ("true", "false"):
             raise ActionError(f"issue is {given['ISSUE']!r}; write true or false")
         if not given["TOKEN"]:
             raise ActionError("token is empty; leave it out, or name a secret that there is")
         remember(given["TOKEN"], _basic(given["TOKEN"]))
+        config = folder / "config.toml"
+        config.write_bytes(b"[source]\nurl = " + msgspec.json.encode(given["SOURCE"]))
+        exclude = [f"--exclude={pattern}" for pattern in _lines(given["EXCLUDE"])]
+        fail_on = [f"--fail-on={given['FAIL_ON']}"] if given["FAIL_ON"] else []
+        kept = {name: value for name, value in environ.items() if not name.startswith(("INPUT_", "WATCHER_"))}
         return cls(
-            environ={**rest, "STATE_DIRECTORY": str(folder), "WATCHER_CONFIG": str(config)},
+            environ={**kept, "STATE_DIRECTORY": str(folder), "WATCHER_CONFIG": str(config)},
             token=given["TOKEN"],
-            paths=environ["INPUT_PATHS"].split("\n"),
-            exclude=environ["INPUT_EXCLUDE"].split("\n"),
-            fail_on=environ["INPUT_FAIL_ON"].strip(),
+            scan=[*exclude, *fail_on, "--", *_lines(given["PATHS"])],
             branch=given["STATE_BRANCH"],
-            writes=not environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request"),
+            writes=not environ["GITHUB_EVENT_NAME"].startswith("pull_request"),
             issue=given["ISSUE"] == "true",
-            repository=environ["GITHUB_REPOSITORY"],
-            server=environ["GITHUB_SERVER_URL"],
-            api=environ["GITHUB_API_URL"],
+            repository=f"{environ['GITHUB_SERVER_URL']}/{environ['GITHUB_REPOSITORY']}",
+            issues=f"{environ['GITHUB_API_URL']}/repos/{environ['GITHUB_REPOSITORY']}/issues",
         )
 
 
@@ -101,7 +100,7 @@ class Branch:
         """`folder` is a new one, for a repository of its own: nothing of the checkout is used or changed."""
         self._name = job.branch
         self._ref = f"refs/heads/{job.branch}"
-        self._url = f"{job.server}/{job.repository}"
+        self._url = job.repository
         self._tip = ""
         self._environ = {
             **job.environ,
@@ -109,17 +108,14 @@ class Branch:
             "GIT_TERMINAL_PROMPT": "0",
             # Only the environment: others can read a command line, and later steps a file.
             "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{job.server}/.extraheader",
+            "GIT_CONFIG_KEY_0": f"http.{job.repository}.extraheader",
             "GIT_CONFIG_VALUE_0": f"Authorization: basic {_basic(job.token)}",
+            **{f"GIT_{who}_NAME": "openrouter-watcher" for who in _ROLES},
+            **{f"GIT_{who}_EMAIL": "41898282+github-actions[bot]@users.noreply.github.com" for who in _ROLES},
         }
-        for who in ("AUTHOR", "COMMITTER"):
-            self._environ[f"GIT_{who}_NAME"] = "openrouter-watcher"
-            self._environ[f"GIT_{who}_EMAIL"] = "41898282+github-actions[bot]@users.noreply.github.com"
         self._git("init", "--quiet", "--bare", str(folder))
         if _run(["git", "check-ref-format", self._ref], self._environ).returncode:
-            raise ActionError(
-                f"state-branch is {visible(self._name)!r}, which git does not take as the name of a branch"
-            )
+            raise ActionError(f"state-branch is {visible(self._name)!r}, which git takes for no name of a branch")
 
     def restore(self, database: Path) -> None:
         """Write the branch's database to a path, unless there is no branch. Raises ActionError."""
@@ -154,15 +150,13 @@ class Branch:
         )
 
     def _remote_tip(self) -> str:
-        lines = self._git("ls-remote", self._url, self._ref).decode().splitlines()
-        return next((commit for commit, _, ref in (line.partition("\t") for line in lines) if ref == self._ref), "")
+        listed = (line.split("\t") for line in self._git("ls-remote", self._url, self._ref).decode().splitlines())
+        return next((commit for commit, ref in listed if ref == self._ref), "")
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
         done = _run(["git", *arguments], self._environ, stdin)
         if done.returncode:
-            raise ActionError(
-                f"git {arguments[0]} failed, so the branch {self._name} is as it was: {_last_words(done)}"
-            )
+            raise ActionError(f"git {arguments[0]} failed, the branch {self._name} is as it was: {_last_words(done)}")
         return done.stdout
 
 
@@ -175,25 +169,18 @@ def check(job: Job, branch: Branch, database: Path) -> None:
         done = watcher(["--check", "--json"], job.environ)
         _print(done.stderr)
         if done.returncode not in (0, 69, 75):
-            raise ActionError(
-                f"the check ended with {done.returncode}, so the branch is as it was: {_last_words(done)}"
-            )
+            raise ActionError(f"the check ended with {done.returncode}, the branch is as it was: {_last_words(done)}")
         if done.returncode == 69:  # the database counts such checks, and believes a strange list in the end
             _command("warning", "the models API could not be read or not be believed; this is about the state before")
         if not job.writes or not database.exists() or branch.save(database):
             return
-    raise UnsavedError(
-        f"{_ROUNDS} times another run was faster with the branch {job.branch}; add `concurrency` to the job"
-    )
+    raise UnsavedError(f"another run was faster {_ROUNDS} times; add `concurrency` to the job")
 
 
 def scan(job: Job) -> tuple[int, Mapping[str, Any]]:
     """Print annotations; return the exit code of `watcher scan` and its document. Raises ActionError."""
-    exclude = [f"--exclude={pattern.strip()}" for pattern in job.exclude if pattern.strip()]
-    fail_on = [f"--fail-on={job.fail_on}"] if job.fail_on else []
-    words = [*exclude, *fail_on, "--", *(path.strip() for path in job.paths if path.strip())]
     for form in ("github", "json"):
-        done = watcher(["scan", "--format", form, *words], job.environ)
+        done = watcher(["scan", "--format", form, *job.scan], job.environ)
         if done.returncode not in (0, 1, 66):
             raise ActionError(f"the scan ended with {done.returncode}: {_last_words(done)}")
         if form == "github":
@@ -207,17 +194,16 @@ def page(job: Job, document: Mapping[str, Any], hits: Sequence[Mapping[str, Any]
     """Return a table of hits, and what was looked at, in GitHub's Markdown; text from outside does nothing there."""
     looked = f"{format_count(len(document['hits']), 'id')} in {format_count(document['files'], 'file')}"
     end = "".join(f"\n- Not looked at: {_code(problem)}" for problem in document["problems"][:20])
-    if document["left_out"]:
-        names = ", ".join(map(_code, document["left_out"][:20]))
-        end += f"\n- Left out, because nothing here mentions OpenRouter: {names}"
     lines = ["| where | model | state |\n|---|---|---|"] if hits else ["Nothing to tell."]
     room = _LONGEST - len(end)
     for number, hit in enumerate(hits):
         place = _code(f"{hit['path']}:{hit['line']}")
         if not hit["path"].startswith(("/", "../")):
-            url = f"{job.server}/{job.repository}/blob/HEAD/{quote(hit['path'])}#L{hit['line']}"
+            url = f"{job.repository}/blob/HEAD/{quote(hit['path'])}#L{hit['line']}"
             place = f'<a href="{html.escape(url)}">{place}</a>'
-        line = f"| {place} | {_code(hit['id'])} | {_inert(clean(hit['text'], 500))} |"
+        line = (
+            f"| {place} | {_code(hit['id'])} | {_inert(clean(hit['text'], 500).replace('#', f'#{ZERO_WIDTH_SPACE}'))} |"
+        )
         room -= len(line) + 1
         if room < 0:
             lines.append(f"\nAnd {len(hits) - number} more: run `watcher scan` to see all.")
@@ -226,16 +212,12 @@ def page(job: Job, document: Mapping[str, Any], hits: Sequence[Mapping[str, Any]
     return "\n".join((*lines, f"\n{looked} looked at.{end}\n"))
 
 
-class _User(msgspec.Struct):
-    type: str = ""
-
-
 class _Issue(msgspec.Struct):
     number: int
     title: str = ""
     body: str | None = None
     author_association: str = ""
-    user: _User | None = None
+    user: Mapping[str, Any] | None = None
     pull_request: Any = None
 
 
@@ -248,7 +230,7 @@ class Issues:
 
     def keep(self, models: int, text: str) -> None:
         """Open an issue about so many models, edit it, or close it if there are none. Raises ActionError."""
-        title = f"OpenRouter: {format_count(models, 'model')} to replace"
+        title = f"OpenRouter: {format_count(models, 'model')} to look at"
         new = {"title": title, "body": self._mark + text}
         ours = self._ours()
         if models and not ours:
@@ -262,7 +244,7 @@ class Issues:
     def _ours(self) -> list[_Issue]:
         """Return our open issues, the oldest first."""
         found: list[_Issue] = []
-        for number in range(1, _PAGES + 1):
+        for number in range(1, 101):  # no more than 10,000 issues
             listed = self._call("GET", f"?state=open&per_page=100&page={number}")
             try:
                 issues = msgspec.json.decode(listed, type=list[_Issue])
@@ -274,12 +256,12 @@ class Issues:
         return sorted(found, key=lambda issue: issue.number)
 
     def _is_ours(self, issue: _Issue) -> bool:
-        by_us = issue.author_association in _MEMBERS or (issue.user is not None and issue.user.type == "Bot")
+        by_us = issue.author_association in _MEMBERS or (issue.user or {}).get("type") == "Bot"
         begins = (issue.body or "").replace("\r", "").startswith(self._mark)
         return begins and by_us and issue.pull_request is None
 
     def _call(self, verb: str, path: str = "", json: Mapping[str, str] | None = None) -> bytes:
-        url = f"{self._job.api}/repos/{self._job.repository}/issues{path}"
+        url = self._job.issues + path
         headers = {"Authorization": f"Bearer {self._job.token}", "Accept": "application/vnd.github+json"}
         try:
             with client(url, self._job.environ, headers=headers, timeout=30) as http:
@@ -292,9 +274,7 @@ class Issues:
                 "and the repository issues, or set `issue: false`"
             )
         if not answer.is_success:
-            raise ActionError(
-                f"GitHub answered {answer.status_code}, so the issue may be out of date until the next run"
-            )
+            raise ActionError(f"GitHub answered {answer.status_code}: the issue may be out of date until the next run")
         return answer.content
 
 
@@ -325,25 +305,27 @@ def _work(job: Job, folder: Path) -> int:
     return code or (0 if saved else 1)
 
 
-def watcher(words: Sequence[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[bytes]":
+def watcher(words: Sequence[str], environ: Mapping[str, str]) -> Done:
     """Run the watcher. `-I`: no module of the checked-out repository is imported."""
     return _run([sys.executable, "-I", "-m", "watcher", *words], environ)
 
 
-def _run(
-    command: Sequence[str], environ: Mapping[str, str], stdin: bytes = b""
-) -> "subprocess.CompletedProcess[bytes]":
+def _run(command: Sequence[str], environ: Mapping[str, str], stdin: bytes = b"") -> Done:
     try:
         return subprocess.run(command, env=environ, input=stdin, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise ActionError(f"{Path(command[0]).name} was not done after {_SECONDS // 60} minutes") from None
 
 
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def _basic(token: str) -> str:
     return b64encode(f"x-access-token:{token}".encode()).decode()
 
 
-def _last_words(done: "subprocess.CompletedProcess[bytes]") -> str:
+def _last_words(done: Done) -> str:
     return " ".join(visible(redact(done.stderr.decode(errors="replace")), 1000).split()) or "it did not say why"
 
 
@@ -360,8 +342,7 @@ def _command(name: str, message: str) -> None:
 
 def _inert(text: str) -> str:
     """Return text as HTML that is no Markdown, either."""
-    text = text.replace("#", f"#{ZERO_WIDTH_SPACE}")
-    return "".join(char if char.isalnum() or char in " ,./-" else f"&#{ord(char)};" for char in text)
+    return "".join(char if char.isalnum() or char in " ,/-" else f"&#{ord(char)};" for char in text)
 
 
 def _code(text: str) -> str:

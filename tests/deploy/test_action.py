@@ -179,7 +179,7 @@ def test_a_model_goes_and_is_replaced_and_one_issue_follows(
         r"::error file=app\.py,line=2,title=openai/gone%3Afree::openai/gone:free: gone since .*openai/gone", line
     )
     (issue,) = github.opened
-    assert issue["title"] == "OpenRouter: 1 model to replace"
+    assert issue["title"] == "OpenRouter: 1 model to look at"
     assert issue["body"].startswith(f"<!-- openrouter-watcher: {BRANCH} -->\n| where ")
     assert "/blob/HEAD/app.py#L2" in issue["body"]
     assert job.summary.read_text().endswith(issue["body"].partition("\n")[2])
@@ -250,7 +250,7 @@ def test_of_two_issues_opened_at_once_the_first_stays(job: Job, simulator: Simul
     idle(job, 1)
     simulator.advance()
     text = f"<!-- openrouter-watcher: {BRANCH} -->\nby the other run"
-    github.before_opening = lambda: github.open("OpenRouter: 1 model to replace", text)
+    github.before_opening = lambda: github.open("OpenRouter: 1 model to look at", text)
     assert job.run().code == 1
     assert [issue["number"] for issue in github.opened] == [1]
     assert job.run().code == 1
@@ -389,18 +389,11 @@ def test_the_token_goes_to_git_and_nowhere_else(job: Job) -> None:
 
 def test_a_source_that_fails_is_a_warning_while_the_state_is_fresh(job: Job, simulator: Simulator) -> None:
     idle(job, 1)
-    simulator.set_fault(Fault.named("503", times=99))
+    simulator.set_fault(Fault(status=404))
     code, out, _ = job.run()
     assert code == 0
     assert [line[:11] for line in annotations(out)] == ["::warning::"]
     assert job.rows("SELECT count(*) FROM polls") == [2], "the branch has the failed check, too"
-
-
-def test_a_first_run_without_a_source_says_so(job: Job, simulator: Simulator) -> None:
-    simulator.set_fault(Fault.named("503", times=99))
-    code, out, _ = job.run()
-    assert code == 1
-    assert "the scan ended with 69" in annotations(out)[-1]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +401,7 @@ def test_a_first_run_without_a_source_says_so(job: Job, simulator: Simulator) ->
     [
         ("issue", "yes", "write true or false"),
         ("token", "", "token is empty"),
-        ("state-branch", "a..b", "not take as the name of a branch"),
+        ("state-branch", "a..b", "no name of a branch"),
         ("fail-on", "goner", "expected gone"),
         ("paths", "missing", "missing"),
     ],
@@ -445,6 +438,7 @@ def test_what_the_source_says_is_no_command(job: Job, github: PretendGitHub) -> 
         out = job.run().out
     finally:
         sink.close()
+    assert "::error::the scan ended with 69" in out, "a first run without models is no success"
     assert all(line.startswith(("· ", "::warning::the models API", "::error::the scan")) for line in out.splitlines())
     assert "##[" not in "".join(line for line in out.splitlines() if line.startswith("·"))
 
