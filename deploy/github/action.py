@@ -28,12 +28,9 @@ from watcher.redaction import redact, remember
 
 _DATABASE = "watcher.db"
 _TREE = re.compile(rb"100644 blob ([0-9a-f]{40,64})\t" + _DATABASE.encode() + rb"\0")
-_ROUNDS = 10
-"""How often to start again because another run was faster."""
-_SECONDS = 600
-"""For one command, at most."""
-_LONGEST = 60_000
-"""Characters of an issue; GitHub takes 65,536."""
+_ROUNDS = 10  # how often to start again because another run was faster
+_SECONDS = 600  # for one command, at most
+_LONGEST = 60_000  # characters of an issue; GitHub takes 65,536
 _ROLES = ("AUTHOR", "COMMITTER")
 _MEMBERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
@@ -257,8 +254,7 @@ class Issues:
 
     def _is_ours(self, issue: _Issue) -> bool:
         by_us = issue.author_association in _MEMBERS or (issue.user or {}).get("type") == "Bot"
-        begins = (issue.body or "").replace("\r", "").startswith(self._mark)
-        return begins and by_us and issue.pull_request is None
+        return by_us and (issue.body or "").replace("\r", "").startswith(self._mark) and not issue.pull_request
 
     def _call(self, verb: str, path: str = "", json: Mapping[str, str] | None = None) -> bytes:
         url = self._job.issues + path

@@ -263,7 +263,7 @@ def test_only_an_issue_of_ours_is_taken_for_ours(job: Job, simulator: Simulator,
     mark = f"<!-- openrouter-watcher: {BRANCH} -->\n"
     github.open("by a stranger", mark, user={"type": "User"}, author_association="CONTRIBUTOR")
     github.open("a quotation", f"> {mark}")
-    github.open("a pull request", mark, pull_request={})
+    github.open("a pull request", mark, pull_request={"url": "https://api.github.com/x"})
     github.open("empty", None, user=None)
     github.open("of another check", mark.replace(BRANCH, "other"))
     ours = github.open("by a member", mark.replace("\n", "\r\n"), author_association="MEMBER")
