@@ -9,6 +9,9 @@ QUICK := $(COVERING) tests/rules tests/messages tests/config tests/api tests/sim
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
+# Without compiled files, each process that a test starts would compile the whole package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo quick test coverage lint slow bench clean
 
 demo: $(VENV)/.installed

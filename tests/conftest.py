@@ -55,6 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs a database server: its time is the server's as well."""
+    for item in items:
+        database = item.callspec.params.get("database") if hasattr(item, "callspec") else None
+        if database == "postgresql" or "postgresql" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests() -> None:
     """Forget what is hidden from text: what one test calls a secret may be a word in another."""

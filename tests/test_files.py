@@ -20,7 +20,7 @@ from watcher.errors import BusyError, StoreError
 from watcher.files import LockedError, create_for_users_of, locked
 from watcher.store import file as file_module
 from watcher.store.examine import examine
-from watcher.store.file import copy_database
+from watcher.store.file import copy_database, restore_database
 from watcher.store.store import Store
 
 PRECIOUS = "root's own"
@@ -131,6 +131,57 @@ def test_a_configuration_is_never_written_through_what_was_planted(
     assert not precious.with_name("new").exists()
     if more:
         assert stat.S_IMODE((folder / "c.toml").lstat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_restore_writes_through_nothing_that_was_planted_beside_a_database_that_is_gone(
+    planted: str, database: Path, precious: Path
+) -> None:
+    copy = copy_database(database, database.with_name("copy.db"))
+    database.unlink()
+    PLANTED[planted](database.with_name("w.db-wal"), precious)
+    with pytest.raises(StoreError, match="beside the database cannot be used"):
+        restore_database(copy, database, database)
+    assert untouched(precious)
+    assert not precious.with_name("new").exists()
+
+
+PIPED = [
+    'url_file = "pipe"',
+    'url = "json://localhost"\nbody_template_file = "pipe"',
+    'url = "json://localhost"\n[source]\napi_key_file = "pipe"',
+]
+
+
+@pytest.mark.parametrize("setting", PIPED)
+def test_a_pipe_to_which_nobody_writes_is_told_and_not_waited_for(
+    setting: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.files._PIPE_SECONDS", 0.0)
+    os.mkfifo(folder / "pipe")
+    command = Command(folder)
+    command.configure(f'[[channels]]\nname = "team"\n{setting}\n')
+    code, _, err = command.run("config", "check")
+    assert (code, err.count("\n")) == (78, 1)
+    assert "it is a pipe, and nothing comes through it" in err
+
+
+def test_nor_is_one_in_the_place_of_a_configuration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.files._PIPE_SECONDS", 0.0)
+    os.mkfifo(folder / "config.toml")
+    assert Command(folder).run("config", "check").out.startswith("no configuration file"), "another program's"
+    code, _, err = Command(folder).run("config", "check", "--config", "config.toml")
+    assert (code, "it is a pipe, and nothing comes through it" in err) == (78, True)
+
+
+def test_what_comes_through_a_pipe_late_is_read(folder: Path) -> None:
+    reading, writing = os.pipe()
+    later = threading.Timer(0.2, lambda: (os.write(writing, b'[source]\ninterval = "7m"\n'), os.close(writing)))
+    later.start()
+    code, out, _ = Command(folder).run("config", "check", "--config", f"/dev/fd/{reading}")
+    later.join()
+    os.close(reading)
+    assert (code, "interval: 7m" in out) == (0, True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file for somebody else")

@@ -28,6 +28,7 @@ def test_that_is_killed(postgresql, tmp_path):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TOGETHER, reason="setpriv, which lets a process die with another, is not installed")
 @pytest.mark.parametrize("how", [["-n", "2"], ["-p", "no:xdist"]])
 def test_a_killed_run_leaves_nothing_behind(how: list[str], tmp_path: Path) -> None:

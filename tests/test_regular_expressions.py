@@ -165,6 +165,7 @@ def alarm(number: int, frame: FrameType | None) -> None:
     raise TimeoutError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.where} {use.function}")
 def test_an_expression_takes_a_second_at_most_for_a_megabyte(use: Use) -> None:
     before = signal.signal(signal.SIGVTALRM, alarm)

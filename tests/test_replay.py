@@ -160,11 +160,16 @@ def spans(past: Any) -> list[tuple[str, int, int | None]]:
     return [(span.model, number(span.start), number(span.end)) for span in past.spans]
 
 
-def test_a_span_lasts_while_the_normal_form_is_the_same() -> None:
-    respelled = document("a/one", "0.0000010", benchmarks={"x": 1})
-    past, problems = told([ONE], [respelled], [document("a/one", "2")], [], [ONE, TWO])
+def test_a_span_lasts_while_the_document_is_the_same_but_for_its_benchmarks() -> None:
+    past, problems = told([ONE], [document("a/one", benchmarks={"x": 1})], [document("a/one", "2")], [], [ONE, TWO])
     assert problems == ["2026-01-04 15:00:00: not believed: the list is empty"]
     assert spans(past) == [("a/one", 0, 2), ("a/one", 2, 4), ("a/one", 4, None), ("b/two", 4, None)]
+
+
+def test_a_document_in_another_spelling_is_a_span_of_the_same_normal_form() -> None:
+    past, _ = told([ONE], [document("a/one", "0.0000010")])
+    assert spans(past) == [("a/one", 0, 1), ("a/one", 1, None)]
+    assert past.spans[0].facets == past.spans[1].facets and past.spans[0].raw != past.spans[1].raw
 
 
 def test_a_span_ends_where_its_model_is_gone() -> None:
@@ -173,9 +178,10 @@ def test_a_span_ends_where_its_model_is_gone() -> None:
     assert past.first_seen == {"a/one": START, "b/two": START}
 
 
-def test_a_document_that_does_not_fit_keeps_its_span() -> None:
+def test_a_document_that_does_not_fit_keeps_the_normal_form() -> None:
     past, problems = told([ONE, TWO], [ONE, unfit("b/two")], [ONE, TWO])
-    assert spans(past) == [("a/one", 0, None), ("b/two", 0, None)]
+    assert spans(past) == [("a/one", 0, None), ("b/two", 0, 1), ("b/two", 1, 2), ("b/two", 2, None)]
+    assert all(span.facets == past.spans[1].facets for span in past.spans[1:])
     assert len(problems) == 1
 
 

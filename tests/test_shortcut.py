@@ -83,7 +83,7 @@ def step(world: World, shown: Any, fed: Any, after: timedelta, result: Result) -
     return replace(report, poll=poll, idle=False), attempts, rows
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 12))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))])
 def test_with_and_without_it_all_is_the_same(seed: int, empty: Path, tmp_path: Path) -> None:
     dice = random.Random(seed)
     worlds = []

@@ -14,6 +14,7 @@ from watcher.catalog.feed import decide_feed, unknown_to
 from watcher.catalog.policy import Policy
 from watcher.catalog.poll import decide_list
 from watcher.config.settings import Config, SourceSettings
+from watcher.mine.cost import Use, use_of
 from watcher.rules.heartbeat import decide_heartbeats
 from watcher.rules.mine import with_my_models
 from watcher.rules.routing import route
@@ -37,11 +38,21 @@ def decide(known: Known, fetched: Fetched, config: Config, now: datetime) -> Dec
         decision.events,
         known.prices,
         now,
-        tokens={**known.usage, **config.mine.tokens},
+        used=_used(known, decision, config),
         acknowledged=known.acknowledged,
     )
     heartbeats, queued = decide_heartbeats(config.channels, known, decision, now)
     return replace(decision, deliveries=deliveries + queued, prices=prices, heartbeats=heartbeats)
+
+
+def _used(known: Known, decision: Decision, config: Config) -> dict[str, Use]:
+    """Return how much is used of each model whose price changes."""
+    tokens = {**known.usage, **config.mine.tokens}
+    return {
+        event.model: use_of(tokens[event.model], known.states[event.model], decision.states[event.model])
+        for event in decision.events
+        if event.prices and event.model in tokens
+    }
 
 
 def is_unchanged(known: Known, fetched: Fetched, config: Config, now: datetime) -> bool:

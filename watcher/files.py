@@ -7,14 +7,18 @@ there already keeps its owner and mode, and nothing here waits without end.
 import errno
 import fcntl
 import os
+import select
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _STEP = 0.05
 """Seconds between two attempts to take a lock."""
+_PIPE_SECONDS = 5.0
+"""Seconds to wait for the first of what comes through a pipe."""
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Follow no link, and do not wait for the other end of a pipe."""
 
@@ -32,6 +36,22 @@ def create(path: Path, mode: int) -> int:
         os.fchmod(file, mode)
     except BaseException:
         os.close(file)
+        raise
+    return file
+
+
+def open_to_read(path: Path) -> BinaryIO:
+    """Open a file to read, or a pipe, but do not wait without end for what comes through it.
+
+    Raises OSError, and ValueError if it is no path.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    try:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode) and not select.select([file], [], [], _PIPE_SECONDS)[0]:
+            raise OSError(errno.ETIMEDOUT, "it is a pipe, and nothing comes through it")
+        os.set_blocking(file.fileno(), True)
+    except BaseException:
+        file.close()
         raise
     return file
 
@@ -110,12 +130,16 @@ def open_to_lock(path: Path, like: Path) -> int:
 
 
 def create_for_users_of(path: Path, like: Path) -> int:
-    """Make a file for the same users as the file `like`: mode, and owner too where root makes it. Raises OSError."""
+    """Make a file for the same users as the file `like`: mode, and owner too where root makes it. Raises OSError.
+
+    Where there is no such file, it is for the owner of its folder.
+    """
     try:
         model = like.stat()
+        mode = model.st_mode & 0o666
     except FileNotFoundError:
-        return create(path, 0o600)
-    file = create(path, model.st_mode & 0o666)
+        model, mode = like.parent.stat(), 0o600
+    file = create(path, mode)
     if os.geteuid() == 0:
         os.fchown(file, model.st_uid, model.st_gid)
     return file

@@ -19,6 +19,7 @@ from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.state import ModelState
 from watcher.config.settings import Config
 from watcher.replay import Replay
+from watcher.store.documents import split_benchmarks
 
 if TYPE_CHECKING:
     from watcher.upstream.archive.members import Capture
@@ -40,6 +41,7 @@ class Presence(Struct):
     end: datetime | None
     facets: Facets
     raw: bytes
+    """The document as it came, without its benchmarks."""
 
 
 class RebuiltHistory(Struct):
@@ -72,20 +74,21 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
             continue
         problems += [f"{capture.at:%Y-%m-%d %H:%M:%S}: {problem}" for problem in decision.problems]
         history.polls.append((capture.at, capture.snapshot.total))
-        for model_id, entry in capture.snapshot.entries.items():
-            if b'"benchmarks"' in entry.raw:
-                history.benchmarked[model_id] = capture.at, entry.raw
+        for model_id, listed in capture.snapshot.entries.items():
+            if b'"benchmarks"' in listed.raw:
+                history.benchmarked[model_id] = capture.at, listed.raw
         history.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
         for model_id, state in decision.states.items():
             history.first_seen.setdefault(model_id, capture.at)
-            span = open_spans.get(model_id)
-            if span is not None and state.present and span.facets == state.model.facets:
+            span, entry = open_spans.get(model_id), capture.snapshot.entries.get(model_id)
+            raw = None if entry is None else split_benchmarks(entry.raw)[0]
+            if span is not None and state.present and span.facets == state.model.facets and raw in (None, span.raw):
                 continue
             if span is not None:
                 span.end = capture.at
                 del open_spans[model_id]
             if state.present:
-                raw = capture.snapshot.entries[model_id].raw
+                assert raw is not None
                 open_spans[model_id] = Presence(model_id, capture.at, None, state.model.facets, raw)
                 history.spans.append(open_spans[model_id])
     history.states = dict(run.known.states)

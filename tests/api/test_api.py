@@ -166,6 +166,7 @@ def test_endpoints_of_single_providers_are_501(client, path):
     [
         "limit=0", "limit=1001", "limit=-1", "limit=ten", "limit=1.5", "limit=%D9%A3", "offset=-1", "offset=x",
         "sort=cheapest", "category=cooking", "output_modalities=smell", "output_modalities=text,smell",
+        "input_modalities=smell", "input_modalities=image,smell", "max_price=1_0", "max_price=%D9%A3",
         "context=long", "min_price=cheap", "max_price=-1", "min_output_price=NaN", "max_output_price=1e999999999",
         "max_price=Infinity", "use_rss=maybe", "use_rss_chat_links=2", "min_age_days=1e3", "max_age_days=99999999",
         "q=%ff%fe", "%ff=1", "region=cn", "distillable=maybe", "zdr=false", "context=0", "min_tool_success_rate=2",

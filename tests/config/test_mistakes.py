@@ -225,7 +225,7 @@ WORDS = {
     "events": 'a list of events such as ["new", "expired"], or ["*"]',
     "keys": 'a list of price keys such as ["prompt", "completion"], or ["*"]',
     "percentage": 'a percentage such as "5%" or "0.5%"',
-    "apprise": 'an Apprise URL such as "mailtos://…" or "slack://…"',
+    "apprise": 'an Apprise URL such as "mailtos://…" or "slack://…", without quotes around it',
     "digest": '"hourly", "daily 09:00" or "weekly mon 09:00"',
     "hours": 'hours such as "22:00-07:00"',
     "zone": 'a time zone such as "Europe/Berlin" or "UTC"',

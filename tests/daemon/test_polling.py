@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.daemon.world import HOUR, A, B, C, World, lines
 from tests.store.samples import document
+from watcher.config.mine import MineSettings
 from watcher.config.secret import SourceURL
 from watcher.config.settings import HealthSettings, SourceSettings
 from watcher.delivery.channel import Result
@@ -136,6 +137,13 @@ def test_what_is_not_understood_is_told_once(world: World, caplog: pytest.LogCap
     for number in range(3):
         world.shows(A, document("b/b", context_length=number + 1), {"id": "b/bad", "name": "No prices"})
     assert len([line for line in lines(caplog) if "b/bad" in line]) == 1
+
+
+def test_a_scan_that_is_not_whole_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.config = world.configured("w.db", mine=MineSettings(paths=(world.folder / "missing",)))
+    world.start().passes(1000)
+    assert world.polled_at == [0, 300, 600, 900]
+    assert len([line for line in lines(caplog) if "[mine] paths: cannot be read" in line]) == 1
 
 
 def test_the_address_is_logged_without_its_password(world: World, caplog: pytest.LogCaptureFixture) -> None:

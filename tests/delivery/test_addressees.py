@@ -15,6 +15,7 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7"
 MAIL = "mailto://ann:secret@example.org"
 CUT_OFF = "is cut off at an & or a ;, which have to be written as %26 and %3B; put a comma between several values"
 ALTERED = "cannot be used as it stands: Apprise drops or changes it"
+SERVER_ALONE = "smtp= has to be the name of a server alone; its port stands before the ?"
 NO_ADDRESS = "is not a mail address; put a comma between several"
 TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in a parameter, write :// as %3A%2F%2F"
 
@@ -42,7 +43,18 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
             f"{MAIL}?to=a@example.org&to=b@example.org",
             "to= stands in it more than once; put a comma between several values",
         ),
-        (f"{MAIL}?too=a@example.org", "too= is none that mail has"),
+        (f"{MAIL}?too=a@example.org", "too= is no parameter of this service"),
+        (f"{MAIL}?to=", "to= is empty"),
+        (f"{MAIL}?to=a@example.org&smtp=mail.example.org:587", SERVER_ALONE),
+        (f"{MAIL}?to=a@example.org&smtp=mail example", SERVER_ALONE),
+        (
+            "json://h.example/hook?token=1",
+            "token= is no parameter of this service; -token= would be sent in the address",
+        ),
+        ("ntfy://h.example/good?priorty=high", "priorty= is no parameter of this service"),
+        ("jsons://h.example/hook?verify=maybe", "verify= has to be yes or no"),
+        ("json://h.example:99999/hook", "its port is none: they go from 1 to 65535"),
+        ("json:///hook/a", "the name of the server is missing after ://"),
         ("json://h/a, json://h/b", TWO_URLS),
         ("json://h/a json://h/b", TWO_URLS),
         ("ntfy://h.example/a?click=https://x.example", TWO_URLS),
@@ -53,6 +65,7 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
         ("json://h.example/a;b", f"part 1 of its path {ALTERED}"),
         (f"{SLACK}/#general/#bad channel!!", f'"#bad channel!!" {ALTERED}'),
         ("tgram://123456789:abcdefg_hijklmnop/12315544/%$a", f'"%$a" {ALTERED}'),
+        ("tgram://123456789:abcdefg_hijklmnop/", "it names no chat; write its id or @name behind the token"),
         ("viber://token/?to=team,boss", f'"team" {ALTERED}'),
         ("join://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/My Device", f'"My Device" {ALTERED}'),
         ("sendgrid://abcd:user@example.com/o'brien@example.org", f'"o\'brien@example.org" {ALTERED}'),
@@ -70,6 +83,7 @@ TWO_URLS = "it holds more than one URL: give each a [[channels]] of its own; in 
             "mailtos://ann:sec?ret@example.org?to=a@example.org",
             "a ? in the user name or the password has to be written as %3F",
         ),
+        ("json://ann:sec/ret@h.example/", "a / in the user name or the password has to be written as %2F"),
         ("json://ann:sec:ret@h.example/", "a : in the user name or the password has to be written as %3A"),
         ("bark://h.example/device_key/?sound=nosuch", "The specified Bark *** *** was not found"),
     ],

@@ -192,6 +192,14 @@ def test_slack_takes_a_template_longer_than_a_section_without_losing_a_character
     assert " ".join(texts).split() == body.split()
 
 
+def test_slack_gets_no_section_that_ends_in_the_middle_of_a_word() -> None:
+    body = ", ".join(["A&amp;B"] * 2_000)
+    from watcher.delivery.slack import content
+
+    sections = content(Message("t", body, Format.SLACK, (CHEAPER,)))["blocks"][1:]
+    assert " ".join(section["text"]["text"] for section in sections).split() == body.split()
+
+
 def test_discord_colours_an_embed_by_its_kind_and_mentions_nobody(sink: Sink, chats: dict[str, str]) -> None:
     assert send_events(chats["discord"], [EXPIRED, CHEAPER, FAILING]).ok
     payload = sink.json()

@@ -73,7 +73,7 @@ def arrived(service: str, web: Sink, mail_server: MailServer) -> list[tuple[str,
     return found
 
 
-@pytest.mark.parametrize("count", [1, 10, 100, 1_000])
+@pytest.mark.parametrize("count", [1, 10, 100, pytest.param(1_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_few_messages_within_the_limits_numbered_and_in_order(
     web: Sink,
@@ -116,7 +116,7 @@ def test_few_messages_within_the_limits_numbered_and_in_order(
 
 
 @pytest.mark.parametrize("format", Format)
-@pytest.mark.parametrize("limit", [160, 700, 1_000, 2_000, 4_096, 12_000, 35_000, 95_000])
+@pytest.mark.parametrize("limit", [160, 1_000, 4_096, 35_000])
 @pytest.mark.parametrize("events", [many(400), mixed(1_000), mixed(7)], ids=["400 new", "1000 mixed", "7"])
 def test_no_limit_makes_more_messages_or_longer_ones(events: list[Event], format: Format, limit: int) -> None:
     found = compose_within(events, format, limit)

@@ -242,8 +242,8 @@ def test_a_mail_that_is_refused_for_one_goes_to_the_next(mail_server: MailServer
 def test_a_line_that_is_a_dot_does_not_end_the_mail() -> None:
     server = MisbehavingMail()
     host, _, port = server.address.partition(":")
-    context, deadline = ssl.create_default_context(), time.monotonic() + 5
-    with smtp.Dialogue(host, int(port), "insecure", context, deadline) as dialogue:
+    deadline = time.monotonic() + 5
+    with smtp.Dialogue(host, int(port), "insecure", ssl.create_default_context, deadline) as dialogue:
         assert dialogue.send("w@example.org", ["ann@example.org"], b"Subject: x\r\n\r\n.\r\n..two\r\nend\r\n") == {}
     server.finish()
     server.close()

@@ -88,6 +88,7 @@ MAIL_CASES = {
     "hangs up after the dot": MailCase("dot", hang_up, BROKEN + ARRIVED, 2, unsure=True),
     "says nothing to the dot": MailCase("dot", silence, SILENT, 2, unsure=True),
     "answers the dot with nonsense": MailCase("dot", GARBAGE, NONSENSE, 2, unsure=True),
+    "asks for more after the dot": MailCase("dot", b"354 go on\r\n", NONSENSE, 2, unsure=True),
     "cuts its answer to the dot off": MailCase("dot", then(b"250 fi", hang_up), BROKEN, 2, unsure=True),
     "is slow after the dot": MailCase("dot", drip(b"250 fine\r\n", 0.02), None),
     "answers the dot with 2xx": MailCase("dot", b"252 perhaps\r\n", None),

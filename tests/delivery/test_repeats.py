@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from watcher.catalog.model import Event
 from watcher.config.clock import DIGEST
 from watcher.config.secret import Secret
 from watcher.config.settings import Channel, Timing
+from watcher.delivery import reached
 from watcher.delivery.channel import Result
 
 DAY = timedelta(days=1)
@@ -37,6 +39,32 @@ class Mails(World):
 
     def ids(self) -> list[str]:
         return [str(self.server.mail(at)["Message-ID"]) for at in range(len(self.server.envelopes))]
+
+
+class Greylisted(Mails):
+    """A world whose channel is two mailboxes, of which one takes nothing yet."""
+
+    def __init__(self, database: str, server: MailServer) -> None:
+        self.taken = False
+        server.handle_RCPT = self.answer  # type: ignore[method-assign]
+        super().__init__(database, server)
+
+    async def answer(self, _server: object, _session: object, envelope: Any, address: str, _options: object) -> str:
+        if address.startswith("bob") and not self.taken:
+            return "450 4.2.0 come back later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    def _send(self, channel: Channel, events: Sequence[Event]) -> Result:
+        return send_events(f"{self.server.url},bob@example.org", events)
+
+    def in_a_new_process(self, **options: Any) -> None:
+        reached._reached.clear()
+        self.drain(**options)
+
+    @property
+    def recipients(self) -> list[str]:
+        return [envelope.rcpt_tos[0][:3] for envelope in self.server.envelopes]
 
 
 def kill(events: Sequence[Event]) -> Result:
@@ -65,6 +93,23 @@ def test_what_is_refused_when_it_is_repeated_is_not_merged_with_later_news(mails
     assert len(set(repeats)) == 1, "each repeat has the id of the first"
     assert news not in repeats
     assert set(mails.states().values()) == {"sent"}
+
+
+def test_a_later_process_repeats_nothing_at_the_targets_that_have_it(database: str, mail_server: MailServer) -> None:
+    world = Greylisted(database, mail_server)
+    world.queue(event(1), event(2)).in_a_new_process()
+    for _ in range(3):
+        world.in_a_new_process(after=HOUR)
+    assert world.recipients == ["ann"]
+    world.taken = True
+    world.in_a_new_process(after=HOUR)
+    assert world.recipients == ["ann", "bob"]
+    assert set(world.states().values()) == {"sent"}
+    with world.store.writing() as session:
+        session.outbox.retry(session.outbox.listed(), world.now)
+    world.in_a_new_process()
+    assert world.recipients == ["ann", "bob", "ann", "bob"], "whoever asks for it again gets it again"
+    world.store.close()
 
 
 def test_what_was_never_accepted_is_merged_with_later_news(mails: Mails) -> None:

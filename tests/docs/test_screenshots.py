@@ -4,10 +4,28 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.docs.documents import ROOT, text
+from watcher.delivery.mail_content import page
+from watcher.messages.builder import compose
+from watcher.messages.document import Format
+from watcher.messages.sample import sample_events
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
+
+
+@pytest.mark.slow
+def test_a_mail_about_names_of_one_endless_word_fits_a_phone() -> None:
+    from playwright.sync_api import sync_playwright
+
+    endless = [replace(each, name="W" * 190, model="a/" + "w" * 150, detail="w" * 400) for each in sample_events()]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        for events in (endless, endless[:1]):
+            view = browser.new_page(viewport={"width": 360, "height": 100})
+            view.set_content(page(compose(events, Format.HTML)))
+            assert view.evaluate("document.documentElement.scrollWidth") == 360
 
 
 @pytest.mark.slow

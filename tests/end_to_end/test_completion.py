@@ -48,7 +48,7 @@ SETUP = {
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture(params=sorted(ASK))
+@pytest.fixture(params=["bash", *(pytest.param(shell, marks=pytest.mark.slow) for shell in ("fish", "zsh"))])
 def shell(request: pytest.FixtureRequest) -> str:
     if shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")

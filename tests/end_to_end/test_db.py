@@ -1,5 +1,6 @@
 """`watcher db`: the database is checked, copied, shrunk and upgraded; what is damaged or not ours stays as it is."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from testkit.command import Command
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
+from watcher.store.file import sending_lock
 from watcher.store.revisions import REVISIONS
 
 PAGE = 4096
@@ -249,7 +251,7 @@ def test_a_log_that_was_left_behind_does_not_undo_a_restore(command: Command, pa
     assert names(Path(kept.removeprefix("the database as it was: "))) == {"from the log"}
     assert command.run("db", "check").code == 0
     assert command.run("--check").code == 0
-    assert files(path) == ["w.db", Path(kept).name]
+    assert files(path) == ["w.db", Path(kept).name, "w.db.sending"]
 
 
 def test_a_damaged_database_is_moved_aside_with_its_log(command: Command, path: Path) -> None:
@@ -276,6 +278,32 @@ def test_a_database_that_is_gone_is_restored(command: Command, path: Path) -> No
     path.unlink()
     assert command.run("db", "restore", "copy.db") == (0, f"restored: {path}\n", "")
     assert command.run("models", "--json").out == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody")
+@pytest.mark.parametrize("damage", [Path.unlink, truncate, lambda path: None])
+def test_what_root_restores_belongs_to_whom_the_database_belonged(
+    damage: Callable[[Path], None], command: Command, path: Path
+) -> None:
+    command.run("db", "backup", "copy.db")
+    for owned in (path, path.parent):
+        os.chown(owned, 1234, 1234)
+    damage(path)
+    assert command.run("db", "restore", "copy.db").code == 0
+    assert {(found.name, found.stat().st_uid) for found in path.parent.glob("w.db*")} == {
+        (name, 1234) for name in files(path)
+    }
+
+
+def test_a_restore_waits_for_what_is_being_sent(command: Command, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.store.store.SENDING_SECONDS", 0.0)
+    command.run("db", "backup", "copy.db")
+    before = path.read_bytes()
+    with sending_lock(path, 0):
+        code, out, err = command.run("db", "restore", "copy.db")
+    assert (code, out) == (75, "")
+    assert "is being sent from" in err
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -110,7 +110,7 @@ def test_a_chart_in_a_terminal_is_drawn(past: Watcher) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("b/two",), ("c/gone:free",), ("d/fresh", "--since", "2026-01-04T16:00")])
-@pytest.mark.parametrize("columns", [20, 300])
+@pytest.mark.parametrize("columns", [20, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_chart_of_little_or_in_an_odd_terminal_is_drawn_too(
     past: Watcher, arguments: tuple[str, ...], columns: int
 ) -> None:
@@ -157,10 +157,18 @@ def test_listings_in_a_narrow_terminal_lose_nothing(past: Watcher) -> None:
 
 # Pipes and other outputs
 
-VERBS = [("models",), ("changes",), ("show", "a/one"), ("chart", "a/one"), ("channels",), ("replay", "story")]
+VERBS = [("changes",), ("show", "a/one"), ("chart", "a/one"), ("channels",), ("replay", "story")]
 
 
-@pytest.mark.parametrize("arguments", [*VERBS, ("models", "--json"), ("replay", "story", "--json"), ("--help",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models",),
+        ("replay", "story", "--json"),
+        ("--help",),
+        *(pytest.param(verb, marks=pytest.mark.slow) for verb in [*VERBS, ("models", "--json")]),
+    ],
+)
 def test_a_reader_that_goes_away_is_no_error(past: Watcher, arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -216,8 +224,8 @@ def test_without_any_output_nothing_breaks(past: Watcher, arguments: tuple[str, 
 
 LOCALES = [
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    {"PYTHONIOENCODING": "ascii"},
-    {"PYTHONIOENCODING": "latin-1"},
+    pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow),
+    pytest.param({"PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.slow),
 ]
 
 

@@ -286,6 +286,7 @@ def test_a_running_watcher_keeps_secrets_too(leaks: Leaks, simulator: Simulator,
     leaks.assert_none()
 
 
+@pytest.mark.slow
 def test_a_wrong_configuration_is_explained_without_its_secrets(leaks: Leaks, sink: Sink) -> None:
     for text in (
         f"[[channels]]\nname = 'a'\nurl = 'json://{MARK}'\nurl_env = 'X'\n",

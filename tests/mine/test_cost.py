@@ -1,18 +1,18 @@
 """What a month costs: tiers, windows and caches, exactly."""
 
-from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from tests.events import event
+from tests.events import AT, event
 from watcher.catalog import price
+from watcher.catalog.diff import Pending
 from watcher.catalog.event import offer, price_details
-from watcher.catalog.model import Bill, Event, Offer, PriceChange, Tokens
-from watcher.mine.cost import as_text, bill_of, monthly_cost
+from watcher.catalog.model import Bill, Model, Offer, PriceChange, Tokens
+from watcher.catalog.state import ModelState
+from watcher.mine.cost import Use, as_text, bill_of, monthly_cost, use_of
 
 M = 1_000_000
 PLAIN = {"prompt": "0.000003", "completion": "0.000015"}
@@ -64,17 +64,24 @@ def test_a_bill_is_exact_whatever_the_size_of_the_numbers() -> None:
     assert as_text(Fraction(10**30) + Fraction(1, 10**6)) == "1" + "0" * 30 + ".000001"
 
 
-def repriced(before: dict[str, str], after: dict[str, str]) -> Event:
-    """The event that the core makes of two price lists, by facet: `prompt`, `prompt@200000+`."""
-    old, new = ({f"pricing.{key}": value for key, value in prices.items()} for prices in (before, after))
-    return event("repriced", offer=offer(new), **price_details(old, new, sorted({*old, *new})))
+def facets(prices: dict[str, str]) -> dict[str, str]:
+    """The facets of a price list by key: `prompt`, `prompt@200000+`."""
+    return {f"pricing.{key}": value for key, value in prices.items()}
+
+
+def bill(before: dict[str, str], after: dict[str, str], tokens: Tokens) -> Bill | None:
+    """The bill of the event that the core makes of two price lists."""
+    old, new = facets(before), facets(after)
+    made = event("repriced", offer=offer(new), **price_details(old, new, sorted({*old, *new})))
+    states = (ModelState(Model("a/b", each), AT, announced=True) for each in (old, new))
+    return bill_of(made, use_of(tokens, *states), {})
 
 
 EVENING = "00:30=0.000002 16:30=0.000001"
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "tokens", "bill"),
+    ("before", "after", "tokens", "changed"),
     [
         (PLAIN, {**PLAIN, "prompt": "0.000005"}, Tokens(10 * M, M), Bill("45", "65")),
         (PLAIN, {**PLAIN, "prompt": EVENING}, Tokens(24 * M), Bill("72", "40")),
@@ -82,22 +89,37 @@ EVENING = "00:30=0.000002 16:30=0.000001"
         (TIERS, PLAIN, Tokens(10 * M, 0, 9 * M), Bill("5.7", "30")),
         (PLAIN, TIERS, Tokens(10 * M, 0, 9 * M), Bill("30", "5.7")),
         (PLAIN, TIERS, Tokens(10 * M, M, requests=10), Bill("45", "82.5")),
+        (
+            TIERS,
+            {"prompt": "0.000006", "completion": "0.0000225"},
+            Tokens(10 * M, M, requests=10),
+            Bill("82.5", "82.5"),
+        ),
         (TIERS, PLAIN, Tokens(10 * M, M, requests=10), Bill("82.5", "45")),
         ({"prompt": "0", "completion": "0"}, PLAIN, Tokens(M, M), Bill("0", "18")),
         ({"prompt": "varies", "completion": "varies"}, PLAIN, Tokens(M, M), None),
     ],
 )
 def test_a_change_of_price_changes_the_bill(
-    before: dict[str, str], after: dict[str, str], tokens: Tokens, bill: Bill | None
+    before: dict[str, str], after: dict[str, str], tokens: Tokens, changed: Bill | None
 ) -> None:
-    assert bill_of(repriced(before, after), tokens) == bill
+    assert bill(before, after, tokens) == changed
 
 
 def test_without_a_price_that_changed_there_is_no_bill() -> None:
-    assert bill_of(event("changed", offer=Offer(prices=PLAIN)), Tokens(M)) is None
-    assert bill_of(event("repriced", prices={"prompt": PriceChange("1", "2")}), Tokens(M)) is None
-    unknown = event("repriced", offer=Offer(prices=PLAIN), prices={"prompt": PriceChange(None, "0.000003")})
-    assert bill_of(unknown, Tokens(M)) is None
+    use = Use(Tokens(M), PLAIN)
+    assert bill_of(event("changed", offer=Offer(prices=PLAIN)), use, {}) is None
+    assert bill_of(event("repriced", prices={"prompt": PriceChange("1", "2")}), use, {}) is None
+
+
+def test_what_has_not_settled_is_in_neither_bill() -> None:
+    """A price that moved lately is announced later: its move is no part of what this event does."""
+    old, new = facets(PLAIN), facets({"prompt": "0.000005", "completion": "0.00002"})
+    before = ModelState(Model("a/b", old), AT, announced=True)
+    waiting = {"pricing.completion": Pending("0.000015", AT, "0.00002")}
+    after = ModelState(Model("a/b", new), AT, announced=True, pending=waiting)
+    made = event("repriced", offer=offer(new), **price_details(old, new, ["pricing.prompt"]))
+    assert bill_of(made, use_of(Tokens(M, M), before, after), {}) == Bill("23", "25")
 
 
 AMOUNTS = st.integers(0, 4).map(str)
@@ -109,24 +131,8 @@ WEEKS = st.dictionaries(st.integers(0, 167), AMOUNTS, min_size=1).map(
 )
 
 
-@given(DAYS | AMOUNTS, DAYS | AMOUNTS)
-def test_the_bill_of_daily_schedules_is_that_of_every_minute(old: str, new: str) -> None:
-    made = repriced({"prompt": old, "completion": "0"}, {"prompt": new, "completion": "0"})
-    if made.prices:
-        costs = [sum(int(price.at_minute(each, hour * 60)) for hour in range(24)) for each in (old, new)]
-        bill = bill_of(made, Tokens(24))
-        assert bill is not None
-        assert [Decimal(bill.old), Decimal(bill.new)] == costs
-
-
-@given(WEEKS)
-def test_the_cost_of_a_weekly_schedule_is_that_of_every_minute(new: str) -> None:
-    offered = offer({"pricing.prompt": new}).prices
-    assert monthly_cost(offered, Tokens(168)) == sum(int(price.at_minute(new, hour * 60)) for hour in range(168))
-
-
-def test_the_tiers_of_an_offer_do_not_depend_on_their_order() -> None:
-    turned = dict(reversed(TIERS.items()))
-    assert monthly_cost(turned, Tokens(10 * M, requests=10)) == monthly_cost(TIERS, Tokens(10 * M, requests=10))
-    made = repriced(PLAIN, TIERS)
-    assert bill_of(replace(made, prices=dict(reversed(made.prices.items()))), Tokens(M)) == bill_of(made, Tokens(M))
+@given(DAYS | WEEKS | AMOUNTS, DAYS | WEEKS | AMOUNTS)
+def test_the_bill_of_schedules_is_that_of_every_hour(old: str, new: str) -> None:
+    found = bill({"prompt": old, "completion": "0"}, {"prompt": new, "completion": "0"}, Tokens(168))
+    costs = [sum(int(price.at_minute(each, hour * 60)) for hour in range(168)) for each in (old, new)]
+    assert found == (None if old == new else Bill(*map(str, costs)))

@@ -1,5 +1,7 @@
 """What is an id in a line, and what only looks like one."""
 
+import time
+
 import pytest
 
 from watcher.mine.ids import Dictionary
@@ -82,6 +84,23 @@ def test_a_name_of_hugging_face_is_sure_only_where_openrouter_is_meant() -> None
 
     assert sure("google/gemma-3 openai/gpt-4o openrouter/google/gemma-3") == [False, True, True]
     assert sure("google/gemma-3", ours=True) == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "openai/" + "1" * 1_000_000 + "X",
+        "openai/gpt-4o" + "-" * 1_000_000,
+        "openai/gpt-4o:" + "a" * 1_000_000,
+        "openai/" * 200_000,
+        "/" * 1_000_000,
+        "~" * 500_000 + "openai/gpt-" + "9" * 151,
+    ],
+)
+def test_what_is_too_long_for_an_id_takes_no_time(text: str) -> None:
+    start = time.process_time()
+    assert found(text, ours=True) in ([], [f"openai/gpt-4o:{'a' * 151}"])
+    assert time.process_time() - start < 5
 
 
 def test_without_models_nothing_is_found() -> None:

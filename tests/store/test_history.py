@@ -58,6 +58,7 @@ class Oracle:
     def __init__(self) -> None:
         self.last: dict[str, Any] = {}
         self.now: dict[str, Any] = {}
+        self.spelled: dict[str, bytes] = {}
         self.moments: list[tuple[datetime, dict[str, Any]]] = []
         self.versions = 0
 
@@ -68,9 +69,13 @@ class Oracle:
         for model_id, raw in listed.items():
             facets = normalise(json.encode(raw), at).model.facets
             self.last[model_id] = fill_unknown(self.last[model_id], facets) if model_id in self.last else facets
+        spelled = {model_id: json.encode({**raw, "benchmarks": None}) for model_id, raw in listed.items()}
         shown = {model_id: self.last[model_id] for model_id in listed if model_id in self.last}
-        self.versions += sum(self.now.get(model_id) != facets for model_id, facets in shown.items())
-        self.now = shown
+        self.versions += sum(
+            (self.now.get(model_id), self.spelled.get(model_id)) != (facets, spelled[model_id])
+            for model_id, facets in shown.items()
+        )
+        self.now, self.spelled = shown, spelled
 
     def keep(self, at: datetime) -> None:
         self.moments.append((at, dict(self.now)))

@@ -213,12 +213,17 @@ def test_an_unchanged_poll_adds_no_version_and_one_row(store: Store) -> None:
     assert len(rows(store, "SELECT * FROM polls")) == 2
 
 
-def test_another_spelling_of_the_same_adds_no_version(store: Store) -> None:
+def test_each_spelling_of_the_same_is_a_version_with_its_document(store: Store) -> None:
     polls = Polls(store)
-    polls.see(document(A, "0.50"), at=START)
-    judged = polls.see(document(A, "5e-1", hugging_face_id="", supported_parameters=["stop", "tools"]), at=START + HOUR)
-    assert len(rows(store, "SELECT * FROM versions")) == 1
-    assert states(store) == judged  # with the digest of the new spelling: it is read once only
+    spellings = [document(A, "0.50"), document(A, "5e-1", hugging_face_id="", supported_parameters=["stop", "tools"])]
+    for number in range(4):
+        judged = polls.see(spellings[number // 2], at=START + number * HOUR)
+        assert states(store) == judged  # with the digest of the new spelling: it is read once only
+    with store.reading() as session:
+        first, second = session.history.versions(A)
+    assert (first.valid_from, first.valid_to, second.valid_from) == (START, START + 2 * HOUR, START + 2 * HOUR)
+    assert first.model == second.model
+    assert [json.loads(version.raw) for version in (first, second)] == spellings
 
 
 def test_benchmarks_are_kept_in_their_latest_form_only(store: Store) -> None:

@@ -59,6 +59,13 @@ def test_only_whole_tokens_of_the_file_count(serve, tokens):
         assert status == (401 if given in wrong else 200), given
 
 
+def test_tokens_are_compared_byte_for_byte(serve, tmp_path):
+    (tmp_path / "tokens").write_bytes("\ufefffirst\r\nschlüssel\r\n".encode())
+    client = serve(tokens_file=tmp_path / "tokens")
+    for token, status in (("first", 200), ("schlüssel", 200), ("schlussel", 401)):
+        assert client.get("models", headers={"authorization": f"Bearer {token}".encode()}).status_code == status
+
+
 def test_guarded_answers_are_private(serve, tokens):
     headers = serve(tokens_file=tokens).get("models", headers=TOKEN).headers
     assert headers["cache-control"].startswith("private, max-age=120")
@@ -108,6 +115,19 @@ def test_forwarding_headers_count_from_a_trusted_proxy_alone(serve):
     assert next_page(proxy, **FORWARDED).startswith("https://models.example.org/openrouter/api/v1/models?")
     forged = proxy.get("models", headers={**FORWARDED, "x-forwarded-host": "evil.example"})
     assert forged.status_code == 403
+
+
+def test_a_proxy_is_trusted_on_a_socket_for_both_kinds_of_addresses(serve):
+    client = serve(listen="[::]:0", allowed_hosts=("models.example.org",), trusted_proxies=("127.0.0.0/8",))
+    client.base_url = str(client.base_url).replace("[::]", "127.0.0.1")
+    assert next_page(client, **FORWARDED).startswith("https://models.example.org/api/v1/models?")
+
+
+def test_a_prefix_is_in_the_links_of_documents(serve):
+    client = serve(prefix="/openrouter")
+    details = client.get("model/a/one").json()["data"]["links"]["details"]
+    assert details == "/openrouter/api/v1/models/a/one/endpoints"
+    assert client.get(client.base_url.join(details)).json()["data"]["id"] == "a/one"
 
 
 def test_a_prefix_works_whether_the_proxy_removes_it_or_not(serve):

@@ -61,6 +61,12 @@ def prices(text):
     return [tuple(row.values()) for row in csv.DictReader(StringIO(text))]
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl", "litellm", "llm-prices"])
+def test_a_moment_before_the_first_poll_is_an_error_and_no_empty_file(watcher, form):
+    done = watcher.run_here("export", "--format", form, "--at", "2026-01-04T11:59Z")
+    assert done.code == 1 and done.out == "" and "nothing is known of that time" in done.err
+
+
 def test_csv_has_each_price_once_with_the_time_in_which_it_held(watcher):
     done = exported(watcher)
     rows = prices(done.out)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from testkit.command import Watcher
-from tests.store.samples import START, document
+from tests.store.samples import START, Polls, document
 from watcher.store.store import Store
 
 
@@ -51,3 +51,20 @@ def test_the_latest_benchmarks_are_kept_in_whatever_order_archives_come(serve, t
     found = {model["id"]: model["benchmarks"]["artificial_analysis"]["intelligence_index"] for model in listed}
     assert found == {"a/one": 40, "a/two": 30}
     assert list(found) == ["a/one", "a/two"]
+
+
+def test_each_spelling_is_there_in_whatever_order_archives_come_and_before_the_watcher_s_own_polls(
+    serve, tmp_path, polls
+):
+    spellings = ["0.5", "5e-1", "0.50", ".5e0"]
+    (tmp_path / "config.toml").write_text(f'[store]\nurl = "sqlite:///{tmp_path / "watcher.db"}"\n')
+    Polls(polls).see(document("a/one", spellings[3]), at=START + timedelta(hours=3))
+    for hours in (2, 0, 1):
+        made = archive(tmp_path / f"archive{hours}", hours, document("a/one", spellings[hours]))
+        done = Watcher(tmp_path).run_here("import", made)
+        assert done.code == 0, done.err
+    client = serve()
+    for hours, spelled in enumerate(spellings):
+        at = START + timedelta(hours=hours, minutes=30)
+        model = client.get("model/a/one", params={"raw": "1", "at": at.isoformat()}).json()["data"]
+        assert model["pricing"]["prompt"] == spelled

@@ -1,13 +1,15 @@
 """The catalogue of now, and that of any past moment, on every call."""
 
+import shutil
 from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from tests.store.samples import START, document
+from tests.store.samples import START, Polls, document
 from tests.web.conftest import NOW, ids
+from watcher.store.store import Store
 
 LATER = START + timedelta(hours=1)
 
@@ -64,6 +66,37 @@ def test_before_the_first_poll_there_is_404_with_the_first_moment(client):
     assert "2026-01-04T12:00:00Z" in response.json()["error"]["message"]
 
 
+def test_the_times_that_it_gives_are_moments_to_ask_for(serve, polls):
+    """A poll is seldom at a whole second, and one before it showed another list."""
+    first, second = LATER + timedelta(hours=1, seconds=0.75), LATER + timedelta(hours=2, seconds=0.25)
+    polls.see(document("a/one", prompt="3"), document("a/free"), document("b/new"), at=first)
+    polls.see(document("a/one", prompt="4"), document("a/free"), document("b/new"), at=second)
+    client = serve()
+    as_of = client.get("model/a/one").headers["x-watcher-as-of"]
+    assert as_of == "2026-01-04T15:00:00.250000Z"
+    assert client.get(f"model/a/one?at={as_of}").json()["data"]["pricing"]["prompt"] == "4"
+    export = str(client.base_url).replace("api/v1/", "export/csv")
+    rows = [row.split(",") for row in client.get(f"{export}?model=a/one").text.splitlines() if ",prompt," in row]
+    for _, _, price, start, end in rows:
+        assert Decimal(client.get(f"model/a/one?at={start}").json()["data"]["pricing"]["prompt"]) == Decimal(price)
+        assert f",prompt,{price},{start}," in client.get(f"{export}?model=a/one&at={start}").text
+        assert not end or f",prompt,{price}," not in client.get(f"{export}?model=a/one&at={end}").text
+    assert [price for _, _, price, *_ in rows] == ["0.000001", "0.000002", "3", "4"]
+
+
+def test_the_first_moment_that_a_404_names_is_known(serve, empty, tmp_path):
+    url = f"sqlite:///{shutil.copy(empty, tmp_path / 'first.db')}"
+    with Store.open(url) as store:
+        Polls(store).see(document("a/one"), at=START + timedelta(seconds=0.5))
+    client = serve(url=url)
+    export = str(client.base_url).replace("api/v1/", "export/csv")
+    for call in ("models", "models/count", export):
+        response = client.get(call, params={"at": "2026-01-04T12:00:00.499999Z"})
+        assert response.status_code == 404
+        first = response.json()["error"]["message"].rpartition(" ")[2]
+        assert client.get(call, params={"at": first}).status_code == 200
+
+
 @pytest.mark.parametrize("at", ["yesterday", "2026-13-01", "2026-01-04T18:00:01Z", "9999-12-31T23:59:59-23:00", "1,2"])
 def test_what_is_no_past_moment_is_400(client, at):
     response = client.get("models", params={"at": at})
@@ -74,6 +107,17 @@ def test_raw_documents_are_byte_for_byte_those_that_came(client):
     came = msgspec.json.encode(document("a/one", created=1))
     assert came in client.get("models?raw=1&at=2026-01-04T12:00Z").content
     assert client.get("model/a/one?raw=1&at=2026-01-04T12:00Z").content == b'{"data":' + came + b"}"
+
+
+def test_raw_documents_are_spelled_as_they_were_at_that_moment(client, polls):
+    """Same price, other spelling: no event, and yet another document."""
+    respelled = document("a/one", prompt="2e-6", created=1, alias_target=None)
+    polls.see(respelled, document("a/free", prompt="0", created=3), at=LATER + timedelta(hours=1))
+    raw = {at: client.get(f"model/a/one?raw=1&at=2026-01-04T{at}Z").json()["data"] for at in ("13:59", "14:00")}
+    assert raw["13:59"]["pricing"]["prompt"] == "0.000002" and "alias_target" not in raw["13:59"]
+    assert raw["14:00"] == respelled
+    csv = client.get(str(client.base_url).replace("api/v1/", "export/csv?model=a/one")).text.splitlines()
+    assert [line for line in csv if ",prompt,0.000002," in line] == ["a/one,prompt,0.000002,2026-01-04T13:00:00Z,"]
 
 
 def test_old_documents_are_completed_to_todays_schema(client):

@@ -97,7 +97,7 @@ class Query:
 
 def to_decimal(text: object) -> Decimal | None:
     """Return a finite number from its decimal spelling, or None."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not text.isascii() or "_" in text:  # which Python reads, and nobody writes
         return None
     try:
         number = Decimal(text)

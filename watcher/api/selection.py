@@ -33,6 +33,9 @@ CATEGORIES = {name: re.compile(rf"\b(?:{words})", re.IGNORECASE) for name, words
 OUTPUTS = frozenset({"text", "image", "audio", "embeddings", "video", "rerank", "decisions", "speech", "transcription"})
 """The values of `output_modalities`, besides `all`."""
 
+INPUTS = frozenset({"text", "image", "file", "audio", "video"})
+"""The values of `input_modalities`."""
+
 _INDICES = ("intelligence_index", "coding_index", "agentic_index")
 _SCORE_SORTS = {
     "intelligence-high-to-low": "intelligence_index",
@@ -92,6 +95,8 @@ def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
     if "all" not in outputs:
         yield lambda model: not outputs.isdisjoint(_words_of(model, "architecture", "output_modalities"))
     if inputs := query.words("input_modalities"):
+        if unknown := inputs - INPUTS:
+            raise BadQueryError(f'"input_modalities" does not know {", ".join(sorted(unknown))}')
         yield lambda model: not inputs.isdisjoint(_words_of(model, "architecture", "input_modalities"))
     if parameters := query.words("supported_parameters"):
         yield lambda model: parameters <= _words_of(model, "supported_parameters")

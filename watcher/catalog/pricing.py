@@ -189,6 +189,12 @@ def price_key(path: str) -> str:
     return path.partition("@")[0].removeprefix(PRICING)
 
 
+def split_window(key: str) -> tuple[str, str | None]:
+    """Return what the price of a key is for, and when: `prompt@200000+`, `16:30-00:30`; None: usually."""
+    path, at, last = key.rpartition("@")
+    return (key, None) if not at or last.endswith("+") else (path, last)
+
+
 def tier_tokens(path: str) -> int:
     """Return the tokens above which a tier's price holds."""
     return int(path.rpartition("@")[2].rstrip("+"))

@@ -27,6 +27,7 @@ _VERBS = {
     "demo": "watcher.cli.demo:demo",
     "export": "watcher.cli.export:export",
     "import": "watcher.cli.importing:import_history",
+    "mcp": "watcher.cli.mcp:mcp",
     "mine": "watcher.cli.mine:mine",
     "models": "watcher.cli.models:models",
     "render": "watcher.cli.render:render",

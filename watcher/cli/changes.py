@@ -54,13 +54,13 @@ def changes(
     if as_json:
         return
     rows = [
-        (format_time(event.at), event.id, event.kind, visible(event.model or event.name), _what(event))
+        (format_time(event.at), event.id, event.kind, visible(event.model or event.name), what_changed(event))
         for event in events
     ]
     print_table(("announced", "id", "kind", "model", "what"), rows)
 
 
-def _what(event: Event) -> str:
+def what_changed(event: Event) -> str:
     """Return what changed, old and new; where nothing did, such as for a new model, the headline."""
     changed = "" if event.kind == "expiring" else changes_text(event.prices, event.fields)
     detail = visible(event.detail or "", 500)

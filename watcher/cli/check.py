@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 import click
@@ -60,7 +60,10 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
             warn(line)
         attempts: list[Attempt] = []
         busy = False
+        failing: Collection[str] = ()
         if not dry_run and not report.idle:
+            with store.reading() as session:
+                failing = session.outbox.failing()
             try:
                 attempts = drain(store, config, sender(config, quiet=as_json), clock=lambda: datetime.now(UTC))
             except BusyError as error:
@@ -69,8 +72,13 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         if health != HealthSettings():
             pings.finish()
             store.note_ping(pings.trouble, datetime.now(UTC))
-    for attempt in attempts:
-        if attempt.state == "pending":
+    pending = {attempt.channel: attempt for attempt in attempts if attempt.state == "pending"}
+    for name in dict.fromkeys(attempt.channel for attempt in attempts if attempt.state == "sent"):
+        if name in failing and name not in pending:
+            warn(f"channel {name}: it works again")
+    for attempt in pending.values():
+        # Under cron only the beginning and the end: each line would be a mail at every check.
+        if terminal or attempt.channel not in failing:
             again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
     if report.baseline and not as_json and sys.stdout.isatty():
@@ -81,7 +89,7 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         print_events(report.events, sys.stdout)
         for channel, ids in report.wanted.items():
             click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")
-    return _exit_code(report, exit_code, pending=busy or any(attempt.state == "pending" for attempt in attempts))
+    return _exit_code(report, exit_code, pending=busy or bool(pending))
 
 
 def _trouble_lines(report: Report, *, repeat: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ import click
 
 from watcher.cli.setup import Context, open_store
 from watcher.config import Config, check_config, find_config, write
+from watcher.config.mine import MINE
 from watcher.config.parse import CHANNEL_URL, WrongValueError, render_duration
 from watcher.delivery.channel import check_url
 from watcher.errors import ConfigError, UsageError
@@ -121,10 +122,10 @@ def _unused_patterns(config: Config) -> Iterator[str]:
         known = model_ids(config.store.url.reveal(), PATIENCE, "", MOST_IDS)
     except (sqlite3.Error, ValueError):
         return  # there is no database yet, or it is on a server
-    for channel in config.channels:
-        for pattern in channel.rules.models if known else ():
-            if not any(named((pattern,), model) for model in known):
+    patterns = {f'channel "{channel.name}": models': channel.rules.models for channel in config.channels}
+    for where, globs in ({"mine.models": config.mine.models} | patterns).items() if known else ():
+        for pattern in globs:
+            if pattern != MINE and not any(named((pattern,), model) for model in known):
                 meant = any(named((f"*/{pattern}",), model) for model in known)
                 hint = f'; did you mean "*/{pattern}"?' if meant else ""
-                where = f'{config.path}: channel "{channel.name}": models'
-                yield f'{where}: "{pattern}" names none of {len(known)} known models{hint}'
+                yield f'{config.path}: {where}: "{pattern}" names none of {len(known)} known models{hint}'

@@ -1,5 +1,6 @@
 """`watcher db`: check, copy, restore, shrink and upgrade the database."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,11 +100,15 @@ def restore(context: Context, file: Path) -> None:
         raise UsageError(f"{file} is the database itself")
     if not examine(f"sqlite:///{file}").whole:
         raise StoreError(f"The backup {file} is damaged; nothing was restored. Use an older one.")
-    if path.exists() and path.stat().st_size:
-        whole = examine(f"sqlite:///{path}").whole
-        keep = path.with_name(f"{path.name}.{'replaced' if whole else 'damaged'}-{datetime.now(UTC):{_TIME}}")
-        click.echo(f"the database as it was: {copy_database(path, keep) if whole else move_aside(path, keep)}")
-    restore_database(file, path)
+    like = path
+    # What is on its way to a channel would be sent again.
+    with store.sending() if path.parent.is_dir() else nullcontext():
+        if path.exists() and path.stat().st_size:
+            whole = examine(f"sqlite:///{path}").whole
+            keep = path.with_name(f"{path.name}.{'replaced' if whole else 'damaged'}-{datetime.now(UTC):{_TIME}}")
+            like = copy_database(path, keep) if whole else move_aside(path, keep)
+            click.echo(f"the database as it was: {like}")
+        restore_database(file, path, like)
     with store:
         store.upgrade()
     click.echo(f"restored: {path}")

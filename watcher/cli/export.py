@@ -8,6 +8,7 @@ import click
 from watcher.cli.output import warn
 from watcher.cli.setup import Context, open_store
 from watcher.cli.time_arguments import when
+from watcher.errors import NothingFoundError
 
 FORMATS = ("csv", "jsonl", "litellm", "llm-prices")
 
@@ -32,8 +33,11 @@ def export(context: Context, form: str, at: datetime | None, model: str, since: 
     Each has the time in which it held. What the format has no place for is named on stderr.
     """
     from watcher.export import export as export_from
+    from watcher.store.past import Past
 
     with open_store(context.load(), read_only=True) as store, store.reading() as session:
+        if at is not None and Past(session.connection).polled(at) is None:
+            raise NothingFoundError("nothing is known of that time")
         found = export_from(session, form, at=at, model=model, since=since)
     sys.stdout.write(found.text)
     for remark in found.remarks:

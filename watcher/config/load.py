@@ -20,6 +20,7 @@ from watcher.config.parse import NAME, PERCENTAGE, WrongValueError, describe, re
 from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 
 CREDENTIALS = "${CREDENTIALS_DIRECTORY}"
 """The folder of systemd's `LoadCredential=`. The path of a secret may begin with it, and with no other variable."""
@@ -52,9 +53,9 @@ def check_config(
     reader.mistakes += network.problems(environ)
     if (key_file := config.source.api_key_file) is not None:
         try:
-            key_file.open("rb").close()
-        except OSError as error:
-            reader.wrong(f"source.api_key_file: cannot read {key_file}: {error.strerror}")
+            open_to_read(key_file).close()
+        except (OSError, ValueError) as error:
+            reader.wrong(f"source.api_key_file: cannot read {key_file}: {getattr(error, 'strerror', 'not a path')}")
     try:
         config.health.secret_url(environ)
     except ConfigError as error:
@@ -75,7 +76,7 @@ def check_config(
 def _read_text(path: Path) -> tuple[str, bool]:
     """Return the file's text, and whether its group or others may read it."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             shared = os.name == "posix" and bool(os.fstat(file.fileno()).st_mode & 0o044)
             content = file.read(SIZE_LIMIT + 1)
     except (OSError, ValueError) as error:

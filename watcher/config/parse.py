@@ -188,7 +188,7 @@ SOURCE_URL = text(
 PING_URL = text(r"https?://[^\s?#/]+[^\s#]*", 'a URL such as "https://hc-ping.com/your-uuid"', Secret, secret=True)
 CHANNEL_URL = text(
     r"\s*[A-Za-z][A-Za-z0-9+.-]*://[\s\S]*",
-    'an Apprise URL such as "mailtos://…" or "slack://…"',
+    'an Apprise URL such as "mailtos://…" or "slack://…", without quotes around it',
     lambda url: Secret(url.strip()),
     secret=True,
 )

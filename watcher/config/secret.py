@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 from watcher.redaction import remember_url
 
 HIDDEN = "…(hidden)"
@@ -68,7 +69,7 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
     if (file := getattr(settings, f"{key}_file")) is not None:
         where = f"{owner}: {key}_file: {file}"
         try:
-            with file.open("rb") as opened:
+            with open_to_read(file) as opened:
                 content: str = opened.read(URL_FILE_LIMIT + 1).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ConfigError(f"{where} is not UTF-8 text") from None

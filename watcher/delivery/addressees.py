@@ -42,6 +42,8 @@ def check_url_parts(url: str) -> None:
     scheme, _, rest = before.partition("://")
     authority, _, path = rest.partition("/")
     port = authority.rpartition(":")[2]
+    if path.strip("/") and not authority:
+        raise AddresseeError("the name of the server is missing after ://")
     if "#" in authority:
         raise AddresseeError("a # in the user name or the password has to be written as %23")
     unfinished = ":" in authority and not port.isdigit() and not re.search(r"[]@]", authority)
@@ -49,6 +51,8 @@ def check_url_parts(url: str) -> None:
         raise AddresseeError("a / in the user name or the password has to be written as %2F")
     if unfinished and "@" in url.partition("?")[2].partition("&")[0].partition("=")[0]:
         raise AddresseeError("a ? in the user name or the password has to be written as %3F")
+    if port.isdigit() and ":" in authority and not 0 < int(port[:6]) < 65_536:
+        raise AddresseeError("its port is none: they go from 1 to 65535")
     if authority.rpartition("@")[0].count(":") > 1:
         raise AddresseeError("a : in the user name or the password has to be written as %3A")
     keys = [part.place for part in parameters]
@@ -60,6 +64,35 @@ def check_url_parts(url: str) -> None:
                 f"{shown_key(keys[at - 1])} is cut off at an & or a ;, which have to be written as %26 and %3B; put a "
                 "comma between several values"
             )
+
+
+def check_parameters(url: str, kind: Any) -> None:
+    """Refuse a URL with parameters that the plugin would pass over, or take for their opposite. Raises AddresseeError.
+
+    A plugin names its parameters, but not all of them: one without which it reads the same from the URL is none.
+    """
+    from apprise.utils.parse import parse_bool
+
+    before, _, query = url.partition("?")
+    pieces = [piece for piece in re.split("[&;]", query) if piece.strip()]
+    for at, (place, value) in enumerate(_split(url)[1]):
+        key, argument = place.removesuffix("="), kind.template_args.get(place.removesuffix("="), {})
+        if key[:1] in "+-:":
+            continue
+        if not value.strip():
+            raise AddresseeError(f"{shown_key(place)} is empty")
+        if argument.get("type") == "bool" and parse_bool(value, None) is None:  # type: ignore[no-untyped-call]
+            raise AddresseeError(f"{shown_key(place)} has to be yes or no")
+        others = f"{before}?{'&'.join(pieces[:at] + pieces[at + 1 :])}".removesuffix("?")
+        if key not in kind.template_args and _read_by(kind, url) == _read_by(kind, others):
+            as_address = any(extra.get("prefix") == "-" for extra in kind.template_kwargs.values())
+            hint = f"; -{key}= would be sent in the address" if as_address and key == shown_key(key) else ""
+            raise AddresseeError(f"{shown_key(place)} is no parameter of this service{hint}")
+
+
+def _read_by(kind: Any, url: str) -> dict[str, Any]:
+    """Return what a plugin reads from a URL, but for the parameters as they came."""
+    return {key: value for key, value in (kind.parse_url(url) or {}).items() if not key.startswith("qsd")}
 
 
 def shown_key(key: str) -> str:

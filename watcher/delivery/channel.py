@@ -200,8 +200,11 @@ def _halves(message: Message) -> tuple[Sequence[Event], Sequence[Event]]:
 def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
     if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
         return "a @ in the user name or the password has to be written as %40"
+    authority, _, rest = url.partition("://")[2].partition("/")
     for start, form in _FORMS.items():
         if url.lower().startswith(start) and (error.refused or start.startswith("http")):
             return f"it is not complete, or a part of it is mistyped; expected {form}"
+    if "@" in rest and re.search(r":(?!\d*$)[^]@]*$", authority):
+        return "a / in the user name or the password has to be written as %2F"
     # What a plugin says about its own URL is more precise.
     return (error.refused and log.reasons()) or str(error)

@@ -7,6 +7,7 @@ Imported only when a mail is sent, since it imports Apprise.
 """
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 from apprise.utils.parse import parse_bool
 
-from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes, shown_key
+from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
 from watcher.delivery.diagnosis import LONGEST_REASON, socket_reason
 from watcher.delivery.mail_content import headers, page
 from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
@@ -34,10 +35,9 @@ from watcher.messages.builder import Message
 from watcher.messages.text import visible
 from watcher.network import tls_context
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%\w+)?")
 _LONGEST_HEADER = 2_000
 """Characters of a header that the URL gives; it is folded into lines."""
-_OWN = ("user", "pass", "password", "thread")
-"""Parameters that Apprise does not list: those that stand for what is before the host, and ours."""
 
 
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
@@ -54,11 +54,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
 
         Raises:
-            AddresseeError: an address is none.
+            AddresseeError: an address is none, or the name of the server.
         """
-        for key in options.get("qsd", {}):
-            if key not in self.template_args and key not in _OWN and not key.startswith("+"):
-                raise AddresseeError(f"{shown_key(f'{key}=')} is none that mail has")
         lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
         if "@" not in sender and "@" in user:  # a login by address, at a server of another name
@@ -71,6 +68,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
+        if not _HOST.fullmatch(self.smtp_host):
+            raise AddresseeError("smtp= has to be the name of a server alone; its port stands before the ?")
         self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]
 
     @staticmethod
@@ -144,12 +143,15 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         )
 
     def _connect(self) -> Dialogue:
+        mode = cast("Mode", self.secure_mode)
+        return Dialogue(self.smtp_host, self.port or 0, mode, self._tls_context, self.deadline)
+
+    def _tls_context(self) -> ssl.SSLContext:
         context = tls_context(os.environ)
         if not self.verify_certificate:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        host = str(self.smtp_host).removeprefix("[").removesuffix("]")
-        return Dialogue(host, self.port or 0, cast("Mode", self.secure_mode), context, self.deadline)
+        return context
 
     def _send(self, server: Dialogue, mail: EmailMessage, people: list[str]) -> dict[str, Refused]:
         sender = str(self.from_addr[1])

@@ -12,7 +12,9 @@ from watcher.messages.text import clean
 _PREVIEW_ITEMS = 4
 _PREVIEW_LENGTH = 200
 _HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>\n'
-_HEADLINE = '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600">{}</h1>\n'
+_HEADLINE = (
+    '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600;overflow-wrap:anywhere">{}</h1>\n'
+)
 
 _NO_DOMAIN = "openrouter-watcher.invalid"
 """For a sender without a domain: ids need a dot to be ids for all mail programs."""

@@ -19,6 +19,7 @@ from watcher.catalog.decision import Queued
 from watcher.catalog.event import undelivered_event
 from watcher.catalog.model import Event
 from watcher.config.settings import Channel, Config, DeliverySettings
+from watcher.delivery.reached import recall, targets_with
 from watcher.delivery.statuses import LONGEST_PAUSE
 from watcher.rules.timing import due_at, free_at
 from watcher.store.records import LONGEST_WAIT, SLACK
@@ -129,6 +130,7 @@ class _Drain(Struct):
 
     def _result(self, channel: Channel, batch: "Batch") -> "Result":
         """Send a message. An error in our code is a failure of that channel alone."""
+        recall({row.event.id: (row.reached or "").split() for row in batch.deliveries})
         try:
             return self.send(channel, batch.events)
         except Exception as error:
@@ -184,6 +186,8 @@ class _Drain(Struct):
                 # Once it may have arrived, it stays that message, whatever is said to its repeats.
                 refused = result.status is not None and left[0].batch is None
                 session.outbox.mark_failed(left, again, result.detail, refused=refused, at=now)
+                reached = {row.id: targets_with(row.event.id) for row in left}
+                session.outbox.note_reached({id: targets for id, targets in reached.items() if targets})
                 self._note(channel.name, "pending", left, result.detail, again)
             elif accepted:
                 return self._next_batch(session, channel)

@@ -9,7 +9,14 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from watcher.delivery.addressees import AddresseeError, check_targets, check_url_parts, relevant, with_ascii_host
+from watcher.delivery.addressees import (
+    AddresseeError,
+    check_parameters,
+    check_targets,
+    check_url_parts,
+    relevant,
+    with_ascii_host,
+)
 from watcher.delivery.diagnosis import captured_warnings, observe
 from watcher.delivery.kinds import PAGE
 
@@ -119,10 +126,11 @@ def _open(url: str) -> Any:
 
 def _checked(plugin: Any, url: str, base: str) -> Any:
     """Return the plugin if it reaches exactly those whom the URL names. Raises AddresseeError and UnusableURLError."""
-    if base == "mailto":  # our own `Mail` reads exactly
-        return plugin
     dropped = relevant(captured_warnings())
     if base != "http":  # a web hook as a service shows it names nobody
+        check_parameters(url, type(plugin))
+        if base == "mailto":  # our own `Mail` reads exactly
+            return plugin
         check_targets(url, plugin, dropped)
     if dropped:
         raise UnusableURLError("Apprise would not use a part of it", refused=True)

@@ -14,6 +14,8 @@ from watcher.messages.document import Format, escape
 
 _SECTION = 3_000
 """Characters of a section, and below of a header, by Slack's documentation of Block Kit."""
+_WORDS = re.compile(rf"[\s\S]{{1,{_SECTION}}}(?!\S)|[\s\S]{{1,{_SECTION}}}")
+"""As much of a text as a section takes: a cut in the middle of a word could be one in the middle of `&amp;`."""
 _HEADER = 150
 
 
@@ -47,7 +49,7 @@ def _sections(body: str) -> Iterator[str]:
     piece = ""
     for part in re.findall(r".*?(?:\n\n|\Z)", body.strip() + "\n\n", re.DOTALL):
         lines = [part] if len(part) <= _SECTION else part.splitlines(keepends=True)
-        for text in (line[at : at + _SECTION] for line in lines for at in range(0, len(line), _SECTION)):
+        for text in (text for line in lines for text in _WORDS.findall(line)):
             if piece and len(piece) + len(text) > _SECTION:
                 yield piece.rstrip()
                 piece = ""

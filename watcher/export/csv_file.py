@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 
+import msgspec
+
 from watcher.export.periods import Exported, Known, Period, is_number, left_out, split
 
 COLUMNS = ("model", "key", "price", "valid_from", "valid_until")
@@ -54,4 +56,4 @@ def _runs(
 
 
 def _time(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else str(msgspec.to_builtins(moment.astimezone(UTC)))

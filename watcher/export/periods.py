@@ -50,14 +50,14 @@ class Known(Struct, frozen=True):
 def known(past: Past, at: datetime | None, since: datetime | None) -> Iterator[Known]:
     """Yield every model with what was known of it at a moment (None: now), and held at `since` or later."""
     for model_id, versions in groupby(past.versions(), key=lambda version: version.model.id):
-        periods, facets = _periods(versions, at)
+        periods, facets = periods_of(versions, at)
         kept = [period for period in periods if since is None or period.end is None or period.end > since]
         if kept:
             yield Known(model_id, kept, facets)
 
 
-def _periods(versions: Iterable[Version], at: datetime | None) -> tuple[list[Period], Facets]:
-    """Return a period for each time in which no price changed, and the last normal form."""
+def periods_of(versions: Iterable[Version], at: datetime | None) -> tuple[list[Period], Facets]:
+    """Return a period for each time in which no price changed, and the last normal form; from one model's versions."""
     found: list[Period] = []
     facets: Facets = {}
     for version in versions:

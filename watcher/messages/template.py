@@ -9,6 +9,7 @@
 import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache, partial
+from io import TextIOWrapper
 from itertools import pairwise
 from logging import getLogger
 from pathlib import Path
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import KINDS, UNASKED_KINDS, Event, Kind
 from watcher.config.settings import Channel, Template
+from watcher.files import open_to_read
 from watcher.messages import builder
 from watcher.messages.builder import MOST_MESSAGES, NUMBER_LENGTH, Composer, Message, compose, compose_within
 from watcher.messages.document import Format, Note, frame, write, write_all
@@ -106,7 +108,7 @@ def _source(text_or_file: str | Path) -> str:
     if isinstance(text_or_file, str):
         return text_or_file
     try:
-        with text_or_file.open(encoding="utf-8-sig") as file:
+        with TextIOWrapper(open_to_read(text_or_file), encoding="utf-8-sig") as file:
             return file.read(_READ_CHARACTERS)
     except UnicodeDecodeError:
         raise TemplateFailedError("not UTF-8 text") from None

@@ -10,54 +10,74 @@ from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 
-from watcher.catalog.model import Bill, Event, PriceChange, Tokens
+from msgspec import Struct
+
+from watcher.catalog.event import offer
+from watcher.catalog.model import Bill, Event, Tokens
 from watcher.catalog.price import DAY, DAYS, FREE, WEEK
-from watcher.catalog.pricing import tier_tokens
+from watcher.catalog.pricing import is_price, split_window, tier_tokens
+from watcher.catalog.state import ModelState
 
 _DECIMALS = 6
 """Of a cost in USD."""
 
 
-def monthly_cost(
-    prices: Mapping[str, str], tokens: Tokens, before: Mapping[str, PriceChange] | None = None
-) -> Fraction | None:
+class Use(Struct, frozen=True):
+    """How much of a model is used, and at which prices until now."""
+
+    tokens: Tokens
+    """Of a month."""
+    before: Mapping[str, str]
+    """By key, as in `Offer.prices`."""
+
+
+def use_of(tokens: Tokens, before: ModelState, after: ModelState) -> Use:
+    """Return the use of a model whose state a poll changed: the prices are those without what it announces."""
+    old, new = before.announced_facets, after.announced_facets
+    moved = {path for path in {*old, *new} if is_price(path) and old.get(path) != new.get(path)}
+    facets = {path: value for path, value in after.model.facets.items() if path not in moved}
+    return Use(tokens, offer(facets | {path: old[path] for path in moved if path in old}).prices)
+
+
+def bill_of(event: Event, use: Use, told: Mapping[str, str]) -> Bill | None:
+    """Return what the changed prices of an event do to the costs of a month; None where that cannot be told.
+
+    `told` are the prices that a channel was told, where they are not those of before.
+    """
+    if event.offer is None or not event.prices:
+        return None
+    old, new = monthly_cost({**use.before, **told}, use.tokens), monthly_cost(event.offer.prices, use.tokens)
+    return None if old is None or new is None else Bill(as_text(old), as_text(new))
+
+
+def monthly_cost(prices: Mapping[str, str], tokens: Tokens) -> Fraction | None:
     """Return the cost of a month in USD; None where a price is unknown or varies.
 
     Args:
         prices: by key, as in `Offer.prices`; time windows and tiers have keys of their own.
         tokens: of the month.
-        before: changes that are to be taken back, to get the cost before them.
     """
     cached = min(tokens.cached, tokens.prompt)
-    reading = _key("input_cache_read", prices, tokens)
-    counts = {
-        _key("prompt", prices, tokens): tokens.prompt - cached,
-        _key("completion", prices, tokens): tokens.completion,
-        "request": tokens.requests,
-    }
-    if not cached or set(_week(reading, prices, before or {})) <= {FREE, ""}:
-        counts[_key("prompt", prices, tokens)] += cached
-    else:
-        counts[reading] = cached
-    total = Fraction(0)
-    for key, count in counts.items():
-        if not count or (key == "request" and key not in prices):
-            continue
-        for price, minutes in Counter(_week(key, prices, before or {})).items():
-            try:
-                total += count * Fraction(price) * Fraction(minutes, WEEK)
-            except ValueError:  # varies, or not known
-                return None
-    return total
-
-
-def bill_of(event: Event, tokens: Tokens) -> Bill | None:
-    """Return what the changes of price in an event do to the costs of a month; None where that cannot be told."""
-    if event.offer is None or not event.prices:
+    reading = _week(_key("input_cache_read", prices, tokens), prices)
+    prompt = _week(_key("prompt", prices, tokens), prices)
+    charges = [
+        (prompt, tokens.prompt - cached),
+        (prompt if reading.keys() <= {FREE, ""} else reading, cached),
+        (_week(_key("completion", prices, tokens), prices), tokens.completion),
+        (_week("request", prices), tokens.requests if "request" in prices else 0),
+    ]
+    try:
+        return sum(
+            (
+                count * Fraction(price) * Fraction(minutes, WEEK)
+                for week, count in charges
+                if count
+                for price, minutes in week.items()
+            ),
+            Fraction(0),
+        )
+    except ValueError:  # varies, or not known
         return None
-    prices = {key: change.new for key, change in event.prices.items() if change.new is not None} | event.offer.prices
-    old, new = (monthly_cost(prices, tokens, before) for before in (event.prices, None))
-    return None if old is None or new is None else Bill(as_text(old), as_text(new))
 
 
 def as_text(cost: Fraction) -> str:
@@ -68,41 +88,23 @@ def as_text(cost: Fraction) -> str:
 
 def _key(base: str, prices: Mapping[str, str], tokens: Tokens) -> str:
     """Return the key of the price for prompts of the average length: `prompt`, or a tier such as `prompt@200000+`."""
-    paths = {_parts(key)[0] for key in prices if key.startswith(f"{base}@")}
+    paths = {split_window(key)[0] for key in prices if key.startswith(f"{base}@")}
     length = Fraction(tokens.prompt, tokens.requests) if tokens.requests else 0
     tiers = [path for path in paths if path != base and tier_tokens(path) < length]
     return max(tiers, key=tier_tokens, default=base)
 
 
-def _parts(key: str) -> tuple[str, str | None]:
-    """Return what a price is for, and when: (`prompt@200000+`, `16:30-00:30`)."""
-    path, at, last = key.rpartition("@")
-    return (key, None) if not at or last.endswith("+") else (path, last)
-
-
-def _week(path: str, prices: Mapping[str, str], before: Mapping[str, PriceChange]) -> list[str]:
-    """Return the price at each minute of the UTC week, with the changes in `before` taken back; empty: unknown."""
-    week = [prices.get(path, "")] * WEEK
-    for key, price in prices.items():
-        _paint(week, path, key, price)
-    windows = [window for of, window in map(_parts, before) if of == path and window is not None]
-    if path in before and not any(window[:1].isdigit() for window in windows):
-        # All windows of a day are there, the one with the usual price as well. Of the minutes with the usual price of a
-        # week, it is only known that they cost as much now.
-        change = before[path]
-        week = [change.old or "" if price == change.new else price for price in week]
-    for key, change in before.items():
-        _paint(week, path, key, change.old or "")
-    return week
-
-
-def _paint(week: list[str], path: str, key: str, price: str) -> None:
-    """Write a price into the minutes of its window, if it is a window of this path's price."""
-    of, window = _parts(key)
-    if of != path or window is None:
-        return
-    for start, end in _minutes(window):
-        week[start:end] = [price] * (end - start)
+def _week(path: str, prices: Mapping[str, str]) -> dict[str, int]:
+    """Return price → in how many minutes of a week it holds; an unknown price is empty."""
+    usual = prices.get(path, "")
+    windows = [(window, price) for key, price in prices.items() for of, window in (split_window(key),) if of == path]
+    if not any(window for window, _ in windows):
+        return {usual: WEEK}
+    week = [usual] * WEEK
+    for window, price in windows:
+        for start, end in _minutes(window) if window else ():
+            week[start:end] = [price] * (end - start)
+    return Counter(week)
 
 
 def _minutes(window: str) -> list[tuple[int, int]]:

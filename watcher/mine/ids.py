@@ -15,10 +15,12 @@ Source: https://openrouter.ai/docs/guides/routing/model-variants/overview
 """
 
 _LONGEST_AUTHOR = 80
+_LONGEST = 150
+"""Characters of a slug; what is longer is none, and would take long to compare."""
 _BEFORE = re.compile(rb"(?:^|\\[nrt]|[^A-Za-z0-9_.@/~%$\\-])((?:openrouter[/:])?(~?[a-z0-9][a-z0-9-]*))$")
 """What stands before the slash. `\\n` stands before it in a string that is escaped."""
-_SLUG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VARIANT = re.compile(rb":([a-z][a-z0-9-]*)")
+_SLUG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,%d}" % _LONGEST)
+_VARIANT = re.compile(rb":([a-z][a-z0-9-]{0,%d})" % _LONGEST)
 _NOT_AFTER = frozenset(b"/*{$@%")
 """What makes a path, a pattern or a template of what stands before it."""
 _LIKE_A_MODEL = re.compile(
@@ -66,7 +68,7 @@ class Dictionary:
             assert slug is not None
             end = slug.end()
             name = slug[0].rstrip(b".")
-            if name[-1:] in (b"-", b"_") or (end < len(data) and data[end] in _NOT_AFTER):
+            if len(name) > _LONGEST or name[-1:] in (b"-", b"_") or (end < len(data) and data[end] in _NOT_AFTER):
                 continue
             base = f"{before[2].decode()}/{name.decode()}"
             variant = _VARIANT.match(data, end) if name == slug[0] else None

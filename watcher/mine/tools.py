@@ -28,7 +28,7 @@ def named_models(path: str, data: bytes) -> list[tuple[int, str]] | None:
     is_continue = ".continue" in pure.parts and pure.suffix in (".yml", ".yaml", ".json")
     if not (is_litellm or is_continue or _NAMES.fullmatch(pure.name)):
         return None
-    root = _tree(re.sub(rb"(?m)^\s*//.*$", b"", data).replace(b"\t", b" "))
+    root = _tree(re.sub(rb"(?m)^[ \t]*//.*$", b"", data).replace(b"\t", b" "))
     return None if root is None else list(_strings(root, False, set()))
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from watcher.catalog.decision import Acknowledgement
 from watcher.catalog.model import Event, PriceChange
 from watcher.catalog.price import UNKNOWN, VARIES
+from watcher.catalog.pricing import split_window
 
 
 def holds(known: Acknowledgement, now: datetime) -> bool:
@@ -31,9 +32,7 @@ def are_known_prices(known: Acknowledgement, changes: Mapping[str, PriceChange])
 
 
 def _is_known(prices: Mapping[str, str], key: str, price: str | None) -> bool:
-    path, _, last = key.rpartition("@")
-    usual = key if last.endswith("+") else path  # a new window counts as the usual price
-    known = prices.get(key, prices.get(usual))
+    known = prices.get(key, prices.get(split_window(key)[0]))  # a new window is measured by the usual price
     if known is None or price is None:
         return False
     unordered = {VARIES, UNKNOWN}

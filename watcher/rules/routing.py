@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from watcher.catalog.decision import Acknowledgement, ChannelPrices, Queued
-from watcher.catalog.model import Event, Tokens
+from watcher.catalog.model import Event
 from watcher.config.settings import Channel
+from watcher.mine.cost import Use
 from watcher.rules.acknowledged import holds, is_known_end
 from watcher.rules.rules import apply_min_change, wants
 from watcher.rules.timing import due_at
@@ -17,12 +18,12 @@ def route(
     prices: ChannelPrices,
     now: datetime,
     *,
-    tokens: Mapping[str, Tokens] = {},
+    used: Mapping[str, Use] = {},
     acknowledged: Mapping[str, Acknowledgement] = {},
 ) -> tuple[tuple[Queued, ...], ChannelPrices]:
     """Return what is queued for the channels, and the changed entries of `prices`.
 
-    `tokens` are those that the user needs of each model in a month; `acknowledged` is what is known of each.
+    By model, `used` is how much the user needs of it, and `acknowledged` what the user knows of it.
     """
     acknowledged = {model: known for model, known in acknowledged.items() if holds(known, now)}
     events = [event for event in events if not is_known_end(acknowledged.get(event.model or ""), event)]
@@ -36,7 +37,7 @@ def route(
             model = event.model or ""
             key = channel.name, model
             before = changed.get(key, prices.get(key, {}))
-            adjusted, after = apply_min_change(channel.rules, event, before, tokens.get(model), acknowledged.get(model))
+            adjusted, after = apply_min_change(channel.rules, event, before, used.get(model), acknowledged.get(model))
             if event.model and after != before:
                 changed[key] = after
             if adjusted is not None:

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 from msgspec.structs import replace
 
 from watcher.catalog.decision import Acknowledgement
-from watcher.catalog.model import Bill, Event, PriceChange, Tokens
+from watcher.catalog.model import Bill, Event, PriceChange
 from watcher.catalog.price import direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
-from watcher.mine.cost import bill_of
+from watcher.mine.cost import Use, bill_of
 from watcher.rules.acknowledged import are_known_prices
 
 _PROMPT = re.compile(r"prompt(@[^+]*)?")
@@ -53,7 +53,7 @@ def apply_min_change(
     rules: Rules,
     event: Event,
     hidden: Mapping[str, str],
-    tokens: Tokens | None = None,
+    use: Use | None = None,
     acknowledged: Acknowledgement | None = None,
 ) -> tuple[Event | None, dict[str, str]]:
     """Measure a `repriced` event against the last prices sent to this channel, its `min_change` and its `direction`.
@@ -63,27 +63,26 @@ def apply_min_change(
     that the channel wants, and the next `hidden`. To and from free or `varies` is always far enough. A change in the
     other direction counts as sent: the next one is measured from there.
 
-    With the user's `tokens` of a month, the event tells what it does to the bill, and all changes that the channel does
+    With the user's `use` of the model, the event tells what it does to the bill, and all changes that the channel does
     not know must together come to its `min_impact`. Changes within what is `acknowledged` stay hidden.
     """
     rest = {key: price for key, price in hidden.items() if key not in event.prices}
     if event.kind != "repriced":
-        return _with_bill(event, None if tokens is None else bill_of(event, tokens)), rest
+        return _with_bill(event, None if use is None else bill_of(event, use, {})), rest
     changes = {key: (hidden.get(key, change.old), change.new) for key, change in event.prices.items()}
     if rules.min_impact is not None and event.offer is not None:  # a bill is made of all prices
         changes |= {key: (old, event.offer.prices[key]) for key, old in rest.items() if key in event.offer.prices}
     prices = {key: PriceChange(old, new, percent(old, new)) for key, (old, new) in changes.items() if old != new}
     direction = direction_of(prices.values())
-    adjusted = replace(event, prices=prices, direction=direction)
-    bill = None if tokens is None else bill_of(adjusted, tokens)
+    bill = None if use is None else bill_of(event, use, hidden)
     if (
         any(_is_enough(change, rules.min_change or Decimal(0)) for change in prices.values())
         and not (acknowledged is not None and are_known_prices(acknowledged, prices))
         and _comes_to(bill, rules.min_impact)
     ):
         wanted = rules.direction in (None, direction) or direction in (None, "mixed")
-        rest = {key: price for key, price in rest.items() if key not in changes}
-        return _with_bill(adjusted, bill) if wanted else None, rest
+        adjusted = _with_bill(replace(event, prices=prices, direction=direction), bill)
+        return adjusted if wanted else None, rest if rules.min_impact is None else {}
     return None, rest | {key: change.old for key, change in prices.items() if change.old is not None}
 
 

@@ -113,13 +113,17 @@ def move_aside(path: Path, target: Path) -> Path:
     return target
 
 
-def restore_database(source: Path, target: Path) -> None:
-    """Write the contents of a backup over a database, or a new one, in one transaction. Raises StoreError.
+def restore_database(source: Path, target: Path, like: Path) -> None:
+    """Write the contents of a backup over a database, in one transaction. Raises StoreError.
 
-    SQLite writes, not the file system: it waits for other processes, and no log that they left can undo it.
+    SQLite writes, not the file system: it waits for other processes, and no log that they left can undo it. Where there
+    is no database, it makes one for the users of the file `like`.
     """
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_neighbours(target)
+        with suppress(FileExistsError):
+            os.close(create_for_users_of(target, like))
         with closing(read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
             after.execute("BEGIN IMMEDIATE")  # a backup would wait for ever
             after.rollback()

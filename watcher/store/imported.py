@@ -82,7 +82,7 @@ class Imported(Rows):
         ended: list[Presence] = []
         for span in past.spans:
             row = live.get(span.model)
-            if span.end is None and row is not None and unpack(row.facets, dict[str, Any]) == span.facets:
+            if span.end is None and row is not None and _same(row, span):
                 start = update(versions).where(versions.c.id == row.id).values(valid_from=span.start)
                 self._connection.execute(start)
             else:
@@ -126,11 +126,16 @@ class Imported(Rows):
                 "valid_from": span.start,
                 "valid_to": span.end,
                 "facets": pack(span.facets),
-                "raw": compress(split_benchmarks(span.raw)[0]),
+                "raw": compress(span.raw),
             }
             for span in spans
         ]
         self._each(insert(versions), rows)
+
+
+def _same(row: Any, span: Presence) -> bool:
+    """Whether a stored version is what a span is: in its document, and in what was known besides."""
+    return decompress(row.raw) == span.raw and unpack(row.facets, dict[str, Any]) == span.facets
 
 
 def _disappeared(state: ModelState, past: RebuiltHistory, first_live: datetime) -> ModelState:

@@ -34,6 +34,8 @@ class Delivery(Struct, frozen=True):
     sent: datetime | None = None
     last_error: str | None = None
     batch: int | None = None
+    reached: str | None = None
+    """Digests of the channel's targets that have it, with spaces between them."""
 
 
 class PutOff(Struct, frozen=True):
@@ -147,13 +149,18 @@ class Outbox(Rows):
         batch = {"batch": None} if refused else {}
         self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], failed=at, **batch)
 
+    def note_reached(self, reached: Mapping[int, Iterable[str]]) -> None:
+        """Note for deliveries, by their ids, which targets of the channel have them."""
+        statement = update(deliveries).where(deliveries.c.id == bindparam("of")).values(reached=bindparam("by"))
+        self._each(statement, [{"of": id, "by": " ".join(sorted(targets))} for id, targets in reached.items()])
+
     def give_up(self, given_up: _Deliveries, error: str, *, at: datetime | None = None) -> None:
         """Note that these deliveries are not tried again, and why; `at`: when the channel failed, if it did."""
         self._change(given_up, state=GIVEN_UP, next_attempt=None, last_error=error[:MAX_ERROR], failed=at)
 
     def retry(self, again: _Deliveries, now: datetime) -> None:
         """Queue deliveries anew, whatever their state."""
-        self._change(again, state=PENDING, next_attempt=now, due=now, attempts=0, batch=None, sent=None)
+        self._change(again, state=PENDING, next_attempt=now, due=now, attempts=0, batch=None, sent=None, reached=None)
 
     def put_off(self, channel: str, now: datetime) -> list[PutOff]:
         """Return the deliveries to a channel that wait for a later time than `now`, or were queued after it."""

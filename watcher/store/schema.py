@@ -104,7 +104,7 @@ versions = Table(
     Column("model", Name, sa.ForeignKey("models.id"), nullable=False),
     Column("valid_from", Time, nullable=False),
     Column("valid_to", Time),  # null: still so
-    Column("facets", LargeBinary, nullable=False),  # the normal form
+    Column("facets", LargeBinary, nullable=False),  # the normal form; the same as before if only the spelling changed
     Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
     sa.Index("versions_model", "model", "valid_from"),
 )
@@ -138,6 +138,7 @@ deliveries = Table(
     Column("failed", Time),  # when an attempt last failed
     Column("last_error", Text),
     Column("body", LargeBinary),  # the event as worded for this channel, if that differs
+    Column("reached", Text),  # digests of the channel's targets that have it, while others are tried again
     sa.UniqueConstraint("event", "channel"),
     sa.Index("deliveries_due", "state", "next_attempt"),
     sa.Index("deliveries_waiting", "channel", "state", "next_attempt"),

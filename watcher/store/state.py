@@ -1,6 +1,6 @@
 """What is remembered between two polls: the sources, and each model with its versions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Event, Model
 from watcher.catalog.reading import Entry
 from watcher.catalog.state import ModelState, ModelStates
-from watcher.store.documents import compress, pack, split_benchmarks, unpack
+from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
 from watcher.store.records import Poll
 from watcher.store.rows import Rows
 from watcher.store.schema import Time, events, found_models, models, polls, sources, versions
@@ -89,7 +89,7 @@ class State(Rows):
     def save_states(
         self, changed: ModelStates, before: ModelStates, entries: Mapping[str, Entry], now: datetime
     ) -> None:
-        """Store changed states, and a new version of each model whose normal form changed.
+        """Store changed states, and a new version of each model whose document changed, its benchmarks apart.
 
         `before` is what `model_states` returned, `entries` are the documents as they came.
         """
@@ -98,11 +98,12 @@ class State(Rows):
         updated: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         opened: list[dict[str, Any]] = []
+        stored = self._documents([model_id for model_id in changed if model_id in entries and model_id in before])
         for model_id, state in changed.items():
             old, entry, row = before.get(model_id), entries.get(model_id), model_row(state)
             was_present = old is not None and old.present
-            same = old is not None and old.model.facets == state.model.facets
             raw, benchmarks = (None, None) if entry is None else split_benchmarks(entry.raw)
+            same = old is not None and old.model.facets == state.model.facets and raw in (None, stored.get(model_id))
             if was_present and not (same and state.present):
                 closed.append({"of": model_id, "at": now})
             if state.present and not (was_present and same):
@@ -121,6 +122,16 @@ class State(Rows):
         self._each(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
         ended = select(func.max(versions.c.valid_to)).where(versions.c.model == bindparam("of")).scalar_subquery()
         self._each(insert(versions).values(model=bindparam("of"), valid_from=_not_before(ended)), opened)
+
+    def _documents(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the document in the current version of each of these models that is present."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), 1000):  # a database bounds the values in a query
+            query = select(versions.c.model, versions.c.raw).where(
+                versions.c.model.in_(ids[start : start + 1000]), versions.c.valid_to.is_(None)
+            )
+            found |= {row.model: decompress(row.raw) for row in self._connection.execute(query)}
+        return found
 
     def add_events(self, made: tuple[Event, ...], *, imported: bool = False) -> None:
         """Store events. An event that is stored already stays as it is."""

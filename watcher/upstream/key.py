@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 from watcher.redaction import remember
 
 ENVIRONMENT = "OPENROUTER_API_KEY"
@@ -53,7 +54,7 @@ def checked_key(value: str, where: str) -> str:
 
 def _read(path: Path, what: str) -> str:
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             raw = file.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a possible path"

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from watcher.config.settings import WebSettings
 from watcher.errors import ConfigError
+from watcher.files import open_to_read
 
 LONGEST_URL = 8 * 1024
 """Bytes of path and query."""
@@ -72,7 +74,7 @@ class Access:
         return self._tokens is not None
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
-        """Return the request of an ASGI scope. Raises RefusedError."""
+        """Return the request of an ASGI scope, whoever sent it. Raises RefusedError."""
         headers, size = {}, 0
         for name, value in scope["headers"]:
             headers[name.decode("latin-1")] = value.decode("latin-1")
@@ -82,6 +84,8 @@ class Access:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
+        if not path.startswith("/"):  # http://host/path, as clients write it for a proxy
+            path = "/" + path.partition("://")[2].partition("/")[2]
         scheme, host = scope["scheme"], headers.get("host", "")
         if self._proxies and self._is_proxy(scope.get("client")):
             scheme = _last(headers, "x-forwarded-proto") or scheme
@@ -90,12 +94,14 @@ class Access:
             raise RefusedError(403, "This host name is not served here; [web] allowed_hosts can allow it")
         if self._prefix and (path + "/").startswith(f"{self._prefix}/"):  # a proxy may have removed it
             path = path.removeprefix(self._prefix) or "/"
-        asked = Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
-        if self.guarded and path not in (HEALTH, ACKNOWLEDGE) and asked.method != "OPTIONS":
-            self.check_token(asked.key)
-        return asked
+        return Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
 
-    def check_token(self, key: str) -> None:
+    def check_token(self, asked: Asked) -> None:
+        """Raise RefusedError if a token is needed and was not given."""
+        if self.guarded and asked.path != HEALTH:
+            self.require_token(asked.key)
+
+    def require_token(self, key: str) -> None:
         """Make sure that there are tokens, and that this is one of them. Raises RefusedError."""
         if self._tokens is None:
             raise RefusedError(403, "Nobody may do this without a token, and [web] tokens_file names no tokens")
@@ -107,6 +113,7 @@ class Access:
             address = ipaddress.ip_address(client[0] if client else "")
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address  # a socket for IPv6 shows IPv4 like this
         return any(address in network for network in self._proxies)
 
     def _knows(self, host: str) -> bool:
@@ -135,17 +142,17 @@ class _Tokens:
             self._read()
         except OSError:
             raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
-        digest = _digest(key)
+        digest = _digest(key.encode("latin-1"))  # as it came
         return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
 
     def _read(self) -> None:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
         state = (found.st_ino, found.st_size, found.st_mtime_ns)
         if state != self._read_as:
-            with self._path.open("rb") as file:
-                lines = file.read(_TOKENS_LIMIT).decode("utf-8", "replace").splitlines()
+            with open_to_read(self._path) as file:
+                lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             tokens = [line.strip() for line in lines]
-            self._digests = [_digest(token) for token in tokens if token and not token.startswith("#")]
+            self._digests = [_digest(token) for token in tokens if token and not token.startswith(b"#")]
             self._read_as = state
 
 
@@ -172,8 +179,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
 
 
 @lru_cache(64)

@@ -77,7 +77,7 @@ def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now:
     model = fields.get("model", "")
     if body is None:
         return _page(200, _FIELDS.format(model=escape(visible(model))))
-    access.check_token(fields.get("token") or asked.key)
+    access.require_token(fields.get("token") or asked.key)
     try:
         until = _day(fields["until"], now) if "until" in fields else None
         with Store(url, busy_seconds=_BUSY_SECONDS) as store:

@@ -58,7 +58,9 @@ class Answer:
         if self.etag is not None:
             headers["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
         if current:
-            return Response(304, {name: value for name, value in headers.items() if name != "content-type"}, b"")
+            for name in ("content-type", "last-modified"):  # the ETag says it
+                headers.pop(name, None)
+            return Response(304, headers, b"")
         if not zipped:
             return Response(self.status, headers, self.body)
         if self.compressed is None:

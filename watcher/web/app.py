@@ -24,7 +24,7 @@ from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import Answer, Answers
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
-from watcher.web.moments import parse_moment
+from watcher.web.moments import parse_moment, written
 
 SECONDS = 10.0
 """How long an answer may take."""
@@ -40,7 +40,9 @@ _PREFLIGHT = {
     "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, HTTP-Referer, X-Title",
     "access-control-max-age": "86400",
 }
-_EXPOSED = {"access-control-expose-headers": "Age, ETag, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"}
+_EXPOSED = {
+    "access-control-expose-headers": "Age, ETag, Retry-After, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"
+}
 _HEALTHY = b'{"status":"ok"}'
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -68,31 +70,34 @@ class Api:
         self._clock = clock
         self._store = store
         self._url = config.store.url.reveal()
-        self._catalogues = Catalogues(store)
+        self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        asked = None
         try:
-            sent = await self._respond(scope, receive)
+            asked = self._access.check(scope)
+            sent = await self._respond(asked, receive)
         except RefusedError as refused:
-            sent = _sent(api.error(refused.status, str(refused), refused.headers))
+            sent = self._error(asked, refused.status, str(refused), refused.headers)
         except Exception:
             _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
-            sent = _sent(api.error(500, "This is a bug in openrouter-watcher; its log tells more"))
+            sent = self._error(asked, 500, "This is a bug in openrouter-watcher; its log tells more")
         await _send(send, sent, head=scope["method"] == "HEAD")
 
-    async def _respond(self, scope: Scope, receive: Receive) -> "_Sent":
-        asked = self._access.check(scope)
-        if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
-            body = await read_body(asked, receive) if asked.method == "POST" else None
-            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, self._form, asked, body))
+    async def _respond(self, asked: Asked, receive: Receive) -> "_Sent":
         if asked.method == "OPTIONS":
             return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
+        if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
+            body = await read_body(asked, receive) if asked.method == "POST" else None
+            given = (asked, body, self._access, self._url, self._clock())
+            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, acknowledge, *given))
+        self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
-            return _sent(api.error(405, headers={"allow": _ALLOWED}))
+            return self._error(asked, 405, headers={"allow": _ALLOWED})
         view = self._catalogues.known()
         if view is not None:
             now = self._clock()
@@ -123,9 +128,6 @@ class Api:
 
     # In a worker
 
-    def _form(self, asked: Asked, body: bytes | None) -> Response:
-        return acknowledge(asked, body, self._access, self._url, self._clock())
-
     def _render(self, asked: Asked) -> "_Rendered":
         """Return the answer of this moment, and what it was made from. Raises RefusedError."""
         now = self._clock()
@@ -136,7 +138,7 @@ class Api:
         except UnknownMomentError as error:
             if error.first is None:
                 raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
-            raise RefusedError(404, f"Nothing is known from before {error.first:%Y-%m-%dT%H:%M:%SZ}") from None
+            raise RefusedError(404, f"Nothing is known from before {written(error.first)}") from None
         except WatcherError as error:
             reason = "The database cannot be read" if asked.path == HEALTH else str(error)
             raise RefusedError(503, reason, _RETRY) from None
@@ -159,7 +161,7 @@ class Api:
         response = api.answer(request, Catalogue(offer.models, when, asked.base_url, raw=offer.raw))
         if moment is None:
             return Answer(response, state, max(view.since, offer.period(now)))
-        headers = {**response.headers, "x-watcher-as-of": f"{offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+        headers = {**response.headers, "x-watcher-as-of": written(offer.polled)}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
         made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
@@ -175,7 +177,7 @@ class Api:
         if "at=" in query or "%" in query or asked.path.startswith(EXPORT):  # an escaped name may be "at", too
             state = f"{state} {view.version}"
         if "age_days=" in query or "%" in query:
-            state = f"{state} {now:%d%H%M}"
+            state = f"{state} {now:%Y%m%d%H%M}"
         return f"{state} {_question(asked)}"
 
     def _finish(self, asked: Asked, answer: Answer, view: View, now: datetime) -> "_Sent":
@@ -185,12 +187,15 @@ class Api:
         basis = (response, age, view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])
-        headers = {**response.headers, **self._cors(asked)}
+        cors = self._cors(asked)
+        headers = {**response.headers, **cors}
+        if cors:
+            headers["vary"] = f"{headers['vary']}, Origin"
         if self._access.guarded:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
         if response.status in (200, 304) and "x-watcher-as-of" not in headers:
-            headers |= {"age": str(age), "x-watcher-as-of": f"{view.offer.polled:%Y-%m-%dT%H:%M:%SZ}"}
+            headers |= {"age": str(age), "x-watcher-as-of": written(view.offer.polled)}
             if age > self._silent_after.total_seconds():
                 headers["x-watcher-stale"] = str(age)
         sent = _sent(Response(response.status, headers, response.body))
@@ -202,6 +207,13 @@ class Api:
             return {}
         origin = {"access-control-allow-origin": self._origin}
         return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
+
+    def _error(
+        self, asked: Asked | None, status: int, message: str = "", headers: Mapping[str, str] | None = None
+    ) -> "_Sent":
+        """Return an error that web pages may read where they may read the answer."""
+        cors = {} if asked is None else self._cors(asked)
+        return _sent(api.error(status, message, {**(headers or {}), **cors}))
 
 
 class _Rendered(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from watcher.api.answer import BASE
 from watcher.api.schedule import in_force
 from watcher.api.selection import newest_first
 from watcher.api.shapes import completed
@@ -40,11 +41,11 @@ class UnknownMomentError(Exception):
 class Offer:
     """A catalogue, ready to be answered from."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, prefix: str) -> None:
         self.polled = catalogue.polled
         self.changed = catalogue.changed
         self.raw = {document.model: document.raw for document in catalogue.documents}
-        self.models = newest_first(_model(document) for document in catalogue.documents)
+        self.models = newest_first(_model(document, prefix) for document in catalogue.documents)
         """In today's schema, newest first as upstream, with the prices that hold outside of all windows."""
         self.has_benchmarks = any(document.benchmarks for document in catalogue.documents)
         self._schedules = sorted(
@@ -95,8 +96,9 @@ class View:
 class Catalogues:
     """Reads catalogues; any thread may ask. Raises StoreError or ConfigError where the database cannot be used."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, prefix: str = "") -> None:
         self._store = store
+        self._prefix = prefix
         self._lock = threading.Lock()
         self._view: View | None = None
         self._files: tuple[object, ...] = ()
@@ -135,7 +137,7 @@ class Catalogues:
                 raise UnknownMomentError(past.first())
             key = (version, polled)
             if key not in self._past:
-                self._past[key] = Offer(past.catalogue(polled))
+                self._past[key] = Offer(past.catalogue(polled), self._prefix)
                 if len(self._past) > _MAX_PAST:
                     self._past.popitem(last=False)
             return self._past[key]
@@ -149,7 +151,7 @@ class Catalogues:
             polled = past.polled()
             if polled is None:
                 raise UnknownMomentError(None)
-            return View(version, Offer(past.catalogue(polled)), self._view)
+            return View(version, Offer(past.catalogue(polled), self._prefix), self._view)
 
     def _state_of_files(self) -> tuple[object, ...]:
         """Return what differs after a commit to a file; nothing for a database server."""
@@ -165,8 +167,11 @@ def _state(path: str) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _model(document: Document) -> dict[str, Any]:
+def _model(document: Document, prefix: str) -> dict[str, Any]:
     model = completed(_decode(document.raw))
+    links = model["links"]
+    if prefix and isinstance(links, dict) and str(links.get("details")).startswith(f"{BASE}/"):
+        model["links"] = {**links, "details": prefix + links["details"]}
     if document.benchmarks:
         model["benchmarks"] = _decode(document.benchmarks)
     for key, schedule in _schedules(document.facets).items():

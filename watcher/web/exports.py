@@ -6,8 +6,10 @@ from watcher.api import answer as api
 from watcher.api.answer import Response
 from watcher.api.query import Query
 from watcher.export import FORMATS, export
+from watcher.store.past import Past
 from watcher.store.session import Session
-from watcher.web.moments import parse_moment
+from watcher.web.catalogues import UnknownMomentError
+from watcher.web.moments import parse_moment, written
 
 EXPORT = "/export/"
 """Where the exports begin in the path of a URL."""
@@ -15,16 +17,19 @@ _LONGEST_REMARKS = 2000
 
 
 def export_response(path: str, query: str, at: datetime | None, session: Session) -> Response:
-    """Return an export, its remarks in a header. Raises BadQueryError."""
+    """Return an export, its remarks in a header. Raises BadQueryError or UnknownMomentError."""
     form = path.removeprefix(EXPORT)
     if form not in FORMATS:
         return api.error(404, f"There is no such export; there are {', '.join(FORMATS)}")
+    past = Past(session.connection)
+    if at is not None and past.polled(at) is None:
+        raise UnknownMomentError(past.first())
     values = Query.parse(query, names=("model", "since")).values
     since = parse_moment("since", values["since"]) if "since" in values else None
     found = export(session, form, at=at, model=values.get("model", "*"), since=since)
     headers = {"content-type": found.content_type, "cache-control": "public, max-age=120"}
     if at is not None:
-        headers["x-watcher-as-of"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
+        headers["x-watcher-as-of"] = written(at)
     if found.remarks:
         headers["x-watcher-remarks"] = "; ".join(found.remarks)[:_LONGEST_REMARKS].strip()
     return Response(200, headers, found.text.encode())

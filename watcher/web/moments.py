@@ -2,7 +2,14 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from watcher.api.query import BadQueryError
+
+
+def written(moment: datetime) -> str:
+    """Return a moment exactly, so that whoever asks for it gets what held then."""
+    return str(msgspec.to_builtins(moment.astimezone(UTC)))
 
 
 def parse_moment(name: str, written: str) -> datetime:

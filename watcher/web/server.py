@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from logging import WARNING, getLogger
+from logging import ERROR, getLogger
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from watcher.api.answer import error
 from watcher.config.settings import Config
 from watcher.errors import ConfigError
 from watcher.store.store import Store
@@ -52,7 +54,7 @@ class WebServer:
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level=WARNING,
+                log_level=ERROR,  # what a client does wrong is not news
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
@@ -125,6 +127,16 @@ class _Protocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._until = self.loop.time() + BODY_SECONDS
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be read, as the API does. Where an answer has begun already, only close."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            answer = error(400, "This is no valid HTTP request, or its head is too long", {"connection": "close"})
+            headers = [*answer.headers.items(), ("content-length", str(len(answer.body)))]
+            events = h11.Response(status_code=400, headers=headers), h11.Data(data=answer.body), h11.EndOfMessage()
+            for event in events:
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         before = self.cycle
