@@ -510,3 +510,15 @@ def test_the_hook_of_pre_commit_fails_on_a_model_that_is_gone(job: Job, simulato
     done = run_here(job.work, *words, env=environ)
     assert done.code == 1
     assert json.dumps("gone since")[1:-1] in done.out
+
+
+def test_the_page_has_every_input_and_a_workflow_that_may_do_what_it_needs() -> None:
+    page = (ROOT / "docs/mine.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \|", page.partition("## Each day on GitHub")[2], re.MULTILINE)
+    defaults = {name: default.strip("`").replace("none", "") for name, default in rows if name in ACTION["inputs"]}
+    assert defaults == {name: given["default"] for name, given in ACTION["inputs"].items()} | {"token": "the job's"}
+    block, hook = (yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    assert block["permissions"] == {"contents": "write", "issues": "write"}
+    assert block["concurrency"], "two runs at once are the exception"
+    assert block["jobs"]["models"]["steps"][-1]["with"].keys() <= ACTION["inputs"].keys()
+    assert hook["repos"][0]["hooks"] == [{"id": "openrouter-models"}]
