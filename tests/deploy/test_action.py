@@ -353,13 +353,14 @@ def test_what_cannot_be_pushed_is_said_and_the_models_are_told_all_the_same(
     simulator.advance()
     hook = job.remote / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho '##[error]::error::no' >&2\nexit 1\n")
+    hook.write_text(f"#!/bin/sh\necho '{TOKEN} ##[error]' >&2\necho '::error::no' >&2\nexit 1\n")
     hook.chmod(0o755)
     tip = job.tip()
     code, out, _ = job.run()
     assert (code, job.tip(), len(github.opened)) == (1, tip, 1)
     error, gone = annotations(out)
     assert "`permissions: contents: write`" in error and "gone since" in gone
+    assert "remote: *** ##[error]" in error, "a secret that the server repeats is hidden"
 
 
 def test_a_pull_request_writes_nothing(job: Job, simulator: Simulator, github: PretendGitHub) -> None:
