@@ -12,6 +12,8 @@ MODULES = {
     "rest": "bench.rest",
     "polling": "bench.polling",
     "web": "bench.web",
+    "pages": "bench.pages",
+    "feeds": "bench.feeds",
     "scan": "bench.scan",
     "soak": "testkit.soak",
 }

@@ -45,7 +45,7 @@ def main() -> None:
         models = newest_models(MODELS)
         _fill(folder, models)
         url = f"sqlite:///{folder / 'w.db'}"
-        with _serving(_serve_api, url) as api:
+        with serving(serve_api, url) as api:
             _print_rates(api)
             _print_time_travel(api, folder)
         _print_memory(models)
@@ -56,7 +56,7 @@ def _print_rates(api: str) -> None:
     print(f"GET /models with {MODELS} models ({len(body) / 1e6:.2f} MB), median of {ROUNDS} rounds")
     fresh = b"GET /api/v1/models?output_modalities=all HTTP/1.1\r\nHost: localhost\r\n\r\n"
     known = fresh[:-2] + f"If-None-Match: {etag}\r\n\r\n".encode()
-    with _serving(_serve_constant, (200, body)) as bare, _serving(_serve_constant, (304, b"")) as empty:
+    with serving(_serve_constant, (200, body)) as bare, serving(_serve_constant, (304, b"")) as empty:
         pairs = {"whole list": (api, bare, fresh), "304": (api, empty, known)}
         for what, (ours, theirs, request) in pairs.items():
             plain = request.replace(b"/api/v1/models", b"/")
@@ -130,7 +130,7 @@ def _fill(folder: Path, models: list[dict]) -> None:
 
 
 @contextmanager
-def _serving(serve, argument) -> Iterator[str]:
+def serving(serve, argument) -> Iterator[str]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(argument, theirs), daemon=True)
     process.start()
@@ -143,7 +143,7 @@ def _serving(serve, argument) -> Iterator[str]:
         process.join()
 
 
-def _serve_api(url: str, told: Connection) -> None:
+def serve_api(url: str, told: Connection) -> None:
     from watcher.web.server import WebServer
 
     config = load_config(None, {"HOME": "/"})

@@ -2,6 +2,7 @@
 
     demo.png         `watcher demo`, its beginning, on a terminal
     mail*.png        all news of the demo's story as one mail: on a desktop, on a phone of 360 points, and in the dark
+    changes.png      the page of the same changes
 
 It needs the `dev` extra and a Chromium: `apt-get install chromium`.
 """
@@ -11,18 +12,20 @@ import pty
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import sync_playwright
+from msgspec.structs import replace
+from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from watcher.catalog.model import Event
 from watcher.config.secret import DatabaseURL, SourceURL
-from watcher.config.settings import Config, SourceSettings, StoreSettings
+from watcher.config.settings import Config, SourceSettings, StoreSettings, WebSettings
 from watcher.cycle import check
 from watcher.delivery.mail_content import page
 from watcher.messages.builder import compose
@@ -30,9 +33,12 @@ from watcher.messages.document import Format
 from watcher.simulator import Scene, Simulator, StorySource, story_by_name
 from watcher.store.store import Store
 from watcher.upstream.client import Client
+from watcher.web.server import WebServer
 
 MAILS = {"mail.png": (700, "light"), "mail-phone.png": (360, "light"), "mail-dark.png": (360, "dark")}
 """Width and colours of each picture."""
+_WINDOW = (1100, 1010)
+"""Width and height of the picture of a page."""
 _DEMO_LINES = 52
 _DEMO_COLUMNS = 88
 _DEMO_WIDTH = 850
@@ -48,8 +54,10 @@ _COLOURS = TerminalTheme((23, 25, 30), (230, 230, 230), _NORMAL, [(128, 134, 146
 def main(folder: Path) -> None:
     """Write all pictures into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    mail = page(compose(list(demo_events()), Format.HTML))
-    with sync_playwright() as playwright:
+    with TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        config = Config(None, SourceSettings(), StoreSettings(DatabaseURL(f"sqlite:///{temporary}/watcher.db")))
+        events = list(demo_events(config))
+        mail = page(compose(events, Format.HTML))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         pictures = {name: (mail, *look) for name, look in MAILS.items()}
         for name, (html, width, colours) in {**pictures, "demo.png": (_terminal(), _DEMO_WIDTH, "dark")}.items():
@@ -60,15 +68,27 @@ def main(folder: Path) -> None:
                 raise SystemExit(f"{name}: it is {overflow} points wider than the window")
             view.screenshot(path=folder / name, full_page=True)
             view.close()
+        _take_changes(browser, folder / "changes.png", config, events[-1].at)
         browser.close()
 
 
-def demo_events() -> Iterator[Event]:
-    """Yield what is announced in the demo's story."""
-    with TemporaryDirectory() as folder, Simulator(StorySource(story_by_name("demo")), port=0) as simulator:
-        database = f"sqlite:///{folder}/watcher.db"
-        config = Config(None, SourceSettings(SourceURL(simulator.url)), StoreSettings(DatabaseURL(database)))
-        with Store.open(database) as store, Client(simulator.url, config.source.query) as source:
+def _take_changes(browser: Browser, picture: Path, config: Config, until: datetime) -> None:
+    """Take a picture of the page of changes, in the browser of somebody who looks soon after the story."""
+    server = WebServer(replace(config, web=WebSettings(listen="127.0.0.1:0")), clock=lambda: until)
+    server.start()
+    width, height = _WINDOW
+    view = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+    view.goto(server.url)
+    view.screenshot(path=picture)
+    view.close()
+    server.stop()
+
+
+def demo_events(config: Config) -> Iterator[Event]:
+    """Yield what is announced in the demo's story, and store it."""
+    with Simulator(StorySource(story_by_name("demo")), port=0) as simulator:
+        config = replace(config, source=SourceSettings(SourceURL(simulator.url)))
+        with Store.open(config.store.url.reveal()) as store, Client(simulator.url, config.source.query) as source:
             scene: Scene | None = simulator.scene
             while scene is not None:
                 yield from check(store, source, config, now=scene.at).events

@@ -1,11 +1,12 @@
 """The history of one model as turns: appeared, repriced, changed, gone, back."""
 
 import json
+from decimal import Decimal
 
 from tests.catalog.history import DAY, clock, model, moment
 from watcher.catalog.model import Facets, FieldChange, PriceChange
 from watcher.catalog.reading import normalise
-from watcher.catalog.timeline import Happening, Period, price_series, timeline
+from watcher.catalog.timeline import Happening, Period, price_series, step_lines, timeline
 
 
 def facets(prompt: str, **fields: object) -> Facets:
@@ -101,3 +102,21 @@ def test_a_series_since_before_the_model_starts_with_the_model() -> None:
 
 def test_a_series_of_nothing_is_empty() -> None:
     assert prices() == []
+
+
+def test_a_series_is_drawn_as_lines_of_corners_that_end_where_there_is_no_number() -> None:
+    at = [moment(f"0{hour}:00") for hour in range(6)]
+    one, two, four = (Decimal(number) for number in (1, 2, 4))
+    found = step_lines([(at[0], "1"), (at[1], "2"), (at[2], None), (at[3], "varies"), (at[4], "4"), (at[5], "4")])
+    assert found == [
+        [(at[0], one), (at[1], one), (at[1], two), (at[2], two)],
+        [(at[4], four), (at[5], four), (at[5], four), (at[5], four)],
+    ]
+    assert step_lines([]) == [] and step_lines([(at[0], "?"), (at[1], "?")]) == []
+
+
+def test_a_price_by_time_of_day_has_a_line_for_each_of_its_prices() -> None:
+    at = [moment(f"0{hour}:00") for hour in range(3)]
+    low, high = step_lines([(at[0], "2"), (at[1], "00:30=1 16:30=4"), (at[2], "00:30=1 16:30=4")])
+    assert [price for _, price in low][:4] == [2, 2, 1, 1]
+    assert [price for _, price in high][:4] == [2, 2, 4, 4]

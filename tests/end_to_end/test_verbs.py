@@ -4,9 +4,11 @@ import json
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -330,6 +332,33 @@ def test_chart_draws_nothing_where_nothing_is_known(past: Command, wrong: tuple[
     assert (code, out) == (64, "")
     assert says in err
     assert len(err.splitlines()) == 1
+
+
+def test_chart_writes_a_picture(past: Command) -> None:
+    assert past.run("chart", "a/one", "--output", "a.svg") == (0, "", "")
+    drawn = ElementTree.parse(past.folder / "a.svg").getroot()
+    title = drawn.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None and (title.text or "").startswith("Prices of a/one, USD per 1M tokens")
+    pytest.importorskip("PIL")
+    assert past.run("chart", "a/one", "--output", "a.png") == (0, "", "")
+    assert (past.folder / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("a.gif", "ends neither in .svg nor in .png"), ("none/a.svg", "cannot write 'none/a.svg': No such file")],
+)
+def test_chart_says_what_it_cannot_write(past: Command, name: str, says: str) -> None:
+    code, out, err = past.run("chart", "a/one", "--output", name)
+    assert (code, out) == (64, "") and says in err
+
+
+def test_chart_without_pillow_writes_no_png_and_says_what_to_install(
+    past: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    code, _, err = past.run("chart", "a/one", "--output", "a.png")
+    assert code == 69 and "openrouter-watcher[chart]" in err and not (past.folder / "a.png").exists()
 
 
 # channels

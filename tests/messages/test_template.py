@@ -190,6 +190,7 @@ WRITTEN = {  # `clean` keeps < from being a tag, and ]( a link, for those who re
     Format.SLACK: "a∗b ˍcˍ &lt;\u200bb&gt;&amp;\"'ˋ∼¦[x]\u200b(y)#",
     Format.TELEGRAM: "a*b _c_ &lt;\u200bb&gt;&amp;&quot;&#x27;`~|[x]\u200b(y)#",
     Format.HTML: "a*b _c_ &lt;\u200bb&gt;&amp;&quot;&#x27;`~|[x]\u200b(y)#",
+    Format.FEED: "a*b _c_ &lt;\u200bb&gt;&amp;&quot;&#x27;`~|[x]\u200b(y)#",
 }
 WAYS = (
     "{{ events[0].name }}",

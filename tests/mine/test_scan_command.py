@@ -149,7 +149,10 @@ def test_a_scan_that_could_not_look_at_everything_says_so(filled: Watcher) -> No
 def test_what_is_left_out_is_said(watcher: Watcher) -> None:
     remember(watcher, {1: [{**KEPT, "hugging_face_id": "openai/Kept"}]})
     done = scan(watcher, code='"openai/kept"')
-    assert done.out == "0 ids in 1 file\n" and "1 id left out: also at Hugging Face" in done.err
+    assert (
+        done.out == "0 ids in 1 file\n"
+        and "left out: openai/kept; nothing there says that OpenRouter is meant" in done.err
+    )
     assert scan(watcher, "--format", "json", code='"openai/kept"').json["left_out"] == ["openai/kept"]
 
 
@@ -162,7 +165,9 @@ def test_workflow_commands_are_escaped(filled: Watcher) -> None:
     assert lines[0].startswith(f"::error file={path},line=1,title=openai/gone%3Afree::openai/gone:free: gone since ")
     assert lines[1].startswith(f"::notice file={path},line=3,title=qwen/dearer::qwen/dearer: prompt: ")
     assert "+50%25 since" in lines[1] and len(lines) == 2
+    name.rename(name.with_name("a\x1b[31m\u202e.py"))
     (line, _) = scan(filled, "--format", "github", code="").out.splitlines()
+    assert line.isprintable(), "a name cannot colour or reverse what a log shows"
     assert line.startswith("::warning file=")
 
 

@@ -165,11 +165,22 @@ def test_names_of_hugging_face_count_in_a_repository_that_mentions_openrouter(tm
     assert (places(found, tmp_path), found.left_out) == (["two/a:1"], [])
 
 
-def test_in_code_for_litellm_an_id_without_the_prefix_is_another_services(tmp_path: Path) -> None:
-    fill(
-        tmp_path, {"a.py": f"import litellm\ncompletion('{MODEL}')", "b.py": f"import litellm\nf('openrouter/{MODEL}')"}
-    )
-    assert places(scan([tmp_path], NAMES), tmp_path) == ["b.py:2"]
+@pytest.mark.parametrize(
+    "other",
+    [
+        "import litellm",
+        "replicate.run(",
+        "from transformers import pipeline",
+        'import { gateway } from "@ai-sdk/gateway"',
+    ],
+)
+def test_an_id_may_be_of_another_service_that_is_named_beside_it(tmp_path: Path, other: str) -> None:
+    fill(tmp_path, {"a.py": f"{other}\n'{MODEL}'"})
+    found = scan([tmp_path], NAMES)
+    assert (found.hits, found.left_out) == ([], [MODEL])
+    fill(tmp_path, {"b.py": f"{other}\n'openrouter/{MODEL}'", "c.py": f"{other} OpenRouter '{MODEL}'"})
+    found = scan([tmp_path], NAMES)
+    assert (places(found, tmp_path), found.left_out) == (["b.py:2", "c.py:1"], [])
 
 
 @pytest.mark.parametrize(

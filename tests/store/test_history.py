@@ -151,5 +151,5 @@ def test_events_are_found_by_time_kind_and_model(store: Store) -> None:
         assert events(limit=2) == made[-2:]
         assert events(since=START + 4 * HOUR) == made[4:]
         assert events(kinds=["new"]) == made[1::2]
-        assert events(kinds=["new", "expired"], model="author/1") == made[2:4]
-        assert events(model="author/9") == []
+        assert events(kinds=["new", "expired"], about=["author/1"]) == made[2:4]
+        assert events(about=["author/9"]) == []

@@ -312,3 +312,12 @@ def test_a_store_opened_again_remembers_the_same(database: str) -> None:
         judged = Polls(store).see(document(A), document(B), at=START)
     with Store.open(database) as store:
         assert states(store) == judged
+
+
+def test_the_ids_in_paths_are_those_of_the_last_whole_scan(store: Store) -> None:
+    for found in ({"b/two", "a/one"}, {"a/one", "~c/three:free"}, set[str]()):
+        with store.writing() as session:
+            session.state.save_found_models(found)
+        with store.reading() as session:
+            assert session.state.found_models() == found
+            assert session.known(START).mine == found

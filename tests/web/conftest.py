@@ -1,6 +1,6 @@
 """A web server over a database that a few polls have filled, asked over a real socket."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,8 +52,10 @@ def serve(polls: Polls, database: str) -> Iterator[Callable[..., httpx.Client]]:
     """Start a server with some settings of `[web]`, and return a client of it."""
     with ExitStack() as stack:
 
-        def start(now: datetime = NOW, url: str = database, **web: Any) -> httpx.Client:
-            server = WebServer(make_config(url, **web), clock=lambda: now)
+        def start(
+            now: datetime = NOW, url: str = database, config: Mapping[str, Any] | None = None, **web: Any
+        ) -> httpx.Client:
+            server = WebServer(replace(make_config(url, **web), **(config or {})), clock=lambda: now)
             server.start()
             stack.callback(server.stop)
             return stack.enter_context(httpx.Client(base_url=f"{server.url}/api/v1/", trust_env=False, timeout=20))

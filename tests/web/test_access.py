@@ -149,6 +149,12 @@ def test_long_urls_and_headers_are_refused(client):
     assert client.get("models").status_code == 200
 
 
+def test_a_nul_in_a_url_is_400_whatever_the_database(client):
+    origin = str(client.base_url).removesuffix("/api/v1/")
+    for path in ("/badge/a/%00.svg", "/feed.atom?before=%00", "/feed.rss?model=a%00", "/api/v1/model/a/%00"):
+        assert client.get(origin + path).status_code == 400, path
+
+
 def address(client):
     return client.base_url.host, client.base_url.port
 

@@ -137,9 +137,9 @@ def test_a_form_that_is_cut_off_writes_nothing(ask, database, serve, tokens):
 
 
 def test_other_methods_and_other_paths_take_no_post(ask, serve, tokens):
-    assert ask("PUT").status_code == ask("DELETE").status_code == 405
-    client = serve(tokens_file=tokens)
-    assert client.post("models", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 405
+    key = {"authorization": f"Bearer {TOKEN}"}
+    assert ask("PUT", headers=key).status_code == ask("DELETE", headers=key).status_code == 405
+    assert serve(tokens_file=tokens).post("models", headers=key).status_code == 405
 
 
 def test_a_database_that_cannot_be_written_is_503(ask, monkeypatch, polls):

@@ -80,6 +80,11 @@ def test_watcher_run_serves_what_it_polls(watcher, simulator, start):
     other = re.search(r"http://\S+", running.says("serving the models API"))[0]
     running.says("the configuration was reloaded")
     assert "/openrouter/" in get(f"{other}/models?limit=1").json()["links"]["next"]
+    configure(watcher, simulator, '[web]\nlisten = "127.0.0.1:0"\n[mine]\nmodels = ["openai/gpt-4o"]\n')
+    running.gets(signal.SIGHUP)
+    metrics = re.search(r"http://[^/\s]+", running.says("serving the models API"))[0] + "/metrics"
+    running.says("the configuration was reloaded")
+    assert 'watcher_price_usd{model="openai/gpt-4o",price="prompt"}' in get(metrics).text
     with socket.create_server(("127.0.0.1", 0)) as taken:
         configure(watcher, simulator, f'[web]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n')
         running.gets(signal.SIGHUP)

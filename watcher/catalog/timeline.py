@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import groupby
+from decimal import Decimal
+from itertools import groupby, pairwise
 from typing import Literal
 
 from msgspec import Struct
 
 from watcher.catalog import diff, event
 from watcher.catalog.model import Facets, FieldChange, PriceChange
+from watcher.catalog.price import UNKNOWN, VARIES, pieces
 from watcher.catalog.pricing import PRICING, is_price, price_of
+
+Points = list[tuple[datetime, str | None]]
+"""When a price changed, and to what; None: the model was gone."""
 
 
 class Period(Struct, frozen=True):
@@ -56,9 +61,7 @@ def timeline(periods: Iterable[Period]) -> list[Happening]:
     return turns
 
 
-def price_series(
-    periods: Iterable[Period], key: str, *, since: datetime | None, until: datetime
-) -> list[tuple[datetime, str | None]]:
+def price_series(periods: Iterable[Period], key: str, *, since: datetime | None, until: datetime) -> Points:
     """Return the moments at which a price changed, with the new price; None from when the model was gone.
 
     The last point is at `until`, so that the last price has a length. With `since`, the first point is there.
@@ -74,3 +77,27 @@ def price_series(
         points = {since: before[-1], **later} if before else later
     turns = [next(same) for _, same in groupby(points.items(), key=lambda point: point[1])]
     return [*turns, (until, turns[-1][1])] if turns else []
+
+
+def step_lines(points: Points) -> list[list[tuple[datetime, Decimal]]]:
+    """Return lines of corners, since a price holds until the next point; one that varies or is unknown has none.
+
+    A price by time of day has one line for each of its prices, which run together where there is one price.
+    """
+    levels = [(at, sorted({Decimal(one) for one in _amounts(price)})) for at, price in points]
+    lines: list[list[tuple[datetime, Decimal]]] = []
+    for number in range(max((len(found) for _, found in levels), default=0)):
+        drawing = False
+        for (at, found), (following, _) in pairwise([*levels, levels[-1]]):
+            if found:
+                if not drawing:
+                    lines.append([])
+                price = found[min(number, len(found) - 1)]
+                lines[-1] += [(at, price), (following, price)]
+            drawing = bool(found)
+    return lines
+
+
+def _amounts(price: str | None) -> list[str]:
+    amounts = [] if price is None else [amount for _, amount in pieces(price)]
+    return [amount for amount in amounts if amount not in (VARIES, UNKNOWN)]

@@ -42,7 +42,7 @@ def changes(
     wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # a heartbeat is no change
     with reading(context.load()) as session:
         future = describe_future(session, datetime.now(UTC))
-        events = session.history.events(since=since, kinds=wanted, model=model, limit=limit)
+        events = session.history.events(since=since, kinds=wanted, about=[model] if model else None, limit=limit)
         ids = [known.id for known in session.history.known()] if model is not None and not events else []
     if future is not None:
         warn(future)

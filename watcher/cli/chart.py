@@ -3,15 +3,13 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import pairwise
+from pathlib import Path
 from shutil import get_terminal_size
 
 import click
 
-from watcher.catalog.price import UNKNOWN, VARIES, pieces
 from watcher.catalog.pricing import PRICING
-from watcher.catalog.timeline import Period, price_series
+from watcher.catalog.timeline import Period, Points, price_series, step_lines
 from watcher.cli.completion import model_ids, price_keys
 from watcher.cli.output import did_you_mean, format_time, in_colour, print_json
 from watcher.cli.setup import Context, reading
@@ -20,9 +18,6 @@ from watcher.cli.time_arguments import when
 from watcher.errors import UsageError
 from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import visible
-
-Points = list[tuple[datetime, str | None]]
-"""When a price changed, and to what; None: the model was gone."""
 
 _STYLES = (("*", 6), ("o", 3), ("x", 5), ("+", 2), ("#", 4), ("=", 1))
 """Mark and colour (a number of ANSI's) of each price: either tells them apart."""
@@ -43,9 +38,19 @@ _TICKS = 7
 )
 @click.option("--since", type=when, metavar="WHEN", help="From then on: 2026-01-04, or 90d ago.")
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object: key → list of [time, price].")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a picture: a name that ends in .svg or .png. PNG needs the chart extra.",
+)
 @click.pass_obj
-def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool) -> None:
+def chart(
+    context: Context, model: str, keys: tuple[str, ...], since: datetime | None, as_json: bool, output: Path | None
+) -> None:
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
+    if output is not None and output.suffix not in (".svg", ".png"):
+        raise UsageError(f"{str(output)!r} ends neither in .svg nor in .png")
     with reading(context.load()) as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
@@ -59,12 +64,31 @@ def chart(context: Context, model: str, keys: tuple[str, ...], since: datetime |
         have = ", ".join(visible(key) for key in sorted(priced))
         raise UsageError(f"{visible(model)!r} never had a price for {visible(unpriced[0])!r}; it has {have}")
     series = {key: price_series(periods, key, since=since, until=until) for key in keys or ("prompt", "completion")}
-    if as_json:
+    if output is not None:
+        _write(output, visible(model), series)
+    elif as_json:
         print_json({"model": model, "prices": series})
     elif sys.stdout.isatty():
         _draw(visible(model), series)
     else:
         _list(series)
+
+
+def _write(output: Path, name: str, series: dict[str, Points]) -> None:
+    from watcher.messages.chart import MOST_LINES, series_of, svg
+    from watcher.messages.chart import chart as drawn_chart
+    from watcher.messages.picture import png
+
+    if len(series) > MOST_LINES or len({unit(key) for key in series}) > 1:
+        raise UsageError(f"a picture has at most {MOST_LINES} prices, all of one unit; name some with --price")
+    drawn = drawn_chart(f"Prices of {name}", series_of("", series))
+    if drawn is None:
+        raise UsageError(f"{name!r} has no price that is a number")
+    data = png(drawn) if output.suffix == ".png" else svg(drawn, alone=True).encode()
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(output)!r}: {error.strerror}") from None
 
 
 def _list(series: dict[str, Points]) -> None:
@@ -86,7 +110,7 @@ def _draw(name: str, series: dict[str, Points]) -> None:
     legend: list[tuple[int, str]] = []
     for at, (key, points) in enumerate(series.items()):
         mark, colour = _STYLES[at % len(_STYLES)]
-        lines = _step_lines(points)
+        lines = step_lines(points)
         for line in lines:
             times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment, _ in line]
             plotext.plot(times, [float(price) * scale(key) for _, price in line], marker=mark, color=colour)
@@ -117,27 +141,3 @@ def _ticks(prices: Sequence[float]) -> list[float]:
         if not chosen or price - chosen[-1] > (prices[-1] - prices[0]) / _TICKS:
             chosen.append(price)
     return chosen
-
-
-def _step_lines(points: Points) -> list[list[tuple[datetime, Decimal]]]:
-    """Return lines of corners, since a price holds until the next point; one that varies or is unknown has none.
-
-    A price by time of day has one line for each of its prices, which run together where there is one price.
-    """
-    levels = [(at, sorted({Decimal(one) for one in _amounts(price)})) for at, price in points]
-    lines: list[list[tuple[datetime, Decimal]]] = []
-    for number in range(max((len(found) for _, found in levels), default=0)):
-        drawing = False
-        for (at, found), (following, _) in pairwise([*levels, levels[-1]]):
-            if found:
-                if not drawing:
-                    lines.append([])
-                price = found[min(number, len(found) - 1)]
-                lines[-1] += [(at, price), (following, price)]
-            drawing = bool(found)
-    return lines
-
-
-def _amounts(price: str | None) -> list[str]:
-    amounts = [] if price is None else [amount for _, amount in pieces(price)]
-    return [amount for amount in amounts if amount not in (VARIES, UNKNOWN)]

@@ -41,9 +41,10 @@ _INSTRUCTIONS = (
 @click.command(epilog="Example: watcher mcp")
 @click.pass_obj
 def mcp(context: Context) -> None:
-    """Serve four read-only tools for agents on stdin and stdout: changes_since, price_at, is_model_safe, my_models.
+    """Answer agents, by the Model Context Protocol.
 
-    It needs the extra "mcp". The database is read anew at each call.
+    On stdin and stdout, with four read-only tools: changes_since, price_at, is_model_safe and my_models. It needs the
+    extra "mcp". The database is read anew at each call.
     """
     make_server(context.load()).run()
 

@@ -83,7 +83,10 @@ def read_mine(session: "Session", config: Config, since: datetime, now: datetime
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 @click.pass_obj
 def mine(context: Context, since: datetime, max_age: datetime | None, as_json: bool) -> None:
-    """List the models of [mine]: what has become of them, and what they cost in a month, here and elsewhere."""
+    """List your models, and what they cost in a month.
+
+    They are those of [mine], with what has become of each and what it would cost elsewhere.
+    """
     config, now = context.load(), datetime.now(UTC)
     with reading_fresh(config, max_age, now) as session:
         found = read_mine(session, config, since, now)

@@ -19,7 +19,7 @@ from watcher.config.mine import TOKEN_COUNT
 from watcher.config.parse import PRICE, WrongValueError
 from watcher.config.settings import Rules
 from watcher.errors import NothingFoundError
-from watcher.messages.prices import count, price_text, unit
+from watcher.messages.prices import count, list_price
 from watcher.messages.text import visible
 from watcher.rules.rules import named, wants
 
@@ -103,8 +103,8 @@ def models(
         (
             visible(model.id),
             visible(model.name, 60),
-            _price(offered.prices, "prompt"),
-            _price(offered.prices, "completion"),
+            list_price(offered.prices, "prompt"),
+            list_price(offered.prices, "completion"),
             "" if offered.context_length is None else count(offered.context_length),
         )
         for model, offered in found
@@ -143,14 +143,3 @@ _ORDERS: Mapping[str, Callable[[tuple[Model, Offer]], Any]] = {
     "newest": _newest,
     "name": lambda found: found[0].name.casefold(),
 }
-
-
-def _price(prices: Mapping[str, str], key: str) -> str:
-    """Return the price of a key: each one of a schedule, or what the model charges for instead of tokens."""
-    with_tiers = prices.get(key) == "0" and not is_free(prices)  # only short prompts cost nothing
-    names = [name for name in prices if name.partition("@")[0] == key and (with_tiers or "+" not in name)]
-    texts = [price_text(name, prices[name]) for name in names]
-    instead = [other for other in headline_keys(prices) if other not in TOKEN_PRICES]
-    if instead and set(texts) <= {"free"}:  # the model is not free, although tokens are
-        texts = [f"{price_text(other, prices[other])} {unit(other)}" for other in instead] if key == "prompt" else []
-    return " / ".join(dict.fromkeys(texts))

@@ -20,6 +20,7 @@ from watcher.mine.status import statuses
 
 FAILED, INCOMPLETE = 1, 66
 _LONGEST_PATH = 500
+_SHOWN = 5
 
 
 class _FailOn(click.ParamType[list[Condition]]):
@@ -65,7 +66,7 @@ def scan(
     since: datetime,
     max_age: datetime | None,
 ) -> None:
-    """Find ids of models in the files at PATH…, and what has become of the models.
+    """Find ids of models in files, and what has become of them.
 
     It reads the database and the files, and no network. It passes over links, binary files, files over 2 MB, what git
     ignores, and lines with "watcher: ignore".
@@ -95,8 +96,8 @@ def scan(
     for problem in found.problems if form != "github" else ():
         warn(visible(problem, _LONGEST_PATH))
     if found.left_out:
-        names = format_count(len(found.left_out), "id")
-        warn(f"{names} left out: also at Hugging Face, in a project that does not mention OpenRouter; add openrouter/")
+        names = ", ".join(found.left_out[:_SHOWN]) + (", …" if found.left_out[_SHOWN:] else "")
+        warn(f"left out: {names}; nothing there says that OpenRouter is meant: write openrouter/ before an id")
     if any(finding.fails for finding in findings):
         ctx.exit(FAILED)
     ctx.exit(INCOMPLETE if conditions and found.problems else 0)

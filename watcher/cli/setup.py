@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from heapq import merge
 from pathlib import Path
@@ -18,11 +18,12 @@ from watcher.cli.output import format_count, format_time, warn
 from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
-from watcher.delivery.channel import Result, send
+from watcher.delivery.channel import Result, Wording, send
 from watcher.errors import ConfigError, NothingFoundError, SourceError, UsageError
 from watcher.messages.console import print_events
 from watcher.messages.template import composer
 from watcher.messages.text import visible
+from watcher.status import oldest_good
 from watcher.store.records import SLACK
 from watcher.store.store import Store
 from watcher.upstream.archive import Capture, read_archive
@@ -81,11 +82,6 @@ def reading(config: Config) -> "Iterator[Session]":
             yield session
 
 
-def oldest_good(config: Config, now: datetime) -> datetime:
-    """Return how old the last good poll may be unless `--max-age` says otherwise: assume at least one check a day."""
-    return now - max(timedelta(days=2), 3 * config.source.interval)
-
-
 @contextmanager
 def reading_fresh(config: Config, oldest: datetime | None, now: datetime) -> "Iterator[Session]":
     """Read from the database, as `reading`, where it can tell about today's models.
@@ -137,11 +133,18 @@ def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequenc
     """
     timeout = config.delivery.timeout.total_seconds()
 
+    def wording(channel: Channel) -> Wording:
+        if not channel.chart:
+            return partial(composer, channel)
+        from watcher.delivery.charts import with_charts
+
+        return lambda events: with_charts(composer(channel, events), config.store.url.reveal())
+
     def send_to(channel: Channel, events: Sequence[Event]) -> Result:
         if channel == Channel(CONSOLE):
             return Result(True, "printed") if quiet else _print_to_console(events)
         try:
-            return send(channel.secret_url(os.environ), partial(composer, channel), events, timeout=timeout)
+            return send(channel.secret_url(os.environ), wording(channel), events, timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 

@@ -1,53 +1,30 @@
 """`watcher status`: whether the watching works."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from watcher.catalog.health import Health
 from watcher.cli.output import format_count, format_size, format_time, print_json
-from watcher.cli.setup import Context, describe_future, oldest_good, open_store, with_console
+from watcher.cli.setup import Context, describe_future, open_store, with_console
 from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
-from watcher.config.settings import HealthSettings
 from watcher.errors import WatcherError
 from watcher.messages.text import visible
-from watcher.store.records import SLACK, Poll
-from watcher.store.running import is_running
+from watcher.status import CHANNEL, HEALTHY, SOURCE, Status, condition, oldest_good, read_status
+from watcher.store.records import Poll
 
 if TYPE_CHECKING:
     from watcher.store.outbox import Condition
 
-HEALTHY, SOURCE, CHANNEL = 0, 69, 75
 _MONITORS = {HEALTHY: (0, "OK"), CHANNEL: (1, "WARNING"), SOURCE: (2, "CRITICAL")}
 """Exit code and word that Nagios and its kin expect."""
 _MOST_GAPS = 10
 """Lines at most about fields that cannot be read."""
-
-
-class _Status(Struct, frozen=True):
-    """What the database says."""
-
-    database: str
-    size: int | None = None
-    """None: there is none yet."""
-    runs: bool = False
-    """Whether `watcher run` uses it."""
-    last: Poll | None = None
-    last_good: datetime | None = None
-    health: Health = Health()
-    models: int = 0
-    channels: "Mapping[str, Condition]" = {}
-    """Each channel that something was ever queued for."""
-    ping: tuple[datetime, str] | None = None
-    """Since when the monitor cannot be called, and why."""
-    future: str | None = None
-    """A line about records that are dated in the future."""
 
 
 @click.command(epilog="Example: watcher status --max-age 30m")
@@ -82,11 +59,11 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
 
     config = with_console(context.load())
     now = datetime.now(UTC)
-    found = _read(config, now)
+    found, future = _read(config, now)
     names = [channel.name for channel in config.channels]
     unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
     channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
-    code = _exit_code(found, names, now=now, oldest=max_age or oldest_good(config, now))
+    code = condition(found, names, now, max_age or oldest_good(config, now))
     last = found.last
     next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
     if as_json:
@@ -112,7 +89,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     if found.ping is not None:
         since, reason = found.ping
         lines.append(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
-    lines += [] if found.future is None else [found.future]
+    lines += [] if future is None else [future]
     size = "none yet" if found.size is None else format_size(found.size)
     lines.append(f"database: {size}, {visible(found.database, 500)}")
     if nagios:  # what follows a | would be figures
@@ -123,35 +100,16 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     return code
 
 
-def _exit_code(found: _Status, names: Sequence[str], *, now: datetime, oldest: datetime) -> int:
-    """Return the exit code, given the names of the configured channels and the oldest healthy poll."""
-    if found.last is None or found.last.outcome != "good" or found.health.gaps.suspect:
-        return SOURCE
-    if found.last_good is None or not oldest <= found.last_good <= now + SLACK:
-        return SOURCE
-    return CHANNEL if any(found.channels[name].fails for name in names if name in found.channels) else HEALTHY
-
-
-def _read(config: Config, now: datetime) -> _Status:
+def _read(config: Config, now: datetime) -> tuple[Status, str | None]:
+    """Return what the database says, and a line about records that are dated in the future."""
     with open_store(config, read_only=True) as store:
         if not store.exists:
-            return _Status(store.name)
+            return Status(store.name), None
         with store.reading() as session:
-            return _Status(
-                store.name,
-                store.size or 0,
-                store.file is not None and is_running(store.file),
-                last=session.state.last_poll(),
-                last_good=session.state.last_good(),
-                health=session.state.source("list").health,
-                models=sum(known.present for known in session.history.known()),
-                channels=session.outbox.conditions(now),
-                ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
-                future=describe_future(session, now),
-            )
+            return read_status(store, session, config, now), describe_future(session, now)
 
 
-def _source_lines(found: _Status, code: int, config: Config) -> Iterator[str]:
+def _source_lines(found: Status, code: int, config: Config) -> Iterator[str]:
     """Yield whether the source works, then which fields cannot be read."""
     last, health = found.last, found.health
     if last is None:

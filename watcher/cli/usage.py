@@ -15,7 +15,10 @@ from watcher.mine.usage import MONTH, monthly, read_activity
 
 @click.group(epilog="Example: watcher usage import activity.csv")
 def usage() -> None:
-    """Tell the watcher how many tokens you use, so that it can tell what a change of price costs you."""
+    """Tell the watcher how many tokens you use.
+
+    With that, alerts can say what a change of price costs you.
+    """
 
 
 @usage.command("import", epilog="Example: watcher usage import activity.csv")

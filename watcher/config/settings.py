@@ -155,7 +155,8 @@ class WebSettings(Struct, frozen=True):
     ] = None
     tokens_file: Annotated[
         Path | None,
-        "File of tokens, one a line; then every request needs one as its bearer key.",
+        "File of tokens, one a line; then every request needs one as its bearer key. A token with a path behind it "
+        "opens that feed or badge alone, from its URL.",
         Option(default_doc="no token is needed", example="/etc/openrouter-watcher/web-tokens"),
     ] = None
     allowed_hosts: Annotated[
@@ -310,6 +311,11 @@ class Channel(Struct, frozen=True):
     url_env: Annotated[
         str | None, VARIABLE, "Or: an environment variable that holds the URL.", Option(example="WATCHER_TEAM_URL")
     ] = None
+    chart: Annotated[
+        bool,
+        "Put a chart below the price changes of a mail that has no template; needs the chart extra (Pillow).",
+        Option(example=True),
+    ] = False
     rules: Rules = Rules()
     timing: Timing = Timing()
     template: Template = Template()

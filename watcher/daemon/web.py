@@ -49,4 +49,5 @@ class Web:
 
 
 def _served(config: Config) -> tuple[object, ...]:
-    return config.web, config.store.url, config.source.interval
+    names = [channel.name for channel in config.channels]
+    return config.web, config.store.url, config.source.interval, config.mine, names

@@ -180,6 +180,9 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
                 mail[visible(header)] = visible(value, _LONGEST_HEADER)
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(page(message), subtype="html", cte="quoted-printable")
+        for picture in message.pictures if not message.own_words else ():
+            related = cast("list[EmailMessage]", mail.get_payload())[-1]
+            related.add_related(picture.png, "image", "png", cid=f"<{picture.id}>", disposition="inline")
         return mail
 
 

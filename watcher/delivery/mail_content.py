@@ -6,12 +6,17 @@ from hashlib import blake2b
 
 from watcher.messages.builder import Message
 from watcher.messages.cards import cards
-from watcher.messages.document import HTML_START, Item
+from watcher.messages.document import HTML_START, Format, Item, frame, write, write_all
+from watcher.messages.picture import Picture
 from watcher.messages.text import clean
 
 _PREVIEW_ITEMS = 4
 _PREVIEW_LENGTH = 200
 _HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>\n'
+_IMAGE = (
+    '<img src="cid:{}" alt="{}" width="{}" height="{}" '
+    'style="display:block;width:100%;max-width:640px;height:auto;margin:12px 0 0;border-radius:8px">'
+)
 _HEADLINE = (
     '<h1 style="margin:14px 0 0;font-size:20px;line-height:1.3;font-weight:600;overflow-wrap:anywhere">{}</h1>\n'
 )
@@ -47,7 +52,17 @@ def page(message: Message) -> str:
     body_tag, end, rest = (body_tag + rest).partition(">")
     hidden = _HIDDEN.format(html.escape(_preview(message)))
     headline = _HEADLINE.format(html.escape(clean(message.title)))
-    return f"{start}{body_tag}{end}{hidden}{rest}{headline}{message.body.removeprefix(HTML_START)}"
+    body = message.body
+    if message.pictures:
+        *news, note = message.blocks
+        shown = "\n".join(map(_picture, message.pictures))
+        body = frame(f"{write_all(news, Format.HTML)}\n{shown}\n{write(note, Format.HTML)}", Format.HTML)
+    return f"{start}{body_tag}{end}{hidden}{rest}{headline}{body.removeprefix(HTML_START)}"
+
+
+def _picture(picture: Picture) -> str:
+    width, height = picture.size
+    return _IMAGE.format(picture.id, html.escape(picture.text), width, height)
 
 
 def _preview(message: Message) -> str:

@@ -17,6 +17,7 @@ from watcher.catalog.model import CHANGE_KINDS, Event, Kind
 from watcher.messages.cards import Card, cards
 from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write, write_all
 from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, by_kind, counts, headline_of
+from watcher.messages.picture import Picture
 from watcher.messages.text import clean
 from watcher.messages.wording import item_of, row_of, seen_text
 
@@ -47,6 +48,8 @@ class Message(Struct, frozen=True):
     """What the built-in body says. A terse message has none."""
     own_words: bool = False
     """Whether the body is a template's and says something else."""
+    pictures: tuple[Picture, ...] = ()
+    """What a mail shows below its news."""
 
     @property
     def heading(self) -> str:

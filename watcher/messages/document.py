@@ -29,6 +29,8 @@ class Format(Enum):
     """The few HTML tags that Telegram knows."""
     HTML = "html"
     """A mail."""
+    FEED = "feed"
+    """HTML without styles: an entry of a feed."""
 
 
 Style = Literal["plain", "strong", "code", "price", "muted", "good", "bad"]
@@ -215,6 +217,14 @@ def _html_span(span: Span) -> str:
     return f'<span{name} style="{style.strip(";")}">{text}</span>' if style else text
 
 
+def _feed_span(span: Span) -> str:
+    text = html.escape(span.text)
+    if span.url and own_link(span.url):
+        text = f'<a href="{html.escape(span.url)}">{text}</a>'
+    tag = {"strong": "strong", "good": "strong", "bad": "strong", "code": "code"}.get(span.style)
+    return f"<{tag}>{text}</{tag}>" if tag else text
+
+
 class _Writer(Struct, frozen=True):
     """How a format escapes a text and writes a span, and what it puts around the text of a block: `{}`."""
 
@@ -247,5 +257,16 @@ _WRITERS = {
         line='<p style="margin:4px 0 0">{}</p>',
         end='</td></tr></table><div style="height:10px;line-height:10px;font-size:10px">&nbsp;</div>',
         row=_HTML_CARD.format("8px 14px", "border-bottom:1px solid #dfe3e8") + "{}</td></tr></table>",
+    ),
+    Format.FEED: _Writer(
+        html.escape,
+        _feed_span,
+        "<p><strong>{}</strong></p>",
+        heading="<h3>{}</h3>",
+        note="<p><small>{}</small></p>",
+        head="<p>{}",
+        line="<br>\n{}",
+        end="</p>",
+        row="<p>{}</p>",
     ),
 }

@@ -6,6 +6,7 @@ from decimal import Context, Decimal, InvalidOperation
 
 from watcher.catalog.model import Bill, PriceChange
 from watcher.catalog.price import UNKNOWN, VARIES, plain, usual, windows
+from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 
 PER_MILLION = "per 1M tokens"
 
@@ -58,6 +59,17 @@ def price_text(key: str, price: str | None, after: str = "") -> str:
 def with_unit(key: str, price: str | None) -> str:
     """Return one price with its unit: `$2.50/M`, `$0.03 an image`, `free`."""
     return price_text(key, price, _UNITS.get(key.partition("@")[0], "/M"))
+
+
+def list_price(prices: Mapping[str, str], key: str) -> str:
+    """Return the price of a key for a list: each one of a schedule, or what the model charges for instead of tokens."""
+    with_tiers = prices.get(key) == "0" and not is_free(prices)  # only short prompts cost nothing
+    names = [name for name in prices if name.partition("@")[0] == key and (with_tiers or "+" not in name)]
+    texts = [price_text(name, prices[name]) for name in names]
+    instead = [other for other in headline_keys(prices) if other not in TOKEN_PRICES]
+    if instead and set(texts) <= {"free"}:  # the model is not free, although tokens are
+        texts = [f"{price_text(other, prices[other])} {unit(other)}" for other in instead] if key == "prompt" else []
+    return " / ".join(dict.fromkeys(texts))
 
 
 def money(amount: Decimal) -> str:

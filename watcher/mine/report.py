@@ -1,5 +1,6 @@
 """What a scan found, in words and in the formats of others: workflow commands of GitHub, and SARIF 2.1.0."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,9 @@ from watcher.mine.scan import Hit, Scan
 from watcher.mine.status import Instead, State, Status
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+_UNSEEN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069]")
+"""Characters that a log may obey."""
 
 Condition = Callable[[Status], bool]
 
@@ -149,7 +153,7 @@ def as_github(scan: Scan, findings: Sequence[Finding], since: datetime) -> Itera
 
 def _data(text: str) -> str:
     """Escape as https://github.com/actions/toolkit does it, packages/core/src/command.ts."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _UNSEEN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -3,6 +3,7 @@
 tree → the files → ids in each → those that mean a model of OpenRouter
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ from watcher.mine.tree import File, Tree
 
 _IGNORE = b"watcher: ignore"
 _MENTION = (b"openrouter", b"OpenRouter", b"OPENROUTER")
+_OTHERS = re.compile(
+    rb"litellm|replicate\.(?:run|com)|vertexai|aiplatform|huggingface|(?:import|from) (?:transformers|vllm)"
+    rb"|ai-sdk/gateway|ai-gateway|models\.github\.ai|integrate\.api\.nvidia|api\.(?:together|fireworks|deepinfra|groq|novita)\."
+)
+"""Services and libraries with ids of the same form: `openai/gpt-4o` is a model of OpenAI itself for LiteLLM."""
 
 
 class Hit(Struct, frozen=True):
@@ -37,7 +43,8 @@ class Scan(Struct, frozen=True):
     problems: Sequence[str]
     """A sentence for each thing that it could not look at."""
     left_out: Sequence[str]
-    """Ids that are names at Hugging Face, too, in projects that never mention OpenRouter."""
+    """Ids that may be another service's: its name stands in the file and OpenRouter's does not, or they are names at
+    Hugging Face, too, in a project that never mentions OpenRouter."""
 
 
 def dictionary_of(states: ModelStates) -> Dictionary:
@@ -66,10 +73,12 @@ def scan(
             mentions = any(word in file.data for word in _MENTION)
             if mentions:
                 ours.add(file.project)
-            for line, found in _ids(file, dictionary, mentions=mentions):
+            in_file = list(_ids(file, dictionary, mentions=mentions))
+            elsewhere = in_file and not mentions and _OTHERS.search(file.data)
+            for line, found in in_file:
                 hit = Hit(file.path, line, found.id)
                 sure = found.sure or hits.get(hit, (False, ""))[0]
-                hits[hit] = sure, file.project
+                hits[hit] = (False, "") if elsewhere else (sure, file.project)
     kept = [hit for hit, (sure, project) in hits.items() if sure or project in ours]
     return Scan(kept, tree.files, tree.problems, sorted({hit.id for hit in hits} - {hit.id for hit in kept}))
 
@@ -84,11 +93,8 @@ def _ids(file: File, dictionary: Dictionary, *, mentions: bool) -> Iterator[tupl
                 yield from ((line, found) for found in dictionary.find(text.encode("utf-8", "replace"), ours=True))
         return
     data = without_comments(file.path, file.data)
-    is_litellm = not mentions and b"litellm" in data
     at, line = 0, 1
     for found in dictionary.find(data, ours=mentions):
-        if is_litellm:  # there, openai/gpt-4o is a model of OpenAI itself
-            continue
         line += data.count(b"\n", at, found.at)
         at = found.at
         if _IGNORE not in file.data or not _is_ignored(data, at):

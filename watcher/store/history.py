@@ -1,11 +1,11 @@
 """Questions about the past: what was offered at a moment, how a model changed, what was announced."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, union_all
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
@@ -45,6 +45,20 @@ class History(Rows):
             query = query.where(models.c.id == model_id)
         return [KnownModel(*row) for row in self._connection.execute(query)]
 
+    def variants(self, model_id: str) -> list[str]:
+        """Return the ids ever seen that differ from this one in their variant alone."""
+        base, id = model_id.partition(":")[0], models.c.id
+        query = select(id).where((id == base) | ((id >= f"{base}:") & (id < f"{base};")), id != model_id)
+        return list(self._connection.execute(query.order_by(id)).scalars())
+
+    def present(self) -> int:
+        """Return how many models the last good poll showed."""
+        return self._scalar(select(func.count()).select_from(models).where(models.c.present)) or 0
+
+    def names(self) -> dict[str, str]:
+        """Return the id and the name of every model ever seen."""
+        return dict(self._connection.execute(select(models.c.id, models.c.name)).tuples().all())
+
     def catalogue(self, at: datetime | None = None) -> list[Version]:
         """Return every model that the list showed at a moment (None: now), by id."""
         query = select(versions).order_by(versions.c.model)
@@ -61,6 +75,14 @@ class History(Rows):
         """Return all versions of a model, oldest first."""
         query = select(versions).where(versions.c.model == model_id)
         return self._versions(query.order_by(versions.c.valid_from, versions.c.id))
+
+    def latest(self, model_ids: Collection[str]) -> list[Version]:
+        """Return the newest version of each of these models, those that are gone included, by id."""
+        own = versions.alias()
+        newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
+        newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
+        query = select(versions).select_from(models.join(versions, versions.c.id == newest.scalar_subquery()))
+        return self._versions(query.where(models.c.id.in_(model_ids)).order_by(models.c.id))
 
     def _versions(self, query: Any) -> list[Version]:
         return [
@@ -92,7 +114,8 @@ class History(Rows):
         *,
         since: datetime | None = None,
         kinds: Iterable[str] = (),
-        model: str | None = None,
+        about: Collection[str] | None = None,
+        before: str | None = None,
         limit: int | None = None,
     ) -> list[Event]:
         """Return announced events, oldest first.
@@ -100,15 +123,26 @@ class History(Rows):
         Args:
             since: only those announced at this time or later.
             kinds: only those of these kinds (empty: all).
-            model: only those about the model with this id.
+            about: only those about the models with these ids (None: all, and those about no model).
+            before: only those announced before the event with this id; none if there is no such event.
             limit: only this many, the newest.
         """
-        query = select(events.c.body).order_by(events.c.at.desc(), events.c.id.desc())
+        newest = (events.c.at.desc(), events.c.id.desc())
+        query = select(events.c.at, events.c.id, events.c.body).order_by(*newest).limit(limit)
         if since is not None:
             query = query.where(events.c.at >= since)
-        if kinds := list(kinds):
+        if before is not None:
+            at = select(events.c.at).where(events.c.id == before).scalar_subquery()
+            query = query.where((events.c.at < at) | ((events.c.at == at) & (events.c.id < before)))
+        kinds = list(kinds)
+        if about is not None:  # few events are about some models, so that no index of kinds helps
+            query = query.where(events.c.model.in_(about))
+            query = query.where((events.c.kind + "").in_(kinds)) if kinds else query
+        elif len(kinds) > 1 and limit is not None:  # one after the other, each is read in the order of its index
+            each = (select(query.where(events.c.kind == kind).subquery()) for kind in kinds)
+            together = union_all(*each).subquery()
+            query = select(together).order_by(together.c.at.desc(), together.c.id.desc()).limit(limit)
+        elif kinds:
             query = query.where(events.c.kind.in_(kinds))
-        if model is not None:
-            query = query.where(events.c.model == model)
-        found = [unpack(row.body, Event) for row in self._connection.execute(query.limit(limit))]
+        found = [unpack(row.body, Event) for row in self._connection.execute(query)]
         return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))

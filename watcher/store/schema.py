@@ -107,6 +107,8 @@ versions = Table(
     Column("facets", LargeBinary, nullable=False),  # the normal form; the same as before if only the spelling changed
     Column("raw", LargeBinary, nullable=False),  # the document as it came, without its benchmarks
     sa.Index("versions_model", "model", "valid_from"),
+    sa.Index("versions_began", "valid_from"),
+    sa.Index("versions_ended", "valid_to", "model"),
 )
 
 events = Table(
@@ -119,6 +121,7 @@ events = Table(
     Column("imported", sa.Boolean, nullable=False, default=False),
     Column("body", LargeBinary, nullable=False),
     sa.Index("events_at", "at"),
+    sa.Index("events_kind", "kind", "at"),
     sa.Index("events_model", "model", "at"),
 )
 

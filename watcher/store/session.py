@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from watcher.catalog.decision import Decision, Known
 from watcher.catalog.reading import Entry
 from watcher.config.settings import Channel
+from watcher.store.figures import Figures
 from watcher.store.history import History
 from watcher.store.imported import Imported
 from watcher.store.maintenance import Maintenance
@@ -28,6 +29,7 @@ class Session:
         self.history = History(connection)
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
+        self.figures = Figures(connection)
         self.personal = Personal(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
@@ -22,9 +23,13 @@ LONGEST_HEADERS = 16 * 1024
 """Bytes of all headers."""
 HEALTH = "/healthz"
 """The path that needs no token."""
+TOKEN = "token"  # noqa: S105 - a name
+"""The parameter of a URL that holds its own token."""
 ACKNOWLEDGE = "/ack"
 """The path of a form, which asks for the token itself: a link cannot bring one along."""
 _TOKENS_LIMIT = 1024 * 1024
+_NOT_NAMED = (TOKEN, "before")
+"""Parameters that the line of a URL's token leaves out: the token itself, and the page of a feed."""
 
 
 class RefusedError(Exception):
@@ -82,6 +87,8 @@ class Access:
         path, query = scope["raw_path"].decode("ascii", "replace"), scope["query_string"].decode("ascii", "replace")
         if len(path) + len(query) > LONGEST_URL:
             raise RefusedError(414, f"The URL is longer than {LONGEST_URL} bytes")
+        if "%00" in path or "%00" in query:  # PostgreSQL takes no such text
+            raise RefusedError(400, "The URL holds a NUL")
         if size > LONGEST_HEADERS:
             raise RefusedError(431, f"The headers are longer than {LONGEST_HEADERS} bytes")
         if not path.startswith("/"):  # http://host/path, as clients write it for a proxy
@@ -98,8 +105,10 @@ class Access:
 
     def check_token(self, asked: Asked) -> None:
         """Raise RefusedError if a token is needed and was not given."""
-        if self.guarded and asked.path != HEALTH:
-            self.require_token(asked.key)
+        if self._tokens is None or asked.path == HEALTH:
+            return
+        if not self._tokens.holds(asked.key) and not self._tokens.opens(asked.path, asked.query):
+            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
 
     def require_token(self, key: str) -> None:
         """Make sure that there are tokens, and that this is one of them. Raises RefusedError."""
@@ -123,27 +132,44 @@ class Access:
 
 
 class _Tokens:
-    """The digests of the tokens in a file, which is read again when it has changed."""
+    """The digests of the tokens in a file, which is read again when it has changed.
+
+    A line is a token for everything, or a token and the one URL that it opens: `TOKEN /feed.atom?author=openai`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_as: tuple[int, ...] = ()
         self._digests: list[bytes] = []
+        self._own: list[tuple[bytes, object]] = []
+        """Tokens of URLs, and what they open."""
         try:
             self._read()
         except OSError as error:
             raise ConfigError(f"web.tokens_file: cannot read {path}: {error.strerror}") from None
-        if not self._digests:
+        if not self._digests and not self._own:
             raise ConfigError(f"web.tokens_file: {path} holds no token, so nobody could ask; write one on each line")
 
     def holds(self, key: str) -> bool:
         """Whether a key is one of the tokens; the time that this takes does not depend on the key."""
+        self._reread()
+        digest = _digest(key.encode("latin-1"))  # as it came
+        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
+
+    def opens(self, path: str, query: str) -> bool:
+        """Whether the token in a URL is its own."""
+        given = [value for name, value in parse_qsl(query) if name == TOKEN]
+        if len(given) != 1:
+            return False
+        self._reread()
+        digest, target = _digest(given[0].encode()), _target(path, query)
+        return any([hmac.compare_digest(digest, known) and target == own for known, own in self._own])  # noqa: C419
+
+    def _reread(self) -> None:
         try:
             self._read()
         except OSError:
             raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
-        digest = _digest(key.encode("latin-1"))  # as it came
-        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
 
     def _read(self) -> None:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
@@ -151,8 +177,14 @@ class _Tokens:
         if state != self._read_as:
             with open_to_read(self._path) as file:
                 lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
-            tokens = [line.strip() for line in lines]
-            self._digests = [_digest(token) for token in tokens if token and not token.startswith(b"#")]
+            self._digests, self._own = [], []
+            for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith(b"#"))):
+                token, _, url = line.partition(b" ")
+                path, _, query = url.strip().decode("utf-8", "replace").partition("?")
+                if path.startswith("/"):
+                    self._own.append((_digest(token), _target(path, query)))
+                else:
+                    self._digests.append(_digest(line))
             self._read_as = state
 
 
@@ -177,6 +209,12 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _target(path: str, query: str) -> object:
+    """Return what is the same for URLs with the same parameters, the token and the page apart."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return unquote(path), sorted(pair for pair in pairs if pair[0] not in _NOT_NAMED)
 
 
 def _digest(token: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The ASGI application: checks a request, answers it from memory or in a worker, and sends the answer.
 
 request → access → in memory? → conditions (ETag, gzip) → send
-                     no → a worker reads the store and calls `api.answer`
+                     no → a worker reads the store and calls `api.answer`, or the handler of the path
 """
 
 import asyncio
@@ -22,9 +22,13 @@ from watcher.store.store import Store
 from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
 from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import Answer, Answers
+from watcher.web.badges import BADGES, Badges
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View
 from watcher.web.exports import EXPORT, export_response
+from watcher.web.feeds import FEEDS, Feeds
+from watcher.web.metrics import METRICS, Metrics
 from watcher.web.moments import parse_moment, written
+from watcher.web.pages.site import Pages
 
 SECONDS = 10.0
 """How long an answer may take."""
@@ -33,6 +37,8 @@ _MAX_WAITING = 100
 """Different questions that wait for a worker; more than these are sent away."""
 _PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
+_API = "/api/"
+"""Below it every answer is the API's, errors too."""
 _RETRY = {"retry-after": "30"}
 _ALLOWED = "GET, HEAD, OPTIONS"
 _PREFLIGHT = {
@@ -43,6 +49,12 @@ _PREFLIGHT = {
 _EXPOSED = {
     "access-control-expose-headers": "Age, ETag, Retry-After, X-Watcher-As-Of, X-Watcher-Benchmarks, X-Watcher-Stale"
 }
+_SAFE = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Headers of every answer that has no other ones of these names."""
 _HEALTHY = b'{"status":"ok"}'
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -74,6 +86,14 @@ class Api:
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
+        self._pages = Pages(config, store)
+        self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
+            HEALTH: self._health,
+            METRICS: Metrics(config, store).answer,
+            BADGES: Badges(store).answer,
+            **dict.fromkeys(FEEDS, Feeds(config, store).answer),
+        }
+        """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,7 +118,7 @@ class Api:
         self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
             return self._error(asked, 405, headers={"allow": _ALLOWED})
-        view = self._catalogues.known()
+        view = None if self._handler(asked.path) else self._catalogues.known()
         if view is not None:
             now = self._clock()
             state = self._state(asked, view, now)
@@ -106,13 +126,14 @@ class Api:
             if answer is not None and answer.is_ready(asked.headers):
                 return self._finish(asked, answer, view, now)
         rendered = await self._in_worker(asked)
-        if rendered.answer.etag is not None:
+        if rendered.answer.etag is not None and rendered.view is not None:
             self._answers.keep(rendered.state, rendered.answer)
         return self._finish(asked, rendered.answer, rendered.view, self._clock())
 
     async def _in_worker(self, asked: Asked) -> "_Rendered":
         """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
-        question = (asked.path, asked.query, asked.base_url, asked.has_key, asked.headers.get("accept-encoding"))
+        accepted = (asked.headers.get("accept"), asked.headers.get("accept-encoding"))
+        question = (asked.path, asked.query, asked.base_url, asked.has_key, accepted)
         future = self._rendering.get(question)
         if future is None:
             if len(self._rendering) >= _MAX_WAITING:
@@ -131,10 +152,14 @@ class Api:
     def _render(self, asked: Asked) -> "_Rendered":
         """Return the answer of this moment, and what it was made from. Raises RefusedError."""
         now = self._clock()
+        view, state, handler = None, "", self._handler(asked.path)
         try:
-            view = self._catalogues.view()
-            state = self._state(asked, view, now)
-            answer = self._answer(asked, view, state, now)
+            if handler is not None:
+                answer = handler(asked, now)
+            else:
+                view = self._catalogues.view()
+                state = self._state(asked, view, now)
+                answer = self._answer(asked, view, state, now)
         except UnknownMomentError as error:
             if error.first is None:
                 raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
@@ -145,9 +170,17 @@ class Api:
         answer.for_client(asked.headers)  # compresses it
         return _Rendered(state, answer, view)
 
+    def _handler(self, path: str) -> Callable[[Asked, datetime], Answer] | None:
+        if path.startswith((_API, EXPORT)):
+            return None
+        return self._handlers.get(path) or self._handlers.get(f"/{path[1:].partition('/')[0]}/") or self._pages.answer
+
+    def _health(self, _asked: Asked, _now: datetime) -> Answer:
+        with self._store.reading() as session:
+            session.version()
+        return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
+
     def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
-        if asked.path == HEALTH:
-            return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
         try:
             moment = _moment(asked, now)
             if asked.path.startswith(EXPORT):
@@ -180,11 +213,11 @@ class Api:
             state = f"{state} {now:%Y%m%d%H%M}"
         return f"{state} {_question(asked)}"
 
-    def _finish(self, asked: Asked, answer: Answer, view: View, now: datetime) -> "_Sent":
+    def _finish(self, asked: Asked, answer: Answer, view: View | None, now: datetime) -> "_Sent":
         """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
         response = answer.for_client(asked.headers)
-        age = max(int(now.timestamp() - view.polled), 0)
-        basis = (response, age, view.polled, "origin" in asked.headers)
+        age = 0 if view is None else max(int(now.timestamp() - view.polled), 0)
+        basis = (response, age, view and view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])
         cors = self._cors(asked)
@@ -194,7 +227,7 @@ class Api:
         if self._access.guarded:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
-        if response.status in (200, 304) and "x-watcher-as-of" not in headers:
+        if view is not None and response.status in (200, 304) and "x-watcher-as-of" not in headers:
             headers |= {"age": str(age), "x-watcher-as-of": written(view.offer.polled)}
             if age > self._silent_after.total_seconds():
                 headers["x-watcher-stale"] = str(age)
@@ -219,7 +252,8 @@ class Api:
 class _Rendered(NamedTuple):
     state: str
     answer: Answer
-    view: View
+    view: View | None
+    """None: a handler answered without it."""
 
 
 def _moment(asked: Asked, now: datetime) -> datetime | None:
@@ -244,7 +278,8 @@ class _Sent(NamedTuple):
 
 
 def _sent(response: Response) -> _Sent:
-    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers.items()]
+    together = {**_SAFE, **response.headers}
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in together.items()]
     if response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))
     return _Sent(response.status, headers, response.body)

@@ -20,7 +20,7 @@ from watcher.catalog.pricing import PRICING
 from watcher.store.past import Catalogue, Document, Past
 from watcher.store.store import Store
 
-_RECHECK = 1.0
+RECHECK = 1.0
 """Seconds after which the database is asked again whether something changed, where its file cannot tell."""
 _LOOK_AGAIN = 0.005
 """Seconds for which a look at the file counts."""
@@ -110,7 +110,7 @@ class Catalogues:
         now = time.monotonic()
         if now - self._looked < _LOOK_AGAIN:
             return self._view
-        if now - self._checked >= _RECHECK or self._files != self._state_of_files():
+        if now - self._checked >= RECHECK or self._files != self._state_of_files():
             return None
         self._looked = now
         return self._view
@@ -154,9 +154,12 @@ class Catalogues:
             return View(version, Offer(past.catalogue(polled), self._prefix), self._view)
 
     def _state_of_files(self) -> tuple[object, ...]:
-        """Return what differs after a commit to a file; nothing for a database server."""
-        path = self._store.file
-        return () if path is None else (_state(str(path)), _state(f"{path}-wal"))
+        return state_of_files(self._store)
+
+
+def state_of_files(store: Store) -> tuple[object, ...]:
+    """Return what differs after a commit to a file; nothing for a database server."""
+    return () if store.file is None else (_state(str(store.file)), _state(f"{store.file}-wal"))
 
 
 def _state(path: str) -> tuple[int, ...] | None:

@@ -1,0 +1,405 @@
+"""The pages, on the bytes that arrive: what they say, in every format, and what comes with them."""
+
+import json
+import re
+import shutil
+from datetime import timedelta
+from html.parser import HTMLParser
+from itertools import product
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+import pytest
+
+from tests.messages.test_builder import HOSTILE
+from tests.store.samples import START, document
+from tests.web.conftest import NOW
+from watcher.config.settings import Channel
+
+PAGES = ("/", "/changes", "/models", "/gone", "/compare", "/compare?model=a/one&model=a/gone", "/status",
+         "/model/a/one", "/model/a/gone", "/model/b/new")  # fmt: skip
+FORMS = {"": "text/html; charset=utf-8", ".json": "application/json", ".md": "text/markdown; charset=utf-8"}
+
+
+@pytest.fixture
+def database(request, empty, tmp_path):
+    """A file, unless a test asks for the other kind."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url
+
+
+@pytest.fixture
+def site(serve):
+    """Return a client of the pages, over a history with each kind of change of presence and price."""
+
+    def start(*args, **web):
+        client = serve(*args, **web)
+        return httpx.Client(base_url=str(client.base_url).removesuffix("/api/v1/"), trust_env=False, timeout=20)
+
+    return start
+
+
+@pytest.fixture
+def history(polls):
+    """Two more polls: a/gone is announced as gone, and a/one as dearer."""
+    free = document("a/free", created=3, pricing={"prompt": "0", "completion": "0"})
+    one = document("a/one", prompt="0.000002", created=1, expiration_date="2026-02-01")
+    alias = document("~a/latest", alias_target={"slug": "a/one", "name": "One"}, created=5)
+    for hours in (2, 5):
+        polls.see(one, free, document("b/new", created=4), alias, at=START + timedelta(hours=hours))
+    return polls
+
+
+class Document(HTMLParser):
+    """Fails where elements are not closed in order; collects links, ids and loaded addresses."""
+
+    void = ("meta", "link", "input", "br", "img", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.links, self.loaded, self.ids, self.tags = [], [], [], [], []
+        self.feed(text)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        if tag not in self.void:
+            self.open.append(tag)
+        if tag == "a":
+            self.links.append(values["href"])
+        self.loaded += [values[name] for name in ("src", "data", "action") if name in values]
+        self.loaded += [values["href"]] if tag == "link" else []
+        self.ids += [values["id"]] if "id" in values else []
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.void:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+
+def page(client, path):
+    response = client.get(path)
+    assert response.status_code == 200, (path, response.text[:500])
+    return response.text
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_every_page_comes_in_every_format_well_formed(site, history):
+    client = site()
+    for path, (suffix, kind) in product(PAGES, FORMS.items()):
+        name, _, query = path.partition("?")
+        address = f"{(name if name != '/' or not suffix else '/changes')}{suffix}?{query}"
+        response = client.get(address)
+        assert (response.status_code, response.headers["content-type"]) == (200, kind), address
+        if not suffix:
+            found = Document(response.text)
+            assert len(found.ids) == len(set(found.ids))
+        if suffix == ".json":
+            assert isinstance(response.json(), dict)
+        if suffix == ".md":
+            assert response.text.startswith("# ") and "<" not in response.text.replace("(<", "").replace("&lt;", "")
+
+
+def test_every_link_of_every_page_leads_somewhere(site, history):
+    client = site(prefix="/watch")
+    seen, left = set(), ["/watch/"]
+    while left:
+        path = left.pop()
+        response = client.get(path)
+        assert response.status_code == 200, path
+        if not response.headers["content-type"].startswith("text/html"):
+            continue
+        found = Document(response.text)
+        for link in [*found.links, *found.loaded]:
+            target = urljoin(path, link).partition("#")[0]
+            if urlsplit(target).netloc:
+                assert target.startswith("https://openrouter.ai/")
+                continue
+            assert target.startswith("/watch/"), link
+            if target not in seen and len(seen) < 250:
+                seen.add(target)
+                left.append(target)
+    assert {
+        "/watch/models",
+        "/watch/model/a/one",
+        "/watch/model/a/gone",
+        "/watch/model/~a/latest",
+        "/watch/llms.txt",
+    } <= seen
+
+
+def test_changes_are_grouped_by_day_and_say_what_a_channel_gets(site, history):
+    text = text_of(page(site(), "/"))
+    assert text.index("4 January 2026") < text.index("Name of a/one")
+    assert "prompt: $1 → $2/M ↑ +100%" in text and "No longer in the catalogue" in text
+    only = text_of(page(site(), "/?kind=expired"))
+    assert "a/gone" in only and "a/one" not in only
+
+
+def test_a_filter_stays_in_the_form_and_in_the_addresses_of_other_formats(site, history):
+    html = page(site(), "/?kind=expired&author=a")
+    checked = [values["value"] for tag, values in Document(html).tags if tag == "input" and "checked" in values]
+    assert checked == ["expired"] and 'value="a"' in html
+    assert "/changes.json?kind=expired&amp;author=a" in html
+    found = site().get("/changes.json?kind=expired&author=a").json()
+    assert [(event["kind"], event["model"]) for event in found["changes"]] == [("expired", "a/gone")]
+
+
+def test_changes_come_in_pages(site, polls):
+    for number in range(60):
+        shown = [document(id) for id in ("a/one", "a/free", "b/new", *(f"n/{each:02}" for each in range(number)))]
+        polls.see(*shown, at=START + timedelta(hours=2, minutes=number))
+    client, path, ids = site(), "/changes.json?kind=new", []
+    while path:
+        found = client.get(path).json()
+        ids += [event["model"] for event in found["changes"] if event["model"].startswith("n/")]
+        path = found["next"] and f"/changes.json{found['next']}"
+    assert sorted(ids) == [f"n/{number:02}" for number in range(59)]
+    html = page(client, "/?kind=new")
+    following = next(v["href"] for tag, v in Document(html).tags if tag == "a" and v.get("rel") == "next")
+    assert "Newest" in page(client, following)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["a/free", "a/one", "b/new", "~a/latest"]),
+        ("q=ONE", ["a/one"]),
+        ("q=a/*", ["a/free", "a/one", "~a/latest"]),
+        ("free=on", ["a/free"]),
+        ("max_price=1", ["a/free", "b/new", "~a/latest"]),
+        ("min_context=200000", []),
+        ("modality=text&parameter=tools&q=b", ["b/new"]),
+        ("modality=image", []),
+        ("sort=-prompt", ["a/one", "~a/latest", "b/new", "a/free"]),
+        ("sort=prompt&free=", ["a/free", "b/new", "~a/latest", "a/one"]),
+        ("sort=created", ["a/one", "a/free", "b/new", "~a/latest"]),
+        ("sort=-created&q=", ["~a/latest", "b/new", "a/free", "a/one"]),
+        ("sort=-changed&q=one", ["a/one"]),
+        ("sort=cache", ["a/free", "a/one", "b/new", "~a/latest"]),
+        ("page=2", []),
+    ],
+)
+def test_models_are_filtered_and_sorted_by_the_server(site, history, query, expected):
+    found = site().get(f"/models.json?{query}").json()["models"]
+    assert [model["id"] for model in found] == expected
+
+
+def test_the_sorted_column_says_so_and_turns_round(site, history):
+    html = page(site(), "/models?sort=prompt&free=on")
+    (sorted_column,) = [values for tag, values in Document(html).tags if "aria-sort" in values]
+    assert sorted_column["aria-sort"] == "ascending"
+    assert "/models?free=true&amp;sort=-prompt" in html and "/models?free=true&amp;sort=context" in html
+
+
+@pytest.mark.parametrize(
+    "path", ["/models?sort=x", "/models?max_price=x", "/models?page=0", "/?kind=x", "/?size=x", "/gone?page=x",
+             "/compare?price=x", "/compare?model=1,2,3,4,5,6,7", "/%ff", "/?model=%ff"]
+)  # fmt: skip
+def test_a_wrong_address_is_an_error_in_the_format_of_the_page(site, path):
+    response = site().get(path)
+    assert response.status_code == 400 and response.headers["content-type"] == FORMS[""]
+    assert response.headers["cache-control"] == "no-store" and "etag" not in response.headers
+    path, _, query = path.partition("?")
+    if path not in ("/", "/%ff"):
+        assert site().get(f"{path}.json?{query}").json()["error"]["code"] == 400
+
+
+def test_a_model_shows_its_prices_over_time_and_everything_about_it(site, history):
+    html = page(site(), "/model/a/one")
+    found = json.loads(page(site(), "/model/a/one.json"))
+    assert found["aliases"] == ["~a/latest"]
+    assert [price for _, price in found["prices"]["prompt"]] == ["0.000001", "0.000002", "0.000002"]
+    assert html.count("<svg") == 2 and "<title>Prices of Name of a/one, USD per 1M tokens" in html
+    text = text_of(html)
+    for part in (
+        "$2",
+        "listed",
+        "expires 1 February 2026",
+        "~a/latest",
+        "The document as it came",
+        "What a/one is good",
+    ):
+        assert part in text, part
+    assert "2026-01-04 12:00 prompt $1" in text  # the table below the chart
+
+
+def test_a_model_that_is_gone_keeps_its_page(site, history):
+    text = text_of(page(site(), "/model/a/gone"))
+    assert "No longer in the catalogue." in text and "it was not announced" in text and "Last prices" in text
+    found = site().get("/gone.json").json()["models"]
+    assert [(one["model"]["id"], one["announced"]) for one in found] == [("a/gone", None)]
+    assert "a/gone" in page(site(), "/gone?q=gone") and "a/gone" not in page(site(), "/gone?q=other")
+
+
+def test_what_left_as_announced_names_its_day_and_what_to_use_instead(site, polls):
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    leaving = document("b/old", created=6, expiration_date="2026-01-05")
+    polls.see(*kept, leaving, document("b/old:free", created=7), at=START + timedelta(hours=2))
+    for hours in (40, 47, 54):
+        polls.see(*kept, document("b/old:free", created=7), at=START + timedelta(hours=hours))
+    client = site(START + timedelta(hours=60))
+    (one,) = [one for one in client.get("/gone.json").json()["models"] if one["model"]["id"] == "b/old"]
+    assert one["date"] == "2026-01-05" and [other["id"] for other in one["successors"]] == ["b/old:free"]
+    assert "announced on 4 January 2026 for 5 January 2026" in text_of(page(client, "/model/b/old"))
+    assert '<a href="/model/b/old:free">' in page(client, "/model/b/old")
+
+
+def test_an_unknown_model_is_404_with_suggestions(site, history):
+    response = site().get("/model/a/oen")
+    assert response.status_code == 404 and '<a href="/model/a/one">' in response.text
+    assert site().get("/model/x/one.json").json()["similar"][0] == "a/one"
+    assert site().get("/nothing").status_code == 404
+
+
+def test_models_are_compared_in_one_chart(site, history):
+    html = page(site(), "/compare?model=a/one&model=a/gone&model=&price=completion")
+    assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)
+    assert "Did you mean" in page(site(), "/compare?model=a/oen")
+    found = site().get("/compare.json?model=a/one,b/new").json()
+    assert [one["model"]["id"] for one in found["models"]] == ["a/one", "b/new"]
+
+
+def test_the_status_tells_what_works_without_secrets_and_paths(site, history, database):
+    from watcher.config.secret import Secret
+
+    channels = (Channel("team", url=Secret("json://user:hunter2@example.org")),)
+    client = site(config={"channels": channels})
+    for path in ("/status", "/status.json", "/status.md"):
+        text = page(client, path)
+        assert "team" in text and "hunter2" not in text and "example.org" not in text
+        assert "watcher.db" not in text
+    assert client.get("/status.json").json()["healthy"]
+    assert "etag" not in client.get("/status").headers
+
+
+def test_an_empty_database_has_all_its_pages(site, empty, tmp_path):
+    url = f"sqlite:///{shutil.copy(empty, tmp_path / 'empty.db')}"
+    client = site(url=url)
+    for path in ("/", "/models", "/gone", "/compare", "/status"):
+        assert "<main" in page(client, path)
+    assert "watcher --check" in page(client, "/") and "watcher --check" in page(client, "/models")
+    assert client.get("/model/a/one").status_code == 404
+
+
+def test_a_database_that_cannot_be_read_is_a_page_that_says_so(site, polls, tmp_path):
+    response = site(url=f"sqlite:///{tmp_path / 'none.db'}").get("/models")
+    assert response.status_code == 503 and response.headers["retry-after"] == "30"
+    assert "does not exist" in response.text and response.headers["content-type"] == FORMS[""]
+
+
+def test_headers_let_nothing_in_from_elsewhere(site, history):
+    client = site()
+    for path in (*PAGES, "/nothing", "/models?sort=x", "/models.json", "/static/style.css", "/llms.txt"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy and "http" not in policy
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_page_is_304_until_something_changes_or_the_day_ends(site, history):
+    client = site()
+    for path in ("/", "/models", "/model/a/one", "/gone.json", "/llms.txt"):
+        first = client.get(path)
+        assert first.headers["cache-control"] == "public, no-cache"
+        again = client.get(path, headers={"if-none-match": first.headers["etag"]})
+        assert again.status_code == 304 and again.content == b"", path
+    etag = client.get("/models").headers["etag"]
+    assert site(NOW + timedelta(days=1)).get("/models", headers={"if-none-match": etag}).status_code == 200
+    history.see(
+        document("c/c", created=9),
+        document("a/one"),
+        document("a/free"),
+        document("b/new"),
+        at=START + timedelta(hours=5.5),
+    )
+    assert "c/c" in client.get("/models", headers={"if-none-match": etag}).text
+
+
+def test_what_pages_load_is_small_kept_for_a_year_and_ours(site, history):
+    client = site()
+    for path in ("/", "/models", "/model/a/one"):
+        html = page(client, path)
+        loaded = [address for address in Document(html).loaded if address.startswith("/static/")]
+        assert loaded and all("?" in address for address in loaded)
+        for address in loaded:
+            response = client.get(address)
+            assert response.status_code == 200 and "immutable" in response.headers["cache-control"]
+        scripts = [client.get(address).content for address in loaded if ".js" in address]
+        assert len(scripts) == (path == "/models") and all(len(script) < 5000 for script in scripts)
+    assert client.get("/static/../site.py").status_code == client.get("/static/nothing").status_code == 404
+
+
+def test_tokens_guard_pages_as_they_guard_the_api(site, history, tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text("first-token\n")
+    client = site(tokens_file=file)
+    assert client.get("/").status_code == client.get("/static/style.css").status_code == 401
+    allowed = client.get("/", headers={"authorization": "Bearer first-token"})
+    assert allowed.status_code == 200 and allowed.headers["cache-control"] == "private, no-cache"
+    assert "Authorization" in allowed.headers["vary"]
+
+
+def test_agents_find_every_page(site, history):
+    client = site(prefix="/watch")
+    index = page(client, "/llms.txt")
+    addresses = re.findall(r"\]\((http[^)]*)\)", index)
+    assert len(addresses) >= 8
+    for address in addresses:
+        assert client.get(address).status_code in (200, 404 if "gpt-4o" in address else 200), address
+    assert f"{client.base_url}/watch/models.md" in addresses
+    assert "/model/a/one.md" in page(client, "/model/a/one/llms.txt")
+    full = page(client, "/llms-full.txt")
+    assert "# Models" in full and "# Gone" in full and "b/new" in full
+
+
+def test_pages_may_only_be_read(site):
+    assert site().post("/models").status_code == 405
+    assert site().head("/models").content == b""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_inert_in_every_format(site, polls, name):
+    text = HOSTILE[name].replace("\ud800", "").replace("\udfff", "")
+    odd = document(
+        "x/<img/src=x/onerror=alert(1)>", name=text, description=text, created=9, canonical_slug=text,
+        hugging_face_id=text,
+        knowledge_cutoff=text, supported_parameters=[text, "tools"], alias_target={"slug": text, "name": text},
+        architecture={"input_modalities": [text, "text"], "output_modalities": ["text"]},
+        pricing={"prompt": "0.000001", "completion": "0.000002", text[:50] or "x": "0.1"},
+    )  # fmt: skip
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    for hours, price in ((2, "0.000001"), (6, "0.000009"), (11, "0.000009")):
+        odd["pricing"] = {**odd["pricing"], "prompt": price}
+        polls.see(*kept, odd, at=START + timedelta(hours=hours))
+    client = site(START + timedelta(hours=12))
+    id = quote(odd["id"], safe="")
+    for path in ("/", "/models", f"/model/{id}", f"/compare?model={id}&model=a/one", f"/?model={quote(text[:500])}",
+                 f"/models?q={quote(text[:500])}", f"/model/{quote(text[:200], safe='')}"):  # fmt: skip
+        response = client.get(path)
+        assert response.status_code in (200, 400, 404), path
+        for tag, values in Document(response.text).tags:
+            assert tag not in ("img", "iframe", "object", "style", "base")
+            assert tag != "script" or values["src"].startswith("/static/")
+            assert not any(attribute.startswith("on") or attribute == "style" for attribute in values)
+            for attribute in ("href", "src", "action"):
+                target = values.get(attribute, "/")
+                assert target.startswith(("/", "#", "https://openrouter.ai/")) and not target.startswith("//"), target
+        assert not set(response.text) & {"\x00", "\x1b", "\u202e", "\u2066"}
+    for path in ("/changes", "/models", f"/model/{id}"):
+        markdown = client.get(f"{path}.md").text
+        assert not re.search(r"(?<!\\)<(?!https://openrouter\.ai/)\w", markdown), path
+        assert not re.search(r"(?<!\\)\]\((?!/|<https://openrouter\.ai/)", markdown), path
+        assert client.get(f"{path}.json").json()

@@ -1,0 +1,69 @@
+"""Pictures of prices in the mails of a channel that asks for them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+from logging import getLogger
+
+from msgspec.structs import replace
+
+from watcher.catalog.model import Event
+from watcher.catalog.pricing import TOKEN_PRICES
+from watcher.catalog.timeline import price_series
+from watcher.errors import WatcherError
+from watcher.messages.builder import Composer, Message
+from watcher.messages.chart import HEIGHT, WIDTH, chart, series_of
+from watcher.messages.document import Format
+from watcher.messages.headline import headline
+from watcher.messages.picture import Picture, png
+from watcher.store.listing import Listing
+from watcher.store.session import Session
+from watcher.store.store import Store
+
+_MOST_PICTURES = 6
+"""Of one mail."""
+
+
+def with_charts(compose: Composer, store: str) -> Composer:
+    """Return a composer whose mails about price changes have pictures; `store` is the URL of the database.
+
+    A mail goes without them, and the log says why, where they cannot be made.
+    """
+
+    def messages(format: Format, limit: int) -> Sequence[Message]:
+        made = compose(format, limit)
+        if format is not Format.HTML:
+            return made
+        try:
+            with Store(store, read_only=True) as opened, opened.reading() as session:
+                return [replace(message, pictures=tuple(_pictures(session, message.events))) for message in made]
+        except WatcherError as error:
+            _log_once(str(error))
+            return made
+
+    return messages
+
+
+@cache
+def _log_once(reason: str) -> None:
+    getLogger("watcher").warning("a mail goes without the charts that its channel asks for: %s", reason)
+
+
+def _pictures(session: Session, events: Sequence[Event]) -> Iterator[Picture]:
+    repriced = {event.model: event for event in events if event.kind == "repriced" and event.model}
+    for model, event in list(repriced.items())[:_MOST_PICTURES]:
+        yield from _picture(session, model, event, max(event.at for event in events))
+
+
+def _picture(session: Session, model: str, event: Event, until: datetime) -> Iterator[Picture]:
+    """Yield the picture of a model's prices, if they are numbers: the same for the same events, however often."""
+    periods = [period for period in Listing(session.connection).periods(model) if period.start < until]
+    keys = [key for key in dict.fromkeys((*TOKEN_PRICES, *event.prices)) if "@" not in key][:3]
+    points = {key: price_series(periods, key, since=None, until=until) for key in keys}
+    drawn = (
+        chart(f"Prices of {event.name}", series_of("", points), [(event.at, headline((event,)))]) if periods else None
+    )
+    if drawn is not None:
+        id = blake2b(f"{event.id} {model}".encode(errors="replace"), digest_size=12).hexdigest()
+        yield Picture(f"{id}@openrouter-watcher.invalid", png(drawn), drawn.title, (WIDTH, HEIGHT))

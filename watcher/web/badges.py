@@ -1,0 +1,98 @@
+"""`/badge/AUTHOR/SLUG.svg`: the price of a model, or since when it is gone, as a small picture."""
+
+import re
+import unicodedata
+from datetime import datetime
+from html import escape
+from urllib.parse import unquote
+
+from watcher.api import answer as api
+from watcher.api.answer import Response
+from watcher.catalog.event import offer
+from watcher.catalog.price import FREE
+from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
+from watcher.messages.prices import price_text, with_unit
+from watcher.messages.text import visible
+from watcher.store.session import Session
+from watcher.store.store import Store
+from watcher.web.access import Asked
+from watcher.web.answers import Answer
+
+BADGES = "/badge/"
+"""Where the badges begin in the path of a URL."""
+_PATH = re.compile(rf"{BADGES}([^/]+/[^/]+)\.svg")
+_LONGEST = 60
+"""Characters of each half."""
+_DARK, _GREY, _BLUE, _GREEN, _RED = "#3a414c", "#616b78", "#1a56c4", "#0f7a3d", "#b3261e"
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{id}: {says}">'
+    "<title>{id}: {says}</title>"
+    '<rect width="{width}" height="20" rx="3" fill="{colour}"/>'
+    '<path d="M{left} 0v20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="{dark}"/>'
+    '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
+    '<text x="6" y="14" textLength="{left_text}">{id}</text>'
+    '<text x="{right_at}" y="14" textLength="{right_text}">{says}</text></g></svg>\n'
+)
+
+
+class Badges:
+    """Draws badges."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def answer(self, asked: Asked, _now: datetime) -> Answer:
+        """Return the badge of a model; with status 404 if there never was one. Raises StoreError or ConfigError."""
+        named = _PATH.fullmatch(unquote(asked.path, errors="replace"))
+        if named is None:
+            return Answer(api.error(404, f"A badge is at {BADGES}AUTHOR/SLUG.svg"))
+        with self._store.reading() as session:
+            status, says, colour = _state(session, named[1])
+        body = _draw(named[1], says, colour)
+        headers = {"content-type": "image/svg+xml", "cache-control": "public, max-age=120"}
+        return Answer(Response(status, headers, body.encode("utf-8", "replace")), body)
+
+
+def _state(session: Session, model: str) -> tuple[int, str, str]:
+    """Return status, words and colour of a badge."""
+    known = next(iter(session.history.known(model)), None)
+    if known is None:
+        return 404, "unknown model", _GREY
+    if not known.present:
+        gone = known.last_seen
+        return 200, f"gone since {gone.day} {gone:%b %Y}" if gone else "gone", _RED
+    latest = session.history.latest([model])
+    prices = offer(latest[0].model.facets).prices if latest else {}
+    if is_free(prices):
+        return 200, "free", _GREEN
+    keys = headline_keys(prices)
+    if keys != TOKEN_PRICES:
+        return 200, ", ".join(with_unit(key, prices[key]) for key in keys if prices.get(key, FREE) != FREE), _BLUE
+    shown = [price_text(key, prices.get(key)) for key in keys]
+    if "varies" in shown or "unknown" in shown:
+        return 200, "price varies" if "varies" in shown else "price unknown", _GREY
+    return 200, f"{' / '.join(shown)} per M", _BLUE
+
+
+def _draw(model: str, says: str, colour: str) -> str:
+    id, says = visible(model, _LONGEST), visible(says, _LONGEST)
+    left_text, right_text = _width(id), _width(says)
+    left = left_text + 12
+    return _SVG.format(
+        id=escape(id),
+        says=escape(says),
+        colour=colour,
+        dark=_DARK,
+        width=left + right_text + 12,
+        left=left,
+        right_at=left + 6,
+        left_text=left_text,
+        right_text=right_text,
+    )
+
+
+def _width(text: str) -> int:
+    """Return about how wide a text is, in pixels; browsers then make it as wide."""
+    narrow = sum(text.count(char) for char in "iIjltf.,:;/|!' ")
+    wide = sum(char in "mMwW@%" or unicodedata.east_asian_width(char) in "WF" for char in text)
+    return round(6.8 * len(text) - 3 * narrow + 3 * wide)

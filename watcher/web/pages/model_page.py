@@ -1,0 +1,170 @@
+"""The page of one model, gone or not, and the comparison of several."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from watcher.api.query import BadQueryError, Query
+from watcher.catalog.event import offer
+from watcher.catalog.model import CHANGE_KINDS, Event
+from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
+from watcher.catalog.timeline import Period, Points, price_series, timeline
+from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
+from watcher.messages.headline import headline
+from watcher.messages.prices import in_order, unit
+from watcher.store.listing import Listing
+from watcher.web.changes import Filter
+from watcher.web.pages.changes_page import by_day
+from watcher.web.pages.models_page import DEPARTURE, departure
+from watcher.web.pages.page import Asking, Page, UnknownPageError
+from watcher.web.pages.rows import CACHE
+
+MODEL = "/model/"
+_MOST_EVENTS = 50
+_MOST_TURNS = 300
+_MOST_COMPARED = 6
+_COMPARED_PRICES = (*TOKEN_PRICES, CACHE)
+_MOST_SUGGESTED = 1000
+_SIMILAR = 8
+_FACTS = {
+    "alias_target.slug": "Points to",
+    "canonical_slug": "Canonical slug",
+    "context_length": "Context",
+    "top_provider.max_completion_tokens": "Output limit",
+    "architecture.input_modalities": "Takes",
+    "architecture.output_modalities": "Gives",
+    "supported_parameters": "Parameters",
+    "knowledge_cutoff": "Knows until",
+    "expiration_date": "Expires",
+    "hugging_face_id": "Hugging Face",
+}
+"""Path of a facet → what it is called here."""
+
+
+def model_page(asking: Asking, id: str) -> Page:
+    """Return the page of a model that was ever seen. Raises UnknownPageError."""
+    known = next(iter(asking.session.history.known(id)), None)
+    if known is None:
+        raise UnknownPageError(f"No model {id} was ever seen.", similar_ids(id, asking.session.history.names()))
+    listing = Listing(asking.session.connection)
+    periods, raw = listing.periods(id), listing.document(id)
+    events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
+    last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
+    facets = periods[-1].facets if periods else {}
+    offered, turns = offer(facets), timeline(periods)
+    rows = asking.rows.by_id
+    until = asking.session.history.watched_until() or asking.now
+    series = price_points(periods, until)
+    data = {
+        "model": known,
+        "offer": offered,
+        "facets": facets,
+        "successors": last.successors,
+        "variants": asking.session.history.variants(id),
+        "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
+        "prices": series,
+        "history": turns,
+        "changes": events[::-1],
+    }
+    more = {
+        "departure": last,
+        "days": list(by_day(events[::-1])),
+        "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
+        "charts": list(charts(known.name, series, events)),
+        "turns": turns[: -_MOST_TURNS - 1 : -1],
+        "hidden": max(0, len(turns) - _MOST_TURNS),
+        "document": None if raw is None else _pretty(raw),
+    }
+    return Page("model", known.name, data, more, feed=Filter(model=id).query)
+
+
+def price_points(periods: Sequence[Period], until: datetime) -> dict[str, Points]:
+    """Return each price that a model ever had over time, by key; without what was always free, tokens apart."""
+    keys = {path.removeprefix(PRICING) for period in periods for path in period.facets if is_price(path)}
+    found = {key: price_series(periods, key, since=None, until=until) for key in in_order(dict.fromkeys(keys))}
+    return {
+        key: points
+        for key, points in found.items()
+        if key in TOKEN_PRICES or any(price not in (None, "0", "?") for _, price in points)
+    }
+
+
+def charts(
+    name: str, found: Mapping[str, Points], events: Iterable[Event]
+) -> Iterator[tuple[list[Chart], Sequence[Series]]]:
+    """Yield the charts of a model's prices, wide and narrow, and what they show: those of one unit, and tiers apart."""
+    marks = [(event.at, headline((event,))) for event in events]
+    groups: dict[tuple[str, str], dict[str, Points]] = {}
+    for key, points in found.items():
+        changes = any(price != points[0][1] for _, price in points)
+        if changes or key in TOKEN_PRICES or key == CACHE:
+            groups.setdefault((unit(key), key.partition("@")[2]), {})[key] = points
+    for keys in groups.values():
+        series = series_of("", keys)
+        for start in range(0, len(series), MOST_LINES):
+            part = series[start : start + MOST_LINES]
+            drawn = _in_widths(f"Prices of {name}", part, marks)
+            if drawn:
+                yield drawn, part
+
+
+def _in_widths(title: str, series: Sequence[Series], marks: Sequence[tuple[datetime, str]] = ()) -> list[Chart]:
+    found = (chart(title, series, marks, width=width) for width in (WIDTH, NARROW))
+    return [each for each in found if each is not None]
+
+
+def similar_ids(wanted: str, names: Iterable[str]) -> list[str]:
+    """Return the ids that a mistyped one may mean."""
+    word = wanted.casefold()
+    known = list(names)
+    slug = word.rpartition("/")[2]
+    found = [id for id in known if slug and slug in id.casefold()]
+    if not found:  # comparing every id would take too long
+        near = [id for id in known if id[:3].casefold() == word[:3] or id.rpartition("/")[2][:3].casefold() == slug[:3]]
+        found = get_close_matches(word, near[:500], n=_SIMILAR)
+    return found[:_SIMILAR]
+
+
+def _pretty(raw: bytes) -> str:
+    return json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False)
+
+
+def compare_page(asking: Asking) -> Page:
+    """Return two to six models side by side, and one price of them in one chart. Raises BadQueryError."""
+    query = Query.parse(asking.query, ("model", "price"))
+    wanted = dict.fromkeys(word.strip() for word in query.values.get("model", "").split(",") if word.strip())
+    found = ((id, asking.session.history.known(id)) for id in wanted)
+    known = {id: one[0] for id, one in found if one}
+    chosen, unknown = list(known), [id for id in wanted if id not in known]
+    names = asking.session.history.names() if unknown else {}
+    key = query.choice("price", _COMPARED_PRICES) or "prompt"
+    if len(wanted) > _MOST_COMPARED:
+        raise BadQueryError(f'"model" may be given {_MOST_COMPARED} times at most')
+    listing = Listing(asking.session.connection)
+    until = asking.session.history.watched_until() or asking.now
+    periods = {id: listing.periods(id) for id in chosen}
+    points = {id: price_series(found, key, since=None, until=until) for id, found in periods.items() if found}
+    series = [Series(known[id].name, key, found) for id, found in points.items()]
+    drawn = _in_widths(f"{key} price of {', '.join(known[id].name for id in chosen)}", series) if series else []
+    offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
+    more = {
+        "ids": chosen,
+        "known": known,
+        "unknown": {id: similar_ids(id, names) for id in unknown},
+        "offers": offers,
+        "series": series,
+        "chart": drawn,
+        "key": key,
+        "keys": _COMPARED_PRICES,
+        "most": _MOST_COMPARED,
+        "suggested": list(asking.rows.by_id)[:_MOST_SUGGESTED],
+        "price_keys": in_order({each: 1 for found in offers.values() for each in found.prices}),
+    }
+    data: dict[str, Any] = {
+        "price": key,
+        "models": [{"model": known[id], "offer": offers.get(id), "prices": points.get(id, [])} for id in chosen],
+        "unknown": more["unknown"],
+    }
+    return Page("compare", "Compare", data, more, feed="")

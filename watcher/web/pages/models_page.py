@@ -1,0 +1,206 @@
+"""The pages that list models: those that are there, and those that are gone."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from watcher.api.query import BadQueryError, Query
+from watcher.catalog.model import Alternative, Event, Kind
+from watcher.store.history import KnownModel
+from watcher.store.listing import Listing
+from watcher.web.changes import is_like
+from watcher.web.pages.page import Asking, Page
+from watcher.web.pages.rows import CACHE, Row
+
+MOST_ROWS = 1000
+"""Models on one page."""
+_GONE_ROWS = 100
+DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
+"""The kinds of events that tell how a model came and went."""
+
+
+def _number(text: str | None) -> Decimal | None:
+    try:
+        return Decimal(text or "")
+    except InvalidOperation:
+        return None
+
+
+def _price(key: str) -> Callable[[Row, Any], object]:
+    return lambda row, _: _number(row.prices.get(key))
+
+
+_ORDERS: Mapping[str, Callable[[Row, Mapping[str, datetime]], Any]] = {
+    "id": lambda row, _: row.id.lower(),
+    "prompt": _price("prompt"),
+    "completion": _price("completion"),
+    "cache": _price(CACHE),
+    "context": lambda row, _: row.context_length,
+    "modalities": lambda row, _: (len({*row.input_modalities, *row.output_modalities}), *row.input_modalities),
+    "created": lambda row, _: row.created,
+    "changed": lambda row, changed: changed.get(row.id),
+}
+"""What each column sorts by. Models without it come last either way."""
+_NAMES = ("q", "free", "modality", "parameter", "max_price", "min_context", "sort", "page")
+
+
+class Wish(Struct, frozen=True):
+    """Which models the reader wants to see, and in which order."""
+
+    q: str = ""
+    free: bool = False
+    modality: str = ""
+    parameter: str = ""
+    max_price: Decimal | None = None
+    """USD for a million prompt tokens."""
+    min_context: int | None = None
+    sort: str = "id"
+    """A column; with `-` before it the other way round."""
+
+    @classmethod
+    def parse(cls, query: Query) -> "Wish":
+        """Return the wish in a query. Raises BadQueryError."""
+        values = query.values
+        sort = values.get("sort", "id")
+        if sort.removeprefix("-") not in _ORDERS:
+            raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
+        free = values.get("free") == "on" or query.flag("free")
+        modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
+        most, least = query.decimal("max_price"), query.integer("min_context")
+        return cls(values.get("q", "").strip(), free, modality, parameter, most, least, sort)
+
+    def query(self, **changed: Any) -> str:
+        """Return the wish as a query string, with some parts changed."""
+        parts = {name: getattr(self, name) for name in self.__struct_fields__} | changed
+        given = {name: value for name, value in parts.items() if value and (name, value) != ("sort", "id")}
+        texts = {name: "true" if value is True else str(value) for name, value in given.items()}
+        return "?" + urlencode(texts, safe="/:,*~")
+
+    def of(self, rows: Iterable[Row], changed: Mapping[str, datetime]) -> list[Row]:
+        """Return the models that are wanted, in order."""
+        order = _ORDERS[self.sort.removeprefix("-")]
+        keyed = [(order(row, changed), row) for row in rows if self._wants(row)]
+        known = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: (pair[0], pair[1].id))
+        if self.sort.startswith("-"):
+            known.reverse()
+        return [row for _, row in known] + [row for key, row in keyed if key is None]
+
+    def _wants(self, row: Row) -> bool:
+        price = _number(row.prices.get("prompt"))
+        return (
+            (not self.q or is_like(self.q, row.id, row.name))
+            and (not self.free or row.free)
+            and self.modality in ("", *row.input_modalities, *row.output_modalities)
+            and self.parameter in ("", *row.supported_parameters)
+            and (self.max_price is None or (price is not None and price * 1_000_000 <= self.max_price))
+            and (self.min_context is None or (row.context_length or 0) >= self.min_context)
+        )
+
+
+def models_page(asking: Asking) -> Page:
+    """Return the table of the models that are listed. Raises BadQueryError."""
+    query = Query.parse(asking.query, _NAMES)
+    wish, page = Wish.parse(query), query.integer("page", 1, 10_000) or 1
+    known = asking.rows
+    rows, changed = known.by_id.values(), known.changed
+    found = wish.of(rows, changed)
+    shown = found[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+    modalities = sorted({name for row in rows for name in (*row.input_modalities, *row.output_modalities)})
+    more = {
+        "wish": wish,
+        "rows": shown,
+        "changed": changed,
+        "count": len(found),
+        "total": len(rows),
+        "modalities": modalities,
+        "columns": _COLUMNS,
+        "earlier": wish.query(page=page - 1) if page > 1 else None,
+        "later": wish.query(page=page + 1) if len(found) > page * MOST_ROWS else None,
+    }
+    data = {
+        "count": len(found),
+        "models": [{**_facts(row), "last_change": changed.get(row.id)} for row in shown],
+        "next": more["later"],
+    }
+    return Page("models", "Models", data, more, feed="")
+
+
+_COLUMNS = (
+    ("id", "Model", ""),
+    ("prompt", "In", "USD per million prompt tokens"),
+    ("completion", "Out", "USD per million completion tokens"),
+    ("cache", "Cache read", "USD per million tokens read from a cache"),
+    ("context", "Context", "Tokens that fit into a conversation"),
+    ("modalities", "Modalities", "What it takes and gives"),
+    ("created", "Age", "Since it was published"),
+    ("changed", "Last change", "Since its last announced change"),
+)
+"""Name, heading and explanation of each column."""
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in Row.__struct_fields__ if name != "cells"}
+
+
+class Departure(Struct, frozen=True):
+    """How a model went."""
+
+    model: KnownModel
+    announced: datetime | None
+    """When its expiration date was announced first; None: it left without a word."""
+    date: str | None
+    """Its expiration date, as announced last."""
+    successors: Sequence[Alternative]
+
+    @property
+    def days(self) -> int | None:
+        """How long it was there."""
+        return None if self.model.last_seen is None else (self.model.last_seen - self.model.first_seen).days
+
+
+def gone_page(asking: Asking) -> Page:
+    """Return the list of the models that are gone, the latest first. Raises BadQueryError."""
+    query = Query.parse(asking.query, ("q", "page"))
+    text, page = query.values.get("q", "").strip(), query.integer("page", 1, 10_000) or 1
+    found = [model for model in Listing(asking.session.connection).gone() if is_like(text, model.id, model.name)]
+    shown = departures(asking, found[(page - 1) * _GONE_ROWS : page * _GONE_ROWS])
+
+    def address(number: int) -> str:
+        return "?" + urlencode({name: value for name, value in (("q", text), ("page", number)) if value})
+
+    more = {
+        "text": text,
+        "departures": shown,
+        "count": len(found),
+        "earlier": address(page - 1) if page > 1 else None,
+        "later": address(page + 1) if len(found) > page * _GONE_ROWS else None,
+    }
+    data = {"count": len(found), "models": [{**_asdict(one), "days": one.days} for one in shown], "next": more["later"]}
+    return Page("gone", "Gone", data, more, feed="kind=expired,returned")
+
+
+def _asdict(one: Departure) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__struct_fields__}
+
+
+def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:
+    """Return how these models went."""
+    ids = [model.id for model in found]
+    news = asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else []
+    by_id: dict[str | None, list[Event]] = {}
+    for event in news:
+        by_id.setdefault(event.model, []).append(event)
+    return [departure(model, by_id.get(model.id, [])) for model in found]
+
+
+def departure(model: KnownModel, news: Sequence[Event]) -> Departure:
+    """Return how a model went, given what was announced about it, oldest first."""
+    dated = [event for event in news if event.offer is not None and event.offer.expiration_date]
+    before = [event.at for event in dated if event.kind != "expired"]
+    date = dated[-1].offer.expiration_date if dated and dated[-1].offer is not None else None
+    successors = next((event.alternatives for event in reversed(news) if event.alternatives), ())
+    return Departure(model, before[0] if before else None, date, successors)

@@ -1,0 +1,186 @@
+"""The site of pages: which path is which page, in which format, and what goes with every answer."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from watcher.api.answer import Response
+from watcher.api.query import BadQueryError
+from watcher.config.settings import Config
+from watcher.errors import WatcherError
+from watcher.messages.chart import style
+from watcher.store.listing import Edition, Listing
+from watcher.store.session import Session
+from watcher.store.store import Store
+from watcher.web.access import Asked
+from watcher.web.answers import Answer, Answers
+from watcher.web.catalogues import RECHECK, state_of_files
+from watcher.web.pages import agents
+from watcher.web.pages.changes_page import changes_page
+from watcher.web.pages.model_page import MODEL, compare_page, model_page
+from watcher.web.pages.models_page import gone_page, models_page
+from watcher.web.pages.page import Asking, Page, UnknownPageError
+from watcher.web.pages.render import Renderer
+from watcher.web.pages.rows import Rows
+from watcher.web.pages.status_page import status_page
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+SAFE = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+"""Headers of everything that a browser may show."""
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+}
+_STATIC = "/static/"
+_FOREVER = "public, max-age=31536000, immutable"
+_AGAIN = "public, no-cache"
+"""A page may be kept, but not shown again without asking whether it is still the same."""
+
+
+class Pages:
+    """Answers what is asked of pages, in a worker."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self._lock = Lock()
+        self._rows = Rows()
+        self._answers = Answers()
+        self._known: Edition | None = None
+        self._seen: tuple[object, ...] = ()
+        self._checked = 0.0
+        folder = Path(__file__).with_name("static")
+        self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        self._files["style.css"] = style().encode() + self._files["style.css"]
+        marks = {
+            name.replace(".", "_"): f"{config.web.prefix}{_STATIC}{name}?{_digest(data)}"
+            for name, data in self._files.items()
+        }
+        self._renderer = Renderer(config.web.prefix, marks)
+        self._pages: Mapping[str, Callable[[Asking], Page]] = {
+            "": changes_page,
+            "changes": changes_page,
+            "models": models_page,
+            "gone": gone_page,
+            "compare": compare_page,
+            "status": lambda asking: status_page(asking, store),
+        }
+
+    def answer(self, asked: Asked, now: datetime) -> Answer:
+        """Return the answer to a request for a page, or for what pages load."""
+        if asked.path.startswith(_STATIC):
+            return self._file(asked)
+        path, form = _format(asked.path)
+        try:
+            path = unquote(path, errors="strict")
+            edition = self._edition()
+            state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
+            if (known := self._answers.get(state)) is not None:
+                return known
+            with self._store.reading() as session:
+                asking = Asking(session, self._config, now, path, asked.query, edition, self._read_rows)
+                made = self._make(asked, asking, form, state)
+            if made.etag is not None:
+                with self._lock:
+                    self._answers.keep(state, made)
+            return made
+        except (BadQueryError, UnicodeDecodeError) as error:
+            return self._problem(form, 400, "This address cannot be read", str(error))
+        except UnknownPageError as error:
+            return self._problem(form, 404, "Not found", str(error), error.similar)
+        except WatcherError as error:
+            return self._problem(form, 503, "The database cannot be used", str(error), **{"retry-after": "30"})
+
+    def _edition(self) -> Edition:
+        """Return what all pages follow from, from memory while the database has not changed."""
+        with self._lock:
+            files, now = state_of_files(self._store), time.monotonic()
+            if self._known is None or files != self._seen or now - self._checked >= RECHECK:
+                with self._store.reading() as session:
+                    self._known = Listing(session.connection).edition()
+                self._seen, self._checked = files, now
+            return self._known
+
+    def _read_rows(self, session: Session, edition: Edition) -> Rows:
+        with self._lock:
+            return self._rows.read(session, edition)
+
+    def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
+        if asking.path.endswith("/llms.txt"):
+            text = agents.index(asked.base_url, asking.path.removesuffix("/llms.txt"))
+            return _answer(200, "txt", text, state)
+        if asking.path == "/llms-full.txt":
+            parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
+            return _answer(200, "txt", agents.full(asked.base_url, parts), state)
+        found, name = self._page(asking), asking.path.strip("/") or "changes"
+        return _answer(found.status, form, self._write(found, form, asking, name), state if found.lasts else None)
+
+    def _page(self, asking: Asking) -> Page:
+        path = asking.path
+        if path.startswith(MODEL):
+            return model_page(asking, path.removeprefix(MODEL))
+        if (made := self._pages.get(path.removeprefix("/"))) is not None:
+            return made(asking)
+        raise UnknownPageError(f"There is no page {path}.", [])
+
+    def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
+        if form == "json":
+            return msgspec.json.encode(page.data).decode()
+        common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
+        return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
+
+    def _problem(
+        self, form: str, status: int, title: str, reason: str, similar: Sequence[str] = (), **more: str
+    ) -> Answer:
+        """Return the answer that says what is wrong; `more` are headers."""
+        if form == "json":
+            error = {"error": {"code": status, "message": reason}, "similar": similar}
+            return _answer(status, form, msgspec.json.encode(error).decode(), None, more)
+        page = Page("problem", title, {})
+        values = {"page": page, "reason": reason, "similar": similar, "path": "", "query": "", "polled": None}
+        return _answer(status, form, self._renderer.render("problem", form, values), None, more)
+
+    def _file(self, asked: Asked) -> Answer:
+        name = asked.path.removeprefix(_STATIC)
+        data = self._files.get(name)
+        if data is None:
+            return self._problem("html", 404, "Not found", f"There is no file {name}.")
+        lasting = {"cache-control": _FOREVER if asked.query == _digest(data) else _AGAIN}
+        return _answer(200, name.rpartition(".")[2], data.decode(), _digest(data), lasting)
+
+
+def _answer(status: int, form: str, text: str, state: str | None, headers: Mapping[str, str] | None = None) -> Answer:
+    caching = _AGAIN if state is not None and status == 200 else "no-store"
+    more: dict[str, Any] = {"content-type": _TYPES[form], "cache-control": caching, **SAFE, **(headers or {})}
+    return Answer(Response(status, more, text.encode()), state)
+
+
+def _format(path: str) -> tuple[str, str]:
+    """Return a path without the suffix that asks for a format, and the format."""
+    for form in ("json", "md"):
+        if path.endswith(f".{form}"):
+            return path.removesuffix(f".{form}"), form
+    return path, "html"
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=6).hexdigest()

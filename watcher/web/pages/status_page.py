@@ -1,0 +1,43 @@
+"""The page that tells whether the watching works, without addresses, paths and secrets."""
+
+from typing import Any
+
+from watcher.status import CHANNEL, HEALTHY, condition, oldest_good, read_status
+from watcher.store.outbox import Condition
+from watcher.store.store import Store
+from watcher.web.pages.page import Asking, Page
+
+
+def status_page(asking: Asking, store: Store) -> Page:
+    """Return what `watcher status` says."""
+    found = read_status(store, asking.session, asking.config, asking.now)
+    names = [channel.name for channel in asking.config.channels]
+    waiting = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
+    channels = {name: found.channels.get(name, Condition()) for name in (*names, *waiting)}
+    works = condition(found, names, asking.now, oldest_good(asking.config, asking.now))
+    last, interval = found.last, asking.config.source.interval
+    following = None if last is None else max(last.at + interval, last.not_before or last.at)
+    gaps = list(found.health.gaps.lines().values())
+    data: dict[str, Any] = {
+        "healthy": works == HEALTHY,
+        "last_poll": last,
+        "last_good": found.last_good,
+        "next_poll": following,
+        "source": found.health,
+        "models": found.models,
+        "channels": [
+            {
+                "name": name,
+                "pending": one.pending,
+                "last_success": one.last_success,
+                "last_failure": one.last_failure,
+                "error": one.error,
+                "fails": one.fails,
+            }
+            for name, one in channels.items()
+        ],
+        "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
+        "database": {"bytes": found.size or 0},
+    }
+    more = {"status": found, "channel_fails": works == CHANNEL, "gaps": gaps, "following": following}
+    return Page("status", "Status", data, more, lasts=False)
