@@ -133,6 +133,13 @@ def test_an_unknown_model_is_named_and_left_out(user: Watcher) -> None:
     assert list(stored(user)) == ["a/one"]
 
 
+def test_many_unknown_models_are_not_all_named(user: Watcher) -> None:
+    rows = [row("2026-06-01", 1, slug=f"who/knows-{number}") for number in range(1020)]
+    (user.folder / "activity.csv").write_bytes(table(row("2026-06-01", 1), *rows))
+    code, _, err = user.run_here("usage", "import", "activity.csv")
+    assert (code, err.count("\n"), err.splitlines()[-1]) == (0, 21, "watcher: so are 1,000 more names")
+
+
 def test_nothing_but_sums_is_stored(user: Watcher) -> None:
     (user.folder / "activity.csv").write_bytes(table(row("2026-06-01", 1)))
     assert user.run_here("usage", "import", "activity.csv").code == 0

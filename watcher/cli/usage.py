@@ -12,6 +12,9 @@ from watcher.messages.prices import count
 from watcher.messages.text import visible
 from watcher.mine.usage import MONTH, monthly, read_activity
 
+_NAMED = 20
+"""Unknown models that are named."""
+
 
 @click.group(epilog="Example: watcher usage import activity.csv")
 def usage() -> None:
@@ -42,8 +45,10 @@ def import_usage(context: Context, file: BufferedReader, as_json: bool) -> None:
                 names = ", ".join(visible(name) for name in unknown[:5])
                 raise NothingFoundError(f"no model in the file is known here ({names}); nothing was imported")
             session.personal.replace_usage(tokens)
-    for name in unknown:
+    for name in unknown[:_NAMED]:
         warn(f"{visible(name)}: no such model is known; left out")
+    if len(unknown) > _NAMED:
+        warn(f"so are {format_count(len(unknown) - _NAMED, 'more name')}")
     if as_json:
         print_json({"days": activity.days, "tokens": tokens, "unknown": unknown})
         return

@@ -19,7 +19,7 @@ DEFAULT = "127.0.0.1:8399"
 )
 @click.pass_obj
 def web(context: Context, listen: str | None) -> None:
-    """Serve pages, feeds and OpenRouter's models API from the database.
+    """Serve pages, feeds and the models API from the database.
 
     It answers as of now or of any past moment, until stopped. It only reads: `watcher run` or `watcher --check` fills
     the database.
