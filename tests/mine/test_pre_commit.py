@@ -1,6 +1,7 @@
 """`.pre-commit-hooks.yaml`: what pre-commit would run."""
 
 from pathlib import Path
+from shutil import rmtree
 
 import yaml
 
@@ -12,6 +13,7 @@ PROGRAM, *WORDS = [*HOOK["entry"].split(), *HOOK["args"]]
 
 def test_it_fails_on_a_model_that_is_gone(filled: Watcher) -> None:
     assert (PROGRAM, HOOK["language"], HOOK["pass_filenames"]) == ("watcher", "python", False)
+    rmtree(filled.folder / "archive")
     code = filled.folder / "app.py"
     code.write_text('"openrouter/openai/kept"')
     assert filled.run_here(*WORDS).code == 0
