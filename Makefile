@@ -32,7 +32,7 @@ coverage: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict watcher
+	$(BIN)/mypy --strict watcher deploy/github
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PARALLEL) -m slow

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ DIE_WITH_PARENT = 1
 
 
 MEMORY = Path("/dev/shm")
+_HOMES = count()
 
 
 def keep_files_in_memory() -> None:
@@ -68,6 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_secrets_of_other_tests() -> None:
     """Forget what is hidden from text: what one test calls a secret may be a word in another."""
     redaction.forget()
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give the test a home that is not there yet, so that it finds nobody's configuration and database."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp() / f"home-{next(_HOMES)}"))
 
 
 @pytest.fixture(autouse=True)

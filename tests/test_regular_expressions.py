@@ -21,6 +21,7 @@ import pytest
 
 import watcher
 from watcher.delivery.diagnosis import _SOCKET_REASONS
+from watcher.mine.ids import Dictionary
 
 PACKAGE = Path(watcher.__file__).parent
 FUNCTIONS = ("compile", "sub", "subn", "match", "search", "fullmatch", "split", "findall", "finditer")
@@ -31,6 +32,7 @@ GIVEN = {
     "watcher/api/selection.py: f'\\\\b(?:{words})'",  # found as they are compiled
     "watcher/config/parse.py: pattern",  # for one value of the configuration
     "watcher/delivery/diagnosis.py: pattern",  # `_SOCKET_REASONS`
+    "watcher/mine/ids.py: b'/(?<=(?:' + ends + b')/)(?=[A-Za-z0-9])'",  # `Dictionary`
     "watcher/redaction.py: re.escape(_decoded(part)[0])",  # a plain text
     "watcher/upstream/client.py: pattern",  # `SECONDS`
 }
@@ -94,6 +96,7 @@ def uses() -> tuple[list[Use], set[str]]:
 USES, UNKNOWN = uses()
 SECONDS = (r"(?:^|[\s,])max-age=(\d{1,9})(?!\d)", r"^\s*(\d{1,9})\s*$")
 USES += [Use(f"given: {given}", re.compile(given, re.IGNORECASE), "search") for given in (*_SOCKET_REASONS, *SECONDS)]
+USES.append(Use("given: authors", Dictionary({"openai/gpt-4o": None, "~qwen/qwen3": None})._slash, "finditer"))
 
 
 def test_every_expression_is_tried() -> None:

@@ -263,6 +263,15 @@ def test_an_unknown_model_is_404_with_suggestions(site, history):
     assert site().get("/nothing").status_code == 404
 
 
+def test_an_id_that_ends_like_a_format_has_its_page_in_every_format(site, polls):
+    polls.see(
+        document("a/x.json"), document("a/one"), document("a/free"), document("b/new"), at=START + timedelta(hours=2)
+    )
+    client = site()
+    assert client.get("/model/a/x.json").headers["content-type"] == FORMS[""]
+    assert client.get("/model/a/x.json.json").json()["model"]["id"] == "a/x.json"
+
+
 def test_models_are_compared_in_one_chart(site, history):
     html = page(site(), "/compare?model=a/one&model=a/gone&model=&price=completion")
     assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)

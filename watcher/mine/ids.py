@@ -24,7 +24,7 @@ _VARIANT = re.compile(rb":([a-z][a-z0-9-]{0,%d})" % _LONGEST)
 _NOT_AFTER = frozenset(b"/*{$@%")
 """What makes a path, a pattern or a template of what stands before it."""
 _LIKE_A_MODEL = re.compile(
-    r"(?!v\d+$)(?=.*[a-z])[a-z0-9.]*[0-9-][a-z0-9.-]*(?<!\.[a-z]{2})(?<!\.[a-z]{3})(?<!\.[a-z]{4})"
+    r"(?!v\d+$)(?=[^a-z]*[a-z])(?=[^0-9-]*[0-9-])[a-z0-9.-]+(?<!\.[a-z]{2})(?<!\.[a-z]{3})(?<!\.[a-z]{4})"
 )
 """A slug that may be that of a model which is not known: a digit or a hyphen, no suffix of a file."""
 

@@ -1,7 +1,6 @@
 """The files of a tree that a scan reads: no links, nothing that git would ignore, nothing binary, nothing huge."""
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ _BEGINNING = 8_000
 """Bytes in which a binary file shows a zero, as for git."""
 _MOST_RULES = 100_000
 _NEVER = frozenset({".git", ".hg", ".svn", "node_modules"})
-_EXPENSIVE = re.compile(r"(\*[^*/]+){4}|(.*\*){9}")
-"""A pattern with so many stars can take for ever to match."""
+_MOST_STARS, _MOST_IN_A_NAME = 10, 3
+"""A pattern with more stars can take for ever to match."""
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -150,9 +149,13 @@ def _rules(folder: str) -> _Rules:
     except OSError:
         return ()
     try:
-        return ((folder, GitIgnoreSpec.from_lines(line for line in lines if not _EXPENSIVE.search(line))),)
+        return ((folder, GitIgnoreSpec.from_lines(filter(_is_quick, lines))),)
     except ValueError:  # git passes over a line that is no pattern, too; here it takes the others with it
         return ()
+
+
+def _is_quick(pattern: str) -> bool:
+    return pattern.count("*") <= _MOST_STARS and all(name.count("*") <= _MOST_IN_A_NAME for name in pattern.split("/"))
 
 
 def _is_ignored(path: str, is_folder: bool, rules: _Rules) -> bool:

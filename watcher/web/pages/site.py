@@ -97,6 +97,8 @@ class Pages:
             if (known := self._answers.get(state)) is not None:
                 return known
             with self._store.reading() as session:
+                if form != "html" and session.history.known(f"{path.removeprefix(MODEL)}.{form}"):
+                    path, form = f"{path}.{form}", "html"  # an id that looks like a format
                 asking = Asking(session, self._config, now, path, asked.query, edition, self._read_rows)
                 made = self._make(asked, asking, form, state)
             if made.etag is not None:

@@ -5,8 +5,8 @@ from alembic import op
 
 from watcher.store.schema import Name, Time
 
-revision = "0009"
-down_revision = "0008"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
