@@ -138,8 +138,8 @@ PROVIDER_REPRICED = event(
 )
 PROVIDER_GONE = event(
     "provider_gone",
-    "qwen/qwen3-coder",
-    "Qwen: Qwen3 Coder",
+    "minimax/minimax-m2.5",
+    "MiniMax: MiniMax M2.5",
     provider=Provider("AtlasCloud", "atlas-cloud/fp8", "fp8"),
     detail="4 other endpoints are left.",
 )
