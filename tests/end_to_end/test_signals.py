@@ -94,7 +94,7 @@ def test_a_signal_while_it_reads_its_configuration_ends_it_before_it_makes_a_dat
 ) -> None:
     configure(watcher, simulator)
     path, text = slow_configuration(watcher)
-    run = start()
+    run = start(env={"WATCHER_CONFIG": "config.toml"})
     with path.open("wb") as pipe:  # it opens when the other side does
         run.gets(number)
         run.says("stopping")
@@ -108,7 +108,7 @@ def test_other_signals_while_it_reads_its_configuration_are_heard_and_do_not_end
 ) -> None:
     configure(watcher, simulator)
     path, text = slow_configuration(watcher)
-    run = start()
+    run = start(env={"WATCHER_CONFIG": "config.toml"})
     with path.open("wb") as pipe:
         run.gets(signal.SIGUSR1)
         run.gets(signal.SIGHUP)
