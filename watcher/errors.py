@@ -52,7 +52,8 @@ def machine_error(error: Exception) -> MachineError | None:
     """Return what an unexpected error says of the machine; None if it is a bug."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or any(words in str(cause) for words in _EXHAUSTED):
+        # CPython raises SystemError, too, where it gets no memory in the middle of something.
+        if isinstance(cause, MemoryError | SystemError) or any(words in str(cause) for words in _EXHAUSTED):
             return MachineError(
                 "The machine has no memory or no thread left for this. Stop something else, or raise the limit"
                 " (MemoryMax= and TasksMax= of a unit, ulimit of a shell)."
