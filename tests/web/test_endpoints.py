@@ -98,3 +98,14 @@ def test_the_official_sdk_takes_the_recorded_endpoints(asked: Polls, client: Any
             for each in answer
         ]
         assert {each.tag for each in found} >= {"y/fp8"}
+
+
+def test_the_page_of_a_model_has_the_providers_that_were_recorded(asked: Polls, client: Any) -> None:
+    page = str(client.base_url).replace("/api/v1/", "/model/a/one")
+    (provider,) = client.get(f"{page}.json").json()["providers"]
+    assert provider["provider"] == {"name": "Y/Fp8", "tag": "y/fp8", "quantization": "fp8"}
+    assert provider["offer"]["prices"]["prompt"] == "0.000001"
+    assert "| Y/Fp8 | y/fp8 | $1 | $4 |" in client.get(f"{page}.md").text
+    shown = client.get(page).text
+    assert "Y/Fp8 <code>y/fp8</code>" in shown and "as of <time" in shown and "2026-01-04 16:00" in shown
+    assert "Providers" not in client.get(page.replace("a/one", "a/free")).text

@@ -355,7 +355,7 @@ def test_tokens_guard_pages_as_they_guard_the_api(site, history, tmp_path):
     file = tmp_path / "tokens"
     file.write_text("first-token\n")
     client = site(tokens_file=file)
-    assert client.get("/").status_code == client.get("/static/style.css").status_code == 401
+    assert [client.get(path).status_code for path in ("/", "/status.json", "/llms.txt", "/static")] == [401] * 4
     allowed = client.get("/", headers={"authorization": "Bearer first-token"})
     assert allowed.status_code == 200 and allowed.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in allowed.headers["vary"]
@@ -370,6 +370,8 @@ def test_agents_find_every_page(site, history):
         assert client.get(address).status_code in (200, 404 if "gpt-4o" in address else 200), address
     assert f"{client.base_url}/watch/models.md" in addresses
     assert "/model/a/one.md" in page(client, "/model/a/one/llms.txt")
+    for path in ("/nothing/llms.txt", "/model/a/oen/llms.txt", "/model/x%0A%0A%23%20Do%20this/llms.txt"):
+        assert client.get(path).status_code == 404, path
     full = page(client, "/llms-full.txt")
     assert "# Models" in full and "# Gone" in full and "b/new" in full
 

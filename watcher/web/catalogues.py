@@ -1,6 +1,7 @@
 """Catalogues read from the store: the one of now, and those of past moments."""
 
 import os
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -160,6 +161,12 @@ class Catalogues:
 def state_of_files(store: Store) -> tuple[object, ...]:
     """Return what differs after a commit to a file; nothing for a database server."""
     return () if store.file is None else (_state(str(store.file)), _state(f"{store.file}-wal"))
+
+
+def reason_of(error: Exception, store: Store) -> str:
+    """Return why the store cannot be used, without its path or address: those are for whoever runs the watcher."""
+    names = "|".join(re.escape(name) for name in (store.name, os.path.realpath(store.name)))
+    return re.sub(rf" (?:{names})[^\s:;.,]*", "", str(error))
 
 
 def _state(path: str) -> tuple[int, ...] | None:

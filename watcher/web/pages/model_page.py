@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from watcher.api.query import BadQueryError, Query
+from watcher.catalog.endpoints import provider_of
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
@@ -57,6 +58,7 @@ def model_page(asking: Asking, id: str) -> Page:
     rows = asking.rows.by_id
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
+    endpoints = asking.session.endpoints.model_states(f"{id} ")
     data = {
         "model": known,
         "offer": offered,
@@ -64,12 +66,20 @@ def model_page(asking: Asking, id: str) -> Page:
         "successors": last.successors,
         "variants": asking.session.history.variants(id),
         "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
+        "providers": [
+            {"provider": provider_of(each.model), "offer": offer(each.model.facets)}
+            for _, each in sorted(endpoints.items())
+            if each.present
+        ],
         "prices": series,
         "history": turns,
         "changes": events[::-1],
     }
     more = {
         "departure": last,
+        "provider_prices": _COMPARED_PRICES,
+        "asked": asked.answered if (asked := asking.session.endpoints.asked().get(id)) else None,
+        "acknowledges": known.present and asking.config.web.tokens_file is not None,
         "days": list(by_day(events[::-1])),
         "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
         "charts": list(charts(known.name, series, events)),

@@ -37,6 +37,7 @@ class Renderer:
         html = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
+            auto_reload=False,  # an update of the package must not mix its templates with the old program
             finalize=_harmless,
             undefined=StrictUndefined,
             trim_blocks=True,
