@@ -65,6 +65,7 @@ class Document(HTMLParser):
         assert not self.open, self.open
 
     def handle_starttag(self, tag, attrs):
+        assert not re.search(r'="[^"]*"[^\s/>]', self.get_starttag_text()), self.get_starttag_text()
         values = dict(attrs)
         self.tags.append((tag, values))
         if tag not in self.void:
@@ -137,6 +138,15 @@ def test_every_link_of_every_page_leads_somewhere(site, history):
         "/watch/model/~a/latest",
         "/watch/llms.txt",
     } <= seen
+
+
+def test_a_filter_and_what_follows_it_are_well_formed(site, history):
+    client = site()
+    for path in ("/?kind=new,expired&direction=up&size=5&free=1", "/models?modality=text&free=on&sort=-prompt"):
+        found = Document(page(client, path))
+        chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
+        assert len(chosen) == (4 if path.startswith("/?") else 2), path
+    assert " of 4" in text_of(page(client, "/models?q=a/one")) and "1of" not in page(client, "/models?q=a/one")
 
 
 def test_changes_are_grouped_by_day_and_say_what_a_channel_gets(site, history):
