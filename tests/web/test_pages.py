@@ -142,7 +142,7 @@ def test_every_link_of_every_page_leads_somewhere(site, history):
 
 def test_a_filter_and_what_follows_it_are_well_formed(site, history):
     client = site()
-    for path in ("/?kind=new,expired&direction=up&size=5&free=1", "/models?modality=text&free=on&sort=-prompt"):
+    for path in ("/?kind=new,expired&direction=up&size=5&free=1", "/models?modality=text&free=1&sort=-prompt"):
         found = Document(page(client, path))
         chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
         assert len(chosen) == (4 if path.startswith("/?") else 2), path
@@ -384,6 +384,10 @@ def test_agents_find_every_page(site, history):
         assert client.get(path).status_code == 404, path
     full = page(client, "/llms-full.txt")
     assert "# Models" in full and "# Gone" in full and "b/new" in full
+
+
+def test_an_id_in_markdown_is_as_it_is(site, history):
+    assert "`~a/latest`, listed" in page(site(), "/model/~a/latest.md")
 
 
 def test_pages_may_only_be_read(site):

@@ -1,7 +1,6 @@
 """Catalogues read from the store: the one of now, and those of past moments."""
 
 import os
-import re
 import threading
 import time
 from collections import OrderedDict
@@ -165,8 +164,11 @@ def state_of_files(store: Store) -> tuple[object, ...]:
 
 def reason_of(error: Exception, store: Store) -> str:
     """Return why the store cannot be used, without its path or address: those are for whoever runs the watcher."""
-    names = "|".join(re.escape(name) for name in (store.name, os.path.realpath(store.name)))
-    return re.sub(rf" (?:{names})[^\s:;.,]*", "", str(error))
+    reason = str(error)
+    for name in (store.name, os.path.realpath(store.name)):
+        for end in ("-wal", "-shm", "-journal", ""):
+            reason = reason.replace(f" {name}{end}", "")
+    return reason
 
 
 def _state(path: str) -> tuple[int, ...] | None:
