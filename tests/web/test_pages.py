@@ -270,6 +270,7 @@ def test_an_unknown_model_is_404_with_suggestions(site, history):
     response = site().get("/model/a/oen")
     assert response.status_code == 404 and '<a href="/model/a/one">' in response.text
     assert site().get("/model/x/one.json").json()["similar"][0] == "a/one"
+    assert "/model/a/one" in Document(site().get("/a/one").text).links, "as OpenRouter has it"
     assert site().get("/nothing").status_code == 404
 
 

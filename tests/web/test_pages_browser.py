@@ -19,7 +19,7 @@ pytestmark = [
 
 PAGES = ("/", "/?kind=repriced&direction=up", "/models", "/models?sort=-prompt&q=a", "/gone", "/compare",
          "/compare?model=a/one&model=a/gone&model=b/new&model=c/none", "/status", "/model/a/one", "/model/a/gone",
-         "/model/b/new", "/model/a/oen", "/models?sort=x")  # fmt: skip
+         "/model/b/new", "/model/a/oen", "/models?sort=x", "/ack?model=a/one")  # fmt: skip
 WIDTHS = (360, 800, 1400)
 LONG = "cognitivecomputations/dolphin-mistral-24b-venice-edition"
 

@@ -25,7 +25,7 @@ from watcher.web.answers import Answer, Answers
 from watcher.web.catalogues import RECHECK, reason_of, state_of_files
 from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
-from watcher.web.pages.model_page import MODEL, compare_page, model_page
+from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
 from watcher.web.pages.models_page import gone_page, models_page
 from watcher.web.pages.page import Asking, Page, UnknownPageError
 from watcher.web.pages.render import Renderer
@@ -147,7 +147,9 @@ class Pages:
             return model_page(asking, path.removeprefix(MODEL))
         if (made := self._pages.get(path.removeprefix("/"))) is not None:
             return made(asking)
-        raise UnknownPageError(f"There is no page {path}.", [])
+        id = path.strip("/")  # as in an address of OpenRouter
+        similar = similar_ids(id, asking.session.history.names()) if id.count("/") == 1 else []
+        raise UnknownPageError(f"There is no page {path}.", similar)
 
     def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
         if form == "json":
