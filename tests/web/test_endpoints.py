@@ -100,12 +100,12 @@ def test_the_official_sdk_takes_the_recorded_endpoints(asked: Polls, client: Any
         assert {each.tag for each in found} >= {"y/fp8"}
 
 
-def test_the_page_of_a_model_has_the_providers_that_were_recorded(asked: Polls, client: Any) -> None:
+def test_the_page_of_a_model_shows_them_in_every_format(asked: Polls, client: Any) -> None:
     page = str(client.base_url).replace("/api/v1/", "/model/a/one")
-    (provider,) = client.get(f"{page}.json").json()["providers"]
-    assert provider["provider"] == {"name": "Y/Fp8", "tag": "y/fp8", "quantization": "fp8"}
-    assert provider["offer"]["prices"]["prompt"] == "0.000001"
-    assert "| Y/Fp8 | y/fp8 | $1 | $4 |" in client.get(f"{page}.md").text
-    shown = client.get(page).text
-    assert "Y/Fp8 <code>y/fp8</code>" in shown and "as of <time" in shown and "2026-01-04 16:00" in shown
-    assert "Providers" not in client.get(page.replace("a/one", "a/free")).text
+    html, markdown, shown = (client.get(page + ending) for ending in ("", ".md", ".json"))
+    assert "<h2>Providers" in html.text and "<code>y/fp8</code>" in html.text and "degraded 97.5%" in html.text
+    assert "y/fp8" in markdown.text.partition("## Providers")[2]
+    (provider,) = shown.json()["endpoints"]["providers"]
+    assert (provider["provider"]["tag"], provider["offer"]["prices"]["prompt"]) == ("y/fp8", "0.000001")
+    other = str(client.base_url).replace("/api/v1/", "/model/a/free.json")
+    assert client.get(other).json()["endpoints"] is None

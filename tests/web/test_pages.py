@@ -387,6 +387,12 @@ def test_agents_find_every_page(site, history):
     assert "# Models" in full and "# Gone" in full and "b/new" in full
 
 
+def test_modalities_are_named_input_and_output(site, history):
+    model, compared = page(site(), "/model/a/one"), page(site(), "/compare?model=a/one&model=b/new")
+    assert all(name in model for name in ("<dt>Input</dt>", "<dt>Output</dt>"))
+    assert all(name in compared for name in (">input</th>", ">output</th>"))
+
+
 def test_an_id_in_markdown_is_as_it_is(site, history):
     assert "`~a/latest`, listed" in page(site(), "/model/~a/latest.md")
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+from msgspec.structs import asdict
+
 from watcher.api.query import BadQueryError, Query
-from watcher.catalog.endpoints import provider_of
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
@@ -58,7 +59,7 @@ def model_page(asking: Asking, id: str) -> Page:
     rows = asking.rows.by_id
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
-    endpoints = asking.session.endpoints.model_states(f"{id} ")
+    asked = asking.session.endpoints.asked().get(id)
     data = {
         "model": known,
         "offer": offered,
@@ -66,19 +67,13 @@ def model_page(asking: Asking, id: str) -> Page:
         "successors": last.successors,
         "variants": asking.session.history.variants(id),
         "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
-        "providers": [
-            {"provider": provider_of(each.model), "offer": offer(each.model.facets)}
-            for _, each in sorted(endpoints.items())
-            if each.present
-        ],
         "prices": series,
+        "endpoints": asked and {**asdict(asked), "providers": asking.session.endpoints.offered(id)},
         "history": turns,
         "changes": events[::-1],
     }
     more = {
         "departure": last,
-        "provider_prices": _COMPARED_PRICES,
-        "asked": asked.answered if (asked := asking.session.endpoints.asked().get(id)) else None,
         "acknowledges": known.present and asking.config.web.tokens_file is not None,
         "days": list(by_day(events[::-1])),
         "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
