@@ -156,6 +156,7 @@ def compare_page(asking: Asking) -> Page:
     offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
     more = {
         "ids": chosen,
+        "typed": list(wanted),
         "known": known,
         "unknown": {id: similar_ids(id, names) for id in unknown},
         "offers": offers,
