@@ -1,5 +1,6 @@
 """The form at /ack: the one write over HTTP."""
 
+import re
 import shutil
 import socket
 from urllib.parse import urlencode
@@ -29,11 +30,11 @@ def tokens(tmp_path):
 def ask(serve, tokens):
     """Ask the form of a server with tokens."""
     client = serve(tokens_file=tokens)
-    form = str(client.base_url).replace("/api/v1/", "/ack")
+    root = str(client.base_url).removesuffix("/api/v1/")
 
-    def ask(method="POST", query="", headers=None, **fields):
+    def ask(method="POST", query="", headers=None, url="/ack", **fields):
         given = {"data": fields} if method == "POST" else {}
-        return client.request(method, form + query, headers=headers, **given)
+        return client.request(method, root + url + query, headers=headers, **given)
 
     return ask
 
@@ -70,6 +71,23 @@ def test_the_form_is_shown_without_a_token_and_has_none_in_it(ask):
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store" and headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_form_looks_like_the_other_pages_without_a_token(ask):
+    answer = ask("GET")
+    sheet = re.search(r'<link rel="stylesheet" href="([^"]*)"', answer.text)[1]
+    assert ask("GET", url=sheet).status_code == 200
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
+    assert "form-action 'self'" in answer.headers["content-security-policy"]
+    assert 'href="/model/a/one"' in ask(model="a/one", token=TOKEN).text
+
+
+def test_the_page_of_a_model_leads_to_the_form_where_there_are_tokens(ask, serve):
+    link, key = 'href="/ack?model=a/one"', {"authorization": f"Bearer {TOKEN}"}
+    assert link in ask("GET", url="/model/a/one", headers=key).text
+    open_to_all = serve()
+    root = str(open_to_all.base_url).removesuffix("/api/v1/")
+    assert "openrouter.ai" in (shown := open_to_all.get(f"{root}/model/a/one").text) and link not in shown
 
 
 @pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "first"}, {"token": "first-token2"}])

@@ -90,6 +90,14 @@ def test_csv_has_each_price_once_with_the_time_in_which_it_held(watcher):
     assert "a/router" in done.err and "router" in done.err
 
 
+def test_no_id_in_csv_is_a_formula(watcher, database):
+    odd = [f"{start}cmd/x" for start in "=+-@"]
+    with Store.open(database) as store:
+        Polls(store).see(*(document(id) for id in odd), at=START + 50 * HOUR)
+    found = {row[0] for row in prices(exported(watcher, "--model", "*cmd/x").out)}
+    assert found == {f"'{id}" for id in odd}
+
+
 def test_csv_at_a_moment_has_what_held_then(watcher):
     rows = prices(exported(watcher, "--at", "2026-01-05T13:00Z", "--model", "a/[gm]*").out)
     assert [row[:3] for row in rows] == [("a/moves", "prompt", "0.000002"), ("a/moves", "completion", "0.000004")]

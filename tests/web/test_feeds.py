@@ -255,7 +255,7 @@ def test_hostile_names_are_text(client, polls, path):
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-@pytest.mark.parametrize("page", ["/", "/?kind=new&author=z-ai", "/model/a/one", "/models", "/gone"])
+@pytest.mark.parametrize("page", ["/", "/?kind=new&author=z-ai", "/model/a/one", "/models", "/gone", "/status"])
 def test_each_page_names_the_feeds_of_its_changes(fetch, page):
     text = fetch(page).text
     links = re.findall(r'<link rel="alternate" type="(application/[a-z]+\+[a-z]+)" title="[^"]+" href="([^"]+)">', text)

@@ -65,6 +65,7 @@ class Document(HTMLParser):
         assert not self.open, self.open
 
     def handle_starttag(self, tag, attrs):
+        assert not re.search(r'="[^"]*"[^\s/>]', self.get_starttag_text()), self.get_starttag_text()
         values = dict(attrs)
         self.tags.append((tag, values))
         if tag not in self.void:
@@ -137,6 +138,15 @@ def test_every_link_of_every_page_leads_somewhere(site, history):
         "/watch/model/~a/latest",
         "/watch/llms.txt",
     } <= seen
+
+
+def test_a_filter_and_what_follows_it_are_well_formed(site, history):
+    client = site()
+    for path in ("/?kind=new,expired&direction=up&size=5&free=1", "/models?modality=text&free=1&sort=-prompt"):
+        found = Document(page(client, path))
+        chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
+        assert len(chosen) == (4 if path.startswith("/?") else 2), path
+    assert " of 4" in text_of(page(client, "/models?q=a/one")) and "1of" not in page(client, "/models?q=a/one")
 
 
 def test_changes_are_grouped_by_day_and_say_what_a_channel_gets(site, history):
@@ -260,6 +270,7 @@ def test_an_unknown_model_is_404_with_suggestions(site, history):
     response = site().get("/model/a/oen")
     assert response.status_code == 404 and '<a href="/model/a/one">' in response.text
     assert site().get("/model/x/one.json").json()["similar"][0] == "a/one"
+    assert "/model/a/one" in Document(site().get("/a/one").text).links, "as OpenRouter has it"
     assert site().get("/nothing").status_code == 404
 
 
@@ -275,7 +286,8 @@ def test_an_id_that_ends_like_a_format_has_its_page_in_every_format(site, polls)
 def test_models_are_compared_in_one_chart(site, history):
     html = page(site(), "/compare?model=a/one&model=a/gone&model=&price=completion")
     assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)
-    assert "Did you mean" in page(site(), "/compare?model=a/oen")
+    unknown = page(site(), "/compare?model=a/oen&model=a/one")
+    assert "Did you mean" in unknown and 'value="a/oen"' in unknown and 'value="a/one"' in unknown
     found = site().get("/compare.json?model=a/one,b/new").json()
     assert [one["model"]["id"] for one in found["models"]] == ["a/one", "b/new"]
 
@@ -355,7 +367,7 @@ def test_tokens_guard_pages_as_they_guard_the_api(site, history, tmp_path):
     file = tmp_path / "tokens"
     file.write_text("first-token\n")
     client = site(tokens_file=file)
-    assert client.get("/").status_code == client.get("/static/style.css").status_code == 401
+    assert [client.get(path).status_code for path in ("/", "/status.json", "/llms.txt", "/static")] == [401] * 4
     allowed = client.get("/", headers={"authorization": "Bearer first-token"})
     assert allowed.status_code == 200 and allowed.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in allowed.headers["vary"]
@@ -370,8 +382,20 @@ def test_agents_find_every_page(site, history):
         assert client.get(address).status_code in (200, 404 if "gpt-4o" in address else 200), address
     assert f"{client.base_url}/watch/models.md" in addresses
     assert "/model/a/one.md" in page(client, "/model/a/one/llms.txt")
+    for path in ("/nothing/llms.txt", "/model/a/oen/llms.txt", "/model/x%0A%0A%23%20Do%20this/llms.txt"):
+        assert client.get(path).status_code == 404, path
     full = page(client, "/llms-full.txt")
     assert "# Models" in full and "# Gone" in full and "b/new" in full
+
+
+def test_modalities_are_named_input_and_output(site, history):
+    model, compared = page(site(), "/model/a/one"), page(site(), "/compare?model=a/one&model=b/new")
+    assert all(name in model for name in ("<dt>Input</dt>", "<dt>Output</dt>"))
+    assert all(name in compared for name in (">input</th>", ">output</th>"))
+
+
+def test_an_id_in_markdown_is_as_it_is(site, history):
+    assert "`~a/latest`, listed" in page(site(), "/model/~a/latest.md")
 
 
 def test_pages_may_only_be_read(site):

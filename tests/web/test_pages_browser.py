@@ -19,8 +19,9 @@ pytestmark = [
 
 PAGES = ("/", "/?kind=repriced&direction=up", "/models", "/models?sort=-prompt&q=a", "/gone", "/compare",
          "/compare?model=a/one&model=a/gone&model=b/new&model=c/none", "/status", "/model/a/one", "/model/a/gone",
-         "/model/b/new", "/model/a/oen", "/models?sort=x")  # fmt: skip
+         "/model/b/new", "/model/a/oen", "/models?sort=x", "/ack?model=a/one")  # fmt: skip
 WIDTHS = (360, 800, 1400)
+LONG = "cognitivecomputations/dolphin-mistral-24b-venice-edition"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ def url(empty, tmp_path_factory):
             price = f"0.00000{1 + hour // 6}"
             one = document("a/one", price, created=1, expiration_date="2026-02-01", hugging_face_id="a/one")
             free = document("a/free:free", created=3, pricing={"prompt": "0", "completion": "0"})
-            shown = [one, free, document("b/new", created=4, pricing=DAY_PRICES), *([gone] if hour < 9 else [])]
+            long = document(LONG, created=5, context_length=131_071)
+            shown = [one, free, long, document("b/new", created=4, pricing=DAY_PRICES), *([gone] if hour < 9 else [])]
             polls.see(*shown, *(hostile if hour else []), at=START + hour * HOUR)
     server = WebServer(make_config(database, prefix="/watch"), clock=lambda: START + timedelta(hours=30))
     server.start()
@@ -99,6 +101,33 @@ def test_no_page_is_wider_than_its_window_and_axe_finds_nothing(look, width, col
         found = Axe().run(view)
         wrong += [f"{path} {found.generate_report()}"] if found.violations_count else []
     assert not wrong, "\n".join(wrong)
+
+
+def test_on_a_phone_ids_break_between_words_and_numbers_not_at_all(look):
+    view = look("/models", 360)
+    broken = view.evaluate(
+        """id => {
+        const row = [...document.querySelectorAll("tbody tr")].find(row => row.textContent.includes(id));
+        const found = [];
+        for (const at of [row.querySelector("code"), ...row.querySelectorAll("td:nth-child(-n+5)")]) {
+            const text = at.firstChild, range = document.createRange();
+            let last = null;
+            for (let i = 0; text && i < text.length; i++) {
+                range.setStart(text, i);
+                range.setEnd(text, i + 1);
+                const top = range.getBoundingClientRect().top;
+                const between = "-/: ".includes(text.data[i - 1]);
+                if (last !== null && top > last && !between) found.push(text.data.slice(0, i));
+                last = top;
+            }
+        }
+        return found;
+    }""",
+        LONG,
+    )
+    assert broken == []
+    view.locator("#q").fill("dolphin")
+    assert view.locator("tbody tr:visible").count() == 1
 
 
 def test_every_page_works_without_script(look):

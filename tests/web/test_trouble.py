@@ -52,6 +52,20 @@ def test_a_database_that_is_gone_is_503_until_it_is_back(client, file, asked_bef
     assert ids(client.get("models")) == ["b/new", "a/free", "a/one"]
 
 
+@pytest.mark.parametrize("neighbour", ["", "-wal"])
+def test_no_answer_tells_where_the_database_is(client, file, tmp_path, neighbour):
+    root = str(client.base_url).removesuffix("/api/v1/")
+    if neighbour:
+        file.with_name(f"{file.name}{neighbour}").unlink(missing_ok=True)
+        file.with_name(f"{file.name}{neighbour}").symlink_to(tmp_path / "elsewhere")
+    else:
+        file.rename(file.with_suffix(".away"))
+    for path in ("/", "/status.json", "/models.md", "/feed.atom", "/metrics", "/api/v1/models", "/export/csv"):
+        answer = client.get(root + path)
+        assert answer.status_code == 503 and "database" in answer.text
+        assert "watcher.db" not in answer.text and str(tmp_path) not in answer.text, path
+
+
 def test_a_replaced_database_is_the_one_that_is_read(client, file, polls, empty):
     old = shutil.copy(file, file.with_suffix(".old"))
     polls.see(document("a/one"), document("a/free"), document("b/new"), document("c/c"), at=LATER)

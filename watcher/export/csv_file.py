@@ -31,7 +31,12 @@ def _rows(model: Known, at: datetime | None) -> Iterator[tuple[str, ...]]:
     for key in dict.fromkeys(key for _, prices in periods for key in prices):
         for value, start, end in _runs(key, periods):
             if at is None or (start <= at and (end is None or end > at)):
-                yield model.id, key, value, _time(start), _time(end)
+                yield _inert(model.id), _inert(key), value, _time(start), _time(end)
+
+
+def _inert(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _by_key(period: Period) -> dict[str, str]:

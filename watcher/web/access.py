@@ -23,6 +23,8 @@ LONGEST_HEADERS = 16 * 1024
 """Bytes of all headers."""
 HEALTH = "/healthz"
 """The path that needs no token."""
+STATIC = "/static/"
+"""Below it are the style sheet and the like, which need none either: the form at `/ack` loads them."""
 TOKEN = "token"  # noqa: S105 - a name
 """The parameter of a URL that holds its own token."""
 ACKNOWLEDGE = "/ack"
@@ -105,7 +107,7 @@ class Access:
 
     def check_token(self, asked: Asked) -> None:
         """Raise RefusedError if a token is needed and was not given."""
-        if self._tokens is None or asked.path == HEALTH:
+        if self._tokens is None or asked.path == HEALTH or asked.path.startswith(STATIC):
             return
         if not self._tokens.holds(asked.key) and not self._tokens.opens(asked.path, asked.query):
             raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})

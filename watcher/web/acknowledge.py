@@ -6,7 +6,6 @@ bearer key: a browser sends neither by itself, so no other site can make it do s
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,27 +20,6 @@ from watcher.web.access import Access, Asked, RefusedError
 _LARGEST_BODY = 8 * 1024
 _BUSY_SECONDS = 3.0
 _FORM = "application/x-www-form-urlencoded"
-_HEADERS = {
-    "content-type": "text/html; charset=utf-8",
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Acknowledge a model</title></head><body><main><h1>Acknowledge a model</h1>
-{}
-</main></body></html>
-"""
-_FIELDS = """<p>No channel is reminded of the model's end any more, and none hears of a price that is no higher.</p>
-<form method="post">
-<p><label>Model <input name="model" required value="{model}"></label></p>
-<p><label>Until (UTC) <input name="until" type="date"></label></p>
-<p><label><input name="price" type="checkbox" value="1"> Only its prices</label></p>
-<p><label>Token <input name="token" type="password" autocomplete="off" required></label></p>
-<p><button>Acknowledge</button></p>
-</form>"""
 
 
 async def read_body(asked: Asked, receive: Callable[[], Any]) -> bytes:
@@ -59,7 +37,9 @@ async def read_body(asked: Asked, receive: Callable[[], Any]) -> bytes:
     return body
 
 
-def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now: datetime) -> Response:
+def acknowledge(
+    asked: Asked, body: bytes | None, access: Access, url: str, now: datetime, page: Callable[..., Response]
+) -> Response:
     """Return the form or, for its `body`, acknowledge the model and say so. Raises RefusedError.
 
     Args:
@@ -68,6 +48,7 @@ def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now:
         access: knows the tokens.
         url: the `[store] url`.
         now: the time (UTC).
+        page: writes the page for a status.
     """
     sent = (asked.query.encode() if body is None else body).decode("utf-8", "replace")
     try:
@@ -76,7 +57,7 @@ def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now:
         raise RefusedError(400, "The form has too many fields") from None
     model = fields.get("model", "")
     if body is None:
-        return _page(200, _FIELDS.format(model=escape(visible(model))))
+        return page(200, model=model)
     access.require_token(fields.get("token") or asked.key)
     try:
         until = _day(fields["until"], now) if "until" in fields else None
@@ -86,10 +67,10 @@ def acknowledge(asked: Asked, body: bytes | None, access: Access, url: str, now:
             with store.writing() as session:
                 made = acknowledge_model(session, model, now, until, price_only="price" in fields)
     except UsageError as error:
-        return _page(400, f"<p>{escape(str(error))}</p>")
+        return page(400, says=str(error))
     except WatcherError:
         raise RefusedError(503, "The database cannot be written", {"retry-after": "30"}) from None
-    return _page(200, f"<p>{escape(visible(model))}: {escape(describe(made))}</p>")
+    return page(200, model=model, says=f"{model}: {describe(made)}")
 
 
 def _day(written: str, now: datetime) -> datetime:
@@ -100,7 +81,3 @@ def _day(written: str, now: datetime) -> datetime:
     if day <= now:
         raise UsageError(f"{written} is not in the future")
     return day
-
-
-def _page(status: int, content: str) -> Response:
-    return Response(status, _HEADERS, _PAGE.format(content).encode())

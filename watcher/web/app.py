@@ -23,7 +23,7 @@ from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
 from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import Answer, Answers
 from watcher.web.badges import BADGES, Badges
-from watcher.web.catalogues import Catalogues, UnknownMomentError, View
+from watcher.web.catalogues import Catalogues, UnknownMomentError, View, reason_of
 from watcher.web.exports import EXPORT, export_response
 from watcher.web.feeds import FEEDS, Feeds
 from watcher.web.metrics import METRICS, Metrics
@@ -115,7 +115,7 @@ class Api:
             return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
         if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
             body = await read_body(asked, receive) if asked.method == "POST" else None
-            given = (asked, body, self._access, self._url, self._clock())
+            given = (asked, body, self._access, self._url, self._clock(), self._pages.ack)
             return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, acknowledge, *given))
         self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
@@ -167,7 +167,7 @@ class Api:
                 raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
             raise RefusedError(404, f"Nothing is known from before {written(error.first)}") from None
         except WatcherError as error:
-            reason = "The database cannot be read" if asked.path == HEALTH else str(error)
+            reason = "The database cannot be read" if asked.path == HEALTH else reason_of(error, self._store)
             raise RefusedError(503, reason, _RETRY) from None
         answer.for_client(asked.headers)  # compresses it
         return _Rendered(state, answer, view)

@@ -162,6 +162,15 @@ def state_of_files(store: Store) -> tuple[object, ...]:
     return () if store.file is None else (_state(str(store.file)), _state(f"{store.file}-wal"))
 
 
+def reason_of(error: Exception, store: Store) -> str:
+    """Return why the store cannot be used, without its path or address: those are for whoever runs the watcher."""
+    reason = str(error)
+    for name in (store.name, os.path.realpath(store.name)):
+        for end in ("-wal", "-shm", "-journal", ""):
+            reason = reason.replace(f" {name}{end}", "")
+    return reason
+
+
 def _state(path: str) -> tuple[int, ...] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - on each request

@@ -1,6 +1,10 @@
 """What agents read first: `/llms.txt`, also below each page, and `/llms-full.txt`."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
+
+from watcher.messages.document import Format, escape
+from watcher.messages.text import visible
 
 PAGES = {
     "changes": "what was announced, newest first; parameters: kind, model, author, free, direction, size, before",
@@ -18,8 +22,10 @@ FULL = ("changes", "models", "gone")
 def index(base: str, path: str) -> str:
     """Return the index of the site or, with the path of a page, of that page."""
     if path:
-        forms = f"- [Markdown]({base}{path}.md)\n- [JSON]({base}{path}.json)\n"
-        return f"# {path}\n\nA page of openrouter-watcher, which watches OpenRouter's catalogue of models.\n\n{forms}"
+        address = base + quote(path, safe="/:~")
+        forms = f"- [Markdown]({address}.md)\n- [JSON]({address}.json)\n"
+        title = escape(visible(path), Format.MARKDOWN)
+        return f"# {title}\n\nA page of openrouter-watcher, which watches OpenRouter's catalogue of models.\n\n{forms}"
     pages = "\n".join(f"- [{name}]({base}/{name}.md): {what}" for name, what in PAGES.items())
     return f"""# openrouter-watcher
 

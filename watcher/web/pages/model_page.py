@@ -74,6 +74,7 @@ def model_page(asking: Asking, id: str) -> Page:
     }
     more = {
         "departure": last,
+        "acknowledges": known.present and asking.config.web.tokens_file is not None,
         "days": list(by_day(events[::-1])),
         "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
         "charts": list(charts(known.name, series, events)),
@@ -155,6 +156,7 @@ def compare_page(asking: Asking) -> Page:
     offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
     more = {
         "ids": chosen,
+        "typed": list(wanted),
         "known": known,
         "unknown": {id: similar_ids(id, names) for id in unknown},
         "offers": offers,

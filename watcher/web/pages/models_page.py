@@ -68,7 +68,7 @@ class Wish(Struct, frozen=True):
         sort = values.get("sort", "id")
         if sort.removeprefix("-") not in _ORDERS:
             raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
-        free = values.get("free") == "on" or query.flag("free")
+        free = values.get("free") in ("1", "on") or query.flag("free")
         modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
         most, least = query.decimal("max_price"), query.integer("min_context")
         return cls(values.get("q", "").strip(), free, modality, parameter, most, least, sort)

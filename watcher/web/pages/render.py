@@ -1,5 +1,6 @@
 """Pages as HTML and as Markdown, by Jinja2 templates. What a template prints is made harmless first."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
@@ -27,6 +28,7 @@ _LONGEST = 500
 _STYLES = {"code": "code", "strong": "b", "good": "b", "bad": "b"}
 _CLASSES = {"good": "good", "bad": "bad", "muted": "muted", "price": "price"}
 _LONG = 5000
+_PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
 
 class Renderer:
@@ -37,6 +39,7 @@ class Renderer:
         html = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
+            auto_reload=False,  # an update of the package must not mix its templates with the old program
             finalize=_harmless,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -47,6 +50,7 @@ class Renderer:
         for form in self._environments.values():
             form.filters |= {
                 "ago": ago,
+                "code": _code,
                 "count": count,
                 "day": day,
                 "label": label,
@@ -143,6 +147,11 @@ def _long(text: str, limit: int = _LONG) -> Markup:
     """Return a long text, its lines kept."""
     lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
     return Markup("\n".join(lines))  # noqa: S704 - escaped above
+
+
+def _code(id: str) -> Markup:
+    """Return an id for Markdown, letter by letter; escaped if it is not made of what ids are made of."""
+    return Markup(f"`{id}`") if _PLAIN.fullmatch(id) else Markup(_in_markdown(id))  # noqa: S704 - harmless or escaped
 
 
 def _block(item: Item) -> Markup:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from watcher.api.answer import Response
 from watcher.api.query import BadQueryError
@@ -19,12 +20,12 @@ from watcher.messages.chart import style
 from watcher.store.listing import Edition, Listing
 from watcher.store.session import Session
 from watcher.store.store import Store
-from watcher.web.access import Asked
+from watcher.web.access import STATIC, Asked
 from watcher.web.answers import Answer, Answers
-from watcher.web.catalogues import RECHECK, state_of_files
+from watcher.web.catalogues import RECHECK, reason_of, state_of_files
 from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
-from watcher.web.pages.model_page import MODEL, compare_page, model_page
+from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
 from watcher.web.pages.models_page import gone_page, models_page
 from watcher.web.pages.page import Asking, Page, UnknownPageError
 from watcher.web.pages.render import Renderer
@@ -50,7 +51,6 @@ _TYPES = {
     "svg": "image/svg+xml",
     "txt": "text/plain; charset=utf-8",
 }
-_STATIC = "/static/"
 _FOREVER = "public, max-age=31536000, immutable"
 _AGAIN = "public, no-cache"
 """A page may be kept, but not shown again without asking whether it is still the same."""
@@ -72,7 +72,7 @@ class Pages:
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files["style.css"] = style().encode() + self._files["style.css"]
         marks = {
-            name.replace(".", "_"): f"{config.web.prefix}{_STATIC}{name}?{_digest(data)}"
+            name.replace(".", "_"): f"{config.web.prefix}{STATIC}{name}?{_digest(data)}"
             for name, data in self._files.items()
         }
         self._renderer = Renderer(config.web.prefix, marks)
@@ -87,14 +87,16 @@ class Pages:
 
     def answer(self, asked: Asked, now: datetime) -> Answer:
         """Return the answer to a request for a page, or for what pages load."""
-        if asked.path.startswith(_STATIC):
+        if asked.path.startswith(STATIC):
             return self._file(asked)
         path, form = _format(asked.path)
         try:
             path = unquote(path, errors="strict")
             edition = self._edition()
             state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
-            if (known := self._answers.get(state)) is not None:
+            with self._lock:
+                known = self._answers.get(state)
+            if known is not None:
                 return known
             with self._store.reading() as session:
                 if form != "html" and session.history.known(f"{path.removeprefix(MODEL)}.{form}"):
@@ -110,7 +112,8 @@ class Pages:
         except UnknownPageError as error:
             return self._problem(form, 404, "Not found", str(error), error.similar)
         except WatcherError as error:
-            return self._problem(form, 503, "The database cannot be used", str(error), **{"retry-after": "30"})
+            reason = reason_of(error, self._store)
+            return self._problem(form, 503, "The database cannot be used", reason, **{"retry-after": "30"})
 
     def _edition(self) -> Edition:
         """Return what all pages follow from, from memory while the database has not changed."""
@@ -128,8 +131,10 @@ class Pages:
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
-            text = agents.index(asked.base_url, asking.path.removesuffix("/llms.txt"))
-            return _answer(200, "txt", text, state)
+            path = asking.path.removesuffix("/llms.txt")
+            if path:
+                self._page(replace(asking, path=path))  # there is such a page
+            return _answer(200, "txt", agents.index(asked.base_url, path), state)
         if asking.path == "/llms-full.txt":
             parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
             return _answer(200, "txt", agents.full(asked.base_url, parts), state)
@@ -142,7 +147,9 @@ class Pages:
             return model_page(asking, path.removeprefix(MODEL))
         if (made := self._pages.get(path.removeprefix("/"))) is not None:
             return made(asking)
-        raise UnknownPageError(f"There is no page {path}.", [])
+        id = path.strip("/")  # as in an address of OpenRouter
+        similar = similar_ids(id, asking.session.history.names()) if id.count("/") == 1 else []
+        raise UnknownPageError(f"There is no page {path}.", similar)
 
     def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
         if form == "json":
@@ -157,12 +164,21 @@ class Pages:
         if form == "json":
             error = {"error": {"code": status, "message": reason}, "similar": similar}
             return _answer(status, form, msgspec.json.encode(error).decode(), None, more)
-        page = Page("problem", title, {})
-        values = {"page": page, "reason": reason, "similar": similar, "path": "", "query": "", "polled": None}
-        return _answer(status, form, self._renderer.render("problem", form, values), None, more)
+        return self._alone(Page("problem", title, {}, {"reason": reason, "similar": similar}, status), form, more)
+
+    def ack(self, status: int, **values: Any) -> Response:
+        """Return the form that acknowledges a model or, with what it `says`, what became of it."""
+        page = Page("ack", "Acknowledge a model", {}, {"says": None, **values}, status)
+        answer = self._alone(page, "html", {})
+        return Response(status, answer.headers, answer.body)
+
+    def _alone(self, page: Page, form: str, headers: Mapping[str, str]) -> Answer:
+        """Return a page that needs no database, and is not kept."""
+        values = {"page": page, "path": "", "query": "", "polled": None, **page.more}
+        return _answer(page.status, form, self._renderer.render(page.template, form, values), None, headers)
 
     def _file(self, asked: Asked) -> Answer:
-        name = asked.path.removeprefix(_STATIC)
+        name = asked.path.removeprefix(STATIC)
         data = self._files.get(name)
         if data is None:
             return self._problem("html", 404, "Not found", f"There is no file {name}.")

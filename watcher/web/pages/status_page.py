@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from watcher.catalog.model import HEALTH_KINDS
 from watcher.status import CHANNEL, HEALTHY, condition, oldest_good, read_status
 from watcher.store.outbox import Condition
 from watcher.store.store import Store
+from watcher.web.changes import Filter
 from watcher.web.pages.page import Asking, Page
 
 
@@ -40,4 +42,4 @@ def status_page(asking: Asking, store: Store) -> Page:
         "database": {"bytes": found.size or 0},
     }
     more = {"status": found, "channel_fails": works == CHANNEL, "gaps": gaps, "following": following}
-    return Page("status", "Status", data, more, lasts=False)
+    return Page("status", "Status", data, more, feed=Filter(kinds=HEALTH_KINDS).query, lasts=False)
