@@ -17,8 +17,8 @@ Source: https://openrouter.ai/docs/guides/routing/model-variants/overview
 _LONGEST_AUTHOR = 80
 _LONGEST = 150
 """Characters of a slug; what is longer is none, and would take long to compare."""
-_BEFORE = re.compile(rb"(?:^|\\[nrt]|[^A-Za-z0-9_.@/~%$\\-])((?:openrouter[/:])?(~?[a-z0-9][a-z0-9-]*))$")
-"""What stands before the slash. `\\n` stands before it in a string that is escaped."""
+_BEFORE = re.compile(rb"(?:^|\\[nrt]|:-|[^A-Za-z0-9_.@/~%$\\-])((?:openrouter[/:])?(~?[a-z0-9][a-z0-9-]*))$")
+"""What stands before the slash. `\\n` does in a string that is escaped, `:-` in `${MODEL:-openai/gpt-4o}`."""
 _SLUG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,%d}" % _LONGEST)
 _VARIANT = re.compile(rb":([a-z][a-z0-9-]{0,%d})" % _LONGEST)
 _NOT_AFTER = frozenset(b"/*{$@%")
