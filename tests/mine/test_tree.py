@@ -1,6 +1,7 @@
 """Which files a scan reads, and what it says of those that it cannot read."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -172,7 +173,17 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
 
 def test_lines_can_be_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"a.py": f"'{MODEL}'  # watcher: ignore\n'{MODEL}'", "b": f"{MODEL} watcher: ignore"})
-    assert places(scan([tmp_path], NAMES), tmp_path) == ["a.py:2"]
+    fill(tmp_path, {".env": f"A={MODEL} # watcher: ignore\nB={MODEL} # why"})
+    assert places(scan([tmp_path], NAMES), tmp_path) == [".env:2", "a.py:2"]
+
+
+@pytest.mark.parametrize("name", ["bundle.js", "opencode.json"])
+def test_many_ids_in_one_line_take_little_time(tmp_path: Path, name: str) -> None:
+    many = f'"openrouter/{MODEL}",' * 40_000
+    fill(tmp_path, {name: f'{{"watcher": "ignore", "models": [{many} ""]}}', "b.py": f"# watcher: ignore\n[{many}]"})
+    start = time.process_time()
+    assert len(scan([tmp_path], NAMES).hits) == 2
+    assert time.process_time() - start < 4
 
 
 def test_names_of_hugging_face_count_in_a_repository_that_mentions_openrouter(tmp_path: Path) -> None:
