@@ -42,6 +42,7 @@ def judged(captures: list[tuple[Any, Shown]]) -> tuple[Known, list[Event]]:
     return known, told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not model_archives("endpoints"), reason="no recorded endpoints: set WATCHER_DATA to their folder")
 def test_what_is_announced_over_recorded_endpoints_is_true_and_nothing_that_lasts_is_missed() -> None:
     archives = [read_archive(str(path)) for path in model_archives("endpoints")]

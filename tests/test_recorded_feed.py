@@ -102,6 +102,7 @@ def test_every_item_is_read(recorded: Recorded) -> None:
     assert all(entry.slug for entry in feed.entries)
 
 
+@pytest.mark.slow
 def test_one_odd_item_costs_no_other_one_anything(recorded: Recorded) -> None:
     whole = read_feed(recorded.body).entries
     marked = b"<guid isPermaLink"

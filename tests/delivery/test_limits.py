@@ -134,7 +134,7 @@ def test_not_even_hostile_names_make_a_message_too_long(limit: int) -> None:
     for text in ("*_" * 500, "<&>" * 500, "通义千问" * 100, "😀" * 300, "%" * 500):
         events = [replace(told, name=f"{text} {n}", model=told.model and text + str(n)) for n, told in enumerate(ALL)]
         for some in (events, events[:2], events[:1]):
-            for format in Format:
+            for format in (format for format in Format if format is not Format.FEED):  # nothing limits a feed
                 for message in compose_within(some, format, limit):
                     assert len(message.heading.encode()) + len(message.body.encode()) + 2 <= limit
 

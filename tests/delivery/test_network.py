@@ -223,5 +223,5 @@ def test_mail_is_sent_with_the_same_certificates_in_mind(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
-    result = send_events(mail_server.url.replace("insecure", "starttls"), [NEW])
+    result = send_events(mail_server.url.replace("insecure", "ssl"), [NEW])
     assert result.detail == "REQUESTS_CA_BUNDLE in the environment: cannot read /nowhere: No such file or directory"

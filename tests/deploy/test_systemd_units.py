@@ -153,6 +153,7 @@ def allowed() -> set[str]:
     return calls | expanded("@default")
 
 
+@pytest.mark.slow
 @needs_systemd
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_it_calls_nothing_that_the_filter_forbids(

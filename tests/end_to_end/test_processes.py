@@ -128,6 +128,7 @@ def test_a_chart_without_any_number_says_so(watcher: Watcher) -> None:
     assert "prompt: no price that is a number" in without_colours(ran.out)
 
 
+@pytest.mark.slow
 def test_hostile_names_do_nothing_to_a_terminal(watcher: Watcher) -> None:
     watcher.configure('[store]\nurl = "sqlite:///w.db"\n')
     name = "Evil\x1b]0;title\x07\x1b[2J\r\nroot\u202e[bold red]x[/] [link=http://x]y[/link]\x9b31m" + "y" * 3000
@@ -229,6 +230,7 @@ LOCALES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", LOCALES)
 def test_a_locale_without_unicode_costs_characters_not_the_listing(past: Watcher, env: dict[str, str]) -> None:
     for arguments in (("models",), ("show", "e/accents"), ("show", "näher"), ("channels", "test")):
@@ -239,6 +241,7 @@ def test_a_locale_without_unicode_costs_characters_not_the_listing(past: Watcher
         assert "code" in ran.out or arguments[0] != "models"
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_is_drawn_for_too(past: Watcher) -> None:
     for arguments in (("models",), ("chart", "e/accents"), ("channels", "test")):
         ran = terminal(past, *arguments, env={"PYTHONIOENCODING": "ascii"})
@@ -406,6 +409,7 @@ def test_the_demo_tells_every_turn_of_its_story_once_and_no_glitch(watcher: Watc
     assert list(watcher.folder.iterdir()) == [], "it leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_the_demo_in_a_terminal_shows_prices_in_a_table_with_colour(watcher: Watcher) -> None:
     ran = terminal(watcher, "demo")
     assert ran.code == 0

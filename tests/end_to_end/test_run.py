@@ -161,6 +161,7 @@ def test_no_log_at_rest(watcher: Watcher, simulator: Simulator, sink: Sink) -> N
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "env", "line"),
     [
@@ -185,6 +186,7 @@ def test_log_lines_are_of_the_kind_that_is_asked_for(
     assert run.stops() == 0
 
 
+@pytest.mark.slow
 def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
     watcher: Watcher, simulator: Simulator
 ) -> None:
@@ -203,6 +205,7 @@ def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by
     assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
 
 
+@pytest.mark.slow
 def test_json_lines_are_json_to_the_end(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start("--log", "json")
@@ -255,6 +258,7 @@ def test_a_hanging_channel_holds_up_neither_polls_nor_others(
     assert_clean(watcher)
 
 
+@pytest.mark.slow
 def test_a_slow_poll_does_not_pile_up(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start()

@@ -258,6 +258,7 @@ def test_wherever_a_url_comes_from_it_stays_there(leaks: Leaks, simulator: Simul
     leaks.assert_none()
 
 
+@pytest.mark.slow
 def test_a_running_watcher_keeps_secrets_too(leaks: Leaks, simulator: Simulator, sink: Sink) -> None:
     sink.status = 500
     leaks.configure({name: inline(url) for name, url in urls(sink.address, "").items() if url})

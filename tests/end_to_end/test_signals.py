@@ -46,6 +46,7 @@ def test_it_ends_at_a_signal_with_what_is_in_hand_done(
     assert_clean(watcher)
 
 
+@pytest.mark.slow
 def test_it_ends_within_its_bound_though_a_channel_hangs(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -94,7 +95,7 @@ def test_a_signal_while_it_reads_its_configuration_ends_it_before_it_makes_a_dat
 ) -> None:
     configure(watcher, simulator)
     path, text = slow_configuration(watcher)
-    run = start()
+    run = start(env={"WATCHER_CONFIG": "config.toml"})
     with path.open("wb") as pipe:  # it opens when the other side does
         run.gets(number)
         run.says("stopping")
@@ -108,7 +109,7 @@ def test_other_signals_while_it_reads_its_configuration_are_heard_and_do_not_end
 ) -> None:
     configure(watcher, simulator)
     path, text = slow_configuration(watcher)
-    run = start()
+    run = start(env={"WATCHER_CONFIG": "config.toml"})
     with path.open("wb") as pipe:
         run.gets(signal.SIGUSR1)
         run.gets(signal.SIGHUP)
@@ -203,6 +204,7 @@ def test_sighup_with_a_broken_configuration_keeps_the_old_one_and_says_so(
     assert run.stops() == 0
 
 
+@pytest.mark.slow
 def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
     watcher: Watcher, simulator: Simulator, start: Start
 ) -> None:
@@ -218,6 +220,7 @@ def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
     assert run.stops() == 0
 
 
+@pytest.mark.slow
 def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start()
@@ -237,6 +240,7 @@ def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Sim
     assert_clean(watcher)
 
 
+@pytest.mark.slow
 def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(
     watcher: Watcher, simulator: Simulator, start: Start
 ) -> None:

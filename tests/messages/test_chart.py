@@ -138,6 +138,7 @@ def test_hostile_names_are_text_in_svg_and_no_style_or_script_stands_in_a_page()
         assert not re.search(r"<[^>]*\s(on\w+|style)=", written)
 
 
+@pytest.mark.slow
 def test_a_png_has_the_same_picture():
     image = pytest.importorskip("PIL.Image")
     from io import BytesIO

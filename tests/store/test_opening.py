@@ -86,6 +86,7 @@ def test_a_database_in_memory_holds_what_is_written(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_processes_that_make_one_database_at_once_all_succeed(tmp_path: Path) -> None:
     assert run_together(OPEN_TOGETHER, url(tmp_path / "new.db"), times=4) == [0] * 4
     with Store.open(url(tmp_path / "new.db")) as store, store.writing() as session:

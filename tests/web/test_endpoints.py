@@ -98,3 +98,14 @@ def test_the_official_sdk_takes_the_recorded_endpoints(asked: Polls, client: Any
             for each in answer
         ]
         assert {each.tag for each in found} >= {"y/fp8"}
+
+
+def test_the_page_of_a_model_shows_them_in_every_format(asked: Polls, client: Any) -> None:
+    page = str(client.base_url).replace("/api/v1/", "/model/a/one")
+    html, markdown, shown = (client.get(page + ending) for ending in ("", ".md", ".json"))
+    assert "<h2>Providers" in html.text and "<code>y/fp8</code>" in html.text and "degraded 97.5%" in html.text
+    assert "y/fp8" in markdown.text.partition("## Providers")[2]
+    (provider,) = shown.json()["endpoints"]["providers"]
+    assert (provider["provider"]["tag"], provider["offer"]["prices"]["prompt"]) == ("y/fp8", "0.000001")
+    other = str(client.base_url).replace("/api/v1/", "/model/a/free.json")
+    assert client.get(other).json()["endpoints"] is None

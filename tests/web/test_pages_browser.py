@@ -12,7 +12,10 @@ from watcher.store.store import Store
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+]
 
 PAGES = ("/", "/?kind=repriced&direction=up", "/models", "/models?sort=-prompt&q=a", "/gone", "/compare",
          "/compare?model=a/one&model=a/gone&model=b/new&model=c/none", "/status", "/model/a/one", "/model/a/gone",
@@ -82,7 +85,6 @@ def look(browser, url):
         assert [text for text in wrong if "400 (Bad Request)" not in text] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_no_page_is_wider_than_its_window_and_axe_finds_nothing(look, width, colours):

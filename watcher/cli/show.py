@@ -1,19 +1,13 @@
 """`watcher show MODEL`: what a model is now, and its history."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import click
-from msgspec import Struct
 from msgspec.structs import asdict
 
-from watcher.api.query import to_decimal
-from watcher.catalog.endpoints import provider_of
 from watcher.catalog.event import offer
-from watcher.catalog.model import Offer, Provider
 from watcher.catalog.pricing import TOKEN_PRICES
-from watcher.catalog.state import ModelState
 from watcher.catalog.timeline import Happening, Period, timeline
 from watcher.cli.completion import model_ids
 from watcher.cli.output import did_you_mean, format_time, print_json
@@ -23,6 +17,7 @@ from watcher.errors import UsageError
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import page, visible
 from watcher.messages.wording import changes_text, value_text
+from watcher.store.endpoints import OfferedEndpoint
 
 _SHOWN_FACETS = {
     "alias_target.slug": "points to",
@@ -47,16 +42,13 @@ def show(context: Context, model: str, as_json: bool) -> None:
     with reading(context.load()) as session:
         found = session.history.known(model)
         versions = session.history.versions(model)
-        endpoints = session.endpoints.model_states(f"{model} ")
-        measured, asked = session.endpoints.measured(model), session.endpoints.asked().get(model)
+        providers, asked = session.endpoints.offered(model), session.endpoints.asked().get(model)
         if not found:
             hint = did_you_mean(model, [known.id for known in session.history.known()])
             raise UsageError(f"no model {visible(model)!r} was ever seen{hint}")
     known = found[0]
     history = timeline(Period(v.valid_from, v.valid_to, v.model.facets) for v in versions)
     facets = versions[-1].model.facets if versions else {}
-    present = (state for state in endpoints.values() if state.present)
-    providers = sorted((_endpoint(state, measured) for state in present), key=_by_price)
     offered = offer(facets)
     if as_json:
         document = {"model": known, "facets": facets, "offer": offered, "history": history}
@@ -83,43 +75,22 @@ def show(context: Context, model: str, as_json: bool) -> None:
         click.echo()
         columns = ("prompt/M", "completion/M", "context", "uptime", "quantization", "state")
         first = f"providers, {format_time(asked.answered)} UTC"
-        print_table((first, *columns), map(_row, providers or ()), right=columns[:4])
+        print_table((first, *columns), map(_row, providers), right=columns[:4])
     if history:
         click.echo()
         turns = [(format_time(turn.at), *change) for turn in history for change in _changes(turn)]
         print_table(("when (UTC)", "what", "changes"), turns)
 
 
-class _Endpoint(Struct, frozen=True):
-    provider: Provider
-    offer: Offer
-    since: datetime
-    measured: dict[str, Any]
-    """Status, uptime and the like, as the API gives them."""
-
-
-def _endpoint(state: ModelState, measured: Mapping[str, dict[str, Any]]) -> _Endpoint:
-    provider = provider_of(state.model)
-    return _Endpoint(provider, offer(state.model.facets), state.since, measured.get(provider.tag, {}))
-
-
-def _by_price(endpoint: _Endpoint) -> tuple[Any, ...]:
-    """Return a key: the cheapest first, by prompt and completion together; those without a fixed price last."""
-    found = [to_decimal(endpoint.offer.prices.get(key)) for key in TOKEN_PRICES]
-    return (None in found, sum(price for price in found if price is not None), endpoint.provider.tag)
-
-
-def _row(endpoint: _Endpoint) -> tuple[str, ...]:
-    prices, status = endpoint.offer.prices, endpoint.measured.get("status")
-    uptime, context = endpoint.measured.get("uptime_last_30m"), endpoint.offer.context_length
-    how = "up" if status == 0 else "degraded" if status == -2 else "down"  # -5 and others, as the API has them
+def _row(endpoint: OfferedEndpoint) -> tuple[str, ...]:
+    prices, context = endpoint.offer.prices, endpoint.offer.context_length
     return (
         visible(str(endpoint.provider)),
         *(price_text(key, prices.get(key)) for key in TOKEN_PRICES),
         "" if context is None else count(context),
-        f"{uptime:.1f}%" if isinstance(uptime, int | float) else "",
+        "" if endpoint.uptime is None else f"{endpoint.uptime:.1f}%",
         visible(endpoint.provider.quantization or ""),
-        "" if status is None else how,
+        endpoint.state,
     )
 
 

@@ -4,16 +4,43 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import or_, select
 
+from watcher.api.query import to_decimal
 from watcher.catalog.decision import Decision, Fetched, Known
-from watcher.catalog.endpoints import NOT_WATCHED, Asked, model_of
+from watcher.catalog.endpoints import NOT_WATCHED, Asked, model_of, provider_of
+from watcher.catalog.event import offer
+from watcher.catalog.model import Offer, Provider
+from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.store.documents import decompress, pack, unpack
 from watcher.store.schema import endpoint_lists, endpoint_versions, endpoints
 from watcher.store.states import States
 
 _MEASURED = dict[str, dict[str, Any]]
 """Tag → status, uptime and the like, as the API gives them."""
+
+
+class OfferedEndpoint(Struct, frozen=True):
+    """An endpoint that a model has, and what was measured of it last."""
+
+    provider: Provider
+    offer: Offer
+    since: datetime
+    measured: dict[str, Any]
+    """Status, uptime and the like, as the API gives them."""
+
+    @property
+    def state(self) -> str:
+        """The status in a word; empty if there is none. -2 is degraded, -5 and others are down, as the API has them."""
+        status = self.measured.get("status")
+        return "" if status is None else {0: "up", -2: "degraded"}.get(status, "down")
+
+    @property
+    def uptime(self) -> float | None:
+        """Percent of the last 30 minutes."""
+        found = self.measured.get("uptime_last_30m")
+        return float(found) if isinstance(found, int | float) else None
 
 
 class Endpoints(States):
@@ -45,6 +72,17 @@ class Endpoints(States):
         found = self._scalar(select(endpoint_lists.c.measured).where(endpoint_lists.c.model == model))
         return unpack(found, _MEASURED) if found else {}
 
+    def offered(self, model: str) -> list[OfferedEndpoint]:
+        """Return the endpoints of a model: the cheapest first, by prompt and completion; those that vary last."""
+        measured = self.measured(model)
+        found = list[OfferedEndpoint]()
+        for state in self.model_states(f"{model} ").values():
+            if state.present:
+                provider = provider_of(state.model)
+                was = measured.get(provider.tag, {})
+                found.append(OfferedEndpoint(provider, offer(state.model.facets), state.since, was))
+        return sorted(found, key=_by_price)
+
     def documents(self, polled: datetime, *, past: bool) -> dict[str, list[dict[str, Any]]]:
         """Return the endpoints of each model at a poll, as they came; models that were not asked about are left out.
 
@@ -69,3 +107,8 @@ class Endpoints(States):
             elif model in found:
                 found[model].append(document | measured[model].get(tag, {}))
         return found
+
+
+def _by_price(endpoint: OfferedEndpoint) -> tuple[Any, ...]:
+    found = [to_decimal(endpoint.offer.prices.get(key)) for key in TOKEN_PRICES]
+    return (None in found, sum(price for price in found if price is not None), endpoint.provider.tag)
