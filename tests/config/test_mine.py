@@ -47,6 +47,7 @@ def test_what_is_shown_is_read_again(tmp_path: Path) -> None:
         ('{ "a/one" = "70%" }', '"all" is missing: the tokens that the percentages are parts of'),
         ('{ all = {}, "a/one" = "70%", "a/two" = "31%" }', "the percentages are 101% together"),
         ("{ gpt = { prompt = 1 } }", '"gpt": expected the id of a model or "all"'),
+        ('{ "a/*" = { prompt = 1 } }', '"a/*": expected the id of a model or "all"'),
         ('{ "a/one" = { promt = 1 } }', '"a/one": unknown key "promt"; did you mean "prompt"?'),
         (
             '{ "a/one" = { prompt = -1 } }',

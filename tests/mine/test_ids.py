@@ -36,6 +36,7 @@ def found(text: str, *, ours: bool = False) -> list[str]:
         ("openrouter/openrouter/auto", ["openrouter/auto"]),
         ("openai/gpt-4o:nitro openai/gpt-4o:online", ["openai/gpt-4o", "openai/gpt-4o"]),
         (r'"a\nopenai/gpt-4o\n"', ["openai/gpt-4o"]),
+        ("${MODEL:-openai/gpt-4o} ${MODEL:=x/y}", ["openai/gpt-4o", "x/y"]),
         ("x/y", ["x/y"]),
         ("é openai/gpt-4o\x80", ["openai/gpt-4o"]),
         # not ids

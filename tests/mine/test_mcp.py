@@ -97,6 +97,13 @@ def test_a_model_is_safe_if_it_is_there_and_stays(mine: Watcher) -> None:
     ]
 
 
+def test_an_id_is_understood_as_the_scan_understands_it(mine: Watcher) -> None:
+    written = ["openrouter/openai/kept", "openai/kept:nitro", "openrouter/openai/kept:floor", "openai/gone:online"]
+    price, safe = ask(mine, ("price_at", {"model": written[2]}), ("is_model_safe", {"models": written}))
+    assert price["model"] == "openai/kept" and price["as_of"] is not None
+    assert [(each["model"], each["safe"]) for each in safe["models"]] == [("openai/kept", True), ("openai/gone", True)]
+
+
 def test_my_models_have_their_costs(mine: Watcher) -> None:
     (answer,) = ask(mine, ("my_models", {}))
     assert [(each["model"], each["usd_a_month"], each["before"]) for each in answer["models"]] == [
@@ -106,15 +113,17 @@ def test_my_models_have_their_costs(mine: Watcher) -> None:
 
 
 def test_a_mistake_is_an_answer_that_says_what_to_do(mine: Watcher) -> None:
-    wrong, unknown, early = ask(
+    wrong, unknown, early, many = ask(
         mine,
         ("changes_since", {"since": "soon"}),
         ("price_at", {"model": "qwen/dear"}),
         ("price_at", {"model": "qwen/dearer", "at": "2020"}),
+        ("is_model_safe", {"models": ["openai/kept"] * 101}),
     )
     assert "neither a date" in wrong
     assert "no model 'qwen/dear' was ever listed; did you mean qwen/dearer?" in unknown
     assert "qwen/dearer was first listed at " in early
+    assert "these are 101 ids; ask about 100 at a time" in many
 
 
 def test_old_models_are_not_taken_for_todays(mine: Watcher) -> None:

@@ -50,6 +50,12 @@ def test_json_has_what_the_table_has(mine: Watcher) -> None:
     assert {each["in_paths"] for each in found.values()} == {False}
 
 
+def test_an_id_in_other_letters_is_the_model_that_it_matches(filled: Watcher) -> None:
+    filled.configure(MINE.replace("openai/*", "OpenAI/Kept").replace("qwen/dearer", "qwen/Dearer"))
+    found = [each["id"] for each in filled.run_here("mine", "--json").json]
+    assert found == ["nobody/knows", "openai/gone:free", "openai/kept", "qwen/Dearer", "qwen/dearer"]
+
+
 def test_without_models_there_is_nothing_to_list(filled: Watcher) -> None:
     done = filled.run_here("mine")
     assert (done.code, done.out) == (1, "") and "[mine] in the configuration names no model" in done.err

@@ -1,6 +1,7 @@
 """Which files a scan reads, and what it says of those that it cannot read."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_what_git_ignores_is_not_read(tmp_path: Path) -> None:
 def test_what_is_named_itself_is_read_though_it_is_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {".git/HEAD": "", ".gitignore": ".env\nout/", ".env": f"M={MODEL}", "out/a": MODEL})
     assert places(scan([tmp_path / ".env", tmp_path / "out"], NAMES), tmp_path) == [".env:1", "out/a:1"]
+
+
+def test_a_file_that_is_named_itself_and_not_read_is_a_problem(tmp_path: Path) -> None:
+    fill(tmp_path, {"large": MODEL + " " * LARGEST, "image": b"\0"})
+    os.mkfifo(tmp_path / "pipe")
+    found = scan([tmp_path / "large", tmp_path / "image", tmp_path / "pipe"], NAMES)
+    assert [problem.rpartition("/")[2] for problem in found.problems] == ["large", "pipe"]
+    assert scan([tmp_path], NAMES).problems == []
+
+
+def test_gitignore_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    fill(tmp_path, {".git/HEAD": "", ".gitignore": b"\xef\xbb\xbfout\n", "out/a": MODEL, "b": MODEL})
+    assert places(scan([tmp_path], NAMES), tmp_path) == ["b:1"]
 
 
 def test_rules_above_count_only_within_a_repository(tmp_path: Path) -> None:
@@ -108,7 +122,13 @@ def test_links_are_not_followed_and_pipes_not_waited_for(tmp_path: Path) -> None
 
 def test_paths_that_overlap_are_read_once(tmp_path: Path) -> None:
     fill(tmp_path, {"a": MODEL, "src/b": MODEL})
-    assert len(scan([tmp_path, tmp_path / "src", tmp_path], NAMES).hits) == 2
+    found = scan([tmp_path, tmp_path / "src", tmp_path], NAMES)
+    assert (len(found.hits), found.files, found.problems) == (2, 2, [])
+
+
+def test_the_root_of_the_system_can_be_scanned() -> None:
+    found = scan([Path("/")], NAMES, exclude=["/*", "!/etc", "/etc/*", "!/etc/passwd"])
+    assert (found.files, found.problems) == (1, [])
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -153,7 +173,17 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
 
 def test_lines_can_be_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"a.py": f"'{MODEL}'  # watcher: ignore\n'{MODEL}'", "b": f"{MODEL} watcher: ignore"})
-    assert places(scan([tmp_path], NAMES), tmp_path) == ["a.py:2"]
+    fill(tmp_path, {".env": f"A={MODEL} # watcher: ignore\nB={MODEL} # why"})
+    assert places(scan([tmp_path], NAMES), tmp_path) == [".env:2", "a.py:2"]
+
+
+@pytest.mark.parametrize("name", ["bundle.js", "opencode.json"])
+def test_many_ids_in_one_line_take_little_time(tmp_path: Path, name: str) -> None:
+    many = f'"openrouter/{MODEL}",' * 40_000
+    fill(tmp_path, {name: f'{{"watcher": "ignore", "models": [{many} ""]}}', "b.py": f"# watcher: ignore\n[{many}]"})
+    start = time.process_time()
+    assert len(scan([tmp_path], NAMES).hits) == 2
+    assert time.process_time() - start < 4
 
 
 def test_names_of_hugging_face_count_in_a_repository_that_mentions_openrouter(tmp_path: Path) -> None:
@@ -201,3 +231,14 @@ def test_a_configuration_that_cannot_be_parsed_is_read_as_text(tmp_path: Path, c
     assert found.problems == []
     if MODEL in content:
         assert {hit.id for hit in found.hits} == {MODEL}
+
+
+@pytest.mark.parametrize("end", ["\r", "\x85", "\u2028", "\u2029", "\r\n"])
+def test_lines_of_a_configuration_are_those_of_other_files(tmp_path: Path, end: str) -> None:
+    other = f"openrouter/{MODEL}:free"
+    fill(
+        tmp_path,
+        {"opencode.json": f'{{"name": "a{end}b{end}c", "models":\n["{other}", # watcher: ignore\n"{other}"]}}'},
+    )
+    (hit,) = scan([tmp_path], Dictionary({MODEL: None, f"{MODEL}:free": None})).hits
+    assert hit.line == (5 if end == "\r\n" else 3)

@@ -95,7 +95,7 @@ def test_the_csv_has_a_row_for_each_request_and_names_models_by_their_slug(user:
     assert out.splitlines()[-1] == "3 models from 30 days of activity"
 
 
-def test_the_json_of_the_activity_call_has_days(user: Watcher) -> None:
+def test_the_json_of_the_activity_call_is_about_thirty_days_or_about_one(user: Watcher) -> None:
     data = [
         entry("2026-06-01", 2000, 50, 5),
         entry("2026-06-10 00:00:00", 1000, 25, 5, model="a/one:free", model_permaslug="a/one-20260101"),
@@ -103,8 +103,11 @@ def test_the_json_of_the_activity_call_has_days(user: Watcher) -> None:
     ]
     (user.folder / "activity.json").write_text(json.dumps({"data": data}))
     result = user.run_here("usage", "import", "activity.json", "--json")
-    assert stored(user) == {"a/one": Tokens(6003, 150, 0, 15), "a/one:free": Tokens(3000, 75, 0, 15)}
-    assert (result.json["days"], result.json["tokens"]["a/one"]["prompt"]) == (10, 6003)
+    assert stored(user) == {"a/one": Tokens(2001, 50, 0, 5), "a/one:free": Tokens(1000, 25, 0, 5)}
+    assert (result.json["days"], result.json["tokens"]["a/one"]["prompt"]) == (30, 2001)
+    (user.folder / "activity.json").write_text(json.dumps({"data": data[:1]}))
+    assert user.run_here("usage", "import", "activity.json", "--json").json["days"] == 1
+    assert stored(user) == {"a/one": Tokens(60_000, 1500, 0, 150)}
 
 
 def test_an_import_replaces_the_one_before(user: Watcher) -> None:
@@ -181,7 +184,8 @@ GOOD = row("2026-06-01", 1)
         (b'{"error": {"code": 401}}', "it has no list `data`"),
         (b'{"data": []}', "there is no activity in the file"),
         (b'{"data": [5]}', "entry 1: it is no object"),
-        (b'[{"model": "a/one"}]', "there is no column tokens_prompt"),
+        (b'[{"model": "a/one"}]', "entry 1: this is neither"),
+        (json.dumps([entry("2026-06-01", 1), {"date": "2026-06-01", "model": "a/one"}]).encode(), "entry 2: this is"),
         (
             json.dumps([entry("2026-06-01", 1), entry("2026-06-01", True)]).encode(),
             "entry 2: prompt_tokens is no number",

@@ -20,6 +20,7 @@ from watcher.errors import UsageError, WatcherError
 from watcher.export.periods import periods_of
 from watcher.messages.prices import in_order, label, with_unit
 from watcher.messages.text import visible
+from watcher.mine.ids import meant
 from watcher.mine.report import words
 from watcher.mine.status import Status, statuses
 from watcher.rules.mine import my_models
@@ -111,8 +112,10 @@ class _Tools:
         """
         moment = self._clock() if at is None else when(at)
         with reading(self._config) as session:
+            ids = [known.id for known in session.history.known()]
+            model = meant(model, ids)
             versions = session.history.versions(model)
-            ids = [] if versions else [known.id for known in session.history.known()]
+            as_of = session.history.watched_until()
         if not versions:
             raise UsageError(f"no model {visible(model)!r} was ever listed{did_you_mean(model, ids)}")
         periods, _ = periods_of(versions, None)
@@ -120,6 +123,7 @@ class _Tools:
         if period is None:
             raise UsageError(f"{visible(model)} was first listed at {periods[0].start:%Y-%m-%d %H:%M} UTC")
         return {
+            "as_of": as_of,
             "model": model,
             "listed": period.end is None or period.end > moment,
             "prices": {label(key): with_unit(key, period.prices[key]) for key in in_order(period.prices)},
@@ -133,11 +137,13 @@ class _Tools:
         Says since when a model is gone or when it ends, and what to use instead with its price as a multiple.
         """
         now = self._clock()
+        if len(models) > MOST:
+            raise UsageError(f"these are {len(models)} ids; ask about {MOST} at a time")
         with reading_fresh(self._config, None, now) as session:
             states = session.state.model_states()
             then = session.history.facets(now - MONTH)
             as_of = session.history.watched_until()
-        found = statuses(models[:MOST], states, then, self._config.announce, now)
+        found = statuses((meant(model, states) for model in models), states, then, self._config.announce, now)
         return {"as_of": as_of, "models": [_answer(status, days, now) for status in found.values()]}
 
     def my_models(self) -> dict[str, Any]:

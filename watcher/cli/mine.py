@@ -23,6 +23,7 @@ from watcher.mine.cost import as_text, monthly_cost
 from watcher.mine.report import words
 from watcher.mine.status import Status, statuses
 from watcher.rules.mine import my_models
+from watcher.rules.rules import named
 
 if TYPE_CHECKING:
     from watcher.store.session import Session
@@ -66,12 +67,13 @@ def read_mine(session: "Session", config: Config, since: datetime, now: datetime
     """Return the models of `[mine]`, by id, compared with those of a moment."""
     states, then = session.state.model_states(), session.history.facets(since)
     found, tokens = session.state.found_models(), {**session.personal.usage(), **config.mine.tokens}
-    named = (*config.mine.models, *config.mine.tokens)
-    unknown = [model for model in named if not set("*?[") & set(model) and model not in states]
-    ids = sorted({*my_models(states, config.mine, found), *unknown})
+    ids = (model for model in config.mine.models if not set("*?[") & set(model))
+    unknown = [model for model in ids if not any(named([model], known) for known in states)]
+    unknown += config.mine.tokens.keys() - states.keys()
+    mine = sorted({*my_models(states, config.mine, found), *unknown})
     return [
         Mine(status, tokens.get(model), offer(then[model]).prices if model in then else {}, model in found)
-        for model, status in statuses(ids, states, then, config.announce, now).items()
+        for model, status in statuses(mine, states, then, config.announce, now).items()
     ]
 
 
@@ -93,7 +95,9 @@ def mine(context: Context, since: datetime, max_age: datetime | None, as_json: b
     if as_json:
         print_json([each.as_json() for each in found])
     if not found:
-        raise NothingFoundError("[mine] in the configuration names no model, and its paths have none")
+        raise NothingFoundError(
+            "[mine] in the configuration names no model, and the last check found none in its paths"
+        )
     if as_json:
         return
     right = ("prompt", "completion", "a month", "before")

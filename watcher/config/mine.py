@@ -44,7 +44,7 @@ def _parse_tokens(value: object) -> dict[str, Tokens]:
     shares: dict[str, Decimal] = {}
     for model, given in value.items():
         try:
-            if model != ALL and "/" not in model:
+            if model != ALL and ("/" not in model or {*"*?["} & {*model}):  # a pattern has no tokens of its own
                 raise WrongValueError(f'expected the id of a model or "{ALL}"')
             if isinstance(given, str) and model != ALL:
                 shares[model] = PERCENTAGE.parse(given)

@@ -5,7 +5,7 @@ names, so most of a file is passed over by the regular expression's own search.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 ROUTING = frozenset({"nitro", "floor", "exacto", "online"})
@@ -17,8 +17,8 @@ Source: https://openrouter.ai/docs/guides/routing/model-variants/overview
 _LONGEST_AUTHOR = 80
 _LONGEST = 150
 """Characters of a slug; what is longer is none, and would take long to compare."""
-_BEFORE = re.compile(rb"(?:^|\\[nrt]|[^A-Za-z0-9_.@/~%$\\-])((?:openrouter[/:])?(~?[a-z0-9][a-z0-9-]*))$")
-"""What stands before the slash. `\\n` stands before it in a string that is escaped."""
+_BEFORE = re.compile(rb"(?:^|\\[nrt]|:-|[^A-Za-z0-9_.@/~%$\\-])((?:openrouter[/:])?(~?[a-z0-9][a-z0-9-]*))$")
+"""What stands before the slash. `\\n` does in a string that is escaped, `:-` in `${MODEL:-openai/gpt-4o}`."""
 _SLUG = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,%d}" % _LONGEST)
 _VARIANT = re.compile(rb":([a-z][a-z0-9-]{0,%d})" % _LONGEST)
 _NOT_AFTER = frozenset(b"/*{$@%")
@@ -27,6 +27,13 @@ _LIKE_A_MODEL = re.compile(
     r"(?!v\d+$)(?=[^a-z]*[a-z])(?=[^0-9-]*[0-9-])[a-z0-9.-]+(?<!\.[a-z]{2})(?<!\.[a-z]{3})(?<!\.[a-z]{4})"
 )
 """A slug that may be that of a model which is not known: a digit or a hyphen, no suffix of a file."""
+
+
+def meant(written: str, models: Container[str]) -> str:
+    """Return the id of the model that is meant: without `openrouter/` before it, and without a routing variant."""
+    id = written if written in models or written.count("/") < 2 else written.removeprefix("openrouter/")
+    base, _, variant = id.partition(":")
+    return base if id not in models and variant in ROUTING and base in models else id
 
 
 class Found(NamedTuple):

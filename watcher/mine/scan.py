@@ -85,11 +85,13 @@ def scan(
 
 def _ids(file: File, dictionary: Dictionary, *, mentions: bool) -> Iterator[tuple[int, Found]]:
     """Yield the ids in a file, with their lines."""
+    ignored = set[int]()
+    if _IGNORE in file.data:
+        ignored.update(number for number, text in enumerate(file.data.split(b"\n"), start=1) if _IGNORE in text)
     strings = named_models(file.path, file.data)
     if strings is not None:
-        lines = file.data.split(b"\n")
         for line, text in strings:
-            if _IGNORE not in lines[line - 1]:
+            if line not in ignored:
                 yield from ((line, found) for found in dictionary.find(text.encode("utf-8", "replace"), ours=True))
         return
     data = without_comments(file.path, file.data)
@@ -97,10 +99,5 @@ def _ids(file: File, dictionary: Dictionary, *, mentions: bool) -> Iterator[tupl
     for found in dictionary.find(data, ours=mentions):
         line += data.count(b"\n", at, found.at)
         at = found.at
-        if _IGNORE not in file.data or not _is_ignored(data, at):
+        if line not in ignored:
             yield line, found
-
-
-def _is_ignored(data: bytes, at: int) -> bool:
-    end = data.find(b"\n", at)
-    return _IGNORE in data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(data)]

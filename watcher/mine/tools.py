@@ -13,6 +13,8 @@ OURS = "openrouter"
 _DEEPEST = 100
 _NAMES = re.compile(r"opencode\.jsonc?|\.aider[^/]*\.(yml|yaml|json)")
 _ENV = re.compile(r"(.*\.)?env(\..*)?")
+_NO_LINES = re.compile(rb"(?m)^[ \t]*//.*$|\t|\r(?!\n)|\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""Comments, tabs, and what ends a line for YAML alone: lines are counted by `\\n`."""
 _UNUSED = re.compile(rb"(?m)(^|(?<=\s))#.*$")
 
 
@@ -28,7 +30,7 @@ def named_models(path: str, data: bytes) -> list[tuple[int, str]] | None:
     is_continue = ".continue" in pure.parts and pure.suffix in (".yml", ".yaml", ".json")
     if not (is_litellm or is_continue or _NAMES.fullmatch(pure.name)):
         return None
-    root = _tree(re.sub(rb"(?m)^[ \t]*//.*$", b"", data).replace(b"\t", b" "))
+    root = _tree(_NO_LINES.sub(b" ", data))
     return None if root is None else list(_strings(root, False, set()))
 
 

@@ -44,19 +44,22 @@ class Tree:
         top, named = os.path.realpath(path), str(path)
         before, found = len(self.problems), self.files
         try:
-            is_folder = stat.S_ISDIR(Path(top).stat().st_mode)
+            status = Path(top).stat()
+            was_read = (status.st_dev, status.st_ino) in self._folders and os.listdir(top)  # noqa: PTH208
         except OSError as error:
             self._problem(named, error)
             return
-        if not is_folder:
+        if not stat.S_ISDIR(status.st_mode):
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+                self.problems.append(f"cannot be read (no file, or over {LARGEST // 10**6} MB): {shown(path)}")
             yield from self._file(top, named, str(Path(top).parent))
             return
         yield from self._below(top, "" if named == "." else named)
-        if self.files == found and len(self.problems) == before:
+        if self.files == found and not was_read and len(self.problems) == before:
             self.problems.append(f"there is no file that could be read in {shown(path)}")
 
     def _below(self, top: str, named: str) -> Iterator[File]:
-        rules = _rules_above(top)
+        rules, start = _rules_above(top), len(top.rstrip("/")) + 1
         stack = [(top, top, () if _is_ignored(top, True, rules) else rules)]
         while stack:
             folder, project, rules = stack.pop()
@@ -76,8 +79,8 @@ class Tree:
             rules = (*rules, *_rules(folder)) if ".gitignore" in names else rules
             below = []
             for entry, kind in zip(entries, kinds, strict=True):
-                shown_path = os.path.join(named, entry.path[len(top) + 1 :])  # noqa: PTH118 - ten thousand times
-                excluded = self._exclude.match_file(entry.path[len(top) + 1 :] + "/" * (kind == "folder"))
+                shown_path = os.path.join(named, entry.path[start:])  # noqa: PTH118 - ten thousand times
+                excluded = self._exclude.match_file(entry.path[start:] + "/" * (kind == "folder"))
                 if not kind or excluded or entry.name in _NEVER or _is_ignored(entry.path, kind == "folder", rules):
                     continue
                 if kind == "folder":
@@ -145,7 +148,7 @@ def _rules_above(top: str) -> _Rules:
 
 def _rules(folder: str) -> _Rules:
     try:
-        lines = (_read(f"{folder}/.gitignore", _MOST_RULES) or b"").decode("utf-8", "replace").splitlines()
+        lines = (_read(f"{folder}/.gitignore", _MOST_RULES) or b"").decode("utf-8-sig", "replace").splitlines()
     except OSError:
         return ()
     try:
@@ -160,7 +163,7 @@ def _is_quick(pattern: str) -> bool:
 
 def _is_ignored(path: str, is_folder: bool, rules: _Rules) -> bool:
     for folder, spec in reversed(rules):
-        decided = spec.check_file(path[len(folder) + 1 :] + "/" * is_folder).include
+        decided = spec.check_file(path[len(folder.rstrip("/")) + 1 :] + "/" * is_folder).include
         if decided is not None:
             return bool(decided)
     return False

@@ -26,7 +26,10 @@ from watcher.messages.text import visible
 from watcher.mine.ids import ROUTING
 
 MONTH = 30
-"""Days to which the activity is scaled; the activity call answers with as many."""
+"""Days to which the activity is scaled. The activity call answers with as many, or with one that was asked for.
+
+Source: https://openrouter.ai/docs/api/api-reference/analytics/get-user-activity-grouped-by-endpoint
+"""
 _JSON_LIMIT = 64 * 1024 * 1024
 _LINE_LIMIT = 1024 * 1024
 _MOST = 10**15
@@ -39,7 +42,6 @@ _COLUMNS = {
     "requests": ("requests",),
 }
 """Field of `Tokens` → what the CSV and the JSON call it."""
-_NEEDED = ("model_permaslug", *_COLUMNS["prompt"], *_COLUMNS["completion"])
 _DATES = ("created_at", "date")
 _STANDARD = ("", "standard")
 
@@ -57,7 +59,7 @@ class Activity(Struct, frozen=True):
     """What a record says."""
 
     days: int
-    """From its first day to its last one."""
+    """From its first day to its last one; of the activity call, which leaves out days without activity, all."""
     tokens: Mapping[Name, Tokens]
     """In all these days."""
 
@@ -67,14 +69,16 @@ def read_activity(file: BufferedReader) -> Activity:
     start = file.peek(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     sums: dict[Name, Tokens] = defaultdict(Tokens)
     days: set[date] = set()
-    for where, row in _json_rows(file) if start in (b"{", b"[") else _csv_rows(file):
+    is_json = start in (b"{", b"[")
+    for where, row in _json_rows(file) if is_json else _csv_rows(file):
         days.add(_day(where, row))
         sums[_name(where, row)] += _tokens(where, row)
     if not days:
         raise UsageError("there is no activity in the file; nothing was imported")
     if any(number > _MOST for tokens in sums.values() for number in astuple(tokens)):
         raise UsageError(f"one model has more than {_MOST:,} tokens; nothing was imported")
-    return Activity((max(days) - min(days)).days + 1, sums)
+    span = (max(days) - min(days)).days + 1
+    return Activity(max(span, MONTH) if is_json and span > 1 else span, sums)
 
 
 def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens], list[str]]:
@@ -122,12 +126,12 @@ def _lines(file: BufferedReader) -> Iterator[str]:
         yield line
 
 
-def _check_columns(names: Iterable[str]) -> None:
+def _check_columns(names: Iterable[str], where: str = "") -> None:
     for alternatives in (("model_permaslug", "model"), _COLUMNS["prompt"], _COLUMNS["completion"], _DATES):
         if set(alternatives).isdisjoint(names):
             raise UsageError(
-                f"this is neither the CSV of OpenRouter's activity page nor the JSON of its activity call: there is no "
-                f"column {alternatives[0]}"
+                f"{where}this is neither the CSV of OpenRouter's activity page nor the JSON of its activity call: "
+                f"there is no column {alternatives[0]}; nothing was imported"
             )
 
 
@@ -145,8 +149,7 @@ def _json_rows(file: BufferedReader) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise UsageError(f"entry {number}: it is no object; nothing was imported")
-        if number == 1:
-            _check_columns(row)
+        _check_columns(row, f"entry {number}: ")
         yield f"entry {number}", row
 
 
