@@ -97,6 +97,7 @@ def test_a_name_of_hugging_face_is_sure_only_where_openrouter_is_meant() -> None
         "/" * 1_000_000,
         "~" * 500_000 + "openai/gpt-" + "9" * 151,
     ],
+    ids=lambda text: text[:20],
 )
 def test_what_is_too_long_for_an_id_takes_no_time(text: str) -> None:
     start = time.process_time()
