@@ -18,6 +18,8 @@ from testkit.command import Command, clean_environment
 from tests.store.samples import START, Polls, document
 from watcher.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 ASK = {
     "bash": """
         eval "$(watcher completion bash)"
@@ -157,7 +159,6 @@ def test_commands_and_their_options(offered: Callable[..., list[str]]) -> None:
     assert offered("run", "--log", "j") == ["journal", "json"]
 
 
-@pytest.mark.slow
 def test_channels_and_models(offered: Callable[..., list[str]], command: Command) -> None:
     names = "".join(f'[[channels]]\nname = "{name}"\nurl = "json://x"\n' for name in ("team", "ten", "the mob", "me"))
     command.configure(f'[store]\nurl = "sqlite:///w.db"\n{names}')
@@ -171,7 +172,6 @@ def test_channels_and_models(offered: Callable[..., list[str]], command: Command
     assert not (command.folder / "here").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["configuration", "database", "nothing"])
 def test_where_anything_is_wrong_nothing_is_said(
     offered: Callable[..., list[str]], command: Command, broken: str

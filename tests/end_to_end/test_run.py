@@ -25,6 +25,8 @@ from testkit.receivers import Request, Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
 from watcher.simulator import Fault, Simulator, StorySource
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -109,7 +111,6 @@ def test_without_a_channel_alerts_are_printed(watcher: Watcher, simulator: Simul
     assert "GPT-5.2-Codex" in out.decode()
 
 
-@pytest.mark.slow
 def test_what_is_not_delivered_is_tried_again_without_a_poll(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -125,7 +126,6 @@ def test_what_is_not_delivered_is_tried_again_without_a_poll(
     assert len(rows(watcher, "SELECT 1 FROM polls")) == polls
 
 
-@pytest.mark.slow
 def test_what_it_did_not_send_before_it_ended_it_sends_when_it_is_back(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -161,7 +161,6 @@ def test_no_log_at_rest(watcher: Watcher, simulator: Simulator, sink: Sink) -> N
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "env", "line"),
     [
@@ -186,7 +185,6 @@ def test_log_lines_are_of_the_kind_that_is_asked_for(
     assert run.stops() == 0
 
 
-@pytest.mark.slow
 def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by(
     watcher: Watcher, simulator: Simulator
 ) -> None:
@@ -205,7 +203,6 @@ def test_on_a_terminal_lines_are_for_people_whatever_the_terminal_was_started_by
     assert re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d watching ", said)
 
 
-@pytest.mark.slow
 def test_json_lines_are_json_to_the_end(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start("--log", "json")
@@ -258,7 +255,6 @@ def test_a_hanging_channel_holds_up_neither_polls_nor_others(
     assert_clean(watcher)
 
 
-@pytest.mark.slow
 def test_a_slow_poll_does_not_pile_up(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start()

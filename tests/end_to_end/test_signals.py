@@ -24,6 +24,8 @@ from tests.end_to_end.test_run import (
 )
 from watcher.simulator import Fault, Simulator
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["simulator", "start"]
 
 # The end
@@ -46,7 +48,6 @@ def test_it_ends_at_a_signal_with_what_is_in_hand_done(
     assert_clean(watcher)
 
 
-@pytest.mark.slow
 def test_it_ends_within_its_bound_though_a_channel_hangs(
     watcher: Watcher, simulator: Simulator, sink: Sink, start: Start
 ) -> None:
@@ -136,7 +137,6 @@ def test_a_database_server_that_says_nothing_does_not_keep_it_from_hearing_signa
             assert run.stops(signal.SIGINT) == 130
 
 
-@pytest.mark.slow
 def test_it_ends_within_its_bound_though_the_source_hangs(
     watcher: Watcher, simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +204,6 @@ def test_sighup_with_a_broken_configuration_keeps_the_old_one_and_says_so(
     assert run.stops() == 0
 
 
-@pytest.mark.slow
 def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
     watcher: Watcher, simulator: Simulator, start: Start
 ) -> None:
@@ -220,7 +219,6 @@ def test_sighup_with_the_file_gone_takes_no_other_and_no_defaults(
     assert run.stops() == 0
 
 
-@pytest.mark.slow
 def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Simulator, start: Start) -> None:
     configure(watcher, simulator)
     run = start()
@@ -240,7 +238,6 @@ def test_a_hundred_sighups_leave_nothing_behind(watcher: Watcher, simulator: Sim
     assert_clean(watcher)
 
 
-@pytest.mark.slow
 def test_sighup_moves_to_another_database_and_leaves_the_old_one_clean(
     watcher: Watcher, simulator: Simulator, start: Start
 ) -> None:

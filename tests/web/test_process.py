@@ -15,6 +15,8 @@ from testkit.command import Watcher, starting
 from tests.web.conftest import ids
 from watcher.simulator import Simulator, StorySource, story_by_name
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
@@ -107,7 +109,6 @@ def test_an_address_that_is_taken_stops_the_start(watcher, simulator, start):
         assert running.ends() == 78
 
 
-@pytest.mark.slow
 def test_a_hundred_clients_half_of_them_slow_change_nothing_for_the_poller(watcher, simulator, start):
     configure(watcher, simulator, '[web]\nlisten = "127.0.0.1:0"\n')
     running = start("run")
