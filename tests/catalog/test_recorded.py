@@ -11,7 +11,10 @@ from testkit.judgement import Judged, differences_by_cadence, judge
 
 ARCHIVES = model_archives()
 
-pytestmark = pytest.mark.skipif(not ARCHIVES, reason="no recorded captures: set WATCHER_DATA to their folder")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ARCHIVES, reason="no recorded captures: set WATCHER_DATA to their folder"),
+]
 ONE_WORKER_EACH = [pytest.param(path, marks=pytest.mark.xdist_group(path.name), id=path.name) for path in ARCHIVES]
 """Judging an archive takes seconds: one worker does it for all its tests."""
 
@@ -75,7 +78,6 @@ def test_every_recorded_capture_is_believed(judged: Judged) -> None:
     assert judged.outcomes.keys() == {"good"}
 
 
-@pytest.mark.slow
 def test_polling_more_often_does_not_change_what_is_announced(archive: Path, judged: Judged) -> None:
     if judged.is_hourly:
         assert differences_by_cadence(archive) == []

@@ -119,6 +119,7 @@ def test_a_poll_is_asked_for_although_the_source_asked_to_be_left_alone(world: W
 # What it says
 
 
+@pytest.mark.slow
 def test_an_unchanged_poll_is_nothing_to_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.start()
     assert lines(caplog) == [

@@ -102,6 +102,7 @@ def test_an_address_that_cannot_be_is_no_reason_to_stop(address: str) -> None:
     Notify({"NOTIFY_SOCKET": address}).ready("started")
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
     supervisor = Supervisor(str(tmp_path / "s"))
     notify = Notify({"NOTIFY_SOCKET": supervisor.address})

@@ -132,6 +132,7 @@ def test_what_a_service_answers_is_told_on_one_harmless_line(mail_server: MailSe
         assert len(result.detail) <= 300
 
 
+@pytest.mark.slow
 def test_the_terminal_the_log_and_the_json_stay_harmless(tmp_path: Path) -> None:
     def appear(models: list[Any]) -> list[Any]:
         number = 0

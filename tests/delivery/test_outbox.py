@@ -398,6 +398,7 @@ def test_a_pause_longer_than_any_that_is_asked_for_is_over(world: World) -> None
     assert world.states() == {"e1": "sent"}
 
 
+@pytest.mark.slow
 def test_what_fails_after_the_clock_was_put_right_is_given_up_in_time(world: World) -> None:
     world.answers["a"] = REFUSED
     world.now += YEARS

@@ -213,6 +213,7 @@ NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 HOURS = st.lists(st.sampled_from([n / 2 for n in range(40)]), min_size=2, max_size=8, unique=True)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30,
     phases=NO_SHRINKING,

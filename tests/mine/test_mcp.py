@@ -137,6 +137,7 @@ def test_old_models_are_not_taken_for_todays(mine: Watcher) -> None:
     assert answer.is_error and "run `watcher --check` first" in answer.content[0].text
 
 
+@pytest.mark.slow
 def test_it_talks_on_stdin_and_stdout(mine: Watcher) -> None:
     (answer,) = ask(mine, ("is_model_safe", {"models": ["openai/kept"]}), stdio=True)
     assert answer["models"][0]["safe"] is True

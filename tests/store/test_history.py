@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def facets_by_id(catalogue: list[Version]) -> dict[str, Any]:
     return {version.model.id: version.model.facets for version in catalogue}
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(history=_POLLS)
 def test_every_past_moment_can_be_rebuilt(empty: Path, history: list[Any]) -> None:

@@ -170,6 +170,7 @@ def test_many_can_wait(store: Store) -> None:
     assert {row.state for row in all_of(store)} == {"sent"}
 
 
+@pytest.mark.slow
 def test_two_processes_never_send_the_same_delivery(database: str) -> None:
     with Store.open(database) as store:
         for number in range(30):

@@ -85,6 +85,7 @@ def test_nothing_is_written_while_reading(filled: Path) -> None:
     assert filled.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_writer_killed_in_the_middle_leaves_the_state_before(filled: Path) -> None:
     with Store.open(url(filled)) as store:
         before = contents(store)

@@ -262,6 +262,7 @@ def test_what_is_no_tar_is_refused(tmp_path: Path, content: bytes) -> None:
         told(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", TARS)
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_large_tar_streams(tmp_path: Path, container: Container, order: int) -> None:
