@@ -116,9 +116,8 @@ def _with_endpoints(decision: Decision, known: Known, fetched: Fetched, config: 
     explained = explain_repriced(decision.events, {**known.endpoints, **changed}, {**known.asked, **asked})
     problems = decision.problems
     failed = [(model, one.error) for model, one in asked.items() if one.error is not None]
-    if failed and not any(
-        one.error for one in known.asked.values()
-    ):  # the first trouble; `watcher status` has the rest
+    if failed and not any(one.error for one in known.asked.values()):
+        # The first trouble; `watcher status` has the rest.
         problems += (f"the endpoints of {failed[0][0]} were not read: {failed[0][1]}",)
     return replace(decision, endpoints=changed, asked=asked, events=explained + events, problems=problems)
 

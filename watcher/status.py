@@ -60,6 +60,20 @@ def read_status(store: "Store", session: "Session", config: Config, now: datetim
     )
 
 
+def channel_conditions(found: Status, config: Config) -> "dict[str, Condition]":
+    """Return the condition of each configured channel, then of others for which something waits."""
+    from watcher.store.outbox import Condition
+
+    names = [channel.name for channel in config.channels]
+    others = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
+    return {name: found.channels.get(name, Condition()) for name in (*names, *others)}
+
+
+def next_poll(last: Poll | None, config: Config) -> datetime | None:
+    """Return when the source is polled next; None if it never was."""
+    return None if last is None else max(last.at + config.source.interval, last.not_before or last.at)
+
+
 def oldest_good(config: Config, now: datetime) -> datetime:
     """Return the oldest time of a good poll at which all is well."""
     return now - max(_OLDEST, 3 * config.source.interval)

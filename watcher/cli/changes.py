@@ -67,7 +67,7 @@ def what_changed(event: Event) -> str:
     detail = visible(event.detail or "", 500)
     if changed and event.provider is not UNSET:
         changed = f"{visible(str(event.provider))}: {changed}"
-    text = "; ".join(
-        filter(None, (changed or ("" if detail and event.provider is UNSET else headline((event,))), detail))
-    )
+    if not changed and (not detail or event.provider is not UNSET):
+        changed = headline((event,))
+    text = "; ".join(filter(None, (changed, detail)))
     return f"{text} (imported)" if "imported" in event.marks else text

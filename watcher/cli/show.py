@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from msgspec.structs import asdict
 
 from watcher.catalog.event import offer
 from watcher.catalog.pricing import TOKEN_PRICES
@@ -42,7 +41,7 @@ def show(context: Context, model: str, as_json: bool) -> None:
     with reading(context.load()) as session:
         found = session.history.known(model)
         versions = session.history.versions(model)
-        providers, asked = session.endpoints.offered(model), session.endpoints.asked().get(model)
+        endpoints = session.endpoints.offered(model)
         if not found:
             hint = did_you_mean(model, [known.id for known in session.history.known()])
             raise UsageError(f"no model {visible(model)!r} was ever seen{hint}")
@@ -52,8 +51,8 @@ def show(context: Context, model: str, as_json: bool) -> None:
     offered = offer(facets)
     if as_json:
         document = {"model": known, "facets": facets, "offer": offered, "history": history}
-        if asked is not None:
-            document["endpoints"] = {**asdict(asked), "providers": list(map(asdict, providers))}
+        if endpoints is not None:
+            document["endpoints"] = endpoints
         print_json(document)
         return
     if known.present:
@@ -71,11 +70,11 @@ def show(context: Context, model: str, as_json: bool) -> None:
     click.echo()
     values = [(name, _value(path, facets[path])) for path, name in _SHOWN_FACETS.items() if path in facets]
     print_table(("now" if known.present else "last", ""), values)
-    if asked is not None and asked.answered is not None:
+    if endpoints is not None and endpoints.answered is not None:
         click.echo()
         columns = ("prompt/M", "completion/M", "context", "uptime", "quantization", "state")
-        first = f"providers, {format_time(asked.answered)} UTC"
-        print_table((first, *columns), map(_row, providers), right=columns[:4])
+        first = f"providers, {format_time(endpoints.answered)} UTC"
+        print_table((first, *columns), map(_row, endpoints.providers), right=columns[:4])
     if history:
         click.echo()
         turns = [(format_time(turn.at), *change) for turn in history for change in _changes(turn)]

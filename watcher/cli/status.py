@@ -15,7 +15,17 @@ from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.errors import WatcherError
 from watcher.messages.text import visible
-from watcher.status import CHANNEL, HEALTHY, SOURCE, Status, condition, oldest_good, read_status
+from watcher.status import (
+    CHANNEL,
+    HEALTHY,
+    SOURCE,
+    Status,
+    channel_conditions,
+    condition,
+    next_poll,
+    oldest_good,
+    read_status,
+)
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -55,23 +65,19 @@ def status(ctx: click.Context, as_json: bool, max_age: datetime | None, nagios: 
 
 
 def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
-    from watcher.store.outbox import Condition
-
     config = with_console(context.load())
     now = datetime.now(UTC)
     found, future = _read(config, now)
     names = [channel.name for channel in config.channels]
-    unconfigured = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
-    channels = {name: found.channels.get(name, Condition()) for name in (*names, *unconfigured)}
+    channels = channel_conditions(found, config)
     code = condition(found, names, now, max_age or oldest_good(config, now))
-    last = found.last
-    next_poll = max(last.at + config.source.interval, last.not_before or last.at) if last is not None else None
+    last, following = found.last, next_poll(found.last, config)
     if as_json:
         document = {
             "healthy": code == HEALTHY,
             "last_poll": last,
             "last_good": found.last_good,
-            "next_poll": next_poll,
+            "next_poll": following,
             "source": found.health,
             "models": found.models,
             "pending": {name: one.pending for name, one in channels.items() if one.pending},
@@ -83,9 +89,9 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
         print_json(document)
         return _MONITORS[code][0] if nagios else code
     lines = [*_source_lines(found, code, config)]
-    if next_poll is not None and found.runs:
-        every, was = render_duration(config.source.interval), "is" if next_poll > now else "was"
-        lines.append(f"watcher run polls every {every}: the next poll {was} at {format_time(next_poll)} UTC")
+    if following is not None and found.runs:
+        every, was = render_duration(config.source.interval), "is" if following > now else "was"
+        lines.append(f"watcher run polls every {every}: the next poll {was} at {format_time(following)} UTC")
     lines += [f"channel {visible(name)}: {'; '.join(_channel_parts(one))}" for name, one in channels.items()]
     if found.ping is not None:
         since, reason = found.ping

@@ -62,12 +62,10 @@ def read_condition(written: str) -> Condition:
         )
     if name == "repriced":
         least = PERCENTAGE.parse(value) if equals else Decimal(0)
-        return lambda status: any(_rose(change.change, change.old, change.new, least) for change in _changes(status))
+        return lambda status: any(
+            _rose(change.change, change.old, change.new, least) for change in status.repriced.values()
+        )
     raise WrongValueError(f"expected gone, expiring=14d, repriced=20% or unknown, got {visible(written, 40)!r}")
-
-
-def _changes(status: Status) -> Sequence[Any]:
-    return tuple(status.repriced.values())
 
 
 def _rose(change: str | None, old: str | None, new: str | None, least: Decimal) -> bool:

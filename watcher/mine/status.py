@@ -53,7 +53,10 @@ def statuses(
     ids: Iterable[str], states: ModelStates, then: Mapping[str, Facets], policy: Policy, now: datetime
 ) -> dict[str, Status]:
     """Return the status of each id. `states` is every known model, `then` the catalogue to compare with."""
-    return {model: _status(model, states, then.get(model), policy, now) for model in dict.fromkeys(ids)}
+    present = {key: state.model for key, state in states.items() if state.present}
+    return {
+        model: _status(model, states.get(model), present, then.get(model), policy, now) for model in dict.fromkeys(ids)
+    }
 
 
 def is_gone(state: ModelState) -> bool:
@@ -61,8 +64,14 @@ def is_gone(state: ModelState) -> bool:
     return not state.present and state.listed and not state.is_missing
 
 
-def _status(model: str, states: ModelStates, then: Facets | None, policy: Policy, now: datetime) -> Status:
-    state = states.get(model)
+def _status(
+    model: str,
+    state: ModelState | None,
+    present: Mapping[str, Model],
+    then: Facets | None,
+    policy: Policy,
+    now: datetime,
+) -> Status:
     if state is None:
         return Status(model, "unknown")
     facets = state.model.facets
@@ -74,7 +83,6 @@ def _status(model: str, states: ModelStates, then: Facets | None, policy: Policy
         if holds:
             kind = wanted  # type: ignore[assignment]
             break
-    present = [other.model for other in states.values() if other.present]
     return Status(
         model,
         kind,
@@ -108,11 +116,10 @@ def _repriced(then: Facets, now: Facets, policy: Policy) -> dict[str, PriceChang
     return event.price_changes(then, now, paths)
 
 
-def _instead(model: Model, present: list[Model]) -> Iterable[Instead]:
-    facets = {other.id: other.facets for other in present}
-    for other in event.alternatives(model, present):
-        prices = event.offer(facets[other.id]).prices
-        yield Instead(other.id, other.name, other.reason, prices, _ratios(model.facets, facets[other.id]))
+def _instead(model: Model, present: Mapping[str, Model]) -> Iterable[Instead]:
+    for other in event.alternatives(model, present.values()):
+        facets = present[other.id].facets
+        yield Instead(other.id, other.name, other.reason, event.offer(facets).prices, _ratios(model.facets, facets))
 
 
 def _ratios(ours: Facets, theirs: Facets) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """The endpoints of providers, by model: what each offers and offered, and when they were asked for."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import or_, select
 
 from watcher.api.query import to_decimal
@@ -43,6 +45,13 @@ class OfferedEndpoint(Struct, frozen=True):
         return float(found) if isinstance(found, int | float) else None
 
 
+class OfferedEndpoints(Asked, frozen=True):
+    """When the endpoints of a model were asked for, and those that it has."""
+
+    providers: Sequence[OfferedEndpoint] = ()
+    """The cheapest first, by prompt and completion; those that vary last."""
+
+
 class Endpoints(States):
     """Reads and writes endpoints."""
 
@@ -72,8 +81,11 @@ class Endpoints(States):
         found = self._scalar(select(endpoint_lists.c.measured).where(endpoint_lists.c.model == model))
         return unpack(found, _MEASURED) if found else {}
 
-    def offered(self, model: str) -> list[OfferedEndpoint]:
-        """Return the endpoints of a model: the cheapest first, by prompt and completion; those that vary last."""
+    def offered(self, model: str) -> OfferedEndpoints | None:
+        """Return the endpoints of a model; None if they were never asked for."""
+        asked = self.asked().get(model)
+        if asked is None:
+            return None
         measured = self.measured(model)
         found = list[OfferedEndpoint]()
         for state in self.model_states(f"{model} ").values():
@@ -81,7 +93,7 @@ class Endpoints(States):
                 provider = provider_of(state.model)
                 was = measured.get(provider.tag, {})
                 found.append(OfferedEndpoint(provider, offer(state.model.facets), state.since, was))
-        return sorted(found, key=_by_price)
+        return OfferedEndpoints(**asdict(asked), providers=sorted(found, key=_by_price))
 
     def documents(self, polled: datetime, *, past: bool) -> dict[str, list[dict[str, Any]]]:
         """Return the endpoints of each model at a poll, as they came; models that were not asked about are left out.

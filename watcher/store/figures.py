@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from watcher.store.outbox import PENDING
 from watcher.store.rows import Rows
-from watcher.store.schema import deliveries, events, models, polls
+from watcher.store.schema import deliveries, events, polls
 
 
 class Figures(Rows):
@@ -16,10 +16,6 @@ class Figures(Rows):
         """Return how many polls were stored after the one with this id, by outcome."""
         query = select(polls.c.outcome, func.count()).where(polls.c.id > after, polls.c.imported.is_(False))
         return dict(self._connection.execute(query.group_by(polls.c.outcome)).tuples().all())
-
-    def models(self) -> int:
-        """Return how many models there are now."""
-        return self._scalar(select(func.count()).where(models.c.present)) or 0
 
     def events(self) -> dict[str, int]:
         """Return how many events were ever announced, by kind."""

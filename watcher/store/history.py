@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, union_all
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
-from watcher.store.rows import Rows
+from watcher.store.rows import Rows, newest_version
 from watcher.store.schema import events, models, polls, versions
 
 
@@ -78,10 +78,8 @@ class History(Rows):
 
     def latest(self, model_ids: Collection[str]) -> list[Version]:
         """Return the newest version of each of these models, those that are gone included, by id."""
-        own = versions.alias()
-        newest = select(own.c.id).where(own.c.model == models.c.id).correlate(models)
-        newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
-        query = select(versions).select_from(models.join(versions, versions.c.id == newest.scalar_subquery()))
+        newest = newest_version(models, versions.c.model)
+        query = select(versions).select_from(models.join(versions, versions.c.id == newest))
         return self._versions(query.where(models.c.id.in_(model_ids)).order_by(models.c.id))
 
     def _versions(self, query: Any) -> list[Version]:

@@ -11,7 +11,7 @@ from watcher.catalog.model import Model
 from watcher.catalog.reading import Entry
 from watcher.catalog.state import ModelState, ModelStates
 from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
-from watcher.store.rows import Rows
+from watcher.store.rows import Rows, newest_version
 from watcher.store.schema import Time, models, versions
 
 _AS_THEY_ARE = ("since", "digest", "present", "listed", "announced", "missing", "last_seen", "reminded")
@@ -29,12 +29,8 @@ class States(Rows):
     def model_states(self, under: str | None = None) -> dict[str, ModelState]:
         """Return every known model, by id; only those whose ids begin with the text `under`."""
         models, versions = self._models, self._versions
-        # One search of the index for each model: the time does not grow with the history.
-        own = versions.alias()
-        newest = select(own.c.id).where(own.c[self._of.name] == models.c.id).correlate(models)
-        newest = newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1)
         columns = [column for column in models.c if column.name not in ("first_seen", "benchmarks")]
-        joined = models.outerjoin(versions, versions.c.id == newest.scalar_subquery())
+        joined = models.outerjoin(versions, versions.c.id == newest_version(models, self._of))
         query = select(*columns, versions.c.facets).select_from(joined)
         if under is not None:
             query = query.where(models.c.id.startswith(under, autoescape=True))

@@ -10,6 +10,12 @@ from hashlib import blake2b
 
 from watcher.api.answer import Response
 
+SAFE = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Headers of every answer that has no other ones of these names."""
 _MAX_BYTES = 8 * 1024 * 1024
 """Bytes of answers in memory."""
 _MAX_ANSWERS = 256

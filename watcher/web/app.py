@@ -21,7 +21,7 @@ from watcher.errors import WatcherError
 from watcher.store.store import Store
 from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
 from watcher.web.acknowledge import acknowledge, read_body
-from watcher.web.answers import Answer, Answers
+from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.badges import BADGES, Badges
 from watcher.web.catalogues import Catalogues, UnknownMomentError, View, reason_of
 from watcher.web.exports import EXPORT, export_response
@@ -51,12 +51,6 @@ _EXPOSED = {
 }
 _ENDPOINTS = "/endpoints"
 """Ends the path of what changes apart from the list."""
-_SAFE = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-"""Headers of every answer that has no other ones of these names."""
 _HEALTHY = b'{"status":"ok"}'
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -218,9 +212,8 @@ class Api:
         """Return what the answer follows from: equal states have equal answers."""
         query = asked.query
         state = view.state(now)
-        if (
-            "at=" in query or "%" in query or asked.path.startswith(EXPORT) or asked.path.endswith(_ENDPOINTS)
-        ):  # an escaped name may be "at", too
+        # An escaped name may be "at", too.
+        if "at=" in query or "%" in query or asked.path.startswith(EXPORT) or asked.path.endswith(_ENDPOINTS):
             state = f"{state} {view.version}"
         if "age_days=" in query or "%" in query:
             state = f"{state} {now:%Y%m%d%H%M}"
@@ -292,7 +285,7 @@ class _Sent(NamedTuple):
 
 def _sent(response: Response) -> _Sent:
     # A 304 leaves them to the answer that the client has; sending them takes a twentieth of its time.
-    together = response.headers if response.status == 304 else {**_SAFE, **response.headers}
+    together = response.headers if response.status == 304 else {**SAFE, **response.headers}
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in together.items()]
     if response.status not in (204, 304):
         headers.append((b"content-length", str(len(response.body)).encode()))

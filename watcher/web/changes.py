@@ -56,7 +56,7 @@ class Filter(Struct, frozen=True):
                 _ = value and kind.parse(value)
             except WrongValueError as error:
                 raise BadQueryError(f'"{name}": {error}') from None
-        mine, free = (found.values.get(name) in ("1", "on") or found.flag(name) for name in ("mine", "free"))
+        mine, free = (is_checked(found, name) for name in ("mine", "free"))
         return cls(kinds, values["model"], values["author"], mine, free, values["direction"], size)
 
     @property
@@ -88,6 +88,11 @@ class Filter(Struct, frozen=True):
             if (id == self.model if exact else is_like(self.model, id, name))
             and self.author.lower() in ("", id.lower().lstrip("~").partition("/")[0])
         }
+
+
+def is_checked(query: Query, name: str) -> bool:
+    """Whether a box of a form is checked, or the parameter says so. Raises BadQueryError."""
+    return query.values.get(name) in ("1", "on") or query.flag(name)
 
 
 def is_like(text: str, id: str, name: str) -> bool:

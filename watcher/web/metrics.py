@@ -71,7 +71,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("watcher", "The version of openrouter-watcher.", {"version": __version__})
         yield from self._source()
-        yield _gauge("models", "Models in the catalogue.", self._session.figures.models())
+        yield _gauge("models", "Models in the catalogue.", self._session.history.present())
         events = CounterMetricFamily("watcher_events", "Events announced, by kind.", labels=("kind",))
         counts = self._session.figures.events()
         for kind in KINDS:

@@ -5,7 +5,7 @@ from datetime import date
 from itertools import groupby
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from watcher.api.query import Query
 from watcher.catalog.model import Event
@@ -43,7 +43,7 @@ def changes_page(asking: Asking) -> Page:
         "watched": asking.edition.polled is not None,
     }
     data = {
-        "filter": {name: getattr(wanted, name) for name in Filter.__struct_fields__},
+        "filter": asdict(wanted),
         "parameters": NAMES,
         "changes": found.events,
         "next": following,

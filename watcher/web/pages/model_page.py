@@ -6,8 +6,6 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from msgspec.structs import asdict
-
 from watcher.api.query import BadQueryError, Query
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
@@ -59,7 +57,6 @@ def model_page(asking: Asking, id: str) -> Page:
     rows = asking.rows.by_id
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
-    asked = asking.session.endpoints.asked().get(id)
     data = {
         "model": known,
         "offer": offered,
@@ -68,7 +65,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "variants": asking.session.history.variants(id),
         "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
         "prices": series,
-        "endpoints": asked and {**asdict(asked), "providers": asking.session.endpoints.offered(id)},
+        "endpoints": asking.session.endpoints.offered(id),
         "history": turns,
         "changes": events[::-1],
     }

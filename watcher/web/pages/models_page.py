@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from watcher.api.query import BadQueryError, Query
+from watcher.api.query import BadQueryError, Query, to_decimal
 from watcher.catalog.model import Alternative, Event, Kind
 from watcher.store.history import KnownModel
 from watcher.store.listing import Listing
-from watcher.web.changes import is_like
+from watcher.web.changes import is_checked, is_like
 from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.rows import CACHE, Row
 
@@ -23,15 +24,8 @@ DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
 """The kinds of events that tell how a model came and went."""
 
 
-def _number(text: str | None) -> Decimal | None:
-    try:
-        return Decimal(text or "")
-    except InvalidOperation:
-        return None
-
-
 def _price(key: str) -> Callable[[Row, Any], object]:
-    return lambda row, _: _number(row.prices.get(key))
+    return lambda row, _: to_decimal(row.prices.get(key))
 
 
 _ORDERS: Mapping[str, Callable[[Row, Mapping[str, datetime]], Any]] = {
@@ -68,7 +62,7 @@ class Wish(Struct, frozen=True):
         sort = values.get("sort", "id")
         if sort.removeprefix("-") not in _ORDERS:
             raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
-        free = values.get("free") in ("1", "on") or query.flag("free")
+        free = is_checked(query, "free")
         modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
         most, least = query.decimal("max_price"), query.integer("min_context")
         return cls(values.get("q", "").strip(), free, modality, parameter, most, least, sort)
@@ -90,7 +84,7 @@ class Wish(Struct, frozen=True):
         return [row for _, row in known] + [row for key, row in keyed if key is None]
 
     def _wants(self, row: Row) -> bool:
-        price = _number(row.prices.get("prompt"))
+        price = to_decimal(row.prices.get("prompt"))
         return (
             (not self.q or is_like(self.q, row.id, row.name))
             and (not self.free or row.free)
@@ -179,12 +173,8 @@ def gone_page(asking: Asking) -> Page:
         "earlier": address(page - 1) if page > 1 else None,
         "later": address(page + 1) if len(found) > page * _GONE_ROWS else None,
     }
-    data = {"count": len(found), "models": [{**_asdict(one), "days": one.days} for one in shown], "next": more["later"]}
+    data = {"count": len(found), "models": [{**asdict(one), "days": one.days} for one in shown], "next": more["later"]}
     return Page("gone", "Gone", data, more, feed="kind=expired,returned")
-
-
-def _asdict(one: Departure) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__struct_fields__}
 
 
 def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:

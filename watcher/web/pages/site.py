@@ -21,7 +21,7 @@ from watcher.store.listing import Edition, Listing
 from watcher.store.session import Session
 from watcher.store.store import Store
 from watcher.web.access import STATIC, Asked
-from watcher.web.answers import Answer, Answers
+from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.catalogues import RECHECK, reason_of, state_of_files
 from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
@@ -36,12 +36,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-SAFE = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
-"""Headers of everything that a browser may show."""
+_SAFE = {**SAFE, "content-security-policy": POLICY}
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "md": "text/markdown; charset=utf-8",
@@ -188,7 +183,7 @@ class Pages:
 
 def _answer(status: int, form: str, text: str, state: str | None, headers: Mapping[str, str] | None = None) -> Answer:
     caching = _AGAIN if state is not None and status == 200 else "no-store"
-    more: dict[str, Any] = {"content-type": _TYPES[form], "cache-control": caching, **SAFE, **(headers or {})}
+    more: dict[str, Any] = {"content-type": _TYPES[form], "cache-control": caching, **_SAFE, **(headers or {})}
     return Answer(Response(status, more, text.encode()), state)
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from watcher.catalog.model import HEALTH_KINDS
-from watcher.status import CHANNEL, HEALTHY, condition, oldest_good, read_status
-from watcher.store.outbox import Condition
+from watcher.status import CHANNEL, HEALTHY, channel_conditions, condition, next_poll, oldest_good, read_status
 from watcher.store.store import Store
 from watcher.web.changes import Filter
 from watcher.web.pages.page import Asking, Page
@@ -14,15 +13,12 @@ def status_page(asking: Asking, store: Store) -> Page:
     """Return what `watcher status` says."""
     found = read_status(store, asking.session, asking.config, asking.now)
     names = [channel.name for channel in asking.config.channels]
-    waiting = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
-    channels = {name: found.channels.get(name, Condition()) for name in (*names, *waiting)}
     works = condition(found, names, asking.now, oldest_good(asking.config, asking.now))
-    last, interval = found.last, asking.config.source.interval
-    following = None if last is None else max(last.at + interval, last.not_before or last.at)
+    following = next_poll(found.last, asking.config)
     gaps = list(found.health.gaps.lines().values())
     data: dict[str, Any] = {
         "healthy": works == HEALTHY,
-        "last_poll": last,
+        "last_poll": found.last,
         "last_good": found.last_good,
         "next_poll": following,
         "source": found.health,
@@ -36,7 +32,7 @@ def status_page(asking: Asking, store: Store) -> Page:
                 "error": one.error,
                 "fails": one.fails,
             }
-            for name, one in channels.items()
+            for name, one in channel_conditions(found, asking.config).items()
         ],
         "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
         "database": {"bytes": found.size or 0},
