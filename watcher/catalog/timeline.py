@@ -84,7 +84,8 @@ def step_lines(points: Points) -> list[list[tuple[datetime, Decimal]]]:
 
     A price by time of day has one line for each of its prices, which run together where there is one price.
     """
-    levels = [(at, sorted({Decimal(one) for one in _amounts(price)})) for at, price in points]
+    parsed = {price: sorted({Decimal(one) for one in _amounts(price)}) for price in {price for _, price in points}}
+    levels = [(at, parsed[price]) for at, price in points]
     lines: list[list[tuple[datetime, Decimal]]] = []
     for number in range(max((len(found) for _, found in levels), default=0)):
         drawing = False

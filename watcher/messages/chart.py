@@ -89,11 +89,13 @@ def chart(
     legend = list(_legend(series, width - _MARGIN))
     top = max(shape.at[1] for shape in legend if isinstance(shape, Label)) + 22
     factor = scale(series[0].key)
-    amounts = _Amounts([price * factor for _, line in lines for _, price in line], top, width - _MARGIN)
+    prices = {price: price * factor for _, line in lines for _, price in line}
+    amounts = _Amounts(list(prices.values()), top, width - _MARGIN)
+    heights = {price: amounts.y(amount) for price, amount in prices.items()}
     title = f"{visible(title)}, USD {unit(series[0].key)}, {clock.first:%Y-%m-%d} to {clock.last:%Y-%m-%d}"
     shapes: list[Path | Label] = [*amounts.axis(), *clock.axis(), *legend]
     for number, line in lines:
-        corners = [(clock.x(at), amounts.y(price * factor)) for at, price in line]
+        corners = [(clock.x(at), heights[price]) for at, price in line]
         shapes.append(Path(tuple(_thinned(corners)), number))
     for at, text in list(marks)[-_MOST_MARKS:]:
         if clock.first <= at <= clock.last:

@@ -30,23 +30,19 @@ class Time(sa.TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """Report a value that is no time as damage, not as a bug."""
-        process = super().result_processor(dialect, coltype)
-        if process is None:
-            return None
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """Return what reads a moment: a text in SQLite, without its zone. A value that is no time is damage, not a bug."""
 
         def read(value: Any) -> datetime | None:
+            if value is None:
+                return None
             try:
-                return process(value)
+                moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
             except (ValueError, TypeError) as error:
                 raise DamagedError(str(error)) from error
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
         return read
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Return the moment with its time zone, which SQLite does not keep."""
-        return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 polls = Table(

@@ -146,11 +146,12 @@ def compare_page(asking: Asking) -> Page:
         raise BadQueryError(f'"model" may be given {_MOST_COMPARED} times at most')
     listing = Listing(asking.session.connection)
     until = asking.session.history.watched_until() or asking.now
-    periods = {id: listing.periods(id) for id in chosen}
-    points = {id: price_series(found, key, since=None, until=until) for id, found in periods.items() if found}
+    latest = {found.model.id: found.model for found in asking.session.history.latest(chosen)}
+    histories = ((id, listing.periods_of(PRICING + key, id)) for id in chosen if id in latest)
+    points = {id: price_series(periods, key, since=None, until=until) for id, periods in histories}
     series = [Series(known[id].name, key, found) for id, found in points.items()]
     drawn = _in_widths(f"{key} price of {', '.join(known[id].name for id in chosen)}", series) if series else []
-    offers = {id: offer(found[-1].facets) for id, found in periods.items() if found}
+    offers = {id: offer(model.facets) for id, model in latest.items()}
     more = {
         "ids": chosen,
         "typed": list(wanted),
