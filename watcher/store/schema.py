@@ -31,7 +31,7 @@ class Time(sa.TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Return what reads a moment: a text in SQLite, without its zone. A value that is no time is damage, not a bug."""
+        """Return the function that reads a moment. SQLite has it as text without a zone; what is no time is damage."""
 
         def read(value: Any) -> datetime | None:
             if value is None:
