@@ -1,7 +1,6 @@
 """Documents as the database holds them: compressed JSON."""
 
 import zlib
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,14 +45,9 @@ def pack(document: Any) -> bytes:
 def unpack(data: bytes, kind: type[T]) -> T:
     """Return the document in compressed JSON as an instance of `kind`. Raises DamagedError."""
     try:
-        return _decoder(kind).decode(decompress(data))
+        return msgspec.json.decode(decompress(data), type=kind)
     except msgspec.MsgspecError as error:
         raise DamagedError(str(error)) from error
-
-
-@lru_cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(kind)
 
 
 def split_benchmarks(raw: bytes) -> tuple[bytes, bytes | None]:

@@ -1,12 +1,12 @@
 """What pages show of many models: the ones that are listed, and the ones that are gone."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, defstruct, field
-from sqlalchemy import CursorResult, func, select
+from sqlalchemy import func, select
 
 from watcher.catalog.model import Model
 from watcher.catalog.timeline import Period
@@ -73,10 +73,10 @@ class Listing(Rows):
         rows = self._history(model_id)
         return [Period(start, end, {path: unpack(facets, kind).value}) for start, end, facets in rows]
 
-    def _history(self, model_id: str) -> CursorResult[Any]:
+    def _history(self, model_id: str) -> Iterable[tuple[datetime, datetime | None, bytes]]:
         query = select(versions.c.valid_from, versions.c.valid_to, versions.c.facets)
         query = query.where(versions.c.model == model_id).order_by(versions.c.valid_from, versions.c.id)
-        return self._connection.execute(query)
+        return self._connection.execute(query).tuples()
 
     def document(self, model_id: str) -> bytes | None:
         """Return a model's last document as it came; None if it was never listed."""
