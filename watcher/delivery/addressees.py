@@ -17,14 +17,19 @@ _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
 _MAILBOX = re.compile(r'(?:(?:"([^"]*)"\s*|([^"<>:@]*))[<:]\s*)?([^\s<>:"]+@[^\s<>:"@]+)>?')
 _AUTHORITY = re.compile(r"([^:/?#]+://(?:[^/?#]*@)?)(\[[^\]]*\]|[^/?#:@]*)")
-_HARMLESS = "Added default"
-"""How Apprise's only warning begins that speaks of no part of the URL."""
 _LONG = 4
 """Letters and digits of a part that a service may write with a prefix or a suffix, such as `u:` or a country's code."""
 
 
-class AddresseeError(ValueError):
-    """The URL does not say clearly whom to reach. The message names the part, and no secret."""
+class UnusableURLError(ValueError):
+    """Nobody, or somebody else, would be reached by a channel's URL. The message says why, without any secret.
+
+    `refused`: a plugin was found but refused the URL, and may have logged why.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class _Part(NamedTuple):
@@ -33,9 +38,9 @@ class _Part(NamedTuple):
 
 
 def check_url_parts(url: str) -> None:
-    """Refuse a URL of which Apprise would read only a part. Raises AddresseeError."""
+    """Refuse a URL of which Apprise would read only a part. Raises UnusableURLError."""
     if url.count("://") > 1:
-        raise AddresseeError(
+        raise UnusableURLError(
             "it holds more than one URL: give each a [[channels]] of its own; in a parameter, write :// as %3A%2F%2F"
         )
     before, parameters = _split(url)
@@ -43,33 +48,34 @@ def check_url_parts(url: str) -> None:
     authority, _, path = rest.partition("/")
     port = authority.rpartition(":")[2]
     if path.strip("/") and not authority:
-        raise AddresseeError("the name of the server is missing after ://")
+        raise UnusableURLError("the name of the server is missing after ://")
     if "#" in authority:
-        raise AddresseeError("a # in the user name or the password has to be written as %23")
+        raise UnusableURLError("a # in the user name or the password has to be written as %23")
     unfinished = ":" in authority and not port.isdigit() and not re.search(r"[]@]", authority)
     if unfinished and "@" in path and scheme.lower().startswith("mailto"):  # the path would be taken for addressees
-        raise AddresseeError("a / in the user name or the password has to be written as %2F")
+        raise UnusableURLError("a / in the user name or the password has to be written as %2F")
     if unfinished and "@" in url.partition("?")[2].partition("&")[0].partition("=")[0]:
-        raise AddresseeError("a ? in the user name or the password has to be written as %3F")
+        raise UnusableURLError("a ? in the user name or the password has to be written as %3F")
     if port.isdigit() and ":" in authority and not 0 < int(port[:6]) < 65_536:
-        raise AddresseeError("its port is none: they go from 1 to 65535")
+        raise UnusableURLError("its port is none: they go from 1 to 65535")
     if authority.rpartition("@")[0].count(":") > 1:
-        raise AddresseeError("a : in the user name or the password has to be written as %3A")
+        raise UnusableURLError("a : in the user name or the password has to be written as %3A")
     keys = [part.place for part in parameters]
     for at, key in enumerate(keys):
         if key in keys[:at]:
-            raise AddresseeError(f"{shown_key(key)} stands in it more than once; put a comma between several values")
+            raise UnusableURLError(f"{shown_key(key)} stands in it more than once; put a comma between several values")
         if at and not key.endswith("=") and key[0] not in "+-:":
-            raise AddresseeError(
+            raise UnusableURLError(
                 f"{shown_key(keys[at - 1])} is cut off at an & or a ;, which have to be written as %26 and %3B; put a "
                 "comma between several values"
             )
 
 
 def check_parameters(url: str, kind: Any) -> None:
-    """Refuse a URL with parameters that the plugin would pass over, or take for their opposite. Raises AddresseeError.
+    """Refuse a URL with parameters that the plugin would pass over, or take for their opposite.
 
-    A plugin names its parameters, but not all of them: one without which it reads the same from the URL is none.
+    Raises UnusableURLError. A plugin names its parameters, but not all of them: one without which it reads the same
+    from the URL is none.
     """
     from apprise.utils.parse import parse_bool
 
@@ -80,14 +86,14 @@ def check_parameters(url: str, kind: Any) -> None:
         if key[:1] in "+-:":
             continue
         if not value.strip():
-            raise AddresseeError(f"{shown_key(place)} is empty")
+            raise UnusableURLError(f"{shown_key(place)} is empty")
         if argument.get("type") == "bool" and parse_bool(value, None) is None:  # type: ignore[no-untyped-call]
-            raise AddresseeError(f"{shown_key(place)} has to be yes or no")
+            raise UnusableURLError(f"{shown_key(place)} has to be yes or no")
         others = f"{before}?{'&'.join(pieces[:at] + pieces[at + 1 :])}".removesuffix("?")
         if key not in kind.template_args and _read_by(kind, url) == _read_by(kind, others):
             as_address = any(extra.get("prefix") == "-" for extra in kind.template_kwargs.values())
             hint = f"; -{key}= would be sent in the address" if as_address and key == shown_key(key) else ""
-            raise AddresseeError(f"{shown_key(place)} is no parameter of this service{hint}")
+            raise UnusableURLError(f"{shown_key(place)} is no parameter of this service{hint}")
 
 
 def _read_by(kind: Any, url: str) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def shown_key(key: str) -> str:
 def with_ascii_host(url: str) -> str:
     """Return the URL with its host as DNS knows it: `xn--mller-kva.example` for `müller.example`.
 
-    Raises AddresseeError.
+    Raises UnusableURLError.
     """
     match = _AUTHORITY.match(url)
     if match is None:
@@ -113,15 +119,15 @@ def with_ascii_host(url: str) -> str:
 
 
 def ascii_domain(domain: str, otherwise: str) -> str:
-    """Return a domain in the letters of DNS, or `otherwise` if it has no others. Raises AddresseeError."""
+    """Return a domain in the letters of DNS, or `otherwise` if it has no others. Raises UnusableURLError."""
     try:
         return otherwise if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
-        raise AddresseeError(f'"{domain}" is not a domain') from None
+        raise UnusableURLError(f'"{domain}" is not a domain') from None
 
 
 def mailboxes(texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return name and address of each mailbox in lists that have commas between them. Raises AddresseeError."""
+    """Return name and address of each mailbox in lists that have commas between them. Raises UnusableURLError."""
     items = (item.strip() for text in texts for item in re.findall(r'(?:"[^"]*"|[^,"])+', text))
     return [mailbox(item) for item in items if item]
 
@@ -129,18 +135,18 @@ def mailboxes(texts: Iterable[str]) -> list[tuple[str, str]]:
 def mailbox(text: str) -> tuple[str, str]:
     """Return name and address of `ann@example.org`, `Ann <ann@example.org>` or `Ann:ann@example.org`.
 
-    Raises AddresseeError.
+    Raises UnusableURLError.
     """
     match = _MAILBOX.fullmatch(text)
     local, _, domain = match[3].rpartition("@") if match else ("", "", "")
     address = f"{local}@{ascii_domain(domain, domain)}"
     if match is None or not _ADDRESS.fullmatch(address):
-        raise AddresseeError(f'"{text}" is not a mail address; put a comma between several')
+        raise UnusableURLError(f'"{text}" is not a mail address; put a comma between several')
     return (match[1] or match[2] or "").strip(), address
 
 
 def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
-    """Refuse a URL if the plugin has dropped, altered or added anybody. Raises AddresseeError.
+    """Refuse a URL if the plugin has dropped, altered or added anybody. Raises UnusableURLError.
 
     What a plugin has understood, it writes into a URL of its own; the two are compared, but for spelling.
 
@@ -163,16 +169,11 @@ def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
             kept = _letters(part.text) in _letters(own)
             shown = part.place
         if not kept:
-            raise AddresseeError(f"{shown} cannot be used as it stands: Apprise drops or changes it")
+            raise UnusableURLError(f"{shown} cannot be used as it stands: Apprise drops or changes it")
     everything = [part.text for part in _parts(url)]
     for target in _items(again.get("targets")) if named else ():  # else it is the service's default
         if not any(_is_among(part, [target]) for part in everything):
-            raise AddresseeError(f'Apprise would also send to "{target}", which the URL does not name')
-
-
-def relevant(warnings: Iterable[str]) -> list[str]:
-    """Return the warnings by which Apprise says that it has not taken something as it stands."""
-    return [line for line in warnings if not line.startswith(_HARMLESS)]
+            raise UnusableURLError(f'Apprise would also send to "{target}", which the URL does not name')
 
 
 def _lists(kind: Any) -> set[str]:

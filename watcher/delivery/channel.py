@@ -1,6 +1,5 @@
 """Sending to one channel within a deadline, and the result without the channel's secrets."""
 
-import re
 import threading
 import time
 from collections import deque
@@ -11,8 +10,8 @@ from math import inf
 from msgspec import Struct
 
 from watcher.catalog.model import Event
-from watcher.delivery.diagnosis import LogCapture, redact_line, silence
-from watcher.delivery.plugins import UnusableURLError
+from watcher.delivery.addressees import UnusableURLError
+from watcher.delivery.diagnosis import LogCapture, redact_line
 from watcher.delivery.reached import tracked
 from watcher.delivery.services import Service, open_service
 from watcher.delivery.statuses import SLOW_PAUSE, Outcome, Treatment
@@ -27,16 +26,6 @@ _MOST_IN_VAIN = 16
 
 Wording = Callable[[Sequence[Event]], Composer]
 """Returns the composer for some of the events."""
-
-
-_FORMS = {
-    "discord://": "discord://WebhookID/WebhookToken",
-    "https://discord.com/": "https://discord.com/api/webhooks/WebhookID/WebhookToken",
-    "https://hooks.slack.com/": "https://hooks.slack.com/services/T…/B…/…",
-    "slack://": "slack://TokenA/TokenB/TokenC/#channel",
-    "tgram://": "tgram://BotToken/ChatID",
-}
-"""How the URLs of common services begin, and what they consist of."""
 
 
 class Result(Struct, frozen=True):
@@ -61,7 +50,6 @@ def send(url: str, wording: Wording, events: Sequence[Event], *, timeout: float 
     Nothing that a service, a URL or a template does raises an error here. A sending that is cut off goes on in a daemon
     thread, which delays neither the caller nor the end of the process; the message may still arrive.
     """
-    silence()
     sending = _Sending(url, wording, events, timeout)
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
@@ -72,12 +60,10 @@ def send(url: str, wording: Wording, events: Sequence[Event], *, timeout: float 
 
 def check_url(url: str) -> str | None:
     """Return the problem of an Apprise URL, in a sentence without the URL, or None. Nothing is sent."""
-    silence()
-    with LogCapture(url) as log:
-        try:
-            open_service(url, DEFAULT_TIMEOUT)
-        except UnusableURLError as error:
-            return _unusable(error, log, url)
+    try:
+        open_service(url, DEFAULT_TIMEOUT)
+    except UnusableURLError as error:
+        return str(error)
     return None
 
 
@@ -111,7 +97,7 @@ class _Sending:
             try:
                 self.result = self._send_all(open_service(self._url, self._timeout))
             except UnusableURLError as error:
-                self.result = self.failure(f"the channel's URL is unusable: {_unusable(error, self._log, self._url)}")
+                self.result = self.failure(f"the channel's URL is unusable: {error}")
             except Exception as error:  # a bug in a plugin is a failure of this channel alone
                 # Only the kind of the error: its text may quote the URL.
                 self.result = self.failure(f"sending broke off ({type(error).__name__})")
@@ -195,16 +181,3 @@ class _Sending:
 def _halves(message: Message) -> tuple[Sequence[Event], Sequence[Event]]:
     middle = len(message.events) // 2
     return message.events[:middle], message.events[middle:]
-
-
-def _unusable(error: UnusableURLError, log: LogCapture, url: str) -> str:
-    if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
-        return "a @ in the user name or the password has to be written as %40"
-    authority, _, rest = url.partition("://")[2].partition("/")
-    for start, form in _FORMS.items():
-        if url.lower().startswith(start) and (error.refused or start.startswith("http")):
-            return f"it is not complete, or a part of it is mistyped; expected {form}"
-    if "@" in rest and re.search(r":(?!\d*$)[^]@]*$", authority):
-        return "a / in the user name or the password has to be written as %2F"
-    # What a plugin says about its own URL is more precise.
-    return (error.refused and log.reasons()) or str(error)

@@ -7,10 +7,10 @@ import logging
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
@@ -22,26 +22,28 @@ from watcher.errors import ConfigError
 from watcher.messages.text import visible
 from watcher.redaction import HIDDEN, redact
 
+_entered: ContextVar["LogCapture | None"] = ContextVar("entered", default=None)
+"""The capture of this thread."""
+
 
 class _Router(logging.Handler):
     """Passes the records of a thread to the `LogCapture` of that thread alone."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        capture = _captures.get(record.thread or 0)
+        capture = _entered.get()
         if capture is not None:
             with suppress(Exception):  # a record that cannot be formatted is not worth the alert
                 capture.add_record(record)
 
 
-_captures: dict[int, "LogCapture"] = {}
 _ROUTER = _Router()
 
 
-def silence() -> None:
+def _silence() -> None:
     """Hide what Apprise and urllib3 log from every handler but ours.
 
-    At DEBUG both log whole URLs, and Apprise logs an invalid Slack token even at WARNING. Call it before each sending,
-    since other code may set a logger's level or add a handler.
+    At DEBUG both log whole URLs, and Apprise logs an invalid Slack token even at WARNING. This is done before each
+    sending, since other code may set a logger's level or add a handler.
     """
     for name, level in (("apprise", logging.DEBUG), ("urllib3", logging.WARNING)):
         for child in [other for other in list(logging.root.manager.loggerDict) if other.startswith(f"{name}.")]:
@@ -89,11 +91,12 @@ class _ObservedRequests:
 def _send(send: Callable[..., Any], url_at: int, /, *arguments: Any, **options: Any) -> Any:
     from requests.exceptions import RequestException
 
-    capture = _captures.get(threading.get_ident())
+    capture = _entered.get()
     try:
         own = network.requests_options(options.get("url") or arguments[url_at], os.environ)
     except ConfigError as error:
-        note_reason(str(error))
+        if capture is not None:
+            capture.add_reason(str(error))
         raise RequestException from None
     for key, value in own.items():
         if options.get(key) in (None, True):  # a plugin's own login, or `verify=no` in the channel's URL, goes before
@@ -125,19 +128,6 @@ def _read_body(answer: Any, deadline: float) -> None:
             body += data
     answer._content, answer._content_consumed = bytes(body), True
     answer.close()
-
-
-def captured_warnings() -> tuple[str, ...]:
-    """Return what Apprise has warned of in this thread. It can hold secrets."""
-    capture = _captures.get(threading.get_ident())
-    return capture.lines if capture is not None else ()
-
-
-def note_reason(text: str) -> None:
-    """Give a failure in this thread a reason of ours, which holds no secret."""
-    capture = _captures.get(threading.get_ident())
-    if capture is not None:
-        capture.add_reason(text)
 
 
 _TOO_MANY = 429
@@ -178,7 +168,8 @@ class LogCapture:
 
     def begin(self) -> None:
         """Forget what was captured, before the next message."""
-        self._lines: list[str] = []
+        self.lines: list[str] = []
+        """What Apprise has warned of. It can hold secrets."""
         self._socket: str | None = None
         self._unanswered = False
         self._statuses: list[int] = []
@@ -193,11 +184,12 @@ class LogCapture:
         return self._statuses[-1] if self._statuses else None
 
     def __enter__(self) -> "LogCapture":
-        _captures[threading.get_ident()] = self
+        _silence()
+        self._outer = _entered.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _captures.pop(threading.get_ident(), None)
+        _entered.reset(self._outer)
 
     def add_answer(self, answer: Any, **_: Any) -> None:
         """Note what an answer says. A redirect in it can no longer be followed, whatever the plugin allows."""
@@ -223,7 +215,7 @@ class LogCapture:
         if text.startswith("Could not load"):
             return  # says nothing but the URL again
         if record.levelno >= logging.WARNING:
-            self._lines.append(text)
+            self.lines.append(text)
             if match := _STATUS.search(text):
                 self._statuses.append(int(match[1]))
         elif text.startswith("Socket Exception"):
@@ -257,17 +249,12 @@ class LogCapture:
             reasons=self.reasons() or other,
         )
 
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What Apprise has warned of. It can hold secrets."""
-        return tuple(self._lines)
-
     def reasons(self) -> str:
         """Return what was logged as one line without any part of the URL."""
         reasons = [self._socket] if self._socket else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
-        lines = (redact_line(_STATUS.sub("", line), self._url).rstrip(".: ") for line in self._lines)
+        lines = (redact_line(_STATUS.sub("", line), self._url).rstrip(".: ") for line in self.lines)
         reasons += [line for line in dict.fromkeys(lines) if line]
         return visible(": ".join(reasons), LONGEST_REASON)
 

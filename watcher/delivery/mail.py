@@ -25,7 +25,7 @@ from apprise.plugins.email import NotifyEmail
 from apprise.plugins.email.base import PGP_MODE_DEFAULT
 from apprise.utils.parse import parse_bool
 
-from watcher.delivery.addressees import AddresseeError, ascii_domain, mailbox, mailboxes
+from watcher.delivery.addressees import UnusableURLError, ascii_domain, mailbox, mailboxes
 from watcher.delivery.diagnosis import LONGEST_REASON, socket_reason
 from watcher.delivery.mail_content import headers, page
 from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
@@ -54,7 +54,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
 
         Raises:
-            AddresseeError: an address is none, or the name of the server.
+            UnusableURLError: an address is none, or the name of the server, or the URL asks for PGP.
         """
         lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
@@ -62,6 +62,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             sender = f"{sender} <{user}>" if sender else user
         name, address = mailbox(sender) if "@" in sender else ("", sender)
         super().__init__(**options | {"from_addr": address})  # type: ignore[no-untyped-call]
+        if self.pgp_mode != PGP_MODE_DEFAULT:  # better no mail than one in the clear
+            raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
         if "@" in address:
             self.from_addr = [str(make_header(decode_header(name))), address]
         self.targets[:] = lists["targets"] or [("", str(self.from_addr[1]))]
@@ -69,25 +71,20 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
         self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
         if not _HOST.fullmatch(self.smtp_host):
-            raise AddresseeError("smtp= has to be the name of a server alone; its port stands before the ?")
+            raise UnusableURLError("smtp= has to be the name of a server alone; its port stands before the ?")
         self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]
 
     @staticmethod
     def parse_url(url: str) -> Any:  # type: ignore[override]
-        """Return the arguments for `__init__` that Apprise finds in the URL. Raises AddresseeError.
+        """Return the arguments for `__init__` that Apprise finds in the URL. Raises UnusableURLError.
 
         `thread=no` keeps mails about one model from being one conversation.
         """
         try:
             parts: dict[str, Any] | None = NotifyEmail.parse_url(url)  # type: ignore[no-untyped-call]
         except UnicodeEncodeError:  # `formataddr` does not take an international domain
-            raise AddresseeError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
+            raise UnusableURLError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
         return parts and parts | {"thread": parts["qsd"].get("thread", "yes")}
-
-    @property
-    def wants_pgp(self) -> bool:
-        """Whether the URL asks for signing or encryption, which `post` does not do."""
-        return bool(self.pgp_mode != PGP_MODE_DEFAULT)
 
     def post(self, message: Message) -> bool:
         """Send a mail to everyone who does not have it yet, and return whether everyone has it now."""
@@ -201,7 +198,7 @@ def message_id(message: Message, sender: str) -> str:
 def _listed(texts: str | list[str] | None) -> list[tuple[str, str]]:
     found = mailboxes([texts] if isinstance(texts, str) else texts or [])
     if texts and not found:
-        raise AddresseeError("a list of addresses in it is empty")
+        raise UnusableURLError("a list of addresses in it is empty")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from apprise.plugins.ntfy import NotifyNtfy, NtfyPriority
 from apprise.plugins.telegram import NotifyTelegram
 
-from watcher.delivery.addressees import AddresseeError
+from watcher.delivery.addressees import UnusableURLError
 from watcher.delivery.kinds import LOOKS, address, kinds, priority
 from watcher.messages.builder import Message
 
@@ -27,10 +27,10 @@ class Telegram(NotifyTelegram):  # type: ignore[no-untyped-call]  # Apprise is t
     _always_silent: bool | None = None
 
     def __init__(self, **options: Any) -> None:
-        """Raises AddresseeError if the URL names no chat: Apprise would take whoever wrote to the bot."""
+        """Raises UnusableURLError if the URL names no chat: Apprise would take whoever wrote to the bot."""
         super().__init__(**options)  # type: ignore[no-untyped-call]
         if not self.targets:
-            raise AddresseeError("it names no chat; write its id or @name behind the token")
+            raise UnusableURLError("it names no chat; write its id or @name behind the token")
 
     def prepare(self, message: Message) -> None:
         """Make no sound on a phone for little things."""

@@ -10,14 +10,13 @@ from importlib import import_module
 from typing import Any
 
 from watcher.delivery.addressees import (
-    AddresseeError,
+    UnusableURLError,
     check_parameters,
     check_targets,
     check_url_parts,
-    relevant,
     with_ascii_host,
 )
-from watcher.delivery.diagnosis import captured_warnings, observe
+from watcher.delivery.diagnosis import LogCapture, observe
 from watcher.delivery.kinds import PAGE
 
 NAME = "OpenRouter Watcher"
@@ -44,6 +43,16 @@ _BY_WEB_ADDRESS = ("slack", "discord", "workflow", "ntfy")
 """Services of ours that can be given by the address that their own pages show."""
 _WITHOUT_S = frozenset({"discord", "gchat", "pover", "slack", "tgram", "zulip"})
 """Schemes that are always encrypted; the others have a second one with an `s`, such as `jsons`."""
+_FORMS = {
+    "discord://": "discord://WebhookID/WebhookToken",
+    "https://discord.com/": "https://discord.com/api/webhooks/WebhookID/WebhookToken",
+    "https://hooks.slack.com/": "https://hooks.slack.com/services/T…/B…/…",
+    "slack://": "slack://TokenA/TokenB/TokenC/#channel",
+    "tgram://": "tgram://BotToken/ChatID",
+}
+"""How the URLs of common services begin, and what they consist of."""
+_HARMLESS = "Added default"
+"""How Apprise's only warning begins that speaks of no part of the URL."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,19})://")
 _SERVICES = "https://appriseit.com/services/"
@@ -51,47 +60,43 @@ _loading = threading.Lock()
 """Apprise's modules import each other in circles: of two threads that import them at once, one can find half of one."""
 
 
-class UnusableURLError(ValueError):
-    """No service can be reached by this URL. The message says why, without any secret.
-
-    `refused`: a plugin was found but refused the URL, and may have logged why.
-    """
-
-    def __init__(self, message: str, *, refused: bool = False) -> None:
-        super().__init__(message)
-        self.refused = refused
-
-
 def open_plugin(url: str) -> Any:
-    """Return the Apprise plugin (a `NotifyBase`) for the URL.
+    """Return the Apprise plugin (a `NotifyBase`) for the URL, if it reaches exactly those whom the URL names.
 
     Raises:
-        UnusableURLError: there is none.
+        UnusableURLError: there is none. The message does not quote the URL.
     """
-    try:
-        with _loading:
-            plugin = _open(url.strip())
+    with _loading, LogCapture(url) as log:
+        try:
+            plugin = _checked(url.strip(), log)
             observe()
-            return plugin
-    except UnusableURLError:
-        raise
-    except AddresseeError as error:
-        raise UnusableURLError(str(error)) from None
-    except Exception as error:  # plugins raise anything at a URL that they do not expect
-        # Only the kind of the error: its text may quote the URL.
-        raise UnusableURLError(f"Apprise cannot use it ({type(error).__name__})", refused=True) from None
+        except Exception as error:  # plugins raise anything at a URL that they do not expect
+            raise UnusableURLError(_problem(url, error, log)) from None
+    return plugin
 
 
-def _open(url: str) -> Any:
-    from apprise import Apprise, AppriseAsset, PersistentStoreMode
-
+def _checked(url: str, log: LogCapture) -> Any:
     match = _SCHEME.match(url)
     if match is None:
         raise UnusableURLError("it is not a URL such as mailto://… or slack://…")
     check_url_parts(url)
     # As Apprise does: a channel such as `#general` in the path is not a fragment.
     url = with_ascii_host(url).replace("/#", "/%23")
-    scheme = match[1].lower()
+    plugin = _open(url, match[1].lower())
+    dropped = [line for line in log.lines if not line.startswith(_HARMLESS)]
+    if match[1].lower().removesuffix("s") != "http":  # a web hook as a service shows it names nobody
+        check_parameters(url, type(plugin))
+        if type(plugin).__name__ == "Mail":  # ours, which reads exactly
+            return plugin
+        check_targets(url, plugin, dropped)
+    if dropped:
+        raise UnusableURLError("Apprise would not use a part of it", refused=True)
+    return plugin
+
+
+def _open(url: str, scheme: str) -> Any:
+    from apprise import Apprise, AppriseAsset, PersistentStoreMode
+
     asset = AppriseAsset(
         app_id=NAME,
         app_desc=NAME,
@@ -106,35 +111,22 @@ def _open(url: str) -> Any:
         pem_autogen=False,
     )
     base = scheme.removesuffix("s")
-    path = _PLUGINS.get(scheme) or (None if base in _WITHOUT_S else _PLUGINS.get(base))
     if base == "http":
         for name in _BY_WEB_ADDRESS:
             kind = _load(_PLUGINS[name])
             if arguments := kind.parse_native_url(url):
-                return _checked(kind(**arguments | {"asset": asset}), url, base)
+                return kind(**arguments | {"asset": asset})
+    path = _PLUGINS.get(scheme) or (None if base in _WITHOUT_S else _PLUGINS.get(base))
     if path is None:
         plugin = Apprise.instantiate(url, asset=asset)
         if plugin is None:
             raise _unknown(scheme)
-        return _checked(plugin, url, base)
+        return plugin
     kind = _load(path)
     arguments = kind.parse_url(url)
     if not arguments:
         raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
-    return _checked(kind(**arguments | {"asset": asset}), url, base)
-
-
-def _checked(plugin: Any, url: str, base: str) -> Any:
-    """Return the plugin if it reaches exactly those whom the URL names. Raises AddresseeError and UnusableURLError."""
-    dropped = relevant(captured_warnings())
-    if base != "http":  # a web hook as a service shows it names nobody
-        check_parameters(url, type(plugin))
-        if base == "mailto":  # our own `Mail` reads exactly
-            return plugin
-        check_targets(url, plugin, dropped)
-    if dropped:
-        raise UnusableURLError("Apprise would not use a part of it", refused=True)
-    return plugin
+    return kind(**arguments | {"asset": asset})
 
 
 def _load(path: str) -> Any:
@@ -158,3 +150,20 @@ def _unknown(scheme: str) -> UnusableURLError:
     close = get_close_matches(scheme, known, 1)
     hint = f"; did you mean {close[0]}://?" if close else f", see {_SERVICES}"
     return UnusableURLError(f"Apprise knows no service {scheme}://{hint}")
+
+
+def _problem(url: str, error: Exception, log: LogCapture) -> str:
+    """Return why a URL cannot be used; what a plugin has logged about its own URL is more precise than the error."""
+    refused = getattr(error, "refused", True)
+    if re.split(r"[/?#]", url.partition("://")[2])[0].count("@") > 1:
+        return "a @ in the user name or the password has to be written as %40"
+    authority, _, rest = url.partition("://")[2].partition("/")
+    for start, form in _FORMS.items():
+        if url.lower().startswith(start) and (refused or start.startswith("http")):
+            return f"it is not complete, or a part of it is mistyped; expected {form}"
+    if "@" in rest and re.search(r":(?!\d*$)[^]@]*$", authority):
+        return "a / in the user name or the password has to be written as %2F"
+    if refused and (logged := log.reasons()):
+        return logged
+    # Of an error that is not ours only the kind: its text may quote the URL.
+    return str(error) if isinstance(error, UnusableURLError) else f"Apprise cannot use it ({type(error).__name__})"

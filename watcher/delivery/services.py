@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from watcher.catalog.model import Event
-from watcher.delivery.plugins import UnusableURLError, open_plugin
+from watcher.delivery.plugins import open_plugin
 from watcher.delivery.smtp import CONNECT_SECONDS
 from watcher.messages.builder import Message
 from watcher.messages.document import Format
@@ -109,8 +109,6 @@ def open_service(url: str, timeout: float) -> Service:
         case "Ntfy":
             return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title)
         case "Mail":
-            if plugin.wants_pgp:  # better no mail than one in the clear
-                raise UnusableURLError("mail encrypted or signed with PGP (pgp=, wkd=) is not supported")
             return Service(plugin, Format.HTML, _MAIL_LIMIT, title, raw=True)
         case _:
             most = getattr(plugin, "most", inf)
