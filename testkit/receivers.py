@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,4 +141,4 @@ class MailServer:
 
 def send_events(url: str, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
     """Send the events in the built-in words."""
-    return send(url, lambda some: partial(compose_within, some), events, timeout=timeout)
+    return send(url, compose_within, events, timeout=timeout)

@@ -427,7 +427,7 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
     from watcher.daemon.setup import Setup
     from watcher.daemon.systemd import Notify
     from watcher.delivery.channel import send
-    from watcher.messages.template import composer
+    from watcher.messages.template import compose_for
     from watcher.upstream.client import Client
     from watcher.upstream.transport import RetryClock
 
@@ -451,7 +451,9 @@ def _daemon(config_path: str, control: str, polls: int, seed: int) -> None:
             config,
             source,
             Store(config.store.url.reveal()),
-            lambda channel, events: send(channel.secret_url({}), partial(composer, channel), events, timeout=timeout),
+            lambda channel, events: send(
+                channel.secret_url({}), partial(compose_for, channel), events, timeout=timeout
+            ),
         )
 
     class HurryingClock(Clock):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from watcher.delivery.channel import Result, check_url, send
 from watcher.messages.builder import Message, compose
 from watcher.messages.document import HTML_START, Format, Item, write
 from watcher.messages.telegram import find_problem
-from watcher.messages.template import composer
+from watcher.messages.template import compose_for
 
 SECRET = "hUnTeR2-t0k3n"
 
@@ -106,11 +107,11 @@ def test_words_that_never_come_are_cut_off_in_time(sink: Sink) -> None:
     """A template could be stuck in one step that its own deadline does not see."""
     over = threading.Event()
 
-    def stuck(format: Format, limit: int) -> list[Message]:
+    def stuck(events: Sequence[Event], format: Format, limit: int) -> list[Message]:
         over.wait(30)
         return []
 
-    result = send(f"json://{sink.address}/hook", lambda _: stuck, [CHEAPER], timeout=0.3)
+    result = send(f"json://{sink.address}/hook", stuck, [CHEAPER], timeout=0.3)
     over.set()
     assert (result.ok, result.refused, result.delivered) == (False, (), ())
     assert "no answer within 0.3 s" in result.detail
@@ -185,7 +186,7 @@ def test_slack_takes_a_template_longer_than_a_section_without_losing_a_character
 ) -> None:
     body = "\n\n".join("word " * words for words in (10, 590, 580, 2))
     channel = Channel("slack", template=Template(body_template=body))
-    assert send(chats["slack"], partial(composer, channel), [CHEAPER]).ok
+    assert send(chats["slack"], partial(compose_for, channel), [CHEAPER]).ok
     _, *sections = sink.json()["blocks"]
     texts = [section["text"]["text"] for section in sections]
     assert all(0 < len(text) <= 3_000 for text in texts)
@@ -229,7 +230,7 @@ def test_discord_gets_all_kinds_in_at_most_ten_embeds(sink: Sink, chats: dict[st
 
 def test_discord_gets_the_words_of_a_template(sink: Sink, chats: dict[str, str]) -> None:
     channel = Channel("discord", template=Template(body_template="{{ count }} **changes**"))
-    assert send(chats["discord"], partial(composer, channel), [CHEAPER, NEW]).ok
+    assert send(chats["discord"], partial(compose_for, channel), [CHEAPER, NEW]).ok
     assert [embed["description"] for embed in sink.json()["embeds"]] == ["2 **changes**"]
 
 

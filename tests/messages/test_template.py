@@ -22,7 +22,7 @@ from watcher.delivery.channel import send
 from watcher.messages.builder import MOST_MESSAGES, Message, compose_within
 from watcher.messages.document import Format
 from watcher.messages.sample import sample_events
-from watcher.messages.template import check_channel, check_template, composer
+from watcher.messages.template import check_channel, check_template, compose_for
 
 ROOMY = 90_000
 FAILED = "The template of this channel failed: "
@@ -34,7 +34,7 @@ def channel(body: str | None = None, title: str | None = None, **more: Any) -> C
 
 def say(body: str, *events: Event, format: Format = Format.TEXT, limit: int = ROOMY) -> str:
     """What a body template makes of the events, in one message."""
-    (message,) = composer(channel(body), events or (CHEAPER,))(format, limit)
+    (message,) = compose_for(channel(body), events or (CHEAPER,), format, limit)
     return message.body.strip()
 
 
@@ -42,7 +42,7 @@ def say(body: str, *events: Event, format: Format = Format.TEXT, limit: int = RO
 
 
 def test_without_a_template_the_built_in_words_are_sent() -> None:
-    assert composer(Channel("team"), ALL)(Format.SLACK, ROOMY) == compose_within(ALL, Format.SLACK, ROOMY)
+    assert compose_for(Channel("team"), ALL, Format.SLACK, ROOMY) == compose_within(ALL, Format.SLACK, ROOMY)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_variables_of_other_kinds() -> None:
 @pytest.mark.parametrize("format", Format)
 def test_the_built_in_text_can_be_part_of_it(format: Format) -> None:
     (built_in,) = compose_within(ALL, format, ROOMY)
-    (message,) = composer(channel("{{ text }}"), ALL)(format, ROOMY)
+    (message,) = compose_for(channel("{{ text }}"), ALL, format, ROOMY)
     assert message.body.split() == built_in.body.split()
     assert message.text.split() == built_in.text.split()
 
@@ -119,35 +119,35 @@ def test_a_mail_gets_its_page_around_what_the_template_gives_unless_it_brings_it
 
 
 def test_the_plain_part_of_a_mail_stays_the_built_in_one() -> None:
-    (message,) = composer(channel("<h1>{{ title }}</h1>"), [CHEAPER])(Format.HTML, ROOMY)
+    (message,) = compose_for(channel("<h1>{{ title }}</h1>"), [CHEAPER], Format.HTML, ROOMY)
     assert message.text == compose_within([CHEAPER], Format.TEXT, ROOMY)[0].text
 
 
 def test_a_title_is_one_plain_line_and_the_body_stays() -> None:
-    (message,) = composer(channel(title="a\n {{ events[0].name }} *b*\n"), [CHEAPER])(Format.SLACK, ROOMY)
+    (message,) = compose_for(channel(title="a\n {{ events[0].name }} *b*\n"), [CHEAPER], Format.SLACK, ROOMY)
     assert message.title == "a OpenAI: GPT-4o *b*"
     assert message.heading == "*a OpenAI: GPT-4o ∗b∗*"
     assert message.body == compose_within([CHEAPER], Format.SLACK, ROOMY)[0].body
 
 
 def test_an_empty_title_is_the_built_in_one_and_a_long_one_is_cut() -> None:
-    assert composer(channel(title=" {# nothing #} "), [CHEAPER])(Format.TEXT, ROOMY)[0].title == "GPT-4o −17%"
-    assert len(composer(channel(title="{{ 'word ' * 200 }}"), [CHEAPER])(Format.TEXT, ROOMY)[0].title) <= 120
+    assert compose_for(channel(title=" {# nothing #} "), [CHEAPER], Format.TEXT, ROOMY)[0].title == "GPT-4o −17%"
+    assert len(compose_for(channel(title="{{ 'word ' * 200 }}"), [CHEAPER], Format.TEXT, ROOMY)[0].title) <= 120
 
 
 def test_a_body_can_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "team.j2"
     file.write_text("{{ count }} from a file", encoding="utf-8-sig")
-    (message,) = composer(channel(body_template_file=file), [CHEAPER])(Format.TEXT, ROOMY)
+    (message,) = compose_for(channel(body_template_file=file), [CHEAPER], Format.TEXT, ROOMY)
     assert message.body == "1 from a file\n"
     file.unlink()
-    (message,) = composer(channel(body_template_file=file), [CHEAPER])(Format.TEXT, ROOMY)
+    (message,) = compose_for(channel(body_template_file=file), [CHEAPER], Format.TEXT, ROOMY)
     assert f"{FAILED}body_template_file: cannot be read: No such file or directory." in message.body
     assert str(tmp_path) not in message.body
 
 
 def test_it_is_what_a_channel_is_sent(sink: Sink) -> None:
-    result = send(f"json://{sink.address}", partial(composer, channel("{{ count }}!", "T {{ count }}")), [CHEAPER])
+    result = send(f"json://{sink.address}", partial(compose_for, channel("{{ count }}!", "T {{ count }}")), [CHEAPER])
     assert result.ok
     assert (sink.json()["title"], sink.json()["message"]) == ("T 1", "1!")
     assert result.delivered == (CHEAPER.id,)
@@ -170,7 +170,7 @@ EVERYTHING = """
 @pytest.mark.parametrize("format", Format)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_is_harmless(text: str, format: Format) -> None:
-    (message,) = composer(channel(EVERYTHING, "{{ events[0].name }}"), hostile(text))(format, 10**9)
+    (message,) = compose_for(channel(EVERYTHING, "{{ events[0].name }}"), hostile(text), format, 10**9)
     assert FAILED not in message.body
     whole = everything(message)
     whole.encode("utf-8")
@@ -343,7 +343,7 @@ ENDLESS = {
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS.keys())
 def test_a_template_without_end_is_stopped(source: str) -> None:
     begin = time.monotonic()
-    (message,) = composer(channel(source), [CHEAPER], seconds=0.1)(Format.TEXT, ROOMY)
+    (message,) = compose_for(channel(source), [CHEAPER], Format.TEXT, ROOMY, seconds=0.1)
     assert "body_template: line 1: it takes too long" in message.body
     assert "GPT-4o" in message.body, "the built-in text is sent instead"
     assert time.monotonic() - begin < 5
@@ -373,8 +373,8 @@ def test_what_python_or_jinja2_refuses_is_a_failure_like_any_other(source: str) 
 def test_the_time_is_for_all_messages_together() -> None:
     events = [replace(CHEAPER, id=str(number), model=f"a/b{number}") for number in range(40)]
     source = "{% for e in events %}{{ e.name * 100 }}{% endfor %}"
-    assert len(composer(channel(source), events)(Format.TEXT, 20_000)) > 1
-    messages = composer(channel(source), events, seconds=0)(Format.TEXT, 20_000)
+    assert len(compose_for(channel(source), events, Format.TEXT, 20_000)) > 1
+    messages = compose_for(channel(source), events, Format.TEXT, 20_000, seconds=0)
     assert "it takes too long" in messages[-1].body
 
 
@@ -383,7 +383,7 @@ def test_the_time_is_for_all_messages_together() -> None:
 
 @pytest.mark.parametrize("format", Format)
 def test_the_built_in_text_is_sent_instead_and_its_end_says_why(format: Format) -> None:
-    (message,) = composer(channel("one\n{{ evnts }}"), ALL)(format, ROOMY)
+    (message,) = compose_for(channel("one\n{{ evnts }}"), ALL, format, ROOMY)
     (built_in,) = compose_within(ALL, format, ROOMY)
     assert message.ids == built_in.ids
     assert (message.title, message.heading) == (built_in.title, built_in.heading)
@@ -396,7 +396,7 @@ def test_the_built_in_text_is_sent_instead_and_its_end_says_why(format: Format) 
 
 def test_a_failure_is_logged_once_a_channel_and_reason(caplog: pytest.LogCaptureFixture) -> None:
     for source in ("{{ a }}", "{{ a }}", "{{ b }}", "{{ a }}"):
-        composer(Channel("once", template=Template(body_template=source)), [CHEAPER])(Format.TEXT, ROOMY)
+        compose_for(Channel("once", template=Template(body_template=source)), [CHEAPER], Format.TEXT, ROOMY)
     assert [(record.name, record.levelno) for record in caplog.records] == [("watcher", logging.WARNING)] * 2
     assert caplog.messages[0].endswith("once: its template failed, the built-in text is sent: "
                                        "body_template: line 1: 'a' is undefined")  # fmt: skip
@@ -404,7 +404,7 @@ def test_a_failure_is_logged_once_a_channel_and_reason(caplog: pytest.LogCapture
 
 def test_a_failing_template_never_tells_a_secret() -> None:
     secret = Channel("team", url=Secret("slack://hunter2/hunter2"), template=Template(body_template="{{ url }}"))
-    (message,) = composer(secret, [CHEAPER])(Format.TEXT, ROOMY)
+    (message,) = compose_for(secret, [CHEAPER], Format.TEXT, ROOMY)
     assert FAILED in message.body
     assert "hunter2" not in everything(message)
 
@@ -415,7 +415,7 @@ def test_a_failing_template_never_tells_a_secret() -> None:
         ("\n\n{{ 1 + }}", "line 3: unexpected 'end of print statement'"),
         ("{% for e in events %}", "line 1: Unexpected end of template. Jinja was looking for the following tags"),
         ("x\n{{ evnts }}", "line 2: 'evnts' is undefined"),
-        ("{{ events[0].modle }}", "line 1: an event has no 'modle'; it has id, kind, headline, model"),
+        ("{{ events[0].modle }}", "line 1: an event has no 'modle'; it has id, kind, model, name"),
         ("{{ events[99] }}", "line 1: tuple object has no element 99"),
         ("{{ events[0].prices.prompt.new_text }}", "line 1: 'None' has no attribute 'new_text'"),
         ("{{ x|nofilter }}", "line 1: No filter named 'nofilter'"),
@@ -490,7 +490,7 @@ def length(message: Message) -> int:
 def test_no_message_is_longer_than_the_service_takes(count: int, limit: int, format: Format) -> None:
     names = ("GPT-4o", "<b>&é €", "x" * 150)
     events = [event("new", f"a/m{n:04}", f"A: {names[n % 3]} {n}", id=f"{n:08}") for n in range(count)]
-    messages = composer(channel(BODY, "{{ count }} news: {{ title }}"), events)(format, limit)
+    messages = compose_for(channel(BODY, "{{ count }} news: {{ title }}"), events, format, limit)
     assert 1 <= len(messages) <= MOST_MESSAGES
     assert max(map(length, messages)) <= limit
     assert sorted(id for message in messages for id in message.ids) == [told.id for told in events]
@@ -507,7 +507,7 @@ def test_no_message_is_longer_than_the_service_takes(count: int, limit: int, for
 
 def test_events_are_split_in_order_and_never_inside_one() -> None:
     events = [event("new", f"a/m{n:04}", f"A: Model {n}", id=f"{n:08}") for n in range(60)]
-    messages = composer(channel(BODY), events)(Format.MARKDOWN, 2_000)
+    messages = compose_for(channel(BODY), events, Format.MARKDOWN, 2_000)
     assert FAILED not in messages[-1].body
     assert [id for message in messages for id in message.ids] == [told.id for told in events]
     for message in messages:
@@ -515,20 +515,20 @@ def test_events_are_split_in_order_and_never_inside_one() -> None:
 
 
 def test_one_event_that_is_too_long_is_told_in_the_built_in_words() -> None:
-    messages = composer(channel("{{ 'x' * 5000 }}"), [CHEAPER])(Format.TEXT, 2_000)
+    messages = compose_for(channel("{{ 'x' * 5000 }}"), [CHEAPER], Format.TEXT, 2_000)
     assert "one event in it is longer than the 2,000 that the service takes" in messages[-1].body
     assert max(map(length, messages)) <= 2_000
 
 
 def test_a_pager_has_no_room_to_say_why() -> None:
-    (message,) = composer(channel("{{ x }}"), ALL)(Format.TEXT, 160)
+    (message,) = compose_for(channel("{{ x }}"), ALL, Format.TEXT, 160)
     assert length(message) <= 160
 
 
 @pytest.mark.parametrize("limit", [1_200, 2_000, 35_000])
 def test_a_title_alone_keeps_the_built_in_body_within_the_limit(limit: int) -> None:
-    messages = composer(channel(title="{{ 'title ' * 50 }}"), [replace(NEW, id=str(n)) for n in range(3)])(
-        Format.SLACK, limit
+    messages = compose_for(
+        channel(title="{{ 'title ' * 50 }}"), [replace(NEW, id=str(n)) for n in range(3)], Format.SLACK, limit
     )
     assert max(map(length, messages)) <= limit
     assert all(message.title.startswith("title title") for message in messages)
@@ -538,9 +538,10 @@ def test_jinja2_is_loaded_only_where_there_is_a_template() -> None:
     import subprocess
 
     program = (
-        "import sys; from watcher.messages.template import composer; from watcher.messages.sample import sample_events;"
+        "import sys; from watcher.messages.template import compose_for;"
+        "from watcher.messages.sample import sample_events;"
         "from watcher.messages.document import Format; from watcher.config.settings import Channel;"
-        "composer(Channel('x'), sample_events())(Format.TEXT, 9999); print('jinja2' in sys.modules)"
+        "compose_for(Channel('x'), sample_events(), Format.TEXT, 9999); print('jinja2' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout == "False\n"
@@ -548,6 +549,6 @@ def test_jinja2_is_loaded_only_where_there_is_a_template() -> None:
 
 def test_beside_a_title_of_its_own_a_short_message_never_loses_the_news() -> None:
     own = Channel("sms", template=Template(title_template="{{ count }} news"))
-    (message,) = composer(own, [EXPIRED, NEW, CHEAPER])(Format.TEXT, 140)
+    (message,) = compose_for(own, [EXPIRED, NEW, CHEAPER], Format.TEXT, 140)
     assert message.title != "3 news"
     assert message.body

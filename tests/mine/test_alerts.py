@@ -22,7 +22,7 @@ from watcher.config.secret import Secret
 from watcher.config.settings import Channel, Rules
 from watcher.delivery.channel import send
 from watcher.delivery.outbox import drain
-from watcher.messages.template import composer
+from watcher.messages.template import compose_for
 from watcher.mine.acknowledge import acknowledge
 from watcher.store.store import Store
 
@@ -57,7 +57,7 @@ class Subscriber(World):
         before = len(self.sink.requests)
 
         def to(channel: Channel, events: Any) -> Any:
-            return send(channel.secret_url(os.environ), partial(composer, channel), events, timeout=20)
+            return send(channel.secret_url(os.environ), partial(compose_for, channel), events, timeout=20)
 
         drain(self.store, self.config, to, clock=lambda: self.now)
         return [told for request in self.sink.requests[before:] for told in json.loads(request.body)["events"]]

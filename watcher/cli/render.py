@@ -19,7 +19,7 @@ from watcher.errors import ConfigError, UsageError
 from watcher.messages.builder import Message
 from watcher.messages.document import Format
 from watcher.messages.sample import sample_events
-from watcher.messages.template import composer
+from watcher.messages.template import compose_for
 from watcher.rules.rules import wants
 
 _UNLIMITED = 1_000_000_000
@@ -60,7 +60,7 @@ def render(
         # Events that were chosen one by one, or made up, are shown whatever the channel's rules say.
         wanted = [event for event in events if since is None or wants(channel.rules, event)]
         if wanted:
-            messages += ((channel, message) for message in composer(channel, wanted)(*_format(channel, forced)))
+            messages += ((channel, message) for message in compose_for(channel, wanted, *_format(channel, forced)))
     if as_json:
         print_json([_as_json(channel, message) for channel, message in messages])
         return

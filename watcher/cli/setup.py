@@ -18,10 +18,12 @@ from watcher.cli.output import format_count, format_time, warn
 from watcher.config import Channel, Config, find_config, load_config
 from watcher.config.find import foreign_keys
 from watcher.config.parse import SHORT
-from watcher.delivery.channel import Result, Wording, send
+from watcher.delivery.channel import Result, send
 from watcher.errors import ConfigError, NothingFoundError, SourceError, UsageError
+from watcher.messages.builder import Message
 from watcher.messages.console import print_events
-from watcher.messages.template import composer
+from watcher.messages.document import Format
+from watcher.messages.template import compose_for
 from watcher.messages.text import visible
 from watcher.status import oldest_good
 from watcher.store.records import SLACK
@@ -138,18 +140,19 @@ def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequenc
     """
     timeout = config.delivery.timeout.total_seconds()
 
-    def wording(channel: Channel) -> Wording:
-        if not channel.chart:
-            return partial(composer, channel)
+    def compose(channel: Channel, events: Sequence[Event], format: Format, limit: int) -> Sequence[Message]:
+        messages = compose_for(channel, events, format, limit)
+        if not channel.chart or format is not Format.HTML:
+            return messages
         from watcher.delivery.charts import with_charts
 
-        return lambda events: with_charts(composer(channel, events), config.store.url.reveal())
+        return with_charts(messages, config.store.url.reveal())
 
     def send_to(channel: Channel, events: Sequence[Event]) -> Result:
         if channel == Channel(CONSOLE):
             return Result(True, "printed") if quiet else _print_to_console(events)
         try:
-            return send(channel.secret_url(os.environ), wording(channel), events, timeout=timeout)
+            return send(channel.secret_url(os.environ), partial(compose, channel), events, timeout=timeout)
         except ConfigError as error:
             return Result(False, str(error))
 

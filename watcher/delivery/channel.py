@@ -15,7 +15,8 @@ from watcher.delivery.diagnosis import LogCapture, redact_line
 from watcher.delivery.reached import tracked
 from watcher.delivery.services import Service, open_service
 from watcher.delivery.statuses import SLOW_PAUSE, Outcome, Treatment
-from watcher.messages.builder import Composer, Message
+from watcher.messages.builder import Message
+from watcher.messages.document import Format
 
 DEFAULT_TIMEOUT = 20.0
 """Seconds for one channel, all parts of a message together."""
@@ -24,8 +25,8 @@ _RESERVE = 1.0
 _MOST_IN_VAIN = 16
 """Refusals after which events are no longer sent apart if none was accepted: then it is not about single events."""
 
-Wording = Callable[[Sequence[Event]], Composer]
-"""Returns the composer for some of the events."""
+Composer = Callable[[Sequence[Event], Format, int], Sequence[Message]]
+"""Returns the messages for events in a format, given the most bytes of one message."""
 
 
 class Result(Struct, frozen=True):
@@ -44,13 +45,13 @@ class Result(Struct, frozen=True):
     """Ids of the events for which trying again makes no sense; see `statuses`."""
 
 
-def send(url: str, wording: Wording, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
+def send(url: str, compose: Composer, events: Sequence[Event], *, timeout: float = DEFAULT_TIMEOUT) -> Result:
     """Send events to the service behind an Apprise URL, and return the result after `timeout` seconds at most.
 
     Nothing that a service, a URL or a template does raises an error here. A sending that is cut off goes on in a daemon
     thread, which delays neither the caller nor the end of the process; the message may still arrive.
     """
-    sending = _Sending(url, wording, events, timeout)
+    sending = _Sending(url, compose, events, timeout)
     thread = threading.Thread(target=sending.run, name="watcher-send", daemon=True)
     thread.start()
     thread.join(timeout)
@@ -70,9 +71,9 @@ def check_url(url: str) -> str | None:
 class _Sending:
     """One run of `send` in its thread. The caller's thread asks for the result at any time."""
 
-    def __init__(self, url: str, wording: Wording, events: Sequence[Event], timeout: float) -> None:
+    def __init__(self, url: str, composer: Composer, events: Sequence[Event], timeout: float) -> None:
         self._url = url
-        self._wording = wording
+        self._composer = composer
         self._events = events
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout - min(_RESERVE, timeout / 4)
@@ -146,7 +147,7 @@ class _Sending:
         return bool(self._delivered) or self._in_vain < _MOST_IN_VAIN
 
     def _compose(self, service: Service, groups: Iterable[Sequence[Event]]) -> list[Message]:
-        return [part for group in groups for part in self._wording(group)(service.format, service.limit)]
+        return [part for group in groups for part in self._composer(group, service.format, service.limit)]
 
     def _post(self, service: Service, message: Message) -> Outcome:
         self._log.begin()

@@ -12,9 +12,8 @@ from watcher.catalog.model import Event
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.catalog.timeline import price_series
 from watcher.errors import WatcherError
-from watcher.messages.builder import Composer, Message
+from watcher.messages.builder import Message
 from watcher.messages.chart import HEIGHT, WIDTH, chart, series_of
-from watcher.messages.document import Format
 from watcher.messages.headline import headline
 from watcher.messages.picture import Picture, png
 from watcher.store.listing import Listing
@@ -25,24 +24,17 @@ _MOST_PICTURES = 6
 """Of one mail."""
 
 
-def with_charts(compose: Composer, store: str) -> Composer:
-    """Return a composer whose mails about price changes have pictures; `store` is the URL of the database.
+def with_charts(mails: Sequence[Message], store: str) -> Sequence[Message]:
+    """Return mails with pictures of the prices that changed; `store` is the URL of the database.
 
-    A mail goes without them, and the log says why, where they cannot be made.
+    They go without, and the log says why, where the pictures cannot be made.
     """
-
-    def messages(format: Format, limit: int) -> Sequence[Message]:
-        made = compose(format, limit)
-        if format is not Format.HTML:
-            return made
-        try:
-            with Store(store, read_only=True) as opened, opened.reading() as session:
-                return [replace(message, pictures=tuple(_pictures(session, message.events))) for message in made]
-        except WatcherError as error:
-            _log_once(str(error))
-            return made
-
-    return messages
+    try:
+        with Store(store, read_only=True) as opened, opened.reading() as session:
+            return [replace(mail, pictures=tuple(_pictures(session, mail.events))) for mail in mails]
+    except WatcherError as error:
+        _log_once(str(error))
+        return mails
 
 
 @cache

@@ -5,7 +5,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from functools import cache
 from itertools import accumulate, islice
@@ -72,10 +72,6 @@ class Message(Struct, frozen=True):
     def size(self) -> int:
         """The bytes of heading and body together."""
         return _bytes(self.heading) + _bytes(self.body) + 2
-
-
-Composer = Callable[[Format, int], Sequence[Message]]
-"""Returns what to send, given a format and the most bytes of one message."""
 
 
 def compose(events: Sequence[Event], format: Format, zone: tzinfo = UTC) -> Message:

@@ -8,20 +8,21 @@
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from io import TextIOWrapper
 from itertools import pairwise
 from logging import getLogger
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.model import KINDS, UNASKED_KINDS, Event, Kind
 from watcher.config.settings import Channel, Template
 from watcher.files import open_to_read
 from watcher.messages import builder
-from watcher.messages.builder import MOST_MESSAGES, NUMBER_LENGTH, Composer, Message, compose, compose_within
+from watcher.messages.builder import MOST_MESSAGES, NUMBER_LENGTH, Message, compose, compose_within
 from watcher.messages.document import Format, Note, frame, write, write_all
 from watcher.messages.headline import TITLE_LENGTH, shorten
 from watcher.messages.sample import sample_events
@@ -44,23 +45,27 @@ class TemplateFailedError(Exception):
     """A template cannot be used; the message gives the line and says why, without a full stop."""
 
 
-def composer(channel: Channel, events: Sequence[Event], *, seconds: float = SECONDS) -> Composer:
-    """Return the composer that words the events by the channel's templates, or as this program does if it has none.
+def compose_for(
+    channel: Channel, events: Sequence[Event], format: Format, limit: int, *, seconds: float = SECONDS
+) -> Sequence[Message]:
+    """Return the messages for a channel, each of at most `limit` bytes: by its templates, or in the built-in words.
 
-    It never raises for what a template does: the built-in messages are sent instead, and their end says so.
+    It never raises for what a template does: the built-in messages are sent instead, and their end says so, where a
+    pager does not lack the room.
     """
-    composed = partial(compose_within, events, zone=channel.timing.zone)
+    zone = channel.timing.zone
     if channel.template == Template():
-        return composed
-
-    def messages(format: Format, limit: int) -> Sequence[Message]:
-        try:
-            return _Rendering(channel, format, limit, time.monotonic() + seconds).messages(events)
-        except TemplateFailedError as error:
-            _log_once(channel.name, str(error))
-            return _with_note(composed, format, limit, f"The template of this channel failed: {error}.")
-
-    return messages
+        return compose_within(events, format, limit, zone)
+    try:
+        return _Rendering(channel, format, limit, time.monotonic() + seconds).messages(events)
+    except TemplateFailedError as error:
+        _log_once(channel.name, str(error))
+        note = Note(clean(f"The template of this channel failed: {error}.", 300))
+        room = limit - len(write(note, format).encode(errors="replace")) - 2
+        if builder.is_terse(format, room):
+            return compose_within(events, format, limit, zone)
+        *first, last = compose_within(events, format, room, zone)
+        return [*first, builder.message(last.title, (*last.blocks, note), last.events, format)]
 
 
 @cache
@@ -116,60 +121,62 @@ def _source(text_or_file: str | Path) -> str:
         raise TemplateFailedError(f"cannot be read: {getattr(error, 'strerror', None) or 'not a path'}") from None
 
 
-class _Rendering:
+class _Rendering(Struct):
     """One sending in a channel's own words, until a deadline. Whatever goes wrong is a TemplateFailedError."""
 
-    def __init__(self, channel: Channel, format: Format, limit: int, deadline: float) -> None:
-        self._channel = channel.name
-        self._zone = channel.timing.zone
-        self._templates = dict(_templates(channel.template))
-        self._format = format
-        self._limit = limit
-        self._deadline = deadline
+    channel: Channel
+    format: Format
+    limit: int
+    deadline: float
+
+    @property
+    def templates(self) -> dict[Key, str | Path]:
+        """The channel's templates, or their files."""
+        return dict(_templates(self.channel.template))
 
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
-        if self._templates.keys() == {"title_template"}:
-            room = self._limit - _OTHER_TITLE_ROOM
-            if builder.is_terse(self._format, room):
-                raise TemplateFailedError(f"beside its title the {self._limit:,} bytes of a message are too few")
-            parts = self._with_titles(compose_within(events, self._format, room, self._zone))
-            if any(part.size > self._limit for part in parts):
-                raise TemplateFailedError(f"its title is longer than the {self._limit:,} that the service takes")
+        if self.templates.keys() == {"title_template"}:
+            room = self.limit - _OTHER_TITLE_ROOM
+            if builder.is_terse(self.format, room):
+                raise TemplateFailedError(f"beside its title the {self.limit:,} bytes of a message are too few")
+            parts = self._with_titles(compose_within(events, self.format, room, self.channel.timing.zone))
+            if any(part.size > self.limit for part in parts):
+                raise TemplateFailedError(f"its title is longer than the {self.limit:,} that the service takes")
             return parts
         events = builder.in_order(events)
         for count in range(1, min(len(events), MOST_MESSAGES) + 1):
             ends = [len(events) * number // count for number in range(count + 1)]
             parts = self._with_titles([self._with_body(events[start:end]) for start, end in pairwise(ends)])
-            if all(part.size <= self._limit for part in parts):
+            if all(part.size <= self.limit for part in parts):
                 return parts
         if len(events) > MOST_MESSAGES:
             raise TemplateFailedError(f"so many events in it would be more than {MOST_MESSAGES} messages")
-        raise TemplateFailedError(f"one event in it is longer than the {self._limit:,} that the service takes")
+        raise TemplateFailedError(f"one event in it is longer than the {self.limit:,} that the service takes")
 
     def _with_titles(self, parts: Sequence[Message]) -> Sequence[Message]:
         """Return the messages with the channel's titles, numbered where there are several."""
         several = len(parts) > 1
         titled = []
         for part in parts:
-            built_in = compose(part.events, Format.TEXT, self._zone)
-            title = self._render("title_template", built_in) if "title_template" in self._templates else ""
+            built_in = compose(part.events, Format.TEXT, self.channel.timing.zone)
+            title = self._render("title_template", built_in) if "title_template" in self.templates else ""
             limit = TITLE_LENGTH - (NUMBER_LENGTH if several else 0)
             titled.append(replace(part, title=shorten(title or built_in.title, limit)))
         return builder.with_numbers(titled) if several else titled
 
     def _with_body(self, events: Sequence[Event]) -> Message:
         """Return one message of any length with the channel's body."""
-        message = compose(events, self._format, self._zone)
-        for key in self._templates.keys() - {"title_template"}:
+        message = compose(events, self.format, self.channel.timing.zone)
+        for key in self.templates.keys() - {"title_template"}:
             message = replace(message, body=self._render(key, message), own_words=True)
         return message
 
     def _render(self, key: Key, built_in: Message) -> str:
         """Return the title or the body for the events of a built-in message. A failure names the option."""
         try:
-            text = _render(_source(self._templates[key]), built_in, self._channel, self._deadline)
-            return clean(text, 2 * TITLE_LENGTH) if key == "title_template" else _document(text, self._format)
+            text = _render(_source(self.templates[key]), built_in, self.channel.name, self.deadline)
+            return clean(text, 2 * TITLE_LENGTH) if key == "title_template" else _document(text, self.format)
         except TemplateFailedError as error:
             raise TemplateFailedError(f"{key}: {error}") from None
 
@@ -199,13 +206,3 @@ def _render(source: str, built_in: Message, channel: str, deadline: float) -> st
         "reference": builder.reference(built_in.events),
     }
     return render(source, variables, built_in.format, deadline)
-
-
-def _with_note(composed: Composer, format: Format, limit: int, sentence: str) -> list[Message]:
-    """Return the built-in messages, the last of which ends with the sentence; a pager has no room for it."""
-    note = Note(clean(sentence, 300))
-    room = len(write(note, format).encode(errors="replace")) + 2
-    if builder.is_terse(format, limit - room):
-        return list(composed(format, limit))
-    *first, last = composed(format, limit - room)
-    return [*first, builder.message(last.title, (*last.blocks, note), last.events, format)]
