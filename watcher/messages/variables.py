@@ -4,13 +4,13 @@
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
-from msgspec.structs import asdict
+from msgspec import Struct
 
-from watcher.catalog.model import Bill, Event, FieldChange, Offer, PriceChange, Provider
+from watcher.catalog.model import Event, FieldChange, Offer, PriceChange
 from watcher.messages import prices
 from watcher.messages.headline import headline, short_name
 from watcher.messages.text import clean, own_link, page
@@ -48,42 +48,43 @@ class Facts(dict[str, Any]):
 
 def view(event: Event) -> View:
     """Return the event as a template sees it."""
-    return View(
+    return _view(
         "an event",
-        id=clean(event.id),
-        kind=event.kind,
+        event,
         headline=headline((event,)),
-        model=_clean(event.model),
-        name=clean(event.name),
         short_name=short_name(event),
         url=_link(event.url),
-        at=event.at,
-        since=event.since,
-        direction=event.direction,
-        marks=event.marks,
-        days_left=event.days_left,
         deadline=deadline(event) if event.kind == "expiring" else None,
-        detail=_clean(event.detail, 500),
-        provider=None if event.provider is UNSET else _provider(event.provider),
+        detail=None if event.detail is None else clean(event.detail, 500),
+        provider=_view("a provider", event.provider) if event.provider else None,
         prices=Facts({clean(key, 80): _price(key, event.prices[key]) for key in prices.in_order(event.prices)}),
-        bill=None if not event.bill else _bill(event.bill),
+        bill=_view("a bill", event.bill, text=prices.bill_text(event.bill)) if event.bill else None,
         fields=Facts({clean(path, 80): _field(path, change) for path, change in event.fields.items()}),
-        offer=None if event.offer is None else _offer(event.offer),
-        alternatives=tuple(
-            View(
-                "an alternative",
-                id=clean(other.id),
-                name=clean(other.name),
-                reason=other.reason,
-                url=_link(page(other.id)),
-            )
-            for other in event.alternatives
-        ),
+        offer=_offer(event.offer) if event.offer else None,
+        alternatives=tuple(_view("an alternative", other, url=_link(page(other.id))) for other in event.alternatives),
     )
 
 
-def _clean(text: str | None, limit: int = 200) -> str | None:
-    return None if text is None else clean(text, limit)
+def _view(noun: str, thing: Struct, **more: Any) -> View:
+    """Return the fields of a thing, `more` in their place or beside them, so that no text is a stranger's any more."""
+    own = {name: _value(getattr(thing, name)) for name in thing.__struct_fields__ if name not in more}
+    return View(noun, **own, **more)
+
+
+def _price(key: str, change: PriceChange) -> View:
+    old, new = prices.price_text(key, change.old), prices.price_text(key, change.new)
+    return _view("a price", change, old_text=old, new_text=new, unit=prices.unit(key), label=clean(prices.label(key)))
+
+
+def _field(path: str, change: FieldChange) -> View:
+    old, new = value_text(path, change.old), value_text(path, change.new)
+    return _view("a field", change, old_text=old, new_text=new, label=field_label(path))
+
+
+def _offer(offer: Offer) -> View:
+    words = {clean(key, 80): prices.price_text(key, offer.prices[key]) for key in prices.in_order(offer.prices)}
+    description = clean(offer.description) if offer.description else None
+    return _view("an offer", offer, prices=Facts(words), description=description)
 
 
 def _link(url: str | None) -> Link | None:
@@ -91,46 +92,9 @@ def _link(url: str | None) -> Link | None:
     return None if own is None else Link(own)
 
 
-def _provider(provider: Provider) -> View:
-    return View(
-        "a provider",
-        name=clean(provider.name),
-        tag=clean(provider.tag),
-        quantization=_clean(provider.quantization),
-    )
-
-
-def _price(key: str, change: PriceChange) -> View:
-    return View(
-        "a price",
-        old=_clean(change.old),
-        new=_clean(change.new),
-        change=_clean(change.change),
-        old_text=prices.price_text(key, change.old),
-        new_text=prices.price_text(key, change.new),
-        unit=prices.unit(key),
-        label=clean(prices.label(key)),
-    )
-
-
-def _bill(bill: Bill) -> View:
-    return View("a bill", old=_clean(bill.old), new=_clean(bill.new), text=prices.bill_text(bill))
-
-
-def _field(path: str, change: FieldChange) -> View:
-    return View(
-        "a field",
-        old=_value(change.old),
-        new=_value(change.new),
-        old_text=value_text(path, change.old),
-        new_text=value_text(path, change.new),
-        label=field_label(path),
-    )
-
-
 def _value(value: Any) -> Any:
     match value:
-        case None | bool() | float():
+        case None | bool() | float() | datetime():
             return value
         case int():
             return value if value.bit_length() <= 64 else str(value)[:80]
@@ -140,10 +104,3 @@ def _value(value: Any) -> Any:
             return clean(msgspec.json.encode(value).decode(errors="replace"))
         case _:
             return clean(value)
-
-
-def _offer(offer: Offer) -> View:
-    words = {clean(key, 80): prices.price_text(key, offer.prices[key]) for key in prices.in_order(offer.prices)}
-    known = asdict(offer) | {"description": offer.description or None}
-    others = {name: _value(value) for name, value in known.items() if name != "prices"}
-    return View("an offer", **others, prices=Facts(words))
