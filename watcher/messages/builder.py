@@ -7,15 +7,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
-from functools import cache
-from itertools import accumulate, islice
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.model import CHANGE_KINDS, Event, Kind
 from watcher.messages.cards import Card, cards
-from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write, write_all
+from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write_all
 from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, by_kind, counts, headline_of
 from watcher.messages.picture import Picture
 from watcher.messages.text import clean
@@ -76,8 +75,8 @@ class Message(Struct, frozen=True):
 
 def compose(events: Sequence[Event], format: Format, zone: tzinfo = UTC) -> Message:
     """Return one message for all the events, of any length: grouped by kind, most important first."""
-    words = _Words(cards(events), zone)
-    return message(headline_of(words.cards), words.blocks(0, len(words.cards)), words.events(), format)
+    words = _Words(events, format, zone)
+    return words.message(headline_of(words.cards))
 
 
 def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tzinfo = UTC) -> list[Message]:
@@ -93,10 +92,9 @@ def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tz
     Args:
         zone: whose clocks tell when something was first seen.
     """
-    words = _Words(cards(events), zone)
     if is_terse(format, limit):
-        return [_terse(words.cards, format, limit)]
-    return _Split(words, format, limit).messages()
+        return [_terse(cards(events), format, limit)]
+    return _Split(_Words(events, format, zone), limit).messages()
 
 
 def is_terse(format: Format, limit: int) -> bool:
@@ -109,23 +107,17 @@ def is_terse(format: Format, limit: int) -> bool:
 class _Words:
     """Cards, most important first, and what they say."""
 
-    def __init__(self, found: Sequence[Card], zone: tzinfo) -> None:
-        self.cards = found
-        self.zone = zone
-        moments = {seen_text(event, zone) for card in found for event in card.events}
-        self._shared = f"All first seen {next(iter(moments))} · " if len(found) > 1 and len(moments) == 1 else ""
-        kinds = Counter(card.main.kind for card in found)
-        self.items = [
-            row_of(card, self._card_zone)
-            if kinds[card.main.kind] >= LIST_FROM and card.main.kind in CHANGE_KINDS
-            else item_of(card, self._card_zone)
-            for card in found
+    def __init__(self, events: Iterable[Event], format: Format, zone: tzinfo) -> None:
+        self.cards = cards(events)
+        self.format = format
+        moments = {seen_text(event, zone) for event in self.events()}
+        self._shared = f"All first seen {next(iter(moments))} · " if len(self.cards) > 1 and len(moments) == 1 else ""
+        self._zone = None if self._shared else zone
+        kinds = Counter(card.main.kind for card in self.cards)
+        lists = {kind for kind in CHANGE_KINDS if kinds[kind] >= LIST_FROM}
+        self._items = [
+            row_of(card, self._zone) if card.main.kind in lists else item_of(card, self._zone) for card in self.cards
         ]
-
-    @property
-    def _card_zone(self) -> tzinfo | None:
-        """The zone of the cards' own times; None if they share one."""
-        return None if self._shared else self.zone
 
     def events(self, start: int = 0, end: int | None = None) -> tuple[Event, ...]:
         """Return the events of some of the cards."""
@@ -133,28 +125,34 @@ class _Words:
 
     def shortened(self, card: Card) -> Iterator[Item]:
         """Yield what a card says in fewer and fewer lines."""
-        yield from (item_of(card, self._card_zone, lines) for lines in (8, 4, 2, 1, 0))
+        yield from (item_of(card, self._zone, lines) for lines in (8, 4, 2, 1, 0))
         yield Item((Span(brief(card.main), "strong"),))
 
-    def blocks(self, start: int, end: int, only: Item | None = None) -> Iterator[Block]:
-        """Yield some of the items, a heading over each kind, and the notes; `only` replaces the items."""
-        rest = iter([only] if only else self.items[start:end])
+    def message(
+        self,
+        title: str,
+        start: int = 0,
+        end: int | None = None,
+        before: Sequence[Block] = (),
+        only: Item | None = None,
+    ) -> Message:
+        """Return the message of some of the cards, a heading over each kind; `only` replaces what they say."""
+        rest = iter([only] if only else self._items[start:end])
+        blocks = [*before]
         for kind, same in by_kind(self.cards[start:end]):
-            yield Heading(kind_heading(kind, len(same)), kind)
-            yield from islice(rest, len(same))
-        yield Note(self._shared + reference(self.events(start, end)))
+            blocks += (Heading(kind_heading(kind, len(same)), kind), *islice(rest, len(same)))
+        events = self.events(start, end)
+        blocks.append(Note(self._shared + reference(events)))
+        return message(title, blocks, events, self.format)
 
 
 class _Split:
     """Splits cards into messages of at most `limit` bytes."""
 
-    def __init__(self, words: _Words, format: Format, limit: int) -> None:
+    def __init__(self, words: _Words, limit: int) -> None:
         self._words = words
         self._cards = words.cards
-        self._format = format
         self._limit = limit
-        self._sizes = [_bytes(write(item, format)) for item in words.items]
-        self._title = cache(lambda length: headline_of(words.cards, length))
 
     def messages(self) -> list[Message]:
         whole, end = self._part(0, len(self._cards), (), 0)
@@ -184,21 +182,19 @@ class _Split:
 
         `number` characters of the title and bytes of the message are kept free.
         """
-        limit, title = self._limit - number, self._title(TITLE_LENGTH - number)
-        most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
-        for last in range(start + max(most, 1), start, -1):
-            part = self._message(title, start, last, before)
-            if part.size <= limit:
-                return part, last
-        for item in self._words.shortened(self._cards[start]):
-            part = self._message(title, start, start + 1, before, item)
-            if part.size <= limit:
-                break
-        return part, start + 1
+        limit, title = self._limit - number, headline_of(self._cards, TITLE_LENGTH - number)
 
-    def _message(self, title: str, start: int, end: int, before: Sequence[Block], only: Item | None = None) -> Message:
-        blocks = (*before, *self._words.blocks(start, end, only))
-        return message(title, blocks, self._words.events(start, end), self._format)
+        def part(last: int) -> Message:
+            return self._words.message(title, start, last, before)
+
+        last = start + bisect_right(range(start + 1, end + 1), limit, key=lambda last: part(last).size)
+        if last > start:
+            return part(last), last
+        for item in self._words.shortened(self._cards[start]):
+            cut = self._words.message(title, start, start + 1, before, item)
+            if cut.size <= limit:
+                break
+        return cut, start + 1
 
     def _summary(self) -> tuple[Block, ...]:
         return (
@@ -226,7 +222,7 @@ class _Split:
             ]
             more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
             blocks += (Item((Span(more), command)), Note(reference(events)))
-            return message(title, blocks, events, self._format)
+            return message(title, blocks, events, self._words.format)
 
         limit = self._limit - NUMBER_LENGTH
         return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))
