@@ -6,7 +6,7 @@ can be tokens, so it gives their place.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -126,10 +126,14 @@ def ascii_domain(domain: str, otherwise: str) -> str:
         raise UnusableURLError(f'"{domain}" is not a domain') from None
 
 
-def mailboxes(texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return name and address of each mailbox in lists that have commas between them. Raises UnusableURLError."""
-    items = (item.strip() for text in texts for item in re.findall(r'(?:"[^"]*"|[^,"])+', text))
-    return [mailbox(item) for item in items if item]
+def mailboxes(lists: str | Sequence[str] | None) -> list[tuple[str, str]]:
+    """Return name and address of each mailbox in one or more lists with commas. Raises UnusableURLError."""
+    texts = [lists] if isinstance(lists, str) else lists or []
+    items = [item.strip() for text in texts for item in re.findall(r'(?:"[^"]*"|[^,"])+', text)]
+    found = [mailbox(item) for item in items if item]
+    if lists and not found:
+        raise UnusableURLError("a list of addresses in it is empty")
+    return found
 
 
 def mailbox(text: str) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Pictures of prices in the mails of a channel that asks for them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import cache
 from hashlib import blake2b
 from logging import getLogger
@@ -13,7 +12,7 @@ from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.catalog.timeline import price_series
 from watcher.errors import WatcherError
 from watcher.messages.builder import Message
-from watcher.messages.chart import HEIGHT, WIDTH, chart, series_of
+from watcher.messages.chart import chart, series_of
 from watcher.messages.headline import headline
 from watcher.messages.picture import Picture, png
 from watcher.store.listing import Listing
@@ -43,19 +42,14 @@ def _log_once(reason: str) -> None:
 
 
 def _pictures(session: Session, events: Sequence[Event]) -> Iterator[Picture]:
+    """Yield pictures of the models' prices, where they are numbers: the same for the same events, however often."""
     repriced = {event.model: event for event in events if event.kind == "repriced" and event.model}
+    until = max(event.at for event in events)
     for model, event in list(repriced.items())[:_MOST_PICTURES]:
-        yield from _picture(session, model, event, max(event.at for event in events))
-
-
-def _picture(session: Session, model: str, event: Event, until: datetime) -> Iterator[Picture]:
-    """Yield the picture of a model's prices, if they are numbers: the same for the same events, however often."""
-    periods = [period for period in Listing(session.connection).periods(model) if period.start < until]
-    keys = [key for key in dict.fromkeys((*TOKEN_PRICES, *event.prices)) if "@" not in key][:3]
-    points = {key: price_series(periods, key, since=None, until=until) for key in keys}
-    drawn = (
-        chart(f"Prices of {event.name}", series_of("", points), [(event.at, headline((event,)))]) if periods else None
-    )
-    if drawn is not None:
-        id = blake2b(f"{event.id} {model}".encode(errors="replace"), digest_size=12).hexdigest()
-        yield Picture(f"{id}@openrouter-watcher.invalid", png(drawn), drawn.title, (WIDTH, HEIGHT))
+        periods = [period for period in Listing(session.connection).periods(model) if period.start < until]
+        keys = [key for key in dict.fromkeys((*TOKEN_PRICES, *event.prices)) if "@" not in key][:3]
+        points = {key: price_series(periods, key, since=None, until=until) for key in keys}
+        drawn = chart(f"Prices of {event.name}", series_of("", points), [(event.at, headline((event,)))])
+        if drawn is not None:
+            id = blake2b(f"{event.id} {model}".encode(errors="replace"), digest_size=12).hexdigest()
+            yield Picture(f"{id}@openrouter-watcher.invalid", png(drawn), drawn.title)

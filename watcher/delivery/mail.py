@@ -17,7 +17,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from hashlib import blake2b
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -56,7 +55,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         Raises:
             UnusableURLError: an address is none, or the name of the server, or the URL asks for PGP.
         """
-        lists = {key: _listed(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
+        lists = {key: mailboxes(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
         if "@" not in sender and "@" in user:  # a login by address, at a server of another name
             sender = f"{sender} <{user}>" if sender else user
@@ -167,7 +166,6 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         if self.reply_to:
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Message-ID"] = message_id(message, str(self.from_addr[1]))
         for header, value in headers(message, str(self.from_addr[1]), threads=self.threads):
             mail[header] = value
         mail["X-Application"] = self.app_id
@@ -181,25 +179,6 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             related = cast("list[EmailMessage]", mail.get_payload())[-1]
             related.add_related(picture.png, "image", "png", cid=f"<{picture.id}>", disposition="inline")
         return mail
-
-
-def message_id(message: Message, sender: str) -> str:
-    """Return the Message-ID of a mail: the same for the same events, by which mail programs recognise a repeat.
-
-    It ends with the domain of the sender's address, as filters of spam expect.
-    """
-    digest = blake2b("\n".join(sorted(message.ids)).encode(errors="replace"), digest_size=16)
-    domain = sender.rpartition("@")[2]
-    with suppress(UnicodeError):
-        domain = domain.encode("idna").decode()
-    return f"<{digest.hexdigest()}@{domain if domain.isascii() and '.' in domain else 'openrouter-watcher.invalid'}>"
-
-
-def _listed(texts: str | list[str] | None) -> list[tuple[str, str]]:
-    found = mailboxes([texts] if isinstance(texts, str) else texts or [])
-    if texts and not found:
-        raise UnusableURLError("a list of addresses in it is empty")
-    return found
 
 
 def _address(name: object, address: str) -> Address:

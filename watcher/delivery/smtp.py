@@ -95,7 +95,7 @@ class Dialogue:
         try:
             if mode == "ssl":
                 self._encrypt(context(), host)
-            self._expect(self._reply(), "The mail server refused the connection")
+            self._expect(self._answer(), "The mail server refused the connection")
             self._hello()
             if mode == "starttls":
                 if "STARTTLS" not in self._features:
@@ -153,9 +153,7 @@ class Dialogue:
                 except ValueError:
                     challenge = b""
                 reply = self._ask(base64.b64encode(answer(challenge)).decode())
-        if reply.code == 334:  # it asks for more than there is
-            reply = self._ask("*")
-        return self._not_ended(reply)
+        return self._ask("*") if reply.code == 334 else reply  # it asks for more than there is
 
     @property
     def takes_utf8(self) -> bool:
@@ -173,18 +171,18 @@ class Dialogue:
         if self._unfinished:
             self._expect(self._ask("RSET"), "The mail server did not end a refused mail")
         self._unfinished = True
-        reply = self._not_ended(self._ask(f"MAIL FROM:<{sender}>{options}"))
+        reply = self._ask(f"MAIL FROM:<{sender}>{options}")
         if not reply.good:
             return dict.fromkeys(people, Refused("sender", reply))
         refused: dict[str, Refused] = {}
         for person in people:
-            reply = self._not_ended(self._ask(f"RCPT TO:<{person}>"))
+            reply = self._ask(f"RCPT TO:<{person}>")
             if not reply.good:
                 refused[person] = Refused("recipient", reply)
         left = [person for person in people if person not in refused]
         if not left:
             return refused
-        reply = self._not_ended(self._ask("DATA"))
+        reply = self._ask("DATA")
         if reply.good:
             raise DialogueError("The mail server's answer to DATA makes no sense", reply)
         if reply.code < 400:
@@ -228,7 +226,7 @@ class Dialogue:
             raise self._silent(seconds) from None
 
     def _expect(self, reply: Reply, otherwise: str) -> None:
-        if not self._not_ended(reply).good:
+        if not reply.good:
             raise DialogueError(otherwise, reply)
 
     def _expect_nothing(self, when: str) -> None:
@@ -236,8 +234,9 @@ class Dialogue:
         if self._buffer:
             raise DialogueError(f"The mail server answered {when}")
 
-    def _not_ended(self, reply: Reply) -> Reply:
-        """Return the reply. Raises DialogueError if it ends the dialogue."""
+    def _answer(self) -> Reply:
+        """Return the next reply. Raises DialogueError if it ends the dialogue."""
+        reply = self._reply()
         if reply.code == 421:
             self._ended = True
             raise DialogueError("The mail server ended the dialogue", reply)
@@ -248,7 +247,7 @@ class Dialogue:
     def _ask(self, command: str) -> Reply:
         self._expect_nothing("unasked")
         self._send(f"{' '.join(command.splitlines())}\r\n".encode())
-        return self._reply()
+        return self._answer()
 
     def _send(self, data: bytes) -> None:
         self._socket.settimeout(self._left())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from watcher.errors import WatcherError
-from watcher.messages.chart import COLOURS, DASHES, HEIGHT, LIGHT, Chart, Label, Path, Point
+from watcher.messages.chart import COLOURS, DASHES, HEIGHT, LIGHT, Chart, Label, Path
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -28,8 +28,6 @@ class Picture(Struct, frozen=True):
     png: bytes
     text: str
     """What it shows, for those who cannot see it."""
-    size: Point
-    """Width and height in which it is to be shown."""
 
 
 class NoPillowError(WatcherError):
