@@ -24,6 +24,7 @@ _MOST_READ = 1 << 20
 """Bytes that a server may say in one dialogue."""
 _MOST_INITIAL = 500
 """Bytes of a login that go into the line of AUTH; longer ones are sent when the server asks."""
+_BROKEN = "The connection to the mail server broke in the middle"
 _HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 Mode = Literal["insecure", "starttls", "ssl"]
@@ -84,7 +85,6 @@ class Dialogue:
         self._deadline = deadline
         self._buffer = b""
         self._read = 0
-        self._ended = False
         self._unfinished = False
         self._features: dict[str, str] = {}
         seconds = min(CONNECT_SECONDS, self._left())
@@ -112,10 +112,9 @@ class Dialogue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            if not self._ended:  # what the server says to it is of no interest
-                self._socket.settimeout(1)
-                self._socket.sendall(b"QUIT\r\n")
+        with suppress(OSError):  # whether it is heard is of no interest
+            self._socket.settimeout(0)
+            self._socket.sendall(b"QUIT\r\n")
         self._socket.close()
 
     def login(self, user: str, password: str) -> None:
@@ -203,7 +202,6 @@ class Dialogue:
                 raise DialogueError("The mail server's answer makes no sense", reply)
         except DialogueError as error:
             raise DialogueError(str(error), error.reply, may_have_arrived=True) from None
-        self._ended = reply.code == 421
         return reply
 
     def _hello(self) -> None:
@@ -223,7 +221,7 @@ class Dialogue:
         try:
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except TimeoutError:
-            raise self._silent(seconds) from None
+            raise _silent(seconds) from None
 
     def _expect(self, reply: Reply, otherwise: str) -> None:
         if not reply.good:
@@ -238,7 +236,6 @@ class Dialogue:
         """Return the next reply. Raises DialogueError if it ends the dialogue."""
         reply = self._reply()
         if reply.code == 421:
-            self._ended = True
             raise DialogueError("The mail server ended the dialogue", reply)
         if not reply.code:
             raise DialogueError("The mail server's answer makes no sense", reply)
@@ -254,9 +251,9 @@ class Dialogue:
         try:
             self._socket.sendall(data)
         except TimeoutError:
-            raise self._silent() from None
+            raise _silent() from None
         except OSError:
-            raise self._broken() from None
+            raise DialogueError(_BROKEN) from None
 
     def _reply(self) -> Reply:
         """Return the next reply, all its lines."""
@@ -277,12 +274,12 @@ class Dialogue:
                 self._socket.settimeout(self._left())
                 data = self._socket.recv(8192)
             except TimeoutError:
-                raise self._silent(time.monotonic() - began) from None
+                raise _silent(time.monotonic() - began) from None
             except OSError:
-                raise self._broken() from None
+                raise DialogueError(_BROKEN) from None
             self._read += len(data)
             if not data:
-                raise self._broken()
+                raise DialogueError(_BROKEN)
             if self._read > _MOST_READ:
                 raise DialogueError("The mail server does not stop talking")
             self._buffer += data
@@ -293,16 +290,12 @@ class Dialogue:
         """Return the seconds left, for a socket. Raises DialogueError if there are none."""
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise self._silent()
+            raise _silent()
         return left
 
-    def _silent(self, seconds: float = 0.0) -> DialogueError:
-        self._ended = True
-        return DialogueError(f"The mail server did not answer in {_seconds(seconds) if seconds else 'time'}")
 
-    def _broken(self) -> DialogueError:
-        self._ended = True
-        return DialogueError("The connection to the mail server broke in the middle")
+def _silent(seconds: float = 0.0) -> DialogueError:
+    return DialogueError(f"The mail server did not answer in {_seconds(seconds) if seconds else 'time'}")
 
 
 def _seconds(seconds: float) -> str:
