@@ -157,7 +157,7 @@ class _Sending:
             if self._log.redirected and accepted:  # a plugin may take a redirect for a success
                 accepted = False
                 reached.clear()
-            if service.is_mail:
+            if hasattr(service.plugin, "outcome"):  # a mail's
                 outcome: Outcome = service.plugin.outcome(bool(reached), partial(redact_line, url=self._url))
             else:
                 outcome = self._log.outcome(accepted, bool(reached))

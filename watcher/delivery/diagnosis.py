@@ -92,17 +92,16 @@ def _send(send: Callable[..., Any], url_at: int, /, *arguments: Any, **options: 
     from requests.exceptions import RequestException
 
     capture = _entered.get()
+    if capture is None:  # not for a sending of ours
+        return send(*arguments, **options)
     try:
         own = network.requests_options(options.get("url") or arguments[url_at], os.environ)
     except ConfigError as error:
-        if capture is not None:
-            capture.add_reason(str(error))
+        capture.reason = capture.reason or str(error)
         raise RequestException from None
     for key, value in own.items():
         if options.get(key) in (None, True):  # a plugin's own login, or `verify=no` in the channel's URL, goes before
             options[key] = value
-    if capture is None:
-        return send(*arguments, **options)
     try:
         return send(*arguments, hooks={"response": capture.add_answer}, **options)
     except Exception as error:
@@ -130,7 +129,6 @@ def _read_body(answer: Any, deadline: float) -> None:
     answer.close()
 
 
-_TOO_MANY = 429
 _STATUS = re.compile(r"(?<![.,:\s])[.,:\s]*\berror=(\d{3})\b\.?")
 _MAY_HAVE_ARRIVED = "it may have arrived"
 _BROKE = f"the connection broke in the middle, {_MAY_HAVE_ARRIVED}"
@@ -170,7 +168,8 @@ class LogCapture:
         """Forget what was captured, before the next message."""
         self.lines: list[str] = []
         """What Apprise has warned of. It can hold secrets."""
-        self._socket: str | None = None
+        self.reason: str | None = None
+        """Why the first request failed that got no answer, without a secret."""
         self._unanswered = False
         self._statuses: list[int] = []
         self.retry_after: float | None = None
@@ -202,7 +201,7 @@ class LogCapture:
             return
         self._statuses.append(status)
         body: Any = None
-        if status == _TOO_MANY:
+        if status == 429:  # too many requests
             with suppress(Exception):  # anything can be sent instead of JSON
                 body = answer.json()
         pause = requested_pause(answer.headers, body, datetime.now(UTC))
@@ -221,14 +220,10 @@ class LogCapture:
         elif text.startswith("Socket Exception"):
             self.add_socket_error(text)
 
-    def add_reason(self, text: str) -> None:
-        """Note a reason of ours, which holds no secret."""
-        self._socket = self._socket or text
-
     def add_socket_error(self, text: str) -> None:
-        """Note why a request got no answer. The first reason counts."""
+        """Note why a request got no answer."""
         self._unanswered = True
-        self._socket = self._socket or socket_reason(text)
+        self.reason = self.reason or socket_reason(text)
 
     def outcome(self, accepted: bool, reached: bool) -> Outcome:
         """Return what came of the message, if the plugin says so, and some of its targets have it or none.
@@ -240,7 +235,7 @@ class LogCapture:
         found = {after_status(status) for status in self._statuses}
         if self._unanswered:
             found.add("again")
-        uncertain = reached or (self._unanswered and (self._socket or _BROKE).endswith(_MAY_HAVE_ARRIVED))
+        uncertain = reached or (self._unanswered and (self.reason or _BROKE).endswith(_MAY_HAVE_ARRIVED))
         other = f"HTTP {self.status}" if self.status else "the service did not accept it"
         return Outcome(
             accepted=reached and "again" not in found,
@@ -251,7 +246,7 @@ class LogCapture:
 
     def reasons(self) -> str:
         """Return what was logged as one line without any part of the URL."""
-        reasons = [self._socket] if self._socket else []
+        reasons = [self.reason] if self.reason else []
         if self.status is not None:
             reasons.append(f"HTTP {self.status}")
         lines = (redact_line(_STATUS.sub("", line), self._url).rstrip(".: ") for line in self.lines)

@@ -19,11 +19,11 @@ _COLOURS = {"good": 0x2DA44E, "bad": 0xCF222E, "neutral": 0x3366CC}
 class Discord(NotifyDiscord):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Discord channel."""
 
-    message: Message | None = None
+    message: Message
     """What is sent next."""
 
     def _send(self, payload: dict[str, Any], *arguments: Any, **options: Any) -> bool:
-        if self.message is not None and "content" in payload:
+        if "content" in payload:
             ping = payload["content"].removeprefix(f"{self.message.heading}\n\n{self.message.body}".rstrip())
             nobody: dict[str, Any] = {} if self.ping else {"allowed_mentions": {"parse": []}}
             payload = payload | nobody | {"content": self.message.heading + ping, "embeds": embeds(self.message)}

@@ -42,6 +42,8 @@ _LONGEST_HEADER = 2_000
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
 
+    message: Message
+    """What is sent next."""
     deadline = 0.0
     """When a sending must be over, by `time.monotonic`."""
     _trouble: DialogueError | None = None
@@ -85,7 +87,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             raise UnusableURLError("beside name=, from= has to be ASCII; write from=Name <address> instead") from None
         return parts and parts | {"thread": parts["qsd"].get("thread", "yes")}
 
-    def post(self, message: Message) -> bool:
+    def post(self) -> bool:
         """Send a mail to everyone who does not have it yet, and return whether everyone has it now."""
         self._trouble = None
         refused: dict[str, Refused] = {}
@@ -97,7 +99,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
                     people = dict.fromkeys([address, *self.cc, *self.bcc] if at == 0 else [address])
                     left = [person for person in people if not self.is_delivered(person)]
                     if left:
-                        mail = self._mail(message, name, address, with_copies=at == 0)
+                        mail = self._mail(name, address, with_copies=at == 0)
                         refused |= self._send(server, mail, left)
                         for person in left:
                             if person not in refused:
@@ -156,17 +158,18 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             raise DialogueError("The mail server takes no addresses beyond ASCII (SMTPUTF8)")
         return server.send(sender, people, mail.as_bytes(policy=SMTP.clone(utf8=utf8)), utf8=utf8)
 
-    def _mail(self, message: Message, name: Any, address: str, *, with_copies: bool) -> EmailMessage:
+    def _mail(self, name: Any, address: str, *, with_copies: bool) -> EmailMessage:
+        message, sender = self.message, str(self.from_addr[1])
         mail = EmailMessage(policy=SMTP)
         mail["Subject"] = visible(message.title)
-        mail["From"] = _address(self.from_addr[0] or self.app_id, str(self.from_addr[1]))
+        mail["From"] = _address(self.from_addr[0] or self.app_id, sender)
         mail["To"] = _address(name, address)
         if with_copies and self.cc:
             mail["Cc"] = [_address(self.names.get(copy), copy) for copy in sorted(self.cc)]
         if self.reply_to:
             mail["Reply-To"] = [_address(self.names.get(reply), reply) for reply in sorted(self.reply_to)]
         mail["Date"] = format_datetime(datetime.now(UTC))
-        for header, value in headers(message, str(self.from_addr[1]), threads=self.threads):
+        for header, value in headers(message, sender, threads=self.threads):
             mail[header] = value
         mail["X-Application"] = self.app_id
         for header, value in self.headers.items():

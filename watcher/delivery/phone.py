@@ -22,42 +22,40 @@ _NTFY_PRIORITIES = {2: NtfyPriority.LOW, 3: NtfyPriority.NORMAL, 4: NtfyPriority
 class Telegram(NotifyTelegram):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Telegram chat."""
 
-    message: Message | None = None
+    message: Message
     """What is sent next."""
-    _always_silent: bool | None = None
 
     def __init__(self, **options: Any) -> None:
         """Raises UnusableURLError if the URL names no chat: Apprise would take whoever wrote to the bot."""
         super().__init__(**options)  # type: ignore[no-untyped-call]
         if not self.targets:
             raise UnusableURLError("it names no chat; write its id or @name behind the token")
-
-    def prepare(self, message: Message) -> None:
-        """Make no sound on a phone for little things."""
-        if self._always_silent is None:
-            self._always_silent = bool(self.silent)
-        self.silent = self._always_silent or priority(message.events) <= _SILENT
+        self._always_silent = bool(self.silent)
 
     def send(self, body: str, *arguments: Any, **options: Any) -> Any:
-        """Send the text, its title as a link and tags by kind at its end."""
-        if self.message is not None:
-            heading, link = self.message.heading, html.escape(address(self.message.events))
-            body = body.replace(heading, f'<a href="{link}">{heading}</a>', 1)
-            body += "\n\n" + " ".join(f"#{kind}" for kind in kinds(self.message.events))
+        """Send the text, its title as a link and tags by kind at its end; little things make no sound."""
+        events, heading = self.message.events, self.message.heading
+        self.silent = self._always_silent or priority(events) <= _SILENT
+        body = body.replace(heading, f'<a href="{html.escape(address(events))}">{heading}</a>', 1)
+        body += "\n\n" + " ".join(f"#{kind}" for kind in kinds(events))
         return super().send(body, *arguments, **options)  # type: ignore[no-untyped-call]
 
 
 class Ntfy(NotifyNtfy):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """An ntfy topic. What the URL sets itself wins."""
 
+    message: Message
+    """What is sent next."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self._set_by_url = (self.priority, getattr(self, _TAGS), self.click)
 
-    def prepare(self, message: Message) -> None:
-        """Set priority, tags and page for what is sent next."""
-        level, tags, click = self._set_by_url
-        self.priority = level if level != NtfyPriority.NORMAL else _NTFY_PRIORITIES[priority(message.events)]
-        names = kinds(message.events)
+    def send(self, *arguments: Any, **options: Any) -> Any:
+        """Send the text with priority, tags and page."""
+        events, (level, tags, click) = self.message.events, self._set_by_url
+        self.priority = level if level != NtfyPriority.NORMAL else _NTFY_PRIORITIES[priority(events)]
+        names = kinds(events)
         setattr(self, _TAGS, tags or list(dict.fromkeys([*(LOOKS[kind].emoji for kind in names), *names])))
-        self.click = click or address(message.events)
+        self.click = click or address(events)
+        return super().send(*arguments, **options)  # type: ignore[no-untyped-call]

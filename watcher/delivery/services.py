@@ -34,8 +34,7 @@ class Service(Struct, frozen=True):
     """A plugin that is ready to send, and what its service takes."""
 
     plugin: Any
-    """An Apprise `NotifyBase`. One of ours can have `post(message)`, which sends it, or `prepare(message)`.
-    `message` is what it sends next."""
+    """An Apprise `NotifyBase`. One of ours sends its `message`, and can have a `post` that does so without Apprise."""
     format: Format
     limit: int
     """Bytes of title and body together in one message."""
@@ -46,11 +45,6 @@ class Service(Struct, frozen=True):
 
     most: float = inf
     """Bytes of the whole request as it is posted, where the service counts those."""
-
-    @property
-    def is_mail(self) -> bool:
-        """Whether the plugin itself knows the outcome."""
-        return hasattr(self.plugin, "outcome")
 
     def groups(self, events: Sequence[Event]) -> Iterable[Sequence[Event]]:
         """Return the events as they go together, before they are worded."""
@@ -67,9 +61,7 @@ class Service(Struct, frozen=True):
         self.plugin.message, self.plugin.deadline = message, deadline
         self.plugin.socket_read_timeout = max(deadline - time.monotonic(), _LEAST_SECONDS)
         if hasattr(self.plugin, "post"):
-            return bool(self.plugin.post(message))
-        if hasattr(self.plugin, "prepare"):
-            self.plugin.prepare(message)
+            return bool(self.plugin.post())
         title, body = "", f"{message.heading}\n\n{message.body}"
         if self.title_limit:
             title, body = shorten(message.title, self.title_limit), message.body

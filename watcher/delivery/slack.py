@@ -22,11 +22,11 @@ _HEADER = 150
 class Slack(NotifySlack):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Slack channel."""
 
-    message: Message | None = None
+    message: Message
     """What is sent next."""
 
     def _send(self, url: Any, payload: dict[str, Any], *arguments: Any, **options: Any) -> Any:
-        if self.message is not None and "attachments" in payload and not self.template:
+        if "attachments" in payload and not self.template:
             kept = {key: value for key, value in payload.items() if key not in ("attachments", "mrkdwn")}
             payload = kept | content(self.message)
         return super()._send(url, payload, *arguments, **options)  # type: ignore[no-untyped-call]

@@ -33,7 +33,7 @@ class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typ
     """Apprise checks the size of a message against this; its own 1,000 is a third of a screen."""
     most = 26_000
     """Bytes of a request: Teams takes 28 KB of JSON, of which the frame of a card has about one."""
-    message: Message | None = None
+    message: Message
     """What is sent next."""
 
     def size(self, message: Message) -> int:
@@ -44,7 +44,7 @@ class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typ
         """Return what is posted."""
         payload = super().gen_payload(body, title, *arguments, **options)  # type: ignore[no-untyped-call]
         message = self.message
-        if not payload or message is None or message.own_words or not message.blocks or self.template:
+        if not payload or message.own_words or not message.blocks or self.template:
             return payload
         card = payload["attachments"][0]["content"]
         plain, card["body"] = card["body"], [_title(title), *_elements(message)]

@@ -17,6 +17,8 @@ from watcher.messages.builder import Message, in_order
 class WebHook(NotifyJSON):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A program that takes JSON."""
 
+    message: Message
+    """What is sent next."""
     most = 95_000
     """Bytes of a request; by default, Express takes 100 KiB, and others more."""
 
@@ -42,6 +44,7 @@ class WebHook(NotifyJSON):  # type: ignore[no-untyped-call]  # Apprise is typed 
         shown = {"title": message.title, "message": message.body, "events": msgspec.to_builtins(message.events)}
         return len(json.dumps({"version": "1.0", "attachments": [], "type": "info"} | self._set_by_url | shown))
 
-    def prepare(self, message: Message) -> None:
-        """Add the events of the message to what is sent next. What the URL sets itself wins."""
-        self.payload_extras = {"events": msgspec.to_builtins(message.events)} | self._set_by_url
+    def send(self, *arguments: Any, **options: Any) -> Any:
+        """Send the message with its events. What the URL sets itself wins."""
+        self.payload_extras = {"events": msgspec.to_builtins(self.message.events)} | self._set_by_url
+        return super().send(*arguments, **options)  # type: ignore[no-untyped-call]
