@@ -1,6 +1,6 @@
 """A card in words: its head and its lines, as spans that `document` writes in a format."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -45,11 +45,10 @@ def row_of(card: Card, zone: tzinfo | None) -> Item:
     """Return a card as one line of a list: what it is about, and what goes on."""
     news = [card.main, *(event for event in card.news[1:] if event.kind != "changed")]
     parts = [line for event in news for line in _lines(event, True, row=True)]
-    others = [_id_span(other.main.model or "") for other in card.others]
-    if others:
-        parts[_ROW_LINES:] = [(Span("also ", "muted"), *_joined(others, ", "))]
+    if card.others:
+        parts[_ROW_LINES:] = [(Span("also ", "muted"), *_ids(card.others))]
     parts[_ROW_LINES + 1 :] = [(Span(seen_text(card.main, zone), "muted"),)] if zone is not None else []
-    return Item((*_head(card.main), *(span for part in parts for span in (Span(" · ", "muted"), *part))), row=True)
+    return Item(_joined([_head(card.main), *parts]), row=True)
 
 
 def _head(event: Event) -> Line:
@@ -114,19 +113,18 @@ def _provider_line(event: Event, provider: Provider, row: bool) -> Line:
         parts.append((Span(f"{prices.bill_text(event.bill)} at your tokens", "strong"),))
     if event.detail and not row:
         parts.append((Span(clean(event.detail, 500)),))
-    return tuple(span for part in parts for span in (Span(" · ", "muted"), *part))[1:]
+    return _joined(parts)
 
 
 def _same_moves(card: Card) -> Iterator[Line]:
     """Yield what the other models of the card did: in a line of its own where the figures differ."""
     alike = [other for other in card.others if _figures(other) == _figures(card)]
     if alike:
-        yield (Span("the same for ", "muted"), *_joined([_id_span(other.main.model or "") for other in alike], ", "))
+        yield (Span("the same for ", "muted"), *_ids(alike))
     for other in card.others:
         if other not in alike:
             parts = [line for event in other.news for line in _lines(event, True, row=True)][:_ROW_LINES]
-            shown = (span for part in parts for span in (Span(" · ", "muted"), *part))
-            yield (Span("also ", "muted"), _id_span(other.main.model or ""), *shown)
+            yield _joined([(Span("also ", "muted"), *_ids([other])), *parts])
 
 
 def _figures(card: Card) -> object:
@@ -146,8 +144,12 @@ def _id_span(text: object) -> Span:
     return Span(shown, "code", own_link(page(str(text))) if "/" in shown else None)
 
 
-def _joined(spans: Sequence[Span], between: str) -> Line:
-    return tuple(part for span in spans for part in (Span(between), span))[1:]
+def _ids(found: Iterable[Card]) -> Line:
+    return _joined([(_id_span(card.main.model),) for card in found], Span(", "))
+
+
+def _joined(parts: Iterable[Line], between: Span = Span(" · ", "muted")) -> Line:  # noqa: B008 - it cannot change
+    return tuple(span for part in parts for span in (between, *part))[1:]
 
 
 _MARKS: dict[Mark, tuple[str, Style]] = {
@@ -222,22 +224,22 @@ def _price_list(keys: Sequence[str], offer: Offer) -> Line:
         price = prices.with_unit(key, offer.prices[key])
         # "$0.01 a search" needs no label.
         label = "" if " a" in price else f"{clean(prices.label(key))} "
-        parts.append(Span(label + price, "price"))
-    return _joined(parts, " · ")
+        parts.append((Span(label + price, "price"),))
+    return _joined(parts, Span(" · "))
 
 
 def target(event: Event) -> FieldChange | None:
     """Return the change of the model that an alias or an id stands for, or None."""
     if event.kind != "retargeted":
         return None
-    paths = [path for path in event.fields if "alias_target" in path or "canonical_slug" in path]
-    return event.fields[paths[0]] if paths else None
+    names = ("alias_target", "canonical_slug")
+    return next((change for path, change in event.fields.items() if any(name in path for name in names)), None)
 
 
 def deadline(event: Event) -> str:
     """Return when a model expires, to follow its name: `expires in 3 days`, `no longer expires`."""
     change = _expiry(event)
-    if (change is not None and change.new is None) or (event.offer is not None and not event.offer.expiration_date):
+    if change is not None and not change.new:
         return "no longer expires"
     match event.days_left:
         case None:
@@ -248,19 +250,21 @@ def deadline(event: Event) -> str:
             return "expires tomorrow"
         case days if days > 1:
             return f"expires in {days} days"
-    on = f" on {day_text(event.offer.expiration_date)}" if event.offer is not None else ""
+    on = f" on {day_text(change.new)}" if change is not None else ""
     return f"was to go{on}, still there"
 
 
 def _expiry(event: Event) -> FieldChange | None:
-    return next((change for path, change in event.fields.items() if path.endswith("expiration_date")), None)
+    """Return the change of the expiration date, if it is known; a reminder has no old one."""
+    known = FieldChange(None, event.offer.expiration_date) if event.offer is not None else None
+    return next((change for path, change in event.fields.items() if path.endswith("expiration_date")), known)
 
 
 def _on(event: Event) -> str:
     """Return `, on 20 January 2026 (before: …)` for an expiration date that is known."""
-    change = _expiry(event) or FieldChange(None, event.offer.expiration_date if event.offer is not None else None)
+    change = _expiry(event) or FieldChange()
     old, new = change.old, change.new
-    if new is None:
+    if not new:
         return f" (it was to expire on {day_text(old)})" if old else ""
     on = "" if event.days_left is not None and event.days_left < 0 else f", on {day_text(new)}"
     return on + (f" (before: {day_text(old)})" if old and old != new else "")
