@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isnan
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
 Treatment = Literal["again", "slowly", "apart", "halve", "never"]
-"""What follows when a message was refused.
+"""What follows when a message was refused, first what gives up least.
 
 - `again`: it is sent with the usual growing pauses.
 - `slowly`: not before an hour.
@@ -23,7 +23,6 @@ Treatment = Literal["again", "slowly", "apart", "halve", "never"]
 - `halve`: its events are sent apart. One that is refused alone is given up.
 - `never`: all are given up at once.
 """
-_IN_ORDER: tuple[Treatment, ...] = ("again", "slowly", "apart", "halve", "never")
 
 
 class Outcome(Struct, frozen=True):
@@ -68,7 +67,7 @@ def after_status(status: int | None) -> Treatment:
 
 def after_several(treatments: Collection[Treatment]) -> Treatment:
     """Return what follows from several refusals: what gives up least. None at all: there was no answer."""
-    return next((each for each in _IN_ORDER if each in treatments), "again")
+    return min(treatments, key=get_args(Treatment).index, default="again")
 
 
 def after_reply(code: int | None) -> Treatment:
@@ -86,12 +85,11 @@ def requested_pause(headers: Mapping[str, str], body: Any, now: datetime) -> flo
     """
     fields = body if isinstance(body, dict) else {}
     parameters = fields.get("parameters")
-    milliseconds = _seconds(fields.get("retry_after_ms"))
     requests = (
         _from_header(headers.get("Retry-After"), now),
         _seconds(parameters.get("retry_after")) if isinstance(parameters, dict) else None,
         _seconds(fields.get("retry_after")),
-        None if milliseconds is None else milliseconds / 1000,
+        _seconds(fields.get("retry_after_ms"), 1000),
     )
     known = [seconds for seconds in requests if seconds is not None]
     return min(max(0.0, *known), LONGEST_PAUSE) if known else None
@@ -108,11 +106,12 @@ def _from_header(value: str | None, now: datetime) -> float | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
 
 
-def _seconds(value: object) -> float | None:
+def _seconds(value: object, parts: int = 1) -> float | None:
+    """Return a number of `parts` of a second in seconds; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        seconds = float(value)
+        seconds = float(value) / parts
     except (ValueError, OverflowError):
         return None
-    return None if isnan(seconds) else min(seconds, LONGEST_PAUSE * 1000)
+    return None if isnan(seconds) else seconds

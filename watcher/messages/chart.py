@@ -32,7 +32,7 @@ _MOST_MARKS = 40
 _TICKS = 5
 _LETTER = 6.6
 """Width of a letter in units, on average."""
-_GOLDEN_STEPS = (timedelta(hours=6), timedelta(days=1), timedelta(days=2), timedelta(weeks=1), timedelta(weeks=2))
+_STEPS = (timedelta(hours=6), timedelta(days=1), timedelta(days=2), timedelta(weeks=1), timedelta(weeks=2))
 _MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 Point = tuple[int, int]
@@ -132,35 +132,28 @@ class _Clock:
 
     def axis(self) -> Iterator[Path | Label]:
         yield Path(((_LEFT, _BOTTOM), (self._right, _BOTTOM)), "axis")
-        years = self.first.year != self.last.year
-        for at, form in self._ticks():
-            x = self.x(at)
-            text = f"{at.day} {at:%b}" if form == "day" else f"{at:%b %Y}" if form == "month" and years else f"{at:%b}"
-            text = f"{at:%Y}" if form == "year" else f"{at:%H:%M}, {at.day} {at:%b}" if form == "hour" else text
-            yield Path(((x, _BOTTOM), (x, _BOTTOM + 5)), "axis")
-            half = len(text) * _LETTER / 2
-            anchor = "end" if x + half > self._width else "start" if x - half < 0 else "middle"
-            yield Label((x, _BOTTOM + 20), text, anchor)
+        for at, text in self._ticks():
+            if self.first <= at <= self.last:
+                x, half = self.x(at), len(text) * _LETTER / 2
+                anchor = "end" if x + half > self._width else "start" if x - half < 0 else "middle"
+                yield Path(((x, _BOTTOM), (x, _BOTTOM + 5)), "axis")
+                yield Label((x, _BOTTOM + 20), text, anchor)
 
-    def _ticks(self) -> list[tuple[datetime, str]]:
+    def _ticks(self) -> Iterator[tuple[datetime, str]]:
+        """Yield round moments on and around the axis with their names, as many as there is room for."""
         span = self.last - self.first
-        for step in _GOLDEN_STEPS:
+        for step in _STEPS:
             if span / step <= self._most:
                 start = self.first.replace(hour=0, minute=0, second=0, microsecond=0)
-                form = "hour" if step < timedelta(days=1) else "day"
-                ticks = (start + number * step for number in range(40))
-                return [(at, form) for at in ticks if self.first <= at <= self.last]
-        months = next(
-            each for each in _MONTHS if span / timedelta(days=30.5 * each) <= self._most or each == _MONTHS[-1]
-        )
-        number = self.first.year * 12 + self.first.month - 1
-        form = "month" if months < 12 else "year"
-        found = []
-        for each in range(-(-number // months) * months, self.last.year * 12 + self.last.month, months):
-            at = datetime(each // 12, each % 12 + 1, 1, tzinfo=UTC)
-            if self.first <= at <= self.last:
-                found.append((at, form))
-        return found
+                for at in (start + number * step for number in range(40)):
+                    time = f"{at:%H:%M}, " if step < timedelta(days=1) else ""
+                    yield at, f"{time}{at.day} {at:%b}"
+                return
+        months = next((each for each in _MONTHS if span / timedelta(days=30.5 * each) <= self._most), _MONTHS[-1])
+        form = "%Y" if months >= 12 else "%b" if self.first.year == self.last.year else "%b %Y"
+        for number in range(self.first.year * 12 // months * months, self.last.year * 12 + 12, months):
+            at = datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
+            yield at, f"{at:{form}}"
 
 
 class _Amounts:
