@@ -1,7 +1,4 @@
-"""Discord: the headline as the text that phones show, the body in embeds coloured by kind.
-
-Imported only when something is sent, since it imports Apprise.
-"""
+"""Discord: the headline as the text that phones show, the body in embeds coloured by kind."""
 
 from typing import Any
 
@@ -19,8 +16,16 @@ _COLOURS = {"good": 0x2DA44E, "bad": 0xCF222E, "neutral": 0x3366CC}
 class Discord(NotifyDiscord):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Discord channel."""
 
+    takes = Format.MARKDOWN
+    body_maxlen = 4_000
+    """An embed takes 4,096 characters, and all embeds of a message 6,000."""
+    title_maxlen = 0
     message: Message
-    """What is sent next."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
+        self._format_override = None
 
     def _send(self, payload: dict[str, Any], *arguments: Any, **options: Any) -> bool:
         if "content" in payload:

@@ -2,8 +2,6 @@
 
 Apprise's mail plugin makes the plain-text part out of the HTML, and a new random Message-ID for every attempt.
 Here the plain text is written as such, and a repeat has the same Message-ID, so that mail programs can drop it.
-
-Imported only when a mail is sent, since it imports Apprise.
 """
 
 import os
@@ -31,6 +29,7 @@ from watcher.delivery.smtp import Dialogue, DialogueError, Mode, Refused, Reply
 from watcher.delivery.statuses import Outcome, after_reply
 from watcher.errors import ConfigError
 from watcher.messages.builder import Message
+from watcher.messages.document import Format
 from watcher.messages.text import visible
 from watcher.network import tls_context
 
@@ -42,8 +41,10 @@ _LONGEST_HEADER = 2_000
 class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A mailbox, or several: each gets a mail of its own, with `cc` and `bcc` on the first."""
 
+    takes = Format.HTML
+    body_maxlen = 95_000
+    """Gmail hides what of a mail comes after 102 KB."""
     message: Message
-    """What is sent next."""
     deadline = 0.0
     """When a sending must be over, by `time.monotonic`."""
     _trouble: DialogueError | None = None
@@ -54,8 +55,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
     def __init__(self, *, thread: str = "yes", **options: Any) -> None:
         """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
 
-        Raises:
-            UnusableURLError: an address is none, or the name of the server, or the URL asks for PGP.
+        Raises UnusableURLError.
         """
         lists = {key: mailboxes(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
@@ -92,7 +92,8 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self._trouble = None
         refused: dict[str, Refused] = {}
         try:
-            with self._connect() as server:
+            mode = cast("Mode", self.secure_mode)
+            with Dialogue(self.smtp_host, self.port or 0, mode, self._tls_context, self.deadline) as server:
                 if self.user and self.password:
                     server.login(self.user, self.password)
                 for at, (name, address) in enumerate(self.targets):
@@ -139,10 +140,6 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
             status=None if arrived or reached else code or None,
             reasons=visible("; ".join(dict.fromkeys(reasons)), LONGEST_REASON),
         )
-
-    def _connect(self) -> Dialogue:
-        mode = cast("Mode", self.secure_mode)
-        return Dialogue(self.smtp_host, self.port or 0, mode, self._tls_context, self.deadline)
 
     def _tls_context(self) -> ssl.SSLContext:
         context = tls_context(os.environ)

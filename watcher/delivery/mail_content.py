@@ -7,7 +7,7 @@ from hashlib import blake2b
 from watcher.messages.builder import Message
 from watcher.messages.cards import cards
 from watcher.messages.chart import HEIGHT, WIDTH
-from watcher.messages.document import HTML_START, Format, Item, frame, write, write_all
+from watcher.messages.document import HTML_HEAD, HTML_START, Format, Item, frame, write, write_all
 from watcher.messages.text import clean
 
 _PREVIEW_ITEMS = 4
@@ -49,10 +49,8 @@ def _digest(*texts: str) -> str:
 
 def page(message: Message) -> str:
     """Return the HTML of a mail: the headline stands above the news, too, and figures stand where an inbox looks."""
-    if message.own_words or not message.body.startswith(HTML_START):
+    if message.own_words:
         return message.body
-    start, body_tag, rest = HTML_START.rpartition("<body")
-    body_tag, end, rest = (body_tag + rest).partition(">")
     hidden = _HIDDEN.format(html.escape(_preview(message)))
     headline = _HEADLINE.format(html.escape(clean(message.title)))
     body = message.body
@@ -60,7 +58,7 @@ def page(message: Message) -> str:
         *news, note = message.blocks
         shown = "\n".join(_IMAGE.format(picture.id, html.escape(picture.text)) for picture in message.pictures)
         body = frame(f"{write_all(news, Format.HTML)}\n{shown}\n{write(note, Format.HTML)}", Format.HTML)
-    return f"{start}{body_tag}{end}{hidden}{rest}{headline}{body.removeprefix(HTML_START)}"
+    return body.replace(HTML_START, f"{HTML_HEAD}{hidden}{HTML_START.removeprefix(HTML_HEAD)}{headline}", 1)
 
 
 def _preview(message: Message) -> str:

@@ -1,7 +1,4 @@
-"""Telegram and ntfy: priority and tags by kind, and a page to open.
-
-Imported only when something is sent, since it imports Apprise.
-"""
+"""Telegram and ntfy: priority and tags by kind, and a page to open."""
 
 import html
 from typing import Any
@@ -12,6 +9,7 @@ from apprise.plugins.telegram import NotifyTelegram
 from watcher.delivery.addressees import UnusableURLError
 from watcher.delivery.kinds import LOOKS, address, kinds, priority
 from watcher.messages.builder import Message
+from watcher.messages.document import Format
 
 _SILENT = 2
 _TAGS = "_NotifyNtfy__tags"
@@ -22,8 +20,10 @@ _NTFY_PRIORITIES = {2: NtfyPriority.LOW, 3: NtfyPriority.NORMAL, 4: NtfyPriority
 class Telegram(NotifyTelegram):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Telegram chat."""
 
+    takes = Format.TELEGRAM
+    body_maxlen = 3_700
+    """Telegram takes 4,096 characters; tags and the link of the title come to our text."""
     message: Message
-    """What is sent next."""
 
     def __init__(self, **options: Any) -> None:
         """Raises UnusableURLError if the URL names no chat: Apprise would take whoever wrote to the bot."""
@@ -44,8 +44,9 @@ class Telegram(NotifyTelegram):  # type: ignore[no-untyped-call]  # Apprise is t
 class Ntfy(NotifyNtfy):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """An ntfy topic. What the URL sets itself wins."""
 
+    body_maxlen = 4_096
+    """A longer message arrives as an attachment; ntfy counts bytes, and Apprise's 7,800 is not its limit."""
     message: Message
-    """What is sent next."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
 """The Apprise plugin for a channel's URL.
 
-Functions import Apprise when they need it: that takes 200 ms, and 500 ms and 36 MB once it loads all its 183 plugins.
-So the common plugins are found by name here, and only the others by Apprise's own search.
+Functions import Apprise, and our own plugins, when they need it: that takes 200 ms, and 500 ms and 36 MB once it loads
+all its 183 plugins. So the common plugins are found by name here, and only the others by Apprise's own search.
 """
 
 import re
@@ -61,10 +61,9 @@ _loading = threading.Lock()
 
 
 def open_plugin(url: str) -> Any:
-    """Return the Apprise plugin (a `NotifyBase`) for the URL, if it reaches exactly those whom the URL names.
+    """Return the Apprise plugin (a `NotifyBase`) for the URL. Raises UnusableURLError.
 
-    Raises:
-        UnusableURLError: there is none. The message does not quote the URL.
+    It reaches exactly those whom the URL names.
     """
     with _loading, LogCapture(url) as log:
         try:

@@ -4,15 +4,13 @@ Apprise's plugins skip a target that their tracker has, and add those that accep
 of this process in the database, for later ones. A target is known by a digest, since it can be a secret.
 """
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
 from threading import Lock
 
-_MOST = 10_000
-_reached: OrderedDict[str, frozenset[str]] = OrderedDict()
+_reached: dict[str, frozenset[str]] = {}
 """Event → digests of targets, of any channel."""
 _changing = Lock()
 
@@ -63,8 +61,6 @@ def recall(reached: Mapping[str, Collection[str]], instead_of: Collection[str] =
         for event, targets in reached.items():
             if known := _reached.pop(event, frozenset()).difference(instead_of).union(targets):
                 _reached[event] = known
-        while len(_reached) > _MOST:
-            _reached.popitem(last=False)
 
 
 def targets_with(event: str) -> frozenset[str]:

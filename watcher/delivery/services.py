@@ -17,24 +17,16 @@ from watcher.messages.headline import shorten
 _MAX_PAUSE = 1.0
 """Seconds between two parts of one message; Apprise would wait 5.5 for most services."""
 _LEAST_SECONDS = 0.01
-_MAIL_LIMIT = 95_000
-"""Gmail hides what of a mail comes after 102 KB."""
-_NTFY_LIMIT = 4_096
-"""A longer message arrives as an attachment; ntfy counts bytes, and Apprise's 7,800 is not its limit."""
 _LEAST_HTML = 4_000
 """A service that takes less gets text, which Apprise turns into HTML: the frame of our documents alone has 1,800."""
-_SLACK_LIMIT = 35_000
-_DISCORD_LIMIT = 4_000
-"""An embed takes 4,096 characters, and all embeds of a message 6,000."""
-_TELEGRAM_LIMIT = 3_700
-"""Telegram takes 4,096 characters; tags and the link of the title come to our text."""
 
 
 class Service(Struct, frozen=True):
     """A plugin that is ready to send, and what its service takes."""
 
     plugin: Any
-    """An Apprise `NotifyBase`. One of ours sends its `message`, and can have a `post` that does so without Apprise."""
+    """An Apprise `NotifyBase`. One of ours sends its `message`: unchanged in the format that it `takes`, if it says so,
+    and by its own `post`, if it has one."""
     format: Format
     limit: int
     """Bytes of title and body together in one message."""
@@ -79,32 +71,18 @@ class Service(Struct, frozen=True):
 def open_service(url: str, timeout: float) -> Service:
     """Return the service behind the URL, which takes up to `timeout` seconds to connect, and 15 at most.
 
-    Raises:
-        UnusableURLError: there is none.
+    Raises UnusableURLError.
     """
     plugin = open_plugin(url)
     plugin.redirects = False
     plugin.socket_connect_timeout = min(CONNECT_SECONDS, timeout)
     plugin.request_rate_per_sec = min(plugin.request_rate_per_sec, _MAX_PAUSE)
     limit, title = int(plugin.body_maxlen), int(plugin.title_maxlen)
-    match type(plugin).__name__:
-        case "Slack":
-            return Service(plugin, Format.SLACK, _SLACK_LIMIT, title, raw=True)
-        case "Discord":
-            # Embeds (format=markdown in the URL) make Apprise look for mentions in the text and add them as pings.
-            plugin._format_override = None
-            return Service(plugin, Format.MARKDOWN, _DISCORD_LIMIT, 0, raw=True)
-        case "NotifyMattermost":  # says that it takes text, and shows it as Markdown
-            return Service(plugin, Format.MARKDOWN, limit, 0, raw=True)
-        case "Telegram":
-            return Service(plugin, Format.TELEGRAM, _TELEGRAM_LIMIT, 0, raw=True)
-        case "Ntfy":
-            return Service(plugin, _generic_format(plugin, limit), min(limit, _NTFY_LIMIT), title)
-        case "Mail":
-            return Service(plugin, Format.HTML, _MAIL_LIMIT, title, raw=True)
-        case _:
-            most = getattr(plugin, "most", inf)
-            return Service(plugin, _generic_format(plugin, limit), limit, title, most=most)
+    if hasattr(plugin, "takes"):
+        return Service(plugin, plugin.takes, limit, title, raw=True)
+    if type(plugin).__name__ == "NotifyMattermost":  # says that it takes text, and shows it as Markdown
+        return Service(plugin, Format.MARKDOWN, limit, title, raw=True)
+    return Service(plugin, _generic_format(plugin, limit), limit, title, most=getattr(plugin, "most", inf))
 
 
 def _generic_format(plugin: Any, limit: int) -> Format:

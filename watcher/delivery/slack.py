@@ -1,7 +1,4 @@
-"""Slack: the headline as the text that phones show, the body in blocks that do not collapse.
-
-Imported only when something is sent, since it imports Apprise.
-"""
+"""Slack: the headline as the text that phones show, the body in blocks that do not collapse."""
 
 import re
 from collections.abc import Iterator
@@ -22,8 +19,8 @@ _HEADER = 150
 class Slack(NotifySlack):  # type: ignore[no-untyped-call]  # Apprise is typed in parts
     """A Slack channel."""
 
+    takes = Format.SLACK
     message: Message
-    """What is sent next."""
 
     def _send(self, url: Any, payload: dict[str, Any], *arguments: Any, **options: Any) -> Any:
         if "attachments" in payload and not self.template:

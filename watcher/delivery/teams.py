@@ -1,7 +1,4 @@
-"""Teams: an adaptive card, in which headings have the colour of their kind and ids open their pages.
-
-Imported only when something is sent, since it imports Apprise.
-"""
+"""Teams: an adaptive card, in which headings have the colour of their kind and ids open their pages."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -34,7 +31,6 @@ class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typ
     most = 26_000
     """Bytes of a request: Teams takes 28 KB of JSON, of which the frame of a card has about one."""
     message: Message
-    """What is sent next."""
 
     def size(self, message: Message) -> int:
         """Return the bytes of title and body as Apprise writes them in JSON: six for a character beyond ASCII."""

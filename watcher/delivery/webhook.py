@@ -1,7 +1,4 @@
-"""Web hooks (`json://`): the events go beside title and message, so that scripts get them in their one shape.
-
-Imported only when something is sent, since it imports Apprise.
-"""
+"""Web hooks (`json://`): the events go beside title and message, so that scripts get them in their one shape."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,7 +15,6 @@ class WebHook(NotifyJSON):  # type: ignore[no-untyped-call]  # Apprise is typed 
     """A program that takes JSON."""
 
     message: Message
-    """What is sent next."""
     most = 95_000
     """Bytes of a request; by default, Express takes 100 KiB, and others more."""
 

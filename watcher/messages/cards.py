@@ -61,8 +61,6 @@ def cards(events: Iterable[Event]) -> list[Card]:
 
 def _cause_first(news: Sequence[Event]) -> tuple[Event, ...]:
     """Return the news about one model: its main news, and then the others in the order of time."""
-    if len(news) == 1:
-        return tuple(news)
 
     def rank(event: Event) -> int:
         return _CAUSES.index(event.kind) if event.kind in _CAUSES else len(_CAUSES)

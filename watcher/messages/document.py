@@ -170,13 +170,15 @@ _DARK = (
 )
 _FONT = "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
-HTML_START = (
+HTML_HEAD = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width,initial-scale=1">'
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
     f"<style>{_DARK}</style></head>\n"
     '<body style="margin:0;padding:0;background:#f5f6f8;color:#1b1f24">'
-    f'{_TABLE} class="w-page" bgcolor="#f5f6f8" style="background:#f5f6f8;color:#1b1f24"><tr>'
+)
+HTML_START = (
+    f'{HTML_HEAD}{_TABLE} class="w-page" bgcolor="#f5f6f8" style="background:#f5f6f8;color:#1b1f24"><tr>'
     '<td align="center" style="padding:4px 12px 24px">'
     '<!--[if mso]><table role="presentation" width="640"><tr><td><![endif]-->'
     f'{_TABLE} style="max-width:640px"><tr><td align="left" style="font:15px/1.5 {_FONT}">\n'

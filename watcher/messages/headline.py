@@ -47,13 +47,7 @@ _SENTENCES: dict[Kind, str] = {
     "source_failing": "OpenRouter's catalogue cannot be read",
     "source_recovered": "OpenRouter's catalogue can be read again",
 }
-_WORDS: dict[Kind, str] = {
-    "expired": "gone",
-    "returned": "back",
-    "provider_gone": "gone",
-    "provider_repriced": "repriced",
-    "provider_added": "added",
-}
+_WORDS: dict[Kind, str] = {"expired": "gone", "returned": "back"}
 _NUMBER = re.compile(r" \(\d+/\d+\)$")
 _FIELDS_IN_TITLE = 3
 _SAYS_NOTHING = 3
@@ -86,7 +80,7 @@ def headline_of(found: Sequence[Card], limit: int = TITLE_LENGTH) -> str:
 def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[str]:
     """Yield the news of each kind in words: how many, `14 new`, but of the first `kinds` up to `named` by name."""
     for at, (kind, group) in enumerate(by_kind(found)):
-        word = _WORDS.get(kind, kind)
+        word = _WORDS.get(kind, kind.removeprefix("provider_"))
         if kind not in CHANGE_KINDS:
             yield HEADINGS[kind].lower()
         elif at >= kinds or len(group) > named:
