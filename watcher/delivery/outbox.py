@@ -171,21 +171,19 @@ class _Drain(Struct):
     def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
         """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
         now = self.clock()
-        accepted: list[Row] = []
-        lost: list[Row] = []
-        left: list[Row] = []
-        for row in batch.deliveries:
-            id = row.event.id
-            (accepted if result.ok or id in result.delivered else lost if id in result.refused else left).append(row)
+        accepted = [row for row in batch.deliveries if result.ok or row.event.id in result.delivered]
+        refused = [row for row in batch.deliveries if row.event.id in result.refused]
+        done = {row.id for row in (*accepted, *refused)}
+        left = [row for row in batch.deliveries if row.id not in done]
         with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
-            self._give_up(session, channel.name, lost, result.detail)
+            self._give_up(session, channel.name, refused, result.detail)
             if left:
                 again = now + pause(self.config.delivery, left[0].attempts + 1, result.retry_after, self.jitter())
                 # Once it may have arrived, it stays that message, whatever is said to its repeats.
-                refused = result.status is not None and left[0].batch is None
-                session.outbox.mark_failed(left, again, result.detail, refused=refused, at=now)
+                anew = result.status is not None and left[0].batch is None
+                session.outbox.mark_failed(left, again, result.detail, refused=anew, at=now)
                 reached = {row.id: targets_with(row.event.id) for row in left}
                 session.outbox.note_reached({id: targets for id, targets in reached.items() if targets})
                 self._note(channel.name, "pending", left, result.detail, again)

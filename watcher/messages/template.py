@@ -13,13 +13,13 @@ from io import TextIOWrapper
 from itertools import pairwise
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from watcher.catalog.model import KINDS, UNASKED_KINDS, Event, Kind
-from watcher.config.settings import Channel, Template
+from watcher.config.settings import Channel
 from watcher.files import open_to_read
 from watcher.messages import builder
 from watcher.messages.builder import MOST_MESSAGES, NUMBER_LENGTH, Message, compose, compose_within
@@ -38,8 +38,6 @@ _OTHER_TITLE_ROOM = 2 * TITLE_LENGTH
 _READ_CHARACTERS = 64 * 1024 + 1
 """Characters of a file that are read: one more than a template may have."""
 
-Key = Literal["title_template", "body_template", "body_template_file"]
-
 
 class TemplateFailedError(Exception):
     """A template cannot be used; the message gives the line and says why, without a full stop."""
@@ -53,11 +51,11 @@ def compose_for(
     It never raises for what a template does: the built-in messages are sent instead, and their end says so, where a
     pager does not lack the room.
     """
-    zone = channel.timing.zone
-    if channel.template == Template():
+    zone, templates = channel.timing.zone, _templates(channel)
+    if not templates:
         return compose_within(events, format, limit, zone)
     try:
-        return _Rendering(channel, format, limit, time.monotonic() + seconds).messages(events)
+        return _Rendering(channel, templates, format, limit, time.monotonic() + seconds).messages(events)
     except TemplateFailedError as error:
         _log_once(channel.name, str(error))
         note = Note(clean(f"The template of this channel failed: {error}.", 300))
@@ -73,24 +71,21 @@ def _log_once(channel: str, error: str) -> None:
     getLogger("watcher").warning("channel %s: its template failed, the built-in text is sent: %s", channel, error)
 
 
-def check_channel(channel: Channel) -> Iterator[tuple[Key, str]]:
+def check_channel(channel: Channel) -> Iterator[tuple[str, str]]:
     """Yield the options of a channel that hold a wrong template, each with its problem."""
-    for key, text_or_file in _templates(channel.template):
-        try:
-            problem = check_template(_source(text_or_file), {*channel.rules.events, *UNASKED_KINDS})
-        except TemplateFailedError as error:
-            problem = str(error)
-        if problem is not None:
-            yield key, f"{text_or_file}: {problem}" if isinstance(text_or_file, Path) else problem
+    for option, template in _templates(channel).items():
+        if problem := check_template(template, {*channel.rules.events, *UNASKED_KINDS}):
+            yield option, f"{template}: {problem}" if isinstance(template, Path) else problem
 
 
-def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
+def check_template(template: str | Path, kinds: Collection[Kind] = KINDS) -> str | None:
     """Return the problem of a template with its line, or None.
 
     It is rendered in every format, over one event of each of the kinds that it will get, together and one by one.
     """
     samples = [event for event in sample_events() if event.kind in kinds] or sample_events()
     try:
+        source = _source(template)
         for format in Format:
             if not _render(source, compose(samples, format), "check", time.monotonic() + SECONDS).strip():
                 return "it gives no text"
@@ -101,19 +96,17 @@ def check_template(source: str, kinds: Collection[Kind] = KINDS) -> str | None:
     return None
 
 
-def _templates(template: Template) -> Iterator[tuple[Key, str | Path]]:
-    keys: tuple[Key, ...] = ("title_template", "body_template", "body_template_file")
-    for key in keys:
-        if (source := getattr(template, key)) is not None:
-            yield key, source
+def _templates(channel: Channel) -> dict[str, str | Path]:
+    """Return the templates of a channel, or their files, by option."""
+    return {option: template for option, template in asdict(channel.template).items() if template is not None}
 
 
-def _source(text_or_file: str | Path) -> str:
+def _source(template: str | Path) -> str:
     """Return the text of a template. Raises TemplateFailedError if its file cannot be read."""
-    if isinstance(text_or_file, str):
-        return text_or_file
+    if isinstance(template, str):
+        return template
     try:
-        with TextIOWrapper(open_to_read(text_or_file), encoding="utf-8-sig") as file:
+        with TextIOWrapper(open_to_read(template), encoding="utf-8-sig") as file:
             return file.read(_READ_CHARACTERS)
     except UnicodeDecodeError:
         raise TemplateFailedError("not UTF-8 text") from None
@@ -125,14 +118,10 @@ class _Rendering(Struct):
     """One sending in a channel's own words, until a deadline. Whatever goes wrong is a TemplateFailedError."""
 
     channel: Channel
+    templates: dict[str, str | Path]
     format: Format
     limit: int
     deadline: float
-
-    @property
-    def templates(self) -> dict[Key, str | Path]:
-        """The channel's templates, or their files."""
-        return dict(_templates(self.channel.template))
 
     def messages(self, events: Sequence[Event]) -> Sequence[Message]:
         """Return the messages, split between events where they would be too long, and numbered."""
@@ -172,7 +161,7 @@ class _Rendering(Struct):
             message = replace(message, body=self._render(key, message), own_words=True)
         return message
 
-    def _render(self, key: Key, built_in: Message) -> str:
+    def _render(self, key: str, built_in: Message) -> str:
         """Return the title or the body for the events of a built-in message. A failure names the option."""
         try:
             text = _render(_source(self.templates[key]), built_in, self.channel.name, self.deadline)
