@@ -17,7 +17,6 @@ from watcher.cycle import Report, check
 from watcher.daemon.health_ping import Pings
 from watcher.delivery.outbox import Attempt, drain
 from watcher.errors import BusyError
-from watcher.messages.console import print_events
 from watcher.messages.text import visible
 from watcher.redaction import redact
 
@@ -86,6 +85,8 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
     if as_json:
         print_json({"poll": report.poll, "events": report.events, "deliveries": attempts})
     elif dry_run:
+        from watcher.messages.console import print_events
+
         print_events(report.events, sys.stdout)
         for channel, ids in report.wanted.items():
             click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")

@@ -21,7 +21,6 @@ from watcher.config.parse import SHORT
 from watcher.delivery.channel import Result, send
 from watcher.errors import ConfigError, NothingFoundError, SourceError, UsageError
 from watcher.messages.builder import Message
-from watcher.messages.console import print_events
 from watcher.messages.document import Format
 from watcher.messages.template import compose_for
 from watcher.messages.text import visible
@@ -160,6 +159,8 @@ def sender(config: Config, *, quiet: bool = False) -> Callable[[Channel, Sequenc
 
 
 def _print_to_console(events: Sequence[Event]) -> Result:
+    from watcher.messages.console import print_events
+
     try:
         print_events(events, sys.stdout)
         sys.stdout.flush()

@@ -43,18 +43,15 @@ class Teams(NotifyWorkflows):  # type: ignore[no-untyped-call]  # Apprise is typ
         if not payload or message.own_words or not message.blocks or self.template:
             return payload
         card = payload["attachments"][0]["content"]
-        plain, card["body"] = card["body"], [_title(title), *_elements(message)]
+        plain, card["body"] = card["body"], [*_elements(title, message)]
         if len(json.dumps(payload)) > _LIMIT:
             card["body"] = plain
         return payload
 
 
-def _title(title: str) -> dict[str, Any]:
+def _elements(title: str, message: Message) -> Iterator[dict[str, Any]]:
     # Of a text block Markdown is read, of a run of text nothing.
-    return _rich([{"type": "TextRun", "text": title, "weight": "Bolder", "size": "Large"}])
-
-
-def _elements(message: Message) -> Iterator[dict[str, Any]]:
+    yield _rich([{"type": "TextRun", "text": title, "weight": "Bolder", "size": "Large"}])
     for block in message.blocks:
         if isinstance(block, Heading):
             run = {"type": "TextRun", "text": block.text, "weight": "Bolder"}

@@ -1,10 +1,18 @@
-"""Events on a terminal: colour and a table of prices; on a pipe the plain text of a message."""
+"""Events on a terminal: colour and a table of prices; on a pipe the plain text of a message.
+
+Imported only when events are printed, since rich takes long to import.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from msgspec import UNSET
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
 from watcher.catalog.model import Event
 from watcher.catalog.price import FREE
@@ -15,10 +23,6 @@ from watcher.messages.document import Format, Line
 from watcher.messages.headline import by_kind, headline_of
 from watcher.messages.text import clean
 from watcher.messages.wording import item_of
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
 
 _STYLES = {
     "plain": "",
@@ -39,11 +43,6 @@ def print_events(events: Sequence[Event], output: IO[str]) -> None:
         message = compose(events, Format.TEXT)
         output.write(f"{message.title}\n\n{message.body}")
         return
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.panel import Panel
-    from rich.text import Text
-
     console = Console(file=output)
     found = cards(events)
     console.print(Panel(Text(headline_of(found), style="bold"), border_style="cyan", expand=False))
@@ -54,26 +53,21 @@ def print_events(events: Sequence[Event], output: IO[str]) -> None:
             item = item_of(card, UTC, with_prices=False)
             console.print()
             console.print(_rich(item.head))
-            below: list[Table | Text] = [
-                _price_table(event) for event in card.news if event.prices and event.provider is UNSET
-            ]
-            for part in (*below, *map(_rich, item.lines)):
-                console.print(Padding(part, (0, 0, 0, 2)))
+            for event in card.news:
+                if event.prices and event.provider is UNSET:
+                    console.print(Padding(_price_table(event), (0, 0, 0, 2)))
+            for line in item.lines:
+                console.print(Padding(_rich(line), (0, 0, 0, 2)))
     console.print()
     console.print(Text(reference([event for card in found for event in card.events]), style="bright_black"))
 
 
-def _rich(spans: Line) -> "Text":
+def _rich(spans: Line) -> Text:
     """Return the spans as rich text, in which nothing is read as rich's markup."""
-    from rich.text import Text
-
     return Text.assemble(*((span.text, _STYLES[span.style]) for span in spans))
 
 
-def _price_table(event: Event) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
+def _price_table(event: Event) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bright_black")
     table.add_column("price")
     for name in ("old", "new", "change"):

@@ -41,8 +41,7 @@ def render(source: str, variables: Mapping[str, Any], format: Format, deadline: 
 
     `deadline` is a moment of the monotonic clock. Every turn of a loop and every call check it.
 
-    Raises:
-        TemplateFailedError: anything is wrong with the template, or it goes beyond a bound.
+    Raises TemplateFailedError if anything is wrong with the template, or it goes beyond a bound.
     """
     if len(source) > MAX_SOURCE:
         raise TemplateFailedError(f"it is longer than {MAX_SOURCE // 1024} KiB")
@@ -93,8 +92,6 @@ class _Generator(CodeGenerator):
 
 
 _UNAVAILABLE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.ScopedEvalContextModifier)
-
-
 _METHODS = frozenset({"format", "format_map"}) | {
     *("center", "encode", "expandtabs", "join", "ljust", "maketrans", "replace", "rjust", "strftime", "to_bytes"),
     *("translate", "zfill"),
@@ -114,7 +111,7 @@ class Environment(ImmutableSandboxedEnvironment):
         super().__init__(
             autoescape=True,
             undefined=_Missing,
-            finalize=_finalize,
+            finalize=self._finalize,
             optimized=False,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -181,11 +178,8 @@ class Environment(ImmutableSandboxedEnvironment):
     def concatenate(self, parts: Iterable[Any]) -> str:
         """Return the parts as one text; if one of them is markup, the others are escaped."""
         parts = list(parts)
-        texts: list[str]
-        if is_markup := any(isinstance(part, Markup | Link) for part in parts):
-            texts = list(map(self.escape, parts))
-        else:
-            texts = list(map(text_of, parts))
+        is_markup = any(isinstance(part, Markup | Link) for part in parts)
+        texts = [self.escape(part) if is_markup else text_of(part) for part in parts]
         if sum(map(len, texts)) > MAX_TEXT:
             raise SecurityError(_TOO_MUCH)
         return _markup("".join(texts)) if is_markup else "".join(texts)
@@ -198,6 +192,10 @@ class Environment(ImmutableSandboxedEnvironment):
         if not isinstance(value, Link):
             return _markup(escape(text, self._format))
         return _markup(text if self._format in (Format.TEXT, Format.MARKDOWN) else text.replace("&", "&amp;"))
+
+    @pass_eval_context  # so that Jinja2 does not try it on constants when it compiles
+    def _finalize(self, _: EvalContext, value: Any) -> Markup:
+        return self.escape(value)
 
     def _join(self, values: Iterable[Any], separator: str = "", attribute: str | int | None = None) -> str:
         parts: list[Any] = []
@@ -212,18 +210,11 @@ def _check_size(operator: str, left: Any, right: Any) -> None:
         if left.bit_length() + right.bit_length() > _MAX_BITS:
             raise SecurityError("a number in it is too long")
         return
-    sizes = [len(one) if isinstance(one, Sized) else one if isinstance(one, int) else 0 for one in (left, right)]
-    if any(isinstance(one, Sized) for one in (left, right)):
-        size = sum(sizes) if operator == "+" else sizes[0] * sizes[1]
-        if size > MAX_TEXT:
+    if isinstance(left, Sized) or isinstance(right, Sized):
+        one, other = (len(each) if isinstance(each, Sized) else each for each in (left, right))
+        lengths = isinstance(one, int) and isinstance(other, int)
+        if lengths and (one + other if operator == "+" else one * other) > MAX_TEXT:
             raise SecurityError(_TOO_MUCH)
-
-
-@pass_eval_context  # so that Jinja2 does not try it on constants when it compiles
-def _finalize(context: EvalContext, value: Any) -> Markup:
-    environment = context.environment
-    assert isinstance(environment, Environment)
-    return environment.escape(value)
 
 
 def _markup(text: str) -> Markup:
