@@ -107,21 +107,20 @@ def shown_key(key: str) -> str:
 
 
 def with_ascii_host(url: str) -> str:
-    """Return the URL with its host as DNS knows it: `xn--mller-kva.example` for `müller.example`.
-
-    Raises UnusableURLError.
-    """
+    """Return the URL with its host in the letters of DNS. Raises UnusableURLError."""
     match = _AUTHORITY.match(url)
     if match is None:
         return url
-    host = match[2].lower() if match[2].startswith("[") else ascii_domain(unquote(match[2]), match[2])
+    host = match[2].lower() if match[2].startswith("[") else match[2]
+    if not unquote(host).isascii():
+        host = ascii_domain(unquote(host))
     return match[1] + host + url[match.end() :]
 
 
-def ascii_domain(domain: str, otherwise: str) -> str:
-    """Return a domain in the letters of DNS, or `otherwise` if it has no others. Raises UnusableURLError."""
+def ascii_domain(domain: str) -> str:
+    """Return a domain in the letters of DNS: `xn--mller-kva.example` for `müller.example`. Raises UnusableURLError."""
     try:
-        return otherwise if domain.isascii() else idna.encode(domain, uts46=True).decode()
+        return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
         raise UnusableURLError(f'"{domain}" is not a domain') from None
 
@@ -137,13 +136,10 @@ def mailboxes(lists: str | Sequence[str] | None) -> list[tuple[str, str]]:
 
 
 def mailbox(text: str) -> tuple[str, str]:
-    """Return name and address of `ann@example.org`, `Ann <ann@example.org>` or `Ann:ann@example.org`.
-
-    Raises UnusableURLError.
-    """
+    """Return name and address of `ann@example.org`, `Ann <ann@…>` or `Ann:ann@…`. Raises UnusableURLError."""
     match = _MAILBOX.fullmatch(text)
     local, _, domain = match[3].rpartition("@") if match else ("", "", "")
-    address = f"{local}@{ascii_domain(domain, domain)}"
+    address = f"{local}@{ascii_domain(domain)}"
     if match is None or not _ADDRESS.fullmatch(address):
         raise UnusableURLError(f'"{text}" is not a mail address; put a comma between several')
     return (match[1] or match[2] or "").strip(), address
@@ -152,12 +148,8 @@ def mailbox(text: str) -> tuple[str, str]:
 def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
     """Refuse a URL if the plugin has dropped, altered or added anybody. Raises UnusableURLError.
 
-    What a plugin has understood, it writes into a URL of its own; the two are compared, but for spelling.
-
-    Args:
-        url: as Apprise gets it.
-        plugin: what Apprise made of it.
-        warnings: what Apprise logged meanwhile.
+    What a plugin has understood, it writes into a URL of its own; the two are compared, but for spelling. `warnings` is
+    what Apprise logged when it made the plugin.
     """
     kind, own = type(plugin), plugin.url(privacy=False)
     parsed, again = kind.parse_url(url), kind.parse_url(own)

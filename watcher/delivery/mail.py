@@ -70,7 +70,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
         self.targets[:] = lists["targets"] or [("", str(self.from_addr[1]))]
         self.cc, self.bcc, self.reply_to = ({address for _, address in lists[key]} for key in ("cc", "bcc", "reply_to"))
         self.names = {address: name for key in ("cc", "reply_to") for name, address in lists[key]}
-        self.smtp_host = ascii_domain(self.smtp_host, self.smtp_host).strip("[]")
+        self.smtp_host = ascii_domain(self.smtp_host).strip("[]")
         if not _HOST.fullmatch(self.smtp_host):
             raise UnusableURLError("smtp= has to be the name of a server alone; its port stands before the ?")
         self.threads = bool(parse_bool(thread))  # type: ignore[no-untyped-call]

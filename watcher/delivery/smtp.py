@@ -68,15 +68,8 @@ class Refused(Struct, frozen=True):
 class Dialogue:
     """A connection to a mail server. Use it as a context manager; a failure to end it in order is not an error.
 
-    Args:
-        host: name or address.
-        port: its port.
-        mode: how the connection is encrypted.
-        context: returns what the encryption needs: all certificates, which takes 25 ms.
-        deadline: when the last answer must be there, by `time.monotonic`.
-
-    Raises:
-        DialogueError: there is no connection, or the server refused it.
+    `context` is called for an encrypted connection alone: to load all certificates takes 25 ms. The last answer must be
+    there at the `deadline`, by `time.monotonic`. Raises DialogueError if the server cannot be reached or refuses.
     """
 
     def __init__(
@@ -162,8 +155,7 @@ class Dialogue:
     def send(self, sender: str, people: Sequence[str], mail: bytes, *, utf8: bool = False) -> dict[str, Refused]:
         """Send one mail, its lines ended by CRLF, and return the refusals by recipient; the others have it.
 
-        Raises:
-            DialogueError: the dialogue came to an end before the server said what became of the mail.
+        Raises DialogueError if the dialogue ends before the server has said what became of the mail.
         """
         options = f" SIZE={len(mail)}" if "SIZE" in self._features else ""
         options += " SMTPUTF8 BODY=8BITMIME" if utf8 else ""

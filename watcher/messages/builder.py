@@ -87,10 +87,8 @@ def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tz
     They are split between cards, never inside one, and numbered `(1/3)` in the title. A card that is too long
     by itself is cut short at the end of a line, and says so. If more messages were needed, the first begins with a
     summary and the most important cards in full. The last one then names as many others as there is room for, and says
-    how to list them all. Every event belongs to one of the messages.
-
-    Args:
-        zone: whose clocks tell when something was first seen.
+    how to list them all. Every event belongs to one of the messages. By the clocks of the `zone` they say when
+    something was first seen.
     """
     if is_terse(format, limit):
         return [_terse(cards(events), format, limit)]

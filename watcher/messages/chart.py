@@ -75,11 +75,8 @@ def chart(
 ) -> Chart | None:
     """Return the chart of at most `MOST_LINES` prices of one unit; None if none of them is a number.
 
-    Args:
-        title: what it shows, for those who cannot see it.
-        series: its lines.
-        marks: moments to mark on the axis of time, with what happened.
-        width: units from left to right.
+    The `title` says what it shows to those who cannot see it. `marks` are moments on the axis of time, with what
+    happened; the `width` is in units.
     """
     lines = [(number, line) for number, one in enumerate(series) for line in step_lines(one.points)]
     if not lines:
