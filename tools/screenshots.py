@@ -27,7 +27,7 @@ from watcher.catalog.model import Event
 from watcher.config.secret import DatabaseURL, SourceURL
 from watcher.config.settings import Config, SourceSettings, StoreSettings, WebSettings
 from watcher.cycle import check
-from watcher.delivery.mail_content import page
+from watcher.delivery.mail import page
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
 from watcher.simulator import Scene, Simulator, StorySource, story_by_name

@@ -16,7 +16,7 @@ from tests.delivery.test_statuses import Answering
 from tests.events import CHEAPER, NEW
 from watcher.delivery import smtp
 from watcher.delivery.channel import Result
-from watcher.delivery.mail_content import headers
+from watcher.delivery.mail import headers
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.docs.documents import ROOT, text
-from watcher.delivery.mail_content import page
+from watcher.delivery.mail import page
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
 from watcher.messages.sample import sample_events

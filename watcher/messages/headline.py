@@ -42,6 +42,8 @@ _SENTENCES: dict[Kind, str] = {
     "new": "New: {}",
     "expired": "{} is gone",
     "returned": "{} is back",
+    "provider_gone": "{1} no longer offers {0}",
+    "provider_added": "{0} is now also at {1}",
     "undelivered": "Alerts for {} were lost",
     "catalog_suspect": "OpenRouter's catalogue looks wrong and was not believed",
     "source_failing": "OpenRouter's catalogue cannot be read",
@@ -55,8 +57,8 @@ _SAYS_NOTHING = 3
 _FEW = 3
 """Cards that a title names; of more, kinds with at most `_PAIR`."""
 _PAIR = 2
-_MOST_LISTED = 30
-"""Names that can fit into a title."""
+_MOST_LISTED = 60
+"""Names that are too many for a title."""
 
 
 def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
@@ -84,12 +86,10 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
         if kind not in CHANGE_KINDS:
             yield HEADINGS[kind].lower()
         elif at >= kinds or len(group) > named:
-            alone = kinds and len(group) == len(found)
-            names = [brief(card.main) for card in group[:_MOST_LISTED]] if alone else []
-            more = ["…"] if alone and len(group) > _MOST_LISTED else []
+            names = [brief(card.main) for card in group[:_MOST_LISTED]] if kinds and len(group) == len(found) else []
             if group[0].main.provider is not UNSET:
                 word = f"{'endpoint' if len(group) == 1 else 'endpoints'} {word}"
-            yield f"{len(group):,} {word}{': ' if names else ''}{', '.join([*names, *more])}"
+            yield f"{len(group):,} {word}{': ' if names else ''}{', '.join(names)}"
         elif kind in ("repriced", "expiring", "retargeted", "provider_repriced"):
             yield from (brief(card.main) for card in group)
         else:
@@ -99,8 +99,7 @@ def counts(found: Sequence[Card], named: int = 0, kinds: int = 0) -> Iterator[st
 
 def by_kind(found: Iterable[Card]) -> Iterator[tuple[Kind, list[Card]]]:
     """Yield each kind with its cards, which are in order."""
-    for kind, group in groupby(found, key=lambda card: card.main.kind):
-        yield kind, list(group)
+    yield from ((kind, list(group)) for kind, group in groupby(found, key=lambda card: card.main.kind))
 
 
 def brief(event: Event) -> str:
@@ -132,10 +131,6 @@ def _sentence(event: Event) -> str:
     match event.kind:
         case "expiring" | "repriced" | "provider_repriced":
             return brief(event)
-        case "provider_gone" | "provider_added" if event.provider is not UNSET:
-            provider = clean(event.provider.name, 40)
-            gone = event.kind == "provider_gone"
-            return f"{provider} no longer offers {name}" if gone else f"{name} is now also at {provider}"
         case "retargeted":
             change = target(event)
             return f"{name} now points to {clean(change.new, 60)}" if change else f"{name} now points elsewhere"
@@ -147,7 +142,8 @@ def _sentence(event: Event) -> str:
             first = clean(event.detail or "", TITLE_LENGTH).partition(". ")[0].rstrip(".")
             return f"Still alive: {first}" if first else "Still alive"
         case kind:
-            return _SENTENCES[kind].format(name)
+            provider = clean(event.provider.name, 40) if event.provider else ""
+            return _SENTENCES[kind].format(name, provider)
 
 
 def _new_target(event: Event) -> str:
