@@ -5,9 +5,10 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
 from itertools import islice
+from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -75,8 +76,8 @@ class Message(Struct, frozen=True):
 
 def compose(events: Sequence[Event], format: Format, zone: tzinfo = UTC) -> Message:
     """Return one message for all the events, of any length: grouped by kind, most important first."""
-    words = _Words(events, format, zone)
-    return words.message(headline_of(words.cards))
+    composition = _Composition(events, format, zone)
+    return composition.message(headline_of(composition.cards))
 
 
 def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tzinfo = UTC) -> list[Message]:
@@ -92,7 +93,7 @@ def compose_within(events: Sequence[Event], format: Format, limit: int, zone: tz
     """
     if is_terse(format, limit):
         return [_terse(cards(events), format, limit)]
-    return _Split(_Words(events, format, zone), limit).messages()
+    return _Composition(events, format, zone, limit).messages()
 
 
 def is_terse(format: Format, limit: int) -> bool:
@@ -102,12 +103,13 @@ def is_terse(format: Format, limit: int) -> bool:
     )
 
 
-class _Words:
-    """Cards, most important first, and what they say."""
+class _Composition:
+    """Cards, most important first, and the messages that say them, of at most `limit` bytes."""
 
-    def __init__(self, events: Iterable[Event], format: Format, zone: tzinfo) -> None:
+    def __init__(self, events: Iterable[Event], format: Format, zone: tzinfo, limit: float = inf) -> None:
         self.cards = cards(events)
-        self.format = format
+        self._format = format
+        self._limit = limit
         moments = {seen_text(event, zone) for event in self.events()}
         self._shared = f"All first seen {next(iter(moments))} · " if len(self.cards) > 1 and len(moments) == 1 else ""
         self._zone = None if self._shared else zone
@@ -120,11 +122,6 @@ class _Words:
     def events(self, start: int = 0, end: int | None = None) -> tuple[Event, ...]:
         """Return the events of some of the cards."""
         return tuple(event for card in self.cards[start:end] for event in card.events)
-
-    def shortened(self, card: Card) -> Iterator[Item]:
-        """Yield what a card says in fewer and fewer lines."""
-        yield from (item_of(card, self._zone, lines) for lines in (8, 4, 2, 1, 0))
-        yield Item((Span(brief(card.main), "strong"),))
 
     def message(
         self,
@@ -141,23 +138,15 @@ class _Words:
             blocks += (Heading(kind_heading(kind, len(same)), kind), *islice(rest, len(same)))
         events = self.events(start, end)
         blocks.append(Note(self._shared + reference(events)))
-        return message(title, blocks, events, self.format)
-
-
-class _Split:
-    """Splits cards into messages of at most `limit` bytes."""
-
-    def __init__(self, words: _Words, limit: int) -> None:
-        self._words = words
-        self._cards = words.cards
-        self._limit = limit
+        return message(title, blocks, events, self._format)
 
     def messages(self) -> list[Message]:
-        whole, end = self._part(0, len(self._cards), (), 0)
-        if end == len(self._cards):
+        """Return the messages of `compose_within`."""
+        whole, end = self._part(0, len(self.cards), (), 0)
+        if end == len(self.cards):
             return [whole]
         parts, end = self._parts(MOST_MESSAGES)
-        if end < len(self._cards):
+        if end < len(self.cards):
             parts, end = self._parts(MOST_MESSAGES - 1, self._summary())
             parts.append(self._names(end))
         return with_numbers(parts)
@@ -169,8 +158,8 @@ class _Split:
         """
         parts: list[Message] = []
         start = 0
-        while len(parts) < most and start < len(self._cards):
-            end = len(self._cards) - (most - len(parts) if summary else 0)
+        while len(parts) < most and start < len(self.cards):
+            end = len(self.cards) - (most - len(parts) if summary else 0)
             part, start = self._part(start, end, () if parts else summary, NUMBER_LENGTH)
             parts.append(part)
         return parts, start
@@ -180,16 +169,18 @@ class _Split:
 
         `number` characters of the title and bytes of the message are kept free.
         """
-        limit, title = self._limit - number, headline_of(self._cards, TITLE_LENGTH - number)
+        limit, title = self._limit - number, headline_of(self.cards, TITLE_LENGTH - number)
 
         def part(last: int) -> Message:
-            return self._words.message(title, start, last, before)
+            return self.message(title, start, last, before)
 
         last = start + bisect_right(range(start + 1, end + 1), limit, key=lambda last: part(last).size)
         if last > start:
             return part(last), last
-        for item in self._words.shortened(self._cards[start]):
-            cut = self._words.message(title, start, start + 1, before, item)
+        card = self.cards[start]
+        shorter = [item_of(card, self._zone, lines) for lines in (8, 4, 2, 1, 0)]
+        for item in (*shorter, Item((Span(brief(card.main), "strong"),))):
+            cut = self.message(title, start, start + 1, before, item)
             if cut.size <= limit:
                 break
         return cut, start + 1
@@ -197,17 +188,17 @@ class _Split:
     def _summary(self) -> tuple[Block, ...]:
         return (
             Item(
-                (Span(f"{len(self._cards):,} changes", "strong"), Span(f": {', '.join(counts(self._cards))}")),
+                (Span(f"{len(self.cards):,} changes", "strong"), Span(f": {', '.join(counts(self.cards))}")),
                 ((Span(f"The most important are shown in full, the others are named in part {MOST_MESSAGES}."),),),
             ),
         )
 
     def _names(self, start: int) -> Message:
         """Return the message that names the cards from `start` on, as many as there is room for."""
-        rest, events = self._cards[start:], self._words.events(start)
+        rest, events = self.cards[start:], self.events(start)
         title = headline_of(rest, TITLE_LENGTH - NUMBER_LENGTH)
         count = Counter(card.main.kind for card in rest)
-        first = min(event.at for event in self._words.events()).astimezone(UTC)
+        first = min(event.at for event in self.events()).astimezone(UTC)
         command = Span(f"watcher changes --since {first:%Y-%m-%dT%H:%MZ}", "code")
 
         def naming(named: int) -> Message:
@@ -220,7 +211,7 @@ class _Split:
             ]
             more = f"and {len(rest) - named:,} more: " if named < len(rest) else "all of them in full: "
             blocks += (Item((Span(more), command)), Note(reference(events)))
-            return message(title, blocks, events, self._words.format)
+            return message(title, blocks, events, self._format)
 
         limit = self._limit - NUMBER_LENGTH
         return naming(bisect_right(range(1, len(rest) + 1), limit, key=lambda named: naming(named).size))

@@ -241,17 +241,12 @@ def deadline(event: Event) -> str:
     change = _expiry(event)
     if change is not None and not change.new:
         return "no longer expires"
-    match event.days_left:
-        case None:
-            return "will expire"
-        case 0:
-            return "expires today"
-        case 1:
-            return "expires tomorrow"
-        case days if days > 1:
-            return f"expires in {days} days"
-    on = f" on {day_text(change.new)}" if change is not None else ""
-    return f"was to go{on}, still there"
+    days = event.days_left
+    if days is None:
+        return "will expire"
+    if days < 0:
+        return f"was to go{f' on {day_text(change.new)}' if change is not None else ''}, still there"
+    return {0: "expires today", 1: "expires tomorrow"}.get(days, f"expires in {days} days")
 
 
 def _expiry(event: Event) -> FieldChange | None:
