@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from watcher import network
-from watcher.delivery.statuses import Outcome, after_several, after_status, requested_pause
+from watcher.delivery.statuses import TREATMENTS, Outcome, Treatment, after_status, requested_pause
 from watcher.errors import ConfigError
 from watcher.messages.text import visible
 from watcher.redaction import HIDDEN, redact
@@ -169,18 +169,14 @@ class LogCapture:
         self.lines: list[str] = []
         """What Apprise has warned of. It can hold secrets."""
         self.reason: str | None = None
-        """Why the first request failed that got no answer, without a secret."""
-        self._unanswered = False
-        self._statuses: list[int] = []
+        """Why the first request failed that got no answer, without a secret; empty if that is unknown."""
+        self.status: int | None = None
+        """The HTTP status of the last refusal, if it is known."""
+        self._treatments: set[Treatment] = set()
         self.retry_after: float | None = None
         """Seconds that a service that refused wants us to wait."""
         self.redirected = False
         """Whether the last answer was a redirect."""
-
-    @property
-    def status(self) -> int | None:
-        """The HTTP status of the last refusal, if it is known."""
-        return self._statuses[-1] if self._statuses else None
 
     def __enter__(self) -> "LogCapture":
         _silence()
@@ -199,7 +195,7 @@ class LogCapture:
             answer.headers.pop("Location", None)
         if status < 300:
             return
-        self._statuses.append(status)
+        self._note_status(status)
         body: Any = None
         if status == 429:  # too many requests
             with suppress(Exception):  # anything can be sent instead of JSON
@@ -216,14 +212,18 @@ class LogCapture:
         if record.levelno >= logging.WARNING:
             self.lines.append(text)
             if match := _STATUS.search(text):
-                self._statuses.append(int(match[1]))
+                self._note_status(int(match[1]))
         elif text.startswith("Socket Exception"):
             self.add_socket_error(text)
 
+    def _note_status(self, status: int) -> None:
+        self.status = status
+        self._treatments.add(after_status(status))
+
     def add_socket_error(self, text: str) -> None:
         """Note why a request got no answer."""
-        self._unanswered = True
-        self.reason = self.reason or socket_reason(text)
+        self._treatments.add("again")
+        self.reason = self.reason or socket_reason(text) or ""
 
     def outcome(self, accepted: bool, reached: bool) -> Outcome:
         """Return what came of the message, if the plugin says so, and some of its targets have it or none.
@@ -232,14 +232,11 @@ class LogCapture:
         """
         if accepted:
             return Outcome(True)
-        found = {after_status(status) for status in self._statuses}
-        if self._unanswered:
-            found.add("again")
-        uncertain = reached or (self._unanswered and (self.reason or _BROKE).endswith(_MAY_HAVE_ARRIVED))
+        uncertain = reached or (self.reason is not None and (self.reason or _BROKE).endswith(_MAY_HAVE_ARRIVED))
         other = f"HTTP {self.status}" if self.status else "the service did not accept it"
         return Outcome(
-            accepted=reached and "again" not in found,
-            treatment=after_several(found),
+            accepted=reached and "again" not in self._treatments,
+            treatment=min(self._treatments, key=TREATMENTS.index, default="again"),
             status=None if uncertain else self.status,
             reasons=self.reasons() or other,
         )

@@ -6,7 +6,7 @@ all its 183 plugins. So the common plugins are found by name here, and only the 
 
 import re
 import threading
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from watcher.delivery.addressees import (
@@ -112,7 +112,7 @@ def _open(url: str, scheme: str) -> Any:
     base = scheme.removesuffix("s")
     if base == "http":
         for name in _BY_WEB_ADDRESS:
-            kind = _load(_PLUGINS[name])
+            kind = resolve_name(_PLUGINS[name])
             if arguments := kind.parse_native_url(url):
                 return kind(**arguments | {"asset": asset})
     path = _PLUGINS.get(scheme) or (None if base in _WITHOUT_S else _PLUGINS.get(base))
@@ -121,16 +121,11 @@ def _open(url: str, scheme: str) -> Any:
         if plugin is None:
             raise _unknown(scheme)
         return plugin
-    kind = _load(path)
+    kind = resolve_name(path)
     arguments = kind.parse_url(url)
     if not arguments:
         raise UnusableURLError(f"it is not a complete {scheme}:// URL", refused=True)
     return kind(**arguments | {"asset": asset})
-
-
-def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
 
 
 def _unknown(scheme: str) -> UnusableURLError:

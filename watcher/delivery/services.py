@@ -57,11 +57,9 @@ class Service(Struct, frozen=True):
         title, body = "", f"{message.heading}\n\n{message.body}"
         if self.title_limit:
             title, body = shorten(message.title, self.title_limit), message.body
-        declared = {
-            Format.TEXT: NotifyFormat.TEXT,
-            Format.HTML: NotifyFormat.HTML,
-            Format.TELEGRAM: NotifyFormat.HTML,
-        }.get(message.format, NotifyFormat.MARKDOWN)
+        as_html = message.format in (Format.HTML, Format.TELEGRAM)
+        as_text = NotifyFormat.TEXT if message.format is Format.TEXT else NotifyFormat.MARKDOWN
+        declared = NotifyFormat.HTML if as_html else as_text
         options = {"title": title, "notify_type": NotifyType.INFO, "body_format": declared}
         if self.raw:
             return bool(self.plugin.send(body=body.rstrip(), body_passthrough=False, **options))

@@ -6,7 +6,7 @@ since many attempts with a wrong password get an address banned. Only what the s
 could only become worse, is given up at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isnan
@@ -23,6 +23,7 @@ Treatment = Literal["again", "slowly", "apart", "halve", "never"]
 - `halve`: its events are sent apart. One that is refused alone is given up.
 - `never`: all are given up at once.
 """
+TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 
 
 class Outcome(Struct, frozen=True):
@@ -63,11 +64,6 @@ def after_status(status: int | None) -> Treatment:
     if status is None or not 300 <= status < 500:
         return "again"
     return _SPECIAL.get(status, "slowly")
-
-
-def after_several(treatments: Collection[Treatment]) -> Treatment:
-    """Return what follows from several refusals: what gives up least. None at all: there was no answer."""
-    return min(treatments, key=get_args(Treatment).index, default="again")
 
 
 def after_reply(code: int | None) -> Treatment:
