@@ -36,8 +36,9 @@ from tests.events import (
 )
 from watcher.catalog.model import KINDS, Event, FieldChange, Offer
 from watcher.messages.builder import Message, compose, compose_within
+from watcher.messages.cards import cards
 from watcher.messages.document import Format
-from watcher.messages.headline import headline
+from watcher.messages.headline import headline_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -337,8 +338,8 @@ def test_one_event_that_is_too_long_is_cut_at_the_end_of_a_line() -> None:
 
 
 def test_a_headline_of_many_kinds_is_cut_between_words() -> None:
-    assert re.fullmatch(r".*\w…", headline(ALL, 40))
-    assert len(headline(ALL, 40)) <= 40
+    assert re.fullmatch(r".*\w…", headline_of(cards(ALL), 40))
+    assert len(headline_of(cards(ALL), 40)) <= 40
 
 
 @pytest.mark.parametrize("format", [format for format in Format if format is not Format.HTML])

@@ -67,10 +67,7 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is typed in
     """What the server refused in the last sending."""
 
     def __init__(self, *, thread: str = "yes", **options: Any) -> None:
-        """Read from the URL who writes to whom, exactly: Apprise would drop, split or join what it does not expect.
-
-        Raises UnusableURLError.
-        """
+        """Read exactly who writes to whom: Apprise would drop, split or join addresses. Raises UnusableURLError."""
         lists = {key: mailboxes(options.pop(key, None)) for key in ("targets", "cc", "bcc", "reply_to")}
         sender, user = options.get("from_addr") or "", unquote(options.get("user") or "")
         if "@" not in sender and "@" in user:  # a login by address, at a server of another name

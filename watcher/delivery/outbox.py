@@ -64,11 +64,8 @@ def drain(
 
     A channel that fails or hangs neither delays nor repeats another one's messages. If another process sends from the
     same file, this waits for its end and sends the rest. If another machine, on a shared database, sends to a channel,
-    this leaves the channel to it.
-
-    Args:
-        clock: returns the time (UTC).
-        jitter: returns a number from 0 to 1, so that many watchers do not come back at the same moment.
+    this leaves the channel to it. The `clock` returns the time (UTC), and `jitter` a number from 0 to 1, so that many
+    watchers do not come back at the same moment.
     """
     with store.reading() as session:
         if not session.outbox.waiting(clock()):

@@ -61,10 +61,7 @@ _loading = threading.Lock()
 
 
 def open_plugin(url: str) -> Any:
-    """Return the Apprise plugin (a `NotifyBase`) for the URL. Raises UnusableURLError.
-
-    It reaches exactly those whom the URL names.
-    """
+    """Return the Apprise plugin that reaches exactly those whom the URL names. Raises UnusableURLError."""
     with _loading, LogCapture(url) as log:
         try:
             plugin = _checked(url.strip(), log)

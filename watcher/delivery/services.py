@@ -67,10 +67,7 @@ class Service(Struct, frozen=True):
 
 
 def open_service(url: str, timeout: float) -> Service:
-    """Return the service behind the URL, which takes up to `timeout` seconds to connect, and 15 at most.
-
-    Raises UnusableURLError.
-    """
+    """Return the service behind the URL, to be reached in `timeout` seconds, 15 at most. Raises UnusableURLError."""
     plugin = open_plugin(url)
     plugin.redirects = False
     plugin.socket_connect_timeout = min(CONNECT_SECONDS, timeout)

@@ -61,13 +61,13 @@ _MOST_LISTED = 60
 """Names that are too many for a title."""
 
 
-def headline(events: Sequence[Event], limit: int = TITLE_LENGTH) -> str:
-    """Return the news in one line of at most `limit` characters: `R1 0528 gone, GPT-4o −17%, 12 new`."""
-    return headline_of(cards(events), limit)
+def headline(events: Sequence[Event]) -> str:
+    """Return the news in one line: `R1 0528 gone, GPT-4o −17%, 12 new`."""
+    return headline_of(cards(events))
 
 
 def headline_of(found: Sequence[Card], limit: int = TITLE_LENGTH) -> str:
-    """Return the headline of cards, most important first."""
+    """Return the headline of cards, most important first, in at most `limit` characters."""
     test = TEST if all(is_sample(card.main) for card in found) else ""
     if len(found) == 1:
         return shorten(test + _sentence(found[0].main), limit)
