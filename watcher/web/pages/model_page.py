@@ -52,7 +52,10 @@ def model_page(asking: Asking, id: str) -> Page:
     periods, raw = listing.periods(id), listing.document(id)
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
     last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
+    document = {} if raw is None else json.loads(raw, parse_constant=str)
     facets = periods[-1].facets if periods else {}
+    if isinstance(text := document.get("description"), str):
+        facets = {**facets, "description": text}  # which facets have as a digest
     offered, turns = offer(facets), timeline(periods)
     rows = asking.rows.by_id
     until = asking.session.history.watched_until() or asking.now
@@ -77,7 +80,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "charts": list(charts(known.name, series, events)),
         "turns": turns[: -_MOST_TURNS - 1 : -1],
         "hidden": max(0, len(turns) - _MOST_TURNS),
-        "document": None if raw is None else _pretty(raw),
+        "document": document and json.dumps(document, indent=2, ensure_ascii=False),
     }
     return Page("model", known.name, data, more, feed=Filter(model=id).query)
 
@@ -127,10 +130,6 @@ def similar_ids(wanted: str, names: Iterable[str]) -> list[str]:
         near = [id for id in known if id[:3].casefold() == word[:3] or id.rpartition("/")[2][:3].casefold() == slug[:3]]
         found = get_close_matches(word, near[:500], n=_SIMILAR)
     return found[:_SIMILAR]
-
-
-def _pretty(raw: bytes) -> str:
-    return json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False)
 
 
 def compare_page(asking: Asking) -> Page:
