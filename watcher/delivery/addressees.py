@@ -7,7 +7,7 @@ can be tokens, so it gives their place.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import idna
@@ -32,9 +32,8 @@ class UnusableURLError(ValueError):
         self.refused = refused
 
 
-class _Part(NamedTuple):
-    place: str
-    text: str
+_Parts = list[tuple[str, str]]
+"""Texts, each with its place in the URL: `to=` of a parameter, `part 2 of its path`, or nothing."""
 
 
 def check_url_parts(url: str) -> None:
@@ -60,7 +59,7 @@ def check_url_parts(url: str) -> None:
         raise UnusableURLError("its port is none: they go from 1 to 65535")
     if authority.rpartition("@")[0].count(":") > 1:
         raise UnusableURLError("a : in the user name or the password has to be written as %3A")
-    keys = [part.place for part in parameters]
+    keys = [key for key, _ in parameters]
     for at, key in enumerate(keys):
         if key in keys[:at]:
             raise UnusableURLError(f"{shown_key(key)} stands in it more than once; put a comma between several values")
@@ -156,17 +155,17 @@ def check_targets(url: str, plugin: Any, warnings: Sequence[str]) -> None:
     if not parsed or not again:
         return  # the address of a web hook that the service itself shows, such as https://hooks.slack.com/…
     named = [*_items(parsed.get("targets"))]
-    understood = [part.text for part in _parts(own)]
-    for part in _parts(url, _lists(kind)):
-        if part.place.endswith("=") or part.text in named:
-            kept = not any(part.text in line for line in warnings) and _is_among(part.text, understood)
-            shown = f'"{part.text}"'
+    understood = [text for _, text in _parts(own)]
+    for place, text in _parts(url, _lists(kind)):
+        if place.endswith("=") or text in named:
+            kept = not any(text in line for line in warnings) and _is_among(text, understood)
+            shown = f'"{text}"'
         else:
-            kept = _letters(part.text) in _letters(own)
-            shown = part.place
+            kept = _letters(text) in _letters(own)
+            shown = place
         if not kept:
             raise UnusableURLError(f"{shown} cannot be used as it stands: Apprise drops or changes it")
-    everything = [part.text for part in _parts(url)]
+    everything = [text for _, text in _parts(url)]
     for target in _items(again.get("targets")) if named else ():  # else it is the service's default
         if not any(_is_among(part, [target]) for part in everything):
             raise UnusableURLError(f'Apprise would also send to "{target}", which the URL does not name')
@@ -182,23 +181,22 @@ def _lists(kind: Any) -> set[str]:
     return keys
 
 
-def _parts(url: str, keys: set[str] | None = None) -> Iterator[_Part]:
-    """Yield the parts of the path and of these parameters; None: of all, and user, password and host."""
+def _parts(url: str, keys: set[str] | None = None) -> _Parts:
+    """Return the parts of the path and of these parameters; None: of all, and user, password and host."""
     before, parameters = _split(url)
     authority, *path = before.partition("://")[2].split("/")
-    parts = [_Part(f"part {number} of its path", unquote(text)) for number, text in enumerate(path, start=1)]
-    parts += [part for part in parameters if keys is None or part.place[:-1] in keys]
+    parts = [(f"part {number} of its path", unquote(text)) for number, text in enumerate(path, start=1)]
+    parts += [(key, text) for key, text in parameters if keys is None or key[:-1] in keys]
     if keys is None:
-        parts += [_Part("", unquote(text)) for text in re.split("[@:]", authority)]
-    for place, text in parts:
-        yield from (_Part(place, item) for item in _items(text))
+        parts += [("", unquote(text)) for text in re.split("[@:]", authority)]
+    return [(place, item) for place, text in parts for item in _items(text)]
 
 
-def _split(url: str) -> tuple[str, list[_Part]]:
+def _split(url: str) -> tuple[str, _Parts]:
     """Return the URL before its query, and the parameters as Apprise reads them: `;` is `&`, names in lower case."""
     before, _, query = url.partition("?")
     pairs = [pair.partition("=") for pair in re.split("[&;]", query) if pair.strip()]
-    return before, [_Part(unquote(key).strip().lower() + equals, unquote(value)) for key, equals, value in pairs]
+    return before, [(unquote(key).strip().lower() + equals, unquote(value)) for key, equals, value in pairs]
 
 
 def _items(value: object) -> Iterator[str]:

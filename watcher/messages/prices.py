@@ -24,6 +24,7 @@ _LABELS = {
 }
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
+_RANKS = {key: rank for rank, key in enumerate(_ORDER)}
 _TIER = re.compile(r"(\d+)\+")
 _WINDOW = re.compile(r"(?:((?:mon|tue|wed|thu|fri|sat|sun)[a-z,-]*) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
 
@@ -117,12 +118,7 @@ def label(key: str) -> str:
 
 def in_order(prices: Mapping[str, object]) -> list[str]:
     """Return the keys as a price list has them: prompt and completion first, tiers after their base."""
-
-    def rank(key: str) -> tuple[int, str]:
-        base = key.partition("@")[0]
-        return (_ORDER.index(base) if base in _ORDER else len(_ORDER), key)
-
-    return sorted(prices, key=rank)
+    return sorted(prices, key=lambda key: (_RANKS.get(key.partition("@")[0], len(_RANKS)), key))
 
 
 def keys_to_show(changes: Mapping[str, PriceChange]) -> list[str]:

@@ -88,8 +88,7 @@ def _offer(offer: Offer) -> View:
 
 
 def _link(url: str | None) -> Link | None:
-    own = own_link(url)
-    return None if own is None else Link(own)
+    return Link(url) if url and own_link(url) else None
 
 
 def _value(value: Any) -> Any:
