@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from watcher.catalog.decision import Known
 from watcher.catalog.endpoints import Endpoints, read_endpoints
@@ -18,19 +18,15 @@ from watcher.redaction import redact
 from watcher.rules.mine import my_models
 from watcher.upstream.errors import NotPromisedError, StatusError, TooLargeError
 
+if TYPE_CHECKING:
+    from watcher.upstream.client import Client
+
 EVERY = timedelta(hours=1)
 """Time between two calls for the same model, and what `endpoints_per_hour` is counted over."""
 LONGEST_ASKED = timedelta(days=1)
 """The source's wish not to be called (`Retry-After`) is respected up to this."""
 _LONGEST = 60.0
 """Seconds for all calls of one poll; what was not asked for is asked for at the next one."""
-
-
-class EndpointSource(Protocol):
-    """Where endpoints come from."""
-
-    def endpoints(self, model: str, link: object = None) -> bytes:
-        """Return the answer about a model; `link` is its `links.details`. Raises SourceError."""
 
 
 def due(known: Known, config: Config, now: datetime) -> list[str]:
@@ -53,7 +49,7 @@ def due(known: Known, config: Config, now: datetime) -> list[str]:
 
 
 def ask(
-    source: EndpointSource,
+    source: "Client",
     models: Iterable[str],
     known: Known,
     now: datetime,
