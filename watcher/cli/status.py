@@ -8,9 +8,9 @@ import click
 from msgspec.structs import asdict
 
 from watcher.catalog.health import Health
+from watcher.cli.arguments import when
 from watcher.cli.output import format_count, format_size, format_time, print_json
 from watcher.cli.setup import Context, describe_future, open_store, with_console
-from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.errors import WatcherError
@@ -38,20 +38,19 @@ _MOST_GAPS = 10
 @click.option(
     "--nagios", is_flag=True, help="For a monitor: exit with 1 if a channel fails, 2 if the source does, 3 if unknown."
 )
-@click.pass_context
-def status(ctx: click.Context, as_json: bool, max_age: datetime | None, nagios: bool) -> None:
+@click.pass_obj
+def status(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
     """Show whether the source, the channels and the database work.
 
     Exits with 0 only if the last poll was good and recent, and the last message to every channel was delivered.
     """
     try:
-        code = _show(ctx.obj, as_json, max_age, nagios)
+        return _show(context, as_json, max_age, nagios)
     except WatcherError as error:
         if not nagios:
             raise
         click.echo(f"WATCHER UNKNOWN - {visible(error, 500)}")
-        code = 3
-    ctx.exit(code)
+        return 3
 
 
 def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
