@@ -82,11 +82,10 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
             history.first_seen.setdefault(model_id, capture.at)
             span, entry = open_spans.get(model_id), capture.snapshot.entries.get(model_id)
             raw = None if entry is None else split_benchmarks(entry.raw)[0]
-            if span is not None and state.present and span.facets == state.model.facets and raw in (None, span.raw):
-                continue
             if span is not None:
-                span.end = capture.at
-                del open_spans[model_id]
+                if state.present and span.facets == state.model.facets and raw in (None, span.raw):
+                    continue
+                open_spans.pop(model_id).end = capture.at
             if state.present:
                 assert raw is not None
                 open_spans[model_id] = Presence(model_id, capture.at, None, state.model.facets, raw)

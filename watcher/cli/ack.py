@@ -31,14 +31,12 @@ def ack(
     price are announced, and so is that the model has expired.
     """
     config, now = context.load(), datetime.now(UTC)
-    if until is not None and (price_only or undo):
-        raise UsageError("--until goes with neither --price nor --undo")
-    if price_only and undo:
-        raise UsageError("--undo takes back everything, so it goes without --price")
+    if (given := (until is not None) + price_only + undo) > 1:
+        raise UsageError("--until, --price and --undo exclude each other")
     if until is not None and until <= now:
         raise UsageError(f"--until {until:%Y-%m-%d} is not in the future")
     if model is None:
-        if until is not None or price_only or undo:
+        if given:
             raise UsageError("name the MODEL; `watcher ack` alone lists what is acknowledged")
         with open_session(config) as session:
             known = {name: each for name, each in session.personal.acknowledged().items() if holds(each, now)}

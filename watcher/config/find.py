@@ -88,8 +88,6 @@ def _exists(path: Path) -> bool:
     """Whether there is anything, even if it cannot be read: to skip that would hide a mistake."""
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError):
-        pass
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
     return True
