@@ -6,9 +6,8 @@ import click
 
 from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, print_json
+from watcher.cli.output import did_you_mean, print_json, print_table
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.errors import NothingFoundError, UsageError
 from watcher.messages.text import visible
 from watcher.mine.acknowledge import acknowledge, describe

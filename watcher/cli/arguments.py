@@ -1,4 +1,4 @@
-"""Arguments on the command line: moments (`2026-01-04`, `yesterday`, `7d ago`), and what is written as an option is."""
+"""The types of arguments: moments such as `2026-01-04`, `yesterday` or `7d ago`, and values as in the configuration."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
 def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Return the type of an argument that `parse` reads; what that finds wrong is a mistake on the command line."""
+    """Return the type of an argument that `parse` reads: its WrongValueError is a mistake on the command line."""
 
     def read(value: str) -> T:
         try:

@@ -8,9 +8,8 @@ from msgspec import UNSET
 from watcher.catalog.model import KINDS, Event
 from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, format_time, print_json, warn
+from watcher.cli.output import did_you_mean, format_time, print_json, print_table, warn
 from watcher.cli.setup import Context, describe_future, open_session
-from watcher.cli.table import print_table
 from watcher.errors import NothingFoundError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible

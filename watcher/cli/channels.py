@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import Event
 from watcher.cli.completion import channel_names
-from watcher.cli.output import print_json
+from watcher.cli.output import print_json, print_table
 from watcher.cli.setup import Context, choose_channels, open_session, sender, with_console
-from watcher.cli.table import print_table
 from watcher.config import Channel
 from watcher.config.write import effective
 from watcher.errors import NothingFoundError

@@ -12,9 +12,8 @@ from watcher.catalog.pricing import PRICING
 from watcher.catalog.timeline import Period, Points, price_series, step_lines
 from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids, price_keys
-from watcher.cli.output import did_you_mean, format_time, in_colour, print_json
+from watcher.cli.output import did_you_mean, format_time, in_colour, print_json, print_table
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.errors import UsageError
 from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import visible

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from watcher.cli.completion import channel_names
-from watcher.cli.output import format_time, print_json, warn
+from watcher.cli.output import format_time, print_json, print_table, warn
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.errors import UsageError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible

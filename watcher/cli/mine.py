@@ -12,9 +12,8 @@ from watcher.catalog.event import offer
 from watcher.catalog.model import Tokens
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.cli.arguments import when
-from watcher.cli.output import print_json
+from watcher.cli.output import print_json, print_table
 from watcher.cli.setup import Context, reading_fresh
-from watcher.cli.table import print_table
 from watcher.config import Config
 from watcher.errors import NothingFoundError
 from watcher.messages.prices import cost_text, price_text

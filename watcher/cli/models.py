@@ -12,9 +12,8 @@ from watcher.catalog.model import Event, Model, Offer
 from watcher.catalog.price import UNKNOWN, VARIES
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
 from watcher.cli.arguments import argument, when
-from watcher.cli.output import did_you_mean, print_json
+from watcher.cli.output import did_you_mean, print_json, print_table
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.config.mine import TOKEN_COUNT
 from watcher.config.parse import PRICE, WrongValueError
 from watcher.config.settings import Rules

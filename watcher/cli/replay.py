@@ -11,9 +11,8 @@ import click
 
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS
-from watcher.cli.output import format_count, format_time, print_json, progress, warn
+from watcher.cli.output import format_count, format_time, print_json, print_table, progress, warn
 from watcher.cli.setup import Context, read_archives, with_console
-from watcher.cli.table import print_table
 from watcher.config import Config, load_config
 from watcher.errors import UsageError
 from watcher.messages.headline import headline

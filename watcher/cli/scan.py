@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from watcher.cli.arguments import argument, when
-from watcher.cli.output import format_count, print_json, warn
+from watcher.cli.output import format_count, print_json, print_table, warn
 from watcher.cli.setup import Context, reading_fresh
-from watcher.cli.table import print_table
 from watcher.messages.text import visible
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
 from watcher.mine.scan import dictionary_of

@@ -9,9 +9,8 @@ from watcher.catalog.event import offer
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.catalog.timeline import Happening, Period, timeline
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, format_time, print_json
+from watcher.cli.output import did_you_mean, format_time, print_json, print_table
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.errors import UsageError
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import page, visible

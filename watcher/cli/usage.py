@@ -4,9 +4,8 @@ from io import BufferedReader
 
 import click
 
-from watcher.cli.output import format_count, print_json, warn
+from watcher.cli.output import format_count, print_json, print_table, warn
 from watcher.cli.setup import Context, open_session
-from watcher.cli.table import print_table
 from watcher.errors import NothingFoundError
 from watcher.messages.prices import count
 from watcher.messages.text import visible

@@ -189,13 +189,12 @@ class _Reader:
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
-        for option, *instead in alternatives(section):
-            keys = [option.key, *(other.key for other in instead)]
+        for keys, required in alternatives(section):
             given = [key for key in keys if key in table]
-            if option.required and not instead and not given:
-                self.wrong(f"{where}{option.key}: missing")
-            elif option.required and len(given) != 1:
-                self.wrong(f"{where}{', '.join(given) or option.key}: expected exactly one of {', '.join(keys)}")
+            if required and len(keys) == 1 and not given:
+                self.wrong(f"{where}{keys[0]}: missing")
+            elif required and len(given) != 1:
+                self.wrong(f"{where}{', '.join(given) or keys[0]}: expected exactly one of {', '.join(keys)}")
             else:
                 for key in given[1:]:
                     self.wrong(f"{where}{key}: {given[0]} is set, too; expected only one of them")
