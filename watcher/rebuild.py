@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -98,11 +99,9 @@ def in_order(
     stored: Iterator[CaptureSeen], recorded: Iterable["Capture"], before: datetime | None, problems: list[str]
 ) -> Iterator[CaptureSeen]:
     """Yield stored and new captures by time; a new one at a stored time, or not before `before`, is left out."""
-    last: datetime | None = None
-    for seen in merge(stored, _readable(recorded, before, problems), key=lambda seen: (seen.at, not seen.trusted)):
-        if seen.at != last:
-            yield seen
-        last = seen.at
+    merged = merge(stored, _readable(recorded, before, problems), key=lambda seen: (seen.at, not seen.trusted))
+    for _, same in groupby(merged, key=lambda seen: seen.at):
+        yield next(same)
 
 
 def _readable(recorded: Iterable["Capture"], before: datetime | None, problems: list[str]) -> Iterator[CaptureSeen]:

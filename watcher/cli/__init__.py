@@ -164,10 +164,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _prepare_output() -> None:
     """Make printing work whatever the terminal can show, and without one."""
-    if sys.stdout is None:  # closed (`>&-`); a file that we open must not take its place
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the end
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed (`>&-`); a file that we open must not take its place
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an arrow that the locale lacks is no reason to stop
 
