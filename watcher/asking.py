@@ -37,14 +37,11 @@ def due(known: Known, config: Config, now: datetime) -> list[str]:
     mine = my_models((key for key, state in known.states.items() if state.present), config.mine, known.mine)
     since = source.interval if known.last_poll is None else now - known.last_poll
     share = min(since, EVERY) / EVERY if since > timedelta(0) else 0.0
-    # A time in the future was written by a wrong clock.
-    recent = {key for key, one in known.asked.items() if now - EVERY < one.asked <= now}
+    asked = {key: one.asked for key, one in known.asked.items()}
+    recent = {key for key, at in asked.items() if now - EVERY < at <= now}  # a wrong clock wrote a time in the future
     most = min(ceil(min(len(mine), source.endpoints_per_hour) * share), source.endpoints_per_hour - len(recent))
     never = datetime.min.replace(tzinfo=UTC)
-    waiting = sorted(
-        (key for key in mine if key not in recent),
-        key=lambda key: (known.asked[key].asked if key in known.asked else never, key),
-    )
+    waiting = sorted({*mine} - recent, key=lambda key: (asked.get(key, never), key))
     return waiting[: max(most, 0)]
 
 

@@ -90,7 +90,7 @@ def _read_text(path: Path) -> tuple[str, bool]:
         raise ConfigError(f"{path}: line {line}: not UTF-8 text; save the file as UTF-8") from None
 
 
-def _parse_toml(path: Path, text: str) -> dict[str, Any]:
+def _parse_toml(path: Path | None, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -133,7 +133,7 @@ class _Reader:
         if header := re.search(r"^[ \t]*#[ \t]*\[\[channels\]\]", text, re.MULTILINE):
             line = text.count("\n", 0, header.end()) + 1
             self.commented = f"; it belongs under [[channels]], which is a comment in line {line}: remove its #"
-        config = self.config(_parse_toml(self.path, text) if self.path is not None else {})
+        config = self.config(_parse_toml(self.path, text))
         if shared and self.holds_secret:
             self.warn(
                 f"holds a secret URL and can be read by others; chmod 600 {self.path}, or use url_file or url_env"
