@@ -1,23 +1,19 @@
-"""How verbs print: JSON, tables, warnings, numbers, times, hints and progress."""
+"""How verbs print: JSON, tables, warnings, numbers, times and hints."""
 
 import os
 import re
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import TypeVar
 
 import click
 import msgspec
 
 from watcher.messages.text import visible
 from watcher.redaction import redact
-
-T = TypeVar("T")
 
 HINTS = 5
 """Ids that a hint shows at most."""
@@ -68,19 +64,6 @@ def did_you_mean(wanted: str, known: Sequence[str]) -> str:
     word = wanted.casefold()
     similar = [name for name in known if word in name.casefold()] or get_close_matches(word, known, n=HINTS)
     return f"; did you mean {', '.join(visible(name) for name in similar[:HINTS])}?" if similar else ""
-
-
-def progress(items: Iterable[T], noun: str) -> Iterator[T]:
-    """Yield the items; count them on a line of stderr if that is a terminal and it takes longer than a second."""
-    terminal = sys.stderr.isatty()
-    shown_at, number, shown = time.monotonic(), 0, False
-    for number, item in enumerate(items, start=1):
-        if terminal and time.monotonic() - shown_at > 1:
-            click.echo(f"\r{number:,} {noun} …", nl=False, err=True)
-            shown_at, shown = time.monotonic(), True
-        yield item
-    if shown:
-        click.echo(f"\r{number:,} {noun}   ", err=True)
 
 
 # Tables that fit into a terminal without breaking an id

@@ -11,7 +11,7 @@ import click
 
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS
-from watcher.cli.output import format_count, format_time, print_json, print_table, progress, warn
+from watcher.cli.output import format_count, format_time, print_json, print_table, warn
 from watcher.cli.setup import Context, read_archives, with_console
 from watcher.config import Config, load_config
 from watcher.errors import UsageError
@@ -39,7 +39,7 @@ def replay(context: Context, archives: tuple[str, ...], as_json: bool, compare: 
         raise UsageError("--json and --compare exclude each other")
     run = _Run(with_console(context.load()))
     other = _Run(with_console(load_config(compare, os.environ))) if compare is not None else None
-    for _, same in groupby(progress(read_archives(archives, warn), "snapshots"), key=lambda capture: capture.at):
+    for _, same in groupby(read_archives(archives, warn), key=lambda capture: capture.at):
         capture = next(same)
         sent, decision = run.step(capture)
         _warn(capture.at, decision)
