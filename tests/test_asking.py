@@ -139,7 +139,7 @@ def test_a_429_ends_the_asking_for_as_long_as_it_says(asking: Callable[..., Aski
     watcher.simulator.set_fault(Fault.named("429", path="*/endpoints", times=1, **named))
     report = watcher.check()
     assert report.poll.outcome == "good" and report.not_before == 120, "the list may be asked for as before"
-    assert report.problems[0].startswith(f"the endpoints of {HAIKU} were not read: ")
+    assert report.decision.problems[0].startswith(f"the endpoints of {HAIKU} were not read: ")
     assert len(watcher.asked) == 1, "neither again nor about another model"
     watcher.check((wait - 1) * MINUTE)
     assert len(watcher.asked) == 1
@@ -166,7 +166,7 @@ def test_a_failure_costs_neither_the_poll_nor_what_is_known(
         states = session.endpoints.model_states(f"{HAIKU} ")
     assert len(states) == 3 and all(state.present for state in states.values())
     assert (watcher.errors()[HAIKU] is None) == (fault == "wrong-type"), "the type is not looked at, as for the list"
-    assert watcher.check().problems == (), "it is reported once"
+    assert watcher.check().decision.problems == (), "it is reported once"
 
 
 def test_when_the_list_fails_nobody_is_asked_about_endpoints(asking: Callable[..., Asking]) -> None:
@@ -366,7 +366,7 @@ def test_another_list_is_a_new_baseline_and_not_news(database: str) -> None:
         config = replace(config, source=replace(public, account=True))
         with account(simulator) as client:
             reports = [check(store, client, config, now=START + number * HOUR) for number in range(1, 8)]
-        assert reports[0].baseline and not any(report.events for report in reports)
+        assert reports[0].decision.baseline and not any(report.events for report in reports)
 
 
 def test_a_setting_that_hides_many_models_is_suspect_and_then_believed(database: str) -> None:

@@ -229,7 +229,7 @@ def test_a_changed_setting_makes_at_most_one_message(world: World, looser: dict[
     for step in range(3):
         world.shows(*shown(step))
     world.settle(**looser)
-    messages = [report for report in (world.check() for _ in range(12)) if report.wanted.get("all")]
+    messages = [report for report in (world.check() for _ in range(12)) if report.decision.deliveries]
     assert len(messages) <= 1
     assert all(not world.check().events for _ in range(3))
 
@@ -356,7 +356,7 @@ def test_prices_that_cannot_be_read_are_named_once_and_stay_as_they_were(world: 
     for number in range(4):
         report = world.shows(*many(2), unfit("many/m2"), document("a/new", f"{number}"))
         assert (report.poll.outcome, [line for line in news(report) if "m2" in line]) == ("good", [])
-        assert len(report.problems) == (number == 0)
+        assert len(report.decision.problems) == (number == 0)
     assert news(world.shows(*many(3), document("a/new", "3"))) == []
 
 

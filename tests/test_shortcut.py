@@ -80,7 +80,9 @@ def step(world: World, shown: Any, fed: Any, after: timedelta, result: Result) -
     attempts = sorted(sent, key=lambda attempt: attempt.channel)  # channels are served side by side
     poll = replace(report.poll, milliseconds=0)
     rows = contents(world.store)
-    return replace(report, poll=poll, idle=False), attempts, rows
+    decision = report.decision
+    came = poll, decision.events, decision.deliveries, decision.problems, report.not_before
+    return came, attempts, rows
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))])

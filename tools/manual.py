@@ -111,19 +111,15 @@ def configuration_page() -> str:
 PAGES = {"watcher.1": command_page, "openrouter-watcher.toml.5": configuration_page}
 
 
-def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: click.Group = root, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command below `watcher` with the words that call it, groups before their commands."""
-    yield from _below(root, ())
-
-
-def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
         yield (*names, name), command
         if isinstance(command, click.Group):
-            yield from _below(command, (*names, name))
+            yield from commands(command, (*names, name))
 
 
 def _head(title: str, section: int, name: str, what: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from watcher.catalog.decision import Known
 from watcher.catalog.endpoints import Endpoints, read_endpoints
@@ -18,19 +18,15 @@ from watcher.redaction import redact
 from watcher.rules.mine import my_models
 from watcher.upstream.errors import NotPromisedError, StatusError, TooLargeError
 
+if TYPE_CHECKING:
+    from watcher.upstream.client import Client
+
 EVERY = timedelta(hours=1)
 """Time between two calls for the same model, and what `endpoints_per_hour` is counted over."""
 LONGEST_ASKED = timedelta(days=1)
 """The source's wish not to be called (`Retry-After`) is respected up to this."""
 _LONGEST = 60.0
 """Seconds for all calls of one poll; what was not asked for is asked for at the next one."""
-
-
-class EndpointSource(Protocol):
-    """Where endpoints come from."""
-
-    def endpoints(self, model: str, link: object = None) -> bytes:
-        """Return the answer about a model; `link` is its `links.details`. Raises SourceError."""
 
 
 def due(known: Known, config: Config, now: datetime) -> list[str]:
@@ -41,19 +37,16 @@ def due(known: Known, config: Config, now: datetime) -> list[str]:
     mine = my_models((key for key, state in known.states.items() if state.present), config.mine, known.mine)
     since = source.interval if known.last_poll is None else now - known.last_poll
     share = min(since, EVERY) / EVERY if since > timedelta(0) else 0.0
-    # A time in the future was written by a wrong clock.
-    recent = {key for key, one in known.asked.items() if now - EVERY < one.asked <= now}
+    asked = {key: one.asked for key, one in known.asked.items()}
+    recent = {key for key, at in asked.items() if now - EVERY < at <= now}  # a wrong clock wrote a time in the future
     most = min(ceil(min(len(mine), source.endpoints_per_hour) * share), source.endpoints_per_hour - len(recent))
     never = datetime.min.replace(tzinfo=UTC)
-    waiting = sorted(
-        (key for key in mine if key not in recent),
-        key=lambda key: (known.asked[key].asked if key in known.asked else never, key),
-    )
+    waiting = sorted({*mine} - recent, key=lambda key: (asked.get(key, never), key))
     return waiting[: max(most, 0)]
 
 
 def ask(
-    source: EndpointSource,
+    source: "Client",
     models: Iterable[str],
     known: Known,
     now: datetime,

@@ -10,17 +10,17 @@ for health.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from logging import getLogger
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watcher.asking import LONGEST_ASKED, EndpointSource, ask, due
-from watcher.catalog.decision import Decision, Fetched, Known, Outcome
+from watcher.asking import LONGEST_ASKED, ask, due
+from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
@@ -37,7 +37,7 @@ from watcher.upstream.errors import TooSlowError, UnreachableError
 if TYPE_CHECKING:
     from watcher.mine.beside import PathScanner
     from watcher.store.session import Session
-    from watcher.upstream.client import ModelList
+    from watcher.upstream.client import Client
 
 _log = getLogger("watcher")
 
@@ -45,44 +45,26 @@ LONGEST_CACHED = timedelta(hours=1)
 """The source's cache lifetime is respected up to this: a wrong setting there must not end the watching."""
 
 
-class Upstream(EndpointSource, Protocol):
-    """Where the catalogue comes from; every method raises SourceError when it cannot answer."""
-
-    def models(self) -> "ModelList":
-        """Return the list."""
-
-    def feed(self, chat_links: bool = False) -> bytes:
-        """Return the RSS feed."""
-
-    def count(self) -> int:
-        """Return the API's own count of models."""
-
-
 class Report(Struct, frozen=True):
     """The outcome of one cycle."""
 
     poll: Poll
-    trouble_before: Outcome | None = None
-    """What the poll before was, if the source was in trouble then."""
-    feed_still_bad: bool = False
-    """Whether it was the same at the poll before: the list was good, and the feed could not be used."""
-    events: tuple[Event, ...] = ()
-    wanted: Mapping[str, Sequence[str]] = {}
-    """Channel → ids of the events queued for it."""
-    problems: tuple[str, ...] = ()
-    """Sentences about newly unreadable parts of the list."""
+    decision: Decision
+    previous: Poll | None = None
+    """The poll before; None if there was none, or if this one is `idle`."""
     not_before: float | None = None
     """Seconds for which the source would give the same answer again, or asked not to be called."""
-    baseline: bool = False
-    """Whether this list is the first for its query, and so not news."""
-    heartbeats: tuple[str, ...] = ()
-    """Channels with a newly queued heartbeat."""
-    idle: bool = False
-    """Whether nothing changed and no delivery waits."""
     scan_problem: str | None = None
     """Why a scan of `[mine] paths` did not look at everything."""
+    idle: bool = False
+    """Whether nothing changed and no delivery waits."""
     bug: bool = False
     """Whether it failed because of a mistake in this program."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What is announced."""
+        return self.decision.events
 
 
 class _Answer(Fetched, frozen=True):
@@ -98,7 +80,7 @@ class _Answer(Fetched, frozen=True):
 
 def check(
     store: Store,
-    upstream: Upstream,
+    upstream: "Client",
     config: Config,
     *,
     now: datetime,
@@ -142,7 +124,7 @@ def _start_scan(store: Store, config: Config, scanner: "PathScanner | None") -> 
 
 class _Cycle(Struct, frozen=True):
     store: Store
-    upstream: Upstream
+    upstream: "Client"
     config: Config
     now: datetime
     monotonic: Callable[[], float]
@@ -184,8 +166,7 @@ class _Cycle(Struct, frozen=True):
 
         recorded = None if self.dry_run else self.store.glance(self.now, unchanged)
         if recorded is not None:
-            report = _report(recorded, Decision("good"), answer.not_before, self.config)
-            return replace(report, idle=True, scan_problem=self._scan_problem())
+            return Report(recorded, Decision("good"), None, answer.not_before, self._scan_problem(), idle=True)
         asked = False
         while True:
             with self.store.reading() as session:
@@ -199,9 +180,7 @@ class _Cycle(Struct, frozen=True):
             decision = decide(known, fetched, self.config, self.now)
             poll = self._poll(fetched, decision)
             if self.dry_run or self._save(known, fetched, decision, poll):
-                report = _report(poll, decision, answer.not_before, self.config)
-                report = replace(report, scan_problem=self._scan_problem())
-                return report if previous is None else _since(previous, report)
+                return Report(poll, decision, previous, answer.not_before, self._scan_problem())
 
     def _has_nothing_to_do(self, known: Known, answer: _Answer) -> bool:
         return (
@@ -306,30 +285,6 @@ class _Cycle(Struct, frozen=True):
             feed=decision.feed_error,
             not_before=None if wait is None else self.now + timedelta(seconds=wait),
         )
-
-
-def _report(poll: Poll, decision: Decision, not_before: float | None, config: Config) -> Report:
-    wanted: dict[str, list[str]] = {channel.name: [] for channel in config.channels}
-    for queued in decision.deliveries:
-        if queued.event.kind != "alive":
-            wanted[queued.channel].append(queued.event.id)
-    return Report(
-        poll=poll,
-        events=decision.events,
-        wanted=wanted,
-        problems=decision.problems,
-        not_before=not_before,
-        baseline=decision.baseline,
-        heartbeats=tuple(queued.channel for queued in decision.deliveries if queued.event.kind == "alive"),
-    )
-
-
-def _since(previous: Poll, report: Report) -> Report:
-    return replace(
-        report,
-        trouble_before=previous.outcome if previous.reason else None,
-        feed_still_bad=bool(report.poll.feed and previous.feed and not previous.reason),
-    )
 
 
 def _digest(bodies: Sequence[bytes]) -> bytes:

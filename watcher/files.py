@@ -82,12 +82,11 @@ def lock(file: int, seconds: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise LockedError(f"{_holder(file)} holds it") from None
             time.sleep(_STEP)
-        else:
-            return
 
 
 def is_open_twice(file: int) -> bool:

@@ -7,8 +7,8 @@ since it can hold a password.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
 
 from watcher.errors import ConfigError
 
@@ -27,16 +27,9 @@ _LISTED = 100
 """Characters of entries of NO_PROXY that a warning quotes."""
 
 
-class _Server(NamedTuple):
-    scheme: str
-    host: str
-    port: int | None
-
-
 def proxy_for(url: str, environ: Environ) -> str | None:
     """Return the URL of the proxy to reach `url` by; None: directly. Raises ConfigError."""
-    parts = urlsplit(url)
-    server = _Server(parts.scheme, (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS.get(parts.scheme))
+    server = urlsplit(url)
     for name in (f"{server.scheme}_proxy", "all_proxy"):
         if proxy := _value(environ, name):
             return None if any(_matches(entry, server) for entry in _no_proxy(environ)) else _checked(name, proxy)
@@ -131,7 +124,8 @@ def problems(environ: Environ) -> Iterator[str]:
 def warnings(environ: Environ) -> Iterator[str]:
     """Yield a sentence for each setting that is passed over."""
     used = any(_value(environ, f"{scheme}_proxy") for scheme in (*_DEFAULT_PORTS, "all"))
-    odd = [entry for entry in _no_proxy(environ) if used and not _is_understood(entry)]
+    server = urlsplit("http://a.host.invalid")
+    odd = [entry for entry in _no_proxy(environ) if used and _matches(entry, server) is None]
     if odd:
         listed = ", ".join(ascii(entry)[1:-1] for entry in odd)
         listed = listed if len(listed) <= _LISTED else listed[:_LISTED] + "…"
@@ -158,49 +152,42 @@ def _value(environ: Environ, name: str) -> str:
 
 def _checked(name: str, proxy: str) -> str:
     url = proxy if "://" in proxy else f"http://{proxy}"
+    where = f"{name.upper()} in the environment"
+    if url.startswith("socks"):
+        raise ConfigError(f"{where}: SOCKS is not supported; name an HTTP proxy there, or unset it")
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+        if parts.scheme in _DEFAULT_PORTS and parts.hostname and parts.port != 0 and re.fullmatch("[!-~]+", url):
+            return url
     except ValueError:
-        usable = False
-    usable = usable and re.fullmatch(r"[!-~]+", url) is not None
-    if url.startswith("socks"):
-        raise ConfigError(
-            f"{name.upper()} in the environment: SOCKS is not supported; name an HTTP proxy there, or unset it"
-        )
-    if not usable:
-        raise ConfigError(
-            f"{name.upper()} in the environment: not the URL of a proxy such as http://proxy.example:3128; "
-            "correct or unset it"
-        )
-    return url
+        pass
+    raise ConfigError(f"{where}: not the URL of a proxy such as http://proxy.example:3128; correct or unset it")
 
 
 def _no_proxy(environ: Environ) -> list[str]:
     return [entry for entry in re.split(r"[\s,]+", _value(environ, "no_proxy")) if entry]
 
 
-def _is_understood(entry: str) -> bool:
-    return (
-        entry == "*" or _network(entry) is not None or _NAME.fullmatch(entry.partition("://")[2] or entry) is not None
-    )
+def _matches(entry: str, server: SplitResult) -> bool | None:
+    """Return whether an entry of NO_PROXY names the server: a host with all below it, an address, or a network.
 
-
-def _matches(entry: str, server: _Server) -> bool:
-    """Return whether an entry of NO_PROXY names the server: a host with all below it, an address, or a network."""
+    None: it is nothing of that.
+    """
     if entry == "*":
         return True
-    network, host = _network(entry), _network(server.host)
+    host = (server.hostname or "").rstrip(".")
+    network, address = _network(entry), _network(host)
     if network is not None:
-        return host is not None and host.version == network.version and host.subnet_of(network)
+        return address is not None and address.version == network.version and bool(address.subnet_of(network))
     scheme, separator, rest = entry.partition("://")
     match = _NAME.fullmatch(rest if separator else entry)
-    if match is None or (separator and scheme not in ("all", server.scheme)):
+    if match is None:
+        return None
+    port = server.port or _DEFAULT_PORTS.get(server.scheme)
+    if (separator and scheme not in ("all", server.scheme)) or (match[2] and int(match[2]) != port):
         return False
     name = match[1].strip("[]").lower()
-    if match[2] and int(match[2]) != server.port:
-        return False
-    return server.host == name or server.host.endswith(f".{name}")
+    return host == name or host.endswith(f".{name}")
 
 
 def _network(entry: str) -> Any:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -82,11 +83,10 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
             history.first_seen.setdefault(model_id, capture.at)
             span, entry = open_spans.get(model_id), capture.snapshot.entries.get(model_id)
             raw = None if entry is None else split_benchmarks(entry.raw)[0]
-            if span is not None and state.present and span.facets == state.model.facets and raw in (None, span.raw):
-                continue
             if span is not None:
-                span.end = capture.at
-                del open_spans[model_id]
+                if state.present and span.facets == state.model.facets and raw in (None, span.raw):
+                    continue
+                open_spans.pop(model_id).end = capture.at
             if state.present:
                 assert raw is not None
                 open_spans[model_id] = Presence(model_id, capture.at, None, state.model.facets, raw)
@@ -99,11 +99,9 @@ def in_order(
     stored: Iterator[CaptureSeen], recorded: Iterable["Capture"], before: datetime | None, problems: list[str]
 ) -> Iterator[CaptureSeen]:
     """Yield stored and new captures by time; a new one at a stored time, or not before `before`, is left out."""
-    last: datetime | None = None
-    for seen in merge(stored, _readable(recorded, before, problems), key=lambda seen: (seen.at, not seen.trusted)):
-        if seen.at != last:
-            yield seen
-        last = seen.at
+    merged = merge(stored, _readable(recorded, before, problems), key=lambda seen: (seen.at, not seen.trusted))
+    for _, same in groupby(merged, key=lambda seen: seen.at):
+        yield next(same)
 
 
 def _readable(recorded: Iterable["Capture"], before: datetime | None, problems: list[str]) -> Iterator[CaptureSeen]:

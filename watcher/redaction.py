@@ -7,7 +7,8 @@ secret that was cut, no more than `PIECE` - 1 characters can stay behind.
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -47,14 +48,14 @@ def redact(text: str, url: str | None = None) -> str:
     if not pieces and not parts:
         return text
     plain, places = _decoded(text)
-    hidden = [(at, at + PIECE) for at in range(len(plain) - PIECE + 1) if plain[at : at + PIECE] in pieces]
+    secret = [(at, at + PIECE) for at in range(len(plain) - PIECE + 1) if plain[at : at + PIECE] in pieces]
     for part in parts:
-        hidden += [match.span() for match in re.finditer(re.escape(_decoded(part)[0]), plain)]
-    shown, end = list[str](), 0
-    for start, stop in _joined(hidden):
-        shown += (text[end : places[start]], HIDDEN)
-        end = places[stop]
-    return "".join((*shown, text[end:]))
+        secret += [match.span() for match in re.finditer(re.escape(_decoded(part)[0]), plain)]
+    hides = bytearray(len(plain))
+    for start, stop in secret:
+        hides[start:stop] = b"\1" * (stop - start)
+    runs = [(hidden, list(group)) for hidden, group in groupby(range(len(plain)), hides.__getitem__)]
+    return "".join(HIDDEN if hidden else text[places[run[0]] : places[run[-1] + 1]] for hidden, run in runs)
 
 
 def parts_of(url: str) -> set[str]:
@@ -100,16 +101,3 @@ def _decoded(text: str) -> tuple[str, Sequence[int]]:
                 plain.append(encoded)
                 places += [place] * len(encoded)
     return "".join(plain).translate(_LOWER), [*places, len(text)]
-
-
-def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Return spans in their order, those that touch as one."""
-    start = end = 0
-    for begin, stop in sorted(spans):
-        if begin > end:
-            if end:
-                yield start, end
-            start = begin
-        end = max(end, stop)
-    if end:
-        yield start, end

@@ -1,8 +1,8 @@
 """Whether the source, the channels and the database work, as `watcher status` and the page of that name say it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -26,63 +26,78 @@ class Status(Struct, frozen=True):
     """What the database says."""
 
     database: str
+    channels: "Mapping[str, Condition]"
+    """Each configured channel, then others for which something waits."""
+    works: int = SOURCE
+    """`HEALTHY`, `SOURCE` or `CHANNEL`."""
     size: int | None = None
     """None: there is none yet."""
     runs: bool = False
     """Whether `watcher run` uses it."""
     last: Poll | None = None
     last_good: datetime | None = None
+    next_poll: datetime | None = None
+    """When the source is polled next; None if it never was."""
     health: Health = Health()
     models: int = 0
-    channels: "Mapping[str, Condition]" = {}
-    """Each channel that something was ever queued for."""
     ping: tuple[datetime, str] | None = None
     """Since when the monitor cannot be called, and why."""
     failing: Mapping[str, str] = {}
     """Why the endpoints of models of mine were not read."""
 
-
-def read_status(store: "Store", session: "Session", config: Config, now: datetime) -> Status:
-    """Return what the database says."""
-    asked = session.endpoints.asked() if config.source.endpoints == "mine" else {}
-    recent = {model: one for model, one in asked.items() if one.asked >= oldest_good(config, now)}
-    return Status(
-        store.name,
-        store.size or 0,
-        store.file is not None and is_running(store.file),
-        last=session.state.last_poll(),
-        last_good=session.state.last_good(),
-        health=session.state.source("list").health,
-        models=session.history.present(),
-        channels=session.outbox.conditions(now),
-        ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
-        failing={model: one.error for model, one in recent.items() if one.error is not None},
-    )
+    def as_json(self) -> dict[str, Any]:
+        """Return what anybody may know of it as a document: no addresses, paths and secrets."""
+        return {
+            "healthy": self.works == HEALTHY,
+            "last_poll": self.last,
+            "last_good": self.last_good,
+            "next_poll": self.next_poll,
+            "source": self.health,
+            "models": self.models,
+            "ping": None if self.ping is None else {"failing_since": self.ping[0], "reason": self.ping[1]},
+        }
 
 
-def channel_conditions(found: Status, config: Config) -> "dict[str, Condition]":
-    """Return the condition of each configured channel, then of others for which something waits."""
+def read_status(
+    store: "Store", session: "Session | None", config: Config, now: datetime, oldest: datetime | None = None
+) -> Status:
+    """Return what the database says; without a session there is none.
+
+    All can be well only if there was a good poll since `oldest`, or by default since `oldest_good`.
+    """
     from watcher.store.outbox import Condition
 
-    names = [channel.name for channel in config.channels]
-    others = [name for name, one in sorted(found.channels.items()) if one.pending and name not in names]
-    return {name: found.channels.get(name, Condition()) for name in (*names, *others)}
-
-
-def next_poll(last: Poll | None, config: Config) -> datetime | None:
-    """Return when the source is polled next; None if it never was."""
-    return None if last is None else max(last.at + config.source.interval, last.not_before or last.at)
+    conditions = {} if session is None else session.outbox.conditions(now)
+    channels = {channel.name: conditions.get(channel.name, Condition()) for channel in config.channels}
+    failing = any(one.fails for one in channels.values())
+    channels |= {name: one for name, one in sorted(conditions.items()) if one.pending and name not in channels}
+    if session is None:
+        return Status(store.name, channels)
+    last, last_good = session.state.last_poll(), session.state.last_good()
+    health = session.state.source("list").health
+    well = last is not None and last.outcome == "good" and not health.gaps.suspect
+    recent = last_good is not None and (oldest or oldest_good(config, now)) <= last_good <= now + SLACK
+    asked = session.endpoints.asked() if config.source.endpoints == "mine" else {}
+    return Status(
+        store.name,
+        channels,
+        SOURCE if not (well and recent) else CHANNEL if failing else HEALTHY,
+        store.size or 0,
+        store.file is not None and is_running(store.file),
+        last,
+        last_good,
+        None if last is None else max(last.at + config.source.interval, last.not_before or last.at),
+        health,
+        models=session.history.present(),
+        ping=session.maintenance.ping_trouble() if config.health != HealthSettings() else None,
+        failing={
+            model: one.error
+            for model, one in asked.items()
+            if one.error is not None and one.asked >= oldest_good(config, now)
+        },
+    )
 
 
 def oldest_good(config: Config, now: datetime) -> datetime:
     """Return the oldest time of a good poll at which all is well."""
     return now - max(_OLDEST, 3 * config.source.interval)
-
-
-def condition(found: Status, names: Sequence[str], now: datetime, oldest: datetime) -> int:
-    """Return what works, given the names of the configured channels and the oldest healthy poll."""
-    if found.last is None or found.last.outcome != "good" or found.health.gaps.suspect:
-        return SOURCE
-    if found.last_good is None or not oldest <= found.last_good <= now + SLACK:
-        return SOURCE
-    return CHANNEL if any(found.channels[name].fails for name in names if name in found.channels) else HEALTHY

@@ -123,11 +123,6 @@ def test_a_variable_that_holds_no_url_names_the_channel(environ: dict[str, str],
     assert str(raised.value) == f'channel "team": url_env: the environment variable TEAM {expected}'
 
 
-def test_a_channel_made_without_a_url_says_so() -> None:
-    with pytest.raises(ConfigError, match='channel "team": it has no URL'):
-        Channel("team").secret_url({})
-
-
 def test_nothing_that_shows_a_configuration_shows_a_secret(tmp_path: Path) -> None:
     file = write(tmp_path, f'[source]\nurl = "https://me:{SECRET}@proxy.example/api"\n' + INLINE)
     config = load_config(file, HOME)

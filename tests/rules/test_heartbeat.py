@@ -17,7 +17,7 @@ from watcher.catalog.event import heartbeat_event
 from watcher.config.clock import DIGEST, QUIET_HOURS
 from watcher.config.secret import Secret
 from watcher.config.settings import Channel, Rules, Timing
-from watcher.cycle import check
+from watcher.cycle import Report, check
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import drain
 from watcher.messages.headline import headline
@@ -34,6 +34,11 @@ def channel(name: str = "team", alive: str | None = "daily 09:00", **timing: obj
     return Channel(name, url=Secret("json://127.0.0.1:9/"), timing=Timing(alive=rhythm, **timing))  # type: ignore[arg-type]
 
 
+def heartbeats(report: Report) -> tuple[str, ...]:
+    """Return the channels that a poll queued a heartbeat for."""
+    return tuple(queued.channel for queued in report.decision.deliveries if queued.event.kind == "alive")
+
+
 class Watch(World):
     """A world that polls at given times."""
 
@@ -42,7 +47,7 @@ class Watch(World):
 
     def at(self, moment: datetime) -> tuple[str, ...]:
         self.now = moment
-        return self.check(timedelta(0)).heartbeats
+        return heartbeats(self.check(timedelta(0)))
 
     def told(self, name: str = "team") -> list[str]:
         return [event.detail or "" for event in self.queued(name) if event.kind == "alive"]
@@ -122,7 +127,7 @@ def test_processes_that_poll_at_once_queue_one(watch: Watch, database: str) -> N
     def poll(_number: int) -> tuple[str, ...]:
         with Store.open(database) as store:
             barrier.wait(30)
-            return check(store, watch, watch.config, now=NINE).heartbeats
+            return heartbeats(check(store, watch, watch.config, now=NINE))
 
     with ThreadPoolExecutor(4) as pool:
         told = list(pool.map(poll, range(4)))
@@ -149,7 +154,7 @@ def test_a_channel_that_is_back_after_days_gets_one_about_all_changes(watch: Wat
 
 def test_it_says_that_the_source_is_not_read(watch: Watch) -> None:
     watch.now = NINE
-    assert watch.fails("it is down").heartbeats == ("team",)
+    assert heartbeats(watch.fails("it is down")) == ("team",)
     assert watch.told() == [
         "Watched 2 models, no change since the last one. But the last poll was not good: it is down"
     ]

@@ -126,7 +126,7 @@ def root(
     as_json: bool,
     exit_code: bool,
     dry_run: bool,
-) -> None:
+) -> int:
     """Watch OpenRouter's model catalogue, and announce every lasting change once."""
     if check and ctx.invoked_subcommand is not None:
         raise click.UsageError(f"--check and the command {ctx.invoked_subcommand!r} exclude each other.")
@@ -134,14 +134,15 @@ def root(
         raise click.UsageError("--json, --exit-code and --dry-run here belong to --check.")
     if not check and ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-        return
+        return 0
     from watcher.cli.setup import Context
 
     ctx.obj = Context(config_path, verbose)
-    if check:
-        from watcher.cli.check import check_once
+    if not check:
+        return 0
+    from watcher.cli.check import check_once
 
-        ctx.exit(check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run))
+    return check_once(ctx.obj, as_json=as_json, exit_code=exit_code, dry_run=dry_run)
 
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -163,10 +164,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _prepare_output() -> None:
     """Make printing work whatever the terminal can show, and without one."""
-    if sys.stdout is None:  # closed (`>&-`); a file that we open must not take its place
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the end
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed (`>&-`); a file that we open must not take its place
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an arrow that the locale lacks is no reason to stop
 

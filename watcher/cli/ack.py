@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 import click
 
+from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, print_json
-from watcher.cli.setup import Context, open_store, reading
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
+from watcher.cli.output import did_you_mean, print_json, print_table
+from watcher.cli.setup import Context, open_session
 from watcher.errors import NothingFoundError, UsageError
 from watcher.messages.text import visible
 from watcher.mine.acknowledge import acknowledge, describe
@@ -31,16 +30,14 @@ def ack(
     price are announced, and so is that the model has expired.
     """
     config, now = context.load(), datetime.now(UTC)
-    if until is not None and (price_only or undo):
-        raise UsageError("--until goes with neither --price nor --undo")
-    if price_only and undo:
-        raise UsageError("--undo takes back everything, so it goes without --price")
+    if (given := (until is not None) + price_only + undo) > 1:
+        raise UsageError("--until, --price and --undo exclude each other")
     if until is not None and until <= now:
         raise UsageError(f"--until {until:%Y-%m-%d} is not in the future")
     if model is None:
-        if until is not None or price_only or undo:
+        if given:
             raise UsageError("name the MODEL; `watcher ack` alone lists what is acknowledged")
-        with reading(config) as session:
+        with open_session(config) as session:
             known = {name: each for name, each in session.personal.acknowledged().items() if holds(each, now)}
         if as_json:
             print_json([{"model": name, "acknowledged": each} for name, each in known.items()])
@@ -49,19 +46,16 @@ def ack(
         else:
             print_table(("model", "acknowledged"), [(visible(name), describe(each)) for name, each in known.items()])
         return
-    with open_store(config) as store:
-        if not store.exists:
-            raise NothingFoundError(f"there is no database {store.name} yet; run `watcher --check`")
-        with store.writing() as session:
-            made = None
-            if undo:
-                if not session.personal.acknowledge(model, None):
-                    raise UsageError(f"nothing is acknowledged about {visible(model)!r}")
-            else:
-                ids = [each.id for each in session.history.known()]
-                if model not in ids:
-                    raise UsageError(f"no model {visible(model)!r} was ever seen{did_you_mean(model, ids)}")
-                made = acknowledge(session, model, now, until, price_only=price_only)
+    with open_session(config, writes=True) as session:
+        made = None
+        if undo:
+            if not session.personal.acknowledge(model, None):
+                raise UsageError(f"nothing is acknowledged about {visible(model)!r}")
+        else:
+            ids = [each.id for each in session.history.known()]
+            if model not in ids:
+                raise UsageError(f"no model {visible(model)!r} was ever seen{did_you_mean(model, ids)}")
+            made = acknowledge(session, model, now, until, price_only=price_only)
     if as_json:
         print_json({"model": model, "acknowledged": made})
     elif made is None:

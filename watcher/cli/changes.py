@@ -6,11 +6,10 @@ import click
 from msgspec import UNSET
 
 from watcher.catalog.model import KINDS, Event
+from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, format_time, print_json, warn
-from watcher.cli.setup import Context, describe_future, reading
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
+from watcher.cli.output import did_you_mean, format_time, print_json, print_table, warn
+from watcher.cli.setup import Context, describe_future, open_session
 from watcher.errors import NothingFoundError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible
@@ -41,7 +40,7 @@ def changes(
 ) -> None:
     """List announced events, oldest first. `watcher render --event ID` shows one whole."""
     wanted = kinds or [kind for kind in KINDS if kind != "alive"]  # a heartbeat is no change
-    with reading(context.load()) as session:
+    with open_session(context.load()) as session:
         future = describe_future(session, datetime.now(UTC))
         events = session.history.events(since=since, kinds=wanted, about=[model] if model else None, limit=limit)
         ids = [known.id for known in session.history.known()] if model is not None and not events else []
@@ -52,13 +51,12 @@ def changes(
     if not events:
         about = f" about {visible(model)!r}{'' if model in ids else did_you_mean(model, ids)}" if model else ""
         raise NothingFoundError(f"nothing like that was announced{about}")
-    if as_json:
-        return
-    rows = [
-        (format_time(event.at), event.id, event.kind, visible(event.model or event.name), what_changed(event))
-        for event in events
-    ]
-    print_table(("announced", "id", "kind", "model", "what"), rows)
+    if not as_json:
+        rows = [
+            (format_time(event.at), event.id, event.kind, visible(event.model or event.name), what_changed(event))
+            for event in events
+        ]
+        print_table(("announced", "id", "kind", "model", "what"), rows)
 
 
 def what_changed(event: Event) -> str:

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import Event
 from watcher.cli.completion import channel_names
-from watcher.cli.output import print_json
-from watcher.cli.setup import Context, choose_channels, reading, sender, with_console
-from watcher.cli.table import print_table
+from watcher.cli.output import print_json, print_table
+from watcher.cli.setup import Context, choose_channels, open_session, sender, with_console
 from watcher.config import Channel
 from watcher.config.write import effective
 from watcher.errors import NothingFoundError
@@ -30,7 +29,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
         return
     config = with_console(ctx.obj.load())
     pending: Mapping[str, int] = {}
-    with suppress(NothingFoundError), reading(config) as session:  # without a database nothing waits
+    with suppress(NothingFoundError), open_session(config) as session:  # without a database nothing waits
         pending = session.outbox.pending()
     listed = [{**channel, "pending": pending.get(channel["name"], 0)} for channel in effective(config)["channels"]]
     if as_json:
@@ -51,13 +50,12 @@ def channels(ctx: click.Context, as_json: bool) -> None:
 
 @channels.command(epilog="Example: watcher channels test team")
 @click.argument("name", required=False, shell_complete=channel_names)
-@click.pass_context
-def test(ctx: click.Context, name: str | None) -> None:
+@click.pass_obj
+def test(context: Context, name: str | None) -> int:
     """Send "It works" to the channel NAME, or to all.
 
     The message has a made-up event of a kind that the channel gets.
     """
-    context: Context = ctx.obj
     config = with_console(context.load())
     send, failed = sender(config), False
     for channel in choose_channels(config, name):
@@ -66,8 +64,7 @@ def test(ctx: click.Context, name: str | None) -> None:
         result = send(channel, [replace(example, id=f"{example.id}-{token_hex(4)}")])
         failed = failed or not result.ok
         click.echo(f"{channel.name}: {'ok' if result.ok else 'failed'}: {result.detail}")
-    if failed:
-        ctx.exit(FAILED)
+    return FAILED if failed else 0
 
 
 def _example(channel: Channel) -> Event:

@@ -10,11 +10,10 @@ import click
 
 from watcher.catalog.pricing import PRICING
 from watcher.catalog.timeline import Period, Points, price_series, step_lines
+from watcher.cli.arguments import when
 from watcher.cli.completion import model_ids, price_keys
-from watcher.cli.output import did_you_mean, format_time, in_colour, print_json
-from watcher.cli.setup import Context, reading
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
+from watcher.cli.output import did_you_mean, format_time, in_colour, print_json, print_table
+from watcher.cli.setup import Context, open_session
 from watcher.errors import UsageError
 from watcher.messages.prices import label, money, price_text, scale, unit
 from watcher.messages.text import visible
@@ -51,7 +50,7 @@ def chart(
     """Draw the prices of MODEL (an id) over time. On a pipe they are listed."""
     if output is not None and output.suffix not in (".svg", ".png"):
         raise UsageError(f"{str(output)!r} ends neither in .svg nor in .png")
-    with reading(context.load()) as session:
+    with open_session(context.load()) as session:
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
         if not periods or until is None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
@@ -49,9 +50,9 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         with open_source(config) as source, store.polling(wait=True), pings.around(health) as ping:
             report = check(store, source, config, now=datetime.now(UTC), dry_run=dry_run)
             ping(report.poll)
-        if report.baseline and not dry_run:
+        if report.decision.baseline and not dry_run:
             store.warn_if_found_empty(report.poll.models or 0)
-        for line in report.problems:
+        for line in report.decision.problems:
             warn(line)
         if report.scan_problem is not None and (terminal or dry_run or context.verbose):
             warn(visible(report.scan_problem, 2000))
@@ -80,7 +81,7 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         if terminal or attempt.channel not in failing:
             again = f", not before {format_time(attempt.next_attempt)} UTC" if attempt.next_attempt else ""
             warn(f"channel {attempt.channel}: {attempt.detail}; it is tried again at a later check{again}")
-    if report.baseline and not as_json and sys.stdout.isatty():
+    if report.decision.baseline and not as_json and sys.stdout.isatty():
         click.echo(f"{format_count(report.poll.models or 0, 'model')} taken in; from now on changes are announced")
     if as_json:
         print_json({"poll": report.poll, "events": report.events, "deliveries": attempts})
@@ -88,8 +89,9 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         from watcher.messages.console import print_events
 
         print_events(report.events, sys.stdout)
-        for channel, ids in report.wanted.items():
-            click.echo(f"would be sent to {channel}: {len(ids)} of {len(report.events)} events")
+        wanted = Counter(queued.channel for queued in report.decision.deliveries if queued.event.kind != "alive")
+        for channel in config.channels:
+            click.echo(f"would be sent to {channel.name}: {wanted[channel.name]} of {len(report.events)} events")
     return _exit_code(report, exit_code, pending=busy or bool(pending))
 
 
@@ -98,12 +100,14 @@ def _trouble_lines(report: Report, *, repeat: bool) -> Iterator[str]:
 
     The end of a trouble is a line, too.
     """
-    poll, before = report.poll, report.trouble_before
+    poll, previous = report.poll, report.previous
+    before = previous.outcome if previous is not None and previous.reason else None
+    feed_was_bad = previous is not None and previous.feed and not previous.reason
     if poll.reason and (repeat or not before):
         yield f"not believed, nothing was taken: {poll.reason}" if poll.outcome == "refused" else poll.reason
     elif before and poll.outcome == "good":
         yield "the source is believed again" if before == "refused" else "the source can be read again"
-    if poll.feed and not poll.reason and (repeat or not report.feed_still_bad):
+    if poll.feed and not poll.reason and (repeat or not feed_was_bad):
         yield f"the RSS feed was not used: {poll.feed}"
 
 

@@ -6,25 +6,17 @@ from pathlib import Path
 
 import click
 
+from watcher.cli.arguments import argument
 from watcher.cli.output import format_count, format_size
 from watcher.cli.setup import Context, open_store
-from watcher.config.parse import STORE_URL, WrongValueError
+from watcher.config.parse import STORE_URL
+from watcher.config.secret import DatabaseURL
 from watcher.errors import StoreError, UsageError
 from watcher.messages.text import visible
 from watcher.store.file import copy_database, move_aside, restore_database
-from watcher.store.store import Store
 
-DAMAGED = StoreError.exit_code
 _TIME = "%Y-%m-%dT%H-%M-%SZ"
 """How the time stands in the name of a copy."""
-
-
-def database_url(value: str) -> str:
-    """Return the URL of a database, as in `[store] url`. Raises click.BadParameter."""
-    try:
-        return STORE_URL.parse(value).reveal()
-    except WrongValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.group(epilog="Example: watcher db check")
@@ -33,15 +25,14 @@ def db() -> None:
 
 
 @db.command(epilog="Example: watcher db check")
-@click.pass_context
-def check(ctx: click.Context) -> None:
+@click.pass_obj
+def check(context: Context) -> int:
     """Check whether the database is intact. Nothing is written to it.
 
     Exits with 0 only if it is intact.
     """
     from watcher.store.examine import examine
 
-    context: Context = ctx.obj
     config = context.load()
     found = examine(config.store.url.reveal())
     click.echo(f"{open_store(config).name}: {format_size(found.bytes)}, schema {visible(found.revision)}")
@@ -50,11 +41,10 @@ def check(ctx: click.Context) -> None:
         click.echo(f"{part.name}: {size}{'damaged' if part.problems else 'ok'}")
         for problem in part.problems:
             click.echo(f"  {visible(problem, 500)}")
-    if not found.whole:
-        click.echo(
-            "The database is damaged. Stop the watcher, and restore a backup or move the file away to start anew."
-        )
-        ctx.exit(DAMAGED)
+    if found.whole:
+        return 0
+    click.echo("The database is damaged. Stop the watcher, and restore a backup or move the file away to start anew.")
+    return StoreError.exit_code
 
 
 @db.command(epilog="Example: watcher db backup /var/backups/watcher.db --force")
@@ -118,7 +108,9 @@ def restore(context: Context, file: Path) -> None:
 @click.pass_obj
 def vacuum(context: Context) -> None:
     """Release the space of deleted rows. Nothing else can write meanwhile."""
-    with _existing_store(context) as store:
+    with open_store(context.load()) as store:
+        if not store.exists:
+            raise StoreError(f"The database {store.name} does not exist.")
         store.upgrade()
         before = store.size or 0
         store.vacuum()
@@ -139,9 +131,9 @@ def upgrade(context: Context) -> None:
 
 
 @db.command(epilog="Example: watcher db copy sqlite:///watcher.db postgresql://watcher@db.example.com/watcher")
-@click.argument("source", type=database_url, metavar="FROM")
-@click.argument("target", type=database_url, metavar="TO")
-def copy(source: str, target: str) -> None:
+@click.argument("source", type=argument(STORE_URL.parse), metavar="FROM")
+@click.argument("target", type=argument(STORE_URL.parse), metavar="TO")
+def copy(source: DatabaseURL, target: DatabaseURL) -> None:
     """Copy a database into another one, and compare the two.
 
     FROM and TO are URLs as in `[store] url`. TO must be empty. Stop the watcher first: what it stores later is not
@@ -149,14 +141,6 @@ def copy(source: str, target: str) -> None:
     """
     from watcher.store.copying import copy_store
 
-    for name, rows in copy_store(source, target).items():
+    for name, rows in copy_store(source.reveal(), target.reveal()).items():
         click.echo(f"{name}: {format_count(rows, 'row')}")
     click.echo("All rows were read back and are the same. Now set [store] url, and start the watcher.")
-
-
-def _existing_store(context: Context) -> Store:
-    """Return the database of the configuration. Raises StoreError if there is none."""
-    store = open_store(context.load())
-    if not store.exists:
-        raise StoreError(f"The database {store.name} does not exist.")
-    return store

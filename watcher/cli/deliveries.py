@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from watcher.cli.completion import channel_names
-from watcher.cli.output import format_time, print_json, warn
-from watcher.cli.setup import Context, open_store, reading
-from watcher.cli.table import print_table
+from watcher.cli.output import format_time, print_json, print_table, warn
+from watcher.cli.setup import Context, open_session
 from watcher.errors import UsageError
 from watcher.messages.headline import headline
 from watcher.messages.text import visible
@@ -35,7 +34,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
     if ctx.invoked_subcommand is not None:
         return
     context: Context = ctx.obj
-    with reading(context.load()) as session:
+    with open_session(context.load()) as session:
         listed = session.outbox.listed(states=states or ("pending", "given up"), channel=channel)
     if as_json:
         print_json(listed)
@@ -64,7 +63,7 @@ def deliveries(ctx: click.Context, states: tuple[str, ...], channel: str | None,
 @click.pass_obj
 def retry(context: Context, ids: tuple[int, ...]) -> None:
     """Send deliveries again at the next check, whatever their state."""
-    with open_store(context.load()) as store, store.writing() as session:
+    with open_session(context.load(), writes=True) as session:
         chosen = _choose(session, ids)
         session.outbox.retry(chosen, datetime.now(UTC))
     click.echo(f"{len(chosen)} to be sent at the next check")
@@ -75,7 +74,7 @@ def retry(context: Context, ids: tuple[int, ...]) -> None:
 @click.pass_obj
 def drop(context: Context, ids: tuple[int, ...]) -> None:
     """Give deliveries up: they are not sent."""
-    with open_store(context.load()) as store, store.writing() as session:
+    with open_session(context.load(), writes=True) as session:
         pending = [delivery for delivery in _choose(session, ids) if delivery.state == "pending"]
         session.outbox.give_up(pending, "dropped by hand")
     click.echo(f"{len(pending)} dropped")

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import click
 
+from watcher.cli.arguments import when
 from watcher.cli.output import warn
 from watcher.cli.setup import Context, open_store
-from watcher.cli.time_arguments import when
 from watcher.errors import NothingFoundError
 
 FORMATS = ("csv", "jsonl", "litellm", "llm-prices")

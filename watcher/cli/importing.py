@@ -2,7 +2,7 @@
 
 import click
 
-from watcher.cli.output import print_json, progress, warn
+from watcher.cli.output import print_json, warn
 from watcher.cli.setup import Context, open_store, read_archives
 from watcher.rebuild import in_order, rebuild_history
 
@@ -21,12 +21,11 @@ def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -
     """
     config = context.load()
     problems: list[str] = []
-    captures = read_archives(archives, problems.append)
     with open_store(config) as store, store.writing() as session:
         before = len(list(session.imported.times()))
         first_live = session.imported.first_live()
-        stored = session.imported.captures()
-        seen = in_order(stored, progress(captures, "snapshots"), first_live, problems)
+        recorded = read_archives(archives, problems.append)
+        seen = in_order(session.imported.captures(), recorded, first_live, problems)
         history = rebuild_history(seen, config, problems)
         session.imported.replace(history)
     for problem in problems:

@@ -10,11 +10,11 @@ import msgspec
 
 from watcher import __version__
 from watcher.catalog.model import CHANGE_KINDS
+from watcher.cli.arguments import when
 from watcher.cli.changes import what_changed
 from watcher.cli.mine import read_mine
 from watcher.cli.output import did_you_mean
-from watcher.cli.setup import Context, reading, reading_fresh
-from watcher.cli.time_arguments import when
+from watcher.cli.setup import Context, open_session, reading_fresh
 from watcher.config import Config
 from watcher.errors import UsageError, WatcherError
 from watcher.export.periods import periods_of
@@ -93,7 +93,7 @@ class _Tools:
         user's models, or all if none are set; ["*"] is all. Newest 100.
         """
         start = when(since)
-        with reading(self._config) as session:
+        with open_session(self._config) as session:
             events = session.history.events(since=start, kinds=CHANGE_KINDS)
             known = [model.id for model in session.history.known()]
             wanted = models or my_models(known, self._config.mine, session.state.found_models())
@@ -111,7 +111,7 @@ class _Tools:
         at: a date or a time ago, as for changes_since.
         """
         moment = self._clock() if at is None else when(at)
-        with reading(self._config) as session:
+        with open_session(self._config) as session:
             ids = [known.id for known in session.history.known()]
             model = meant(model, ids)
             versions = session.history.versions(model)

@@ -11,10 +11,9 @@ import msgspec
 from watcher.catalog.event import offer
 from watcher.catalog.model import Tokens
 from watcher.catalog.pricing import TOKEN_PRICES
-from watcher.cli.output import print_json
+from watcher.cli.arguments import when
+from watcher.cli.output import print_json, print_table
 from watcher.cli.setup import Context, reading_fresh
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.errors import NothingFoundError
 from watcher.messages.prices import cost_text, price_text
@@ -98,10 +97,9 @@ def mine(context: Context, since: datetime, max_age: datetime | None, as_json: b
         raise NothingFoundError(
             "[mine] in the configuration names no model, and the last check found none in its paths"
         )
-    if as_json:
-        return
-    right = ("prompt", "completion", "a month", "before")
-    print_table(("model", *right, "instead", "state"), [_row(each, since) for each in found], right=right)
+    if not as_json:
+        right = ("prompt", "completion", "a month", "before")
+        print_table(("model", *right, "instead", "state"), [_row(each, since) for each in found], right=right)
 
 
 def _row(mine: Mine, since: datetime) -> tuple[str, ...]:

@@ -11,10 +11,9 @@ from watcher.catalog.event import offer
 from watcher.catalog.model import Event, Model, Offer
 from watcher.catalog.price import UNKNOWN, VARIES
 from watcher.catalog.pricing import TOKEN_PRICES, headline_keys, is_free
-from watcher.cli.output import did_you_mean, print_json
-from watcher.cli.setup import Context, reading
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
+from watcher.cli.arguments import argument, when
+from watcher.cli.output import did_you_mean, print_json, print_table
+from watcher.cli.setup import Context, open_session
 from watcher.config.mine import TOKEN_COUNT
 from watcher.config.parse import PRICE, WrongValueError
 from watcher.config.settings import Rules
@@ -32,12 +31,7 @@ def price(value: str) -> Decimal:
         raise click.BadParameter(f"{value!r} is not a price in USD per million tokens such as 2.5") from None
 
 
-def tokens(value: str) -> int:
-    """Return a number of tokens: `128000`, `128K`, `1M`. Raises click.BadParameter."""
-    try:
-        return TOKEN_COUNT.parse(value)
-    except WrongValueError:
-        raise click.BadParameter(f"{value!r} is not a number of tokens such as 128000, 128K or 1M") from None
+tokens = argument(TOKEN_COUNT.parse)
 
 
 @click.command(epilog="Example: watcher models 'anthropic/*' --max-price 5 --sort price")
@@ -76,7 +70,7 @@ def models(
         modalities=modalities,
         supported_parameters=parameters,
     )
-    with reading(context.load()) as session:
+    with open_session(context.load()) as session:
         versions = session.history.catalogue(as_of)
     found = [
         (version.model, offered)

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from watcher.catalog.model import Event
+from watcher.cli.arguments import when
 from watcher.cli.completion import channel_names
 from watcher.cli.output import print_json
-from watcher.cli.setup import CONSOLE, Context, choose_channels, reading, with_console
-from watcher.cli.time_arguments import when
+from watcher.cli.setup import CONSOLE, Context, choose_channels, open_session, with_console
 from watcher.config import Channel, Config
 from watcher.delivery.channel import DEFAULT_TIMEOUT, check_url
 from watcher.delivery.services import open_service
@@ -73,7 +73,7 @@ def render(
 def _events(config: Config, since: datetime | None, ids: Sequence[str]) -> Sequence[Event]:
     if since is None and not ids:
         return sample_events()
-    with reading(config) as session:
+    with open_session(config) as session:
         stored = session.history.events(since=since)
     return [_event_by_id(stored, start) for start in dict.fromkeys(ids)] if ids else stored
 

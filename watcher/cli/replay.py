@@ -11,9 +11,8 @@ import click
 
 from watcher.catalog.decision import Decision
 from watcher.catalog.model import KINDS
-from watcher.cli.output import format_count, format_time, print_json, progress, warn
+from watcher.cli.output import format_count, format_time, print_json, print_table, warn
 from watcher.cli.setup import Context, read_archives, with_console
-from watcher.cli.table import print_table
 from watcher.config import Config, load_config
 from watcher.errors import UsageError
 from watcher.messages.headline import headline
@@ -40,8 +39,9 @@ def replay(context: Context, archives: tuple[str, ...], as_json: bool, compare: 
         raise UsageError("--json and --compare exclude each other")
     run = _Run(with_console(context.load()))
     other = _Run(with_console(load_config(compare, os.environ))) if compare is not None else None
-    for capture in progress(_captures(archives), "snapshots"):
-        decision = run.step(capture)
+    for _, same in groupby(read_archives(archives, warn), key=lambda capture: capture.at):
+        capture = next(same)
+        sent, decision = run.step(capture)
         _warn(capture.at, decision)
         if other is not None:
             other.step(capture)
@@ -49,14 +49,13 @@ def replay(context: Context, archives: tuple[str, ...], as_json: bool, compare: 
             for event in decision.events:
                 print_json(event)
         else:
-            _print_messages(run.new)
-    for each in (run, other):
-        if each is not None:
-            each.finish()
+            _print_messages(sent)
+    sent = run.finish()
     if other is not None:
+        other.finish()
         print_table(("", run.name, other.name), _compare(run, other), right=(run.name, other.name))
     elif not as_json:
-        _print_messages(run.new)
+        _print_messages(sent)
         _report(run)
 
 
@@ -66,49 +65,41 @@ class _Run:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = str(config.path or "defaults")
-        self.new: list[Message] = []
-        """The messages since the last step."""
-        self.messages = Counter[str]()
-        """By channel."""
-        self.messages_by_day = Counter[str]()
-        """By day."""
+        self.outbox = Outbox(config.channels)
+        self.messages: list[Message] = []
         self.days: dict[str, Counter[str]] = {}
         """Day → kind → events."""
         self.captures = 0
         self._replay = Replay(config)
-        self._outbox = Outbox(config.channels)
         self._last: datetime | None = None
 
     @property
-    def waiting(self) -> Counter[str]:
-        """How many events wait for each channel."""
-        return Counter(queued.channel for queued in self._outbox.waiting)
+    def total(self) -> Counter[str]:
+        """Kind → events."""
+        return sum(self.days.values(), Counter[str]())
 
-    def step(self, capture: Capture) -> Decision:
+    def messages_to(self, channel: str) -> int:
+        """Return how many messages went to a channel."""
+        return sum(message.channel == channel for message in self.messages)
+
+    def step(self, capture: Capture) -> tuple[list[Message], Decision]:
         """Send what is due before the snapshot, and decide about it."""
-        self._send_before(capture.at)
-        ((_, decision),) = self._replay.run([capture])
-        self._outbox.add(decision.deliveries)
+        sent = self._send_before(capture.at)
+        decision = self._replay.step(capture)
+        self.outbox.add(decision.deliveries)
         self.captures += 1
         self.days.setdefault(f"{capture.at:%Y-%m-%d}", Counter()).update(event.kind for event in decision.events)
         self._last = capture.at
-        return decision
+        return sent, decision
 
-    def finish(self) -> None:
+    def finish(self) -> list[Message]:
         """Send what is due at the last snapshot; what is due later waits."""
-        if self._last is not None:
-            self._send_before(self._last + datetime.resolution)
+        return self._send_before(self._last + datetime.resolution) if self._last is not None else []
 
-    def _send_before(self, end: datetime) -> None:
-        self.new = self._outbox.send_before(end)
-        self.messages.update(message.channel for message in self.new)
-        self.messages_by_day.update(f"{message.at:%Y-%m-%d}" for message in self.new)
-
-
-def _captures(archives: Iterable[str]) -> Iterator[Capture]:
-    """Yield the snapshots, each time once."""
-    captures = groupby(read_archives(archives, warn), key=lambda capture: capture.at)
-    return (next(same) for _, same in captures)
+    def _send_before(self, end: datetime) -> list[Message]:
+        sent = self.outbox.send_before(end)
+        self.messages += sent
+        return sent
 
 
 def _warn(at: datetime, decision: Decision) -> None:
@@ -124,7 +115,7 @@ def _print_messages(messages: Iterable[Message]) -> None:
 
 
 def _report(run: _Run) -> None:
-    total = sum(run.days.values(), Counter[str]())
+    total = run.total
     kinds = [kind for kind in KINDS if total[kind]]
     rows = [
         (day, *(str(counts[kind] or "") for kind in kinds), str(counts.total())) for day, counts in run.days.items()
@@ -135,19 +126,19 @@ def _report(run: _Run) -> None:
     click.echo()
     click.echo(f"{run.captures} snapshots")
     for channel in run.config.channels:
-        waiting = run.waiting[channel.name]
+        waiting = len(run.outbox.waiting[channel.name])
         rest = f"; {format_count(waiting, 'event')} would go later" if waiting else ""
-        click.echo(f"{channel.name}: {format_count(run.messages[channel.name], 'message')}{rest}")
+        click.echo(f"{channel.name}: {format_count(run.messages_to(channel.name), 'message')}{rest}")
 
 
 def _compare(*runs: _Run) -> Iterator[tuple[str, ...]]:
     """Yield rows: events by kind, then messages by channel."""
-    totals = [sum(run.days.values(), Counter[str]()) for run in runs]
+    totals = [run.total for run in runs]
     for kind in KINDS:
         if any(total[kind] for total in totals):
             yield kind, *(str(total[kind]) for total in totals)
     yield "events", *(str(total.total()) for total in totals)
-    names = dict.fromkeys(channel.name for run in runs for channel in run.config.channels)
-    for name in names:
-        yield f"messages to {name}", *(str(run.messages[name]) for run in runs)
-    yield "most in a day", *(str(max(run.messages_by_day.values(), default=0)) for run in runs)
+    for name in dict.fromkeys(channel.name for run in runs for channel in run.config.channels):
+        yield f"messages to {name}", *(str(run.messages_to(name)) for run in runs)
+    by_day = (Counter(f"{message.at:%Y-%m-%d}" for message in run.messages) for run in runs)
+    yield "most in a day", *(str(max(counts.values(), default=0)) for counts in by_day)

@@ -28,13 +28,12 @@ from watcher.messages.template import check_channel
     show_default=True,
     help="How log lines look; auto is journal under systemd.",
 )
-@click.pass_context
-def run(ctx: click.Context, style: str) -> None:
+@click.pass_obj
+def run(context: Context, style: str) -> int:
     """Watch until SIGTERM or SIGINT. The source is polled at its interval, and what is due is sent.
 
     SIGHUP reloads the configuration; if it is wrong, the mistakes are logged and the old one stays. SIGUSR1 polls now.
     """
-    context: Context = ctx.obj
     logs.set_up(style, os.environ, verbose=context.verbose)  # type: ignore[arg-type]
     log = getLogger("watcher")
     path: Path | None = None
@@ -52,6 +51,7 @@ def run(ctx: click.Context, style: str) -> None:
     except WatcherError as error:
         for line in str(error).splitlines():
             log.error("%s", line, exc_info=context.verbose)
-        ctx.exit(error.exit_code)
+        return error.exit_code
     if not finished:
         leave(0)
+    return 0

@@ -3,15 +3,12 @@
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from watcher.cli.output import format_count, print_json, warn
-from watcher.cli.setup import reading_fresh
-from watcher.cli.table import print_table
-from watcher.cli.time_arguments import when
-from watcher.config.parse import WrongValueError
+from watcher.cli.arguments import argument, when
+from watcher.cli.output import format_count, print_json, print_table, warn
+from watcher.cli.setup import Context, reading_fresh
 from watcher.messages.text import visible
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
 from watcher.mine.scan import dictionary_of
@@ -23,22 +20,12 @@ _LONGEST_PATH = 500
 _SHOWN = 5
 
 
-class _FailOn(click.ParamType[list[Condition]]):
-    name = "condition"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Condition]:
-        try:
-            return [read_condition(word) for word in value.split(",")]
-        except WrongValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-
 @click.command(epilog="Example: watcher scan . --fail-on gone,expiring=14d")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave out such files, as in .gitignore; repeatable.")
 @click.option(
     "--fail-on",
-    type=_FailOn(),
+    type=argument(lambda words: [read_condition(word) for word in words.split(",")]),
     metavar="WHAT,…",
     multiple=True,
     help="Exit with 1 on any of gone, expiring=14d, repriced=20%, unknown.",
@@ -56,22 +43,22 @@ class _FailOn(click.ParamType[list[Condition]]):
     "--since", type=when, metavar="WHEN", default="30d", show_default=True, help="Compare with the models of then."
 )
 @click.option("--max-age", type=when, metavar="WHEN", help="How old the last good poll may be. Default: as for status.")
-@click.pass_context
+@click.pass_obj
 def scan(
-    ctx: click.Context,
+    context: Context,
     paths: tuple[Path, ...],
     exclude: tuple[str, ...],
     fail_on: tuple[list[Condition], ...],
     form: str,
     since: datetime,
     max_age: datetime | None,
-) -> None:
+) -> int:
     """Find ids of models in files, and what has become of them.
 
     It reads the database and the files, and no network. It passes over links, binary files, files over 2 MB, what git
     ignores, and lines with "watcher: ignore".
     """
-    config, now = ctx.obj.load(), datetime.now(UTC)
+    config, now = context.load(), datetime.now(UTC)
     with reading_fresh(config, max_age, now) as session:
         states = session.state.model_states()
         then = session.history.facets(since)
@@ -99,8 +86,8 @@ def scan(
         names = ", ".join(found.left_out[:_SHOWN]) + (", …" if found.left_out[_SHOWN:] else "")
         warn(f"left out: {names}; nothing there says that OpenRouter is meant: write openrouter/ before an id")
     if any(finding.fails for finding in findings):
-        ctx.exit(FAILED)
-    ctx.exit(INCOMPLETE if conditions and found.problems else 0)
+        return FAILED
+    return INCOMPLETE if conditions and found.problems else 0
 
 
 def _print(findings: list[Finding], files: int, since: datetime) -> None:

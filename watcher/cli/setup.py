@@ -70,22 +70,22 @@ def open_store(config: Config, *, read_only: bool = False, runs: bool = False) -
 
 
 @contextmanager
-def reading(config: Config) -> "Iterator[Session]":
-    """Read from the database at one moment. Nothing is written, created or migrated.
+def open_session(config: Config, *, writes: bool = False) -> "Iterator[Session]":
+    """Read from the database at one moment, or write to it in one transaction; without `writes` it stays as it is.
 
     Raises NothingFoundError if there is no database.
     """
-    with open_store(config, read_only=True) as store:
+    with open_store(config, read_only=not writes) as store:
         if not store.exists:
             start = "run `watcher --check`, or `watcher import ARCHIVE` for the past"
             raise NothingFoundError(f"there is no database {store.name} yet; {start}")
-        with store.reading() as session:
+        with store.writing() if writes else store.reading() as session:
             yield session
 
 
 @contextmanager
 def reading_fresh(config: Config, oldest: datetime | None, now: datetime) -> "Iterator[Session]":
-    """Read from the database, as `reading`, where it can tell about today's models.
+    """Read from the database, as `open_session`, where it can tell about today's models.
 
     Raises SourceError if there is no good poll since `oldest` (None: as for `watcher status`).
     """

@@ -10,9 +10,8 @@ from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.catalog.summary import with_description
 from watcher.catalog.timeline import Happening, Period, timeline
 from watcher.cli.completion import model_ids
-from watcher.cli.output import did_you_mean, format_time, print_json
-from watcher.cli.setup import Context, reading
-from watcher.cli.table import print_table
+from watcher.cli.output import did_you_mean, format_time, print_json, print_table
+from watcher.cli.setup import Context, open_session
 from watcher.errors import UsageError
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import page, visible
@@ -39,7 +38,7 @@ _SHOWN_FACETS = {
 @click.pass_obj
 def show(context: Context, model: str, as_json: bool) -> None:
     """Show MODEL (an id) as it is now, and its history."""
-    with reading(context.load()) as session:
+    with open_session(context.load()) as session:
         found = session.history.known(model)
         versions = session.history.versions(model)
         endpoints = session.endpoints.offered(model)

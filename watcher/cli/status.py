@@ -8,24 +8,14 @@ import click
 from msgspec.structs import asdict
 
 from watcher.catalog.health import Health
+from watcher.cli.arguments import when
 from watcher.cli.output import format_count, format_size, format_time, print_json
 from watcher.cli.setup import Context, describe_future, open_store, with_console
-from watcher.cli.time_arguments import when
 from watcher.config import Config
 from watcher.config.parse import render_duration
 from watcher.errors import WatcherError
 from watcher.messages.text import visible
-from watcher.status import (
-    CHANNEL,
-    HEALTHY,
-    SOURCE,
-    Status,
-    channel_conditions,
-    condition,
-    next_poll,
-    oldest_good,
-    read_status,
-)
+from watcher.status import CHANNEL, HEALTHY, SOURCE, Status, read_status
 from watcher.store.records import Poll
 
 if TYPE_CHECKING:
@@ -48,51 +38,47 @@ _MOST_GAPS = 10
 @click.option(
     "--nagios", is_flag=True, help="For a monitor: exit with 1 if a channel fails, 2 if the source does, 3 if unknown."
 )
-@click.pass_context
-def status(ctx: click.Context, as_json: bool, max_age: datetime | None, nagios: bool) -> None:
+@click.pass_obj
+def status(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
     """Show whether the source, the channels and the database work.
 
     Exits with 0 only if the last poll was good and recent, and the last message to every channel was delivered.
     """
     try:
-        code = _show(ctx.obj, as_json, max_age, nagios)
+        return _show(context, as_json, max_age, nagios)
     except WatcherError as error:
         if not nagios:
             raise
         click.echo(f"WATCHER UNKNOWN - {visible(error, 500)}")
-        code = 3
-    ctx.exit(code)
+        return 3
 
 
 def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: bool) -> int:
     config = with_console(context.load())
     now = datetime.now(UTC)
-    found, future = _read(config, now)
-    names = [channel.name for channel in config.channels]
-    channels = channel_conditions(found, config)
-    code = condition(found, names, now, max_age or oldest_good(config, now))
-    last, following = found.last, next_poll(found.last, config)
+    with open_store(config, read_only=True) as store:
+        if store.exists:
+            with store.reading() as session:
+                found = read_status(store, session, config, now, max_age)
+                future = describe_future(session, now)
+        else:
+            found, future = read_status(store, None, config, now), None
+    code = found.works
     if as_json:
         document = {
-            "healthy": code == HEALTHY,
-            "last_poll": last,
-            "last_good": found.last_good,
-            "next_poll": following,
-            "source": found.health,
-            "models": found.models,
-            "pending": {name: one.pending for name, one in channels.items() if one.pending},
-            "channels": [{"name": name, **asdict(one)} for name, one in channels.items()],
-            "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
+            **found.as_json(),
+            "pending": {name: one.pending for name, one in found.channels.items() if one.pending},
+            "channels": [{"name": name, **asdict(one)} for name, one in found.channels.items()],
             "endpoints_failing": found.failing,
             "database": {"path": found.database, "bytes": found.size or 0},
         }
         print_json(document)
         return _MONITORS[code][0] if nagios else code
-    lines = [*_source_lines(found, code, config)]
-    if following is not None and found.runs:
-        every, was = render_duration(config.source.interval), "is" if following > now else "was"
-        lines.append(f"watcher run polls every {every}: the next poll {was} at {format_time(following)} UTC")
-    lines += [f"channel {visible(name)}: {'; '.join(_channel_parts(one))}" for name, one in channels.items()]
+    lines = list(_source_lines(found, config))
+    if found.next_poll is not None and found.runs:
+        every, was = render_duration(config.source.interval), "is" if found.next_poll > now else "was"
+        lines.append(f"watcher run polls every {every}: the next poll {was} at {format_time(found.next_poll)} UTC")
+    lines += [f"channel {visible(name)}: {'; '.join(_channel_parts(one))}" for name, one in found.channels.items()]
     if found.ping is not None:
         since, reason = found.ping
         lines.append(f"the health ping is not taken since {format_time(since)} UTC: {visible(reason, 500)}")
@@ -110,16 +96,7 @@ def _show(context: Context, as_json: bool, max_age: datetime | None, nagios: boo
     return code
 
 
-def _read(config: Config, now: datetime) -> tuple[Status, str | None]:
-    """Return what the database says, and a line about records that are dated in the future."""
-    with open_store(config, read_only=True) as store:
-        if not store.exists:
-            return Status(store.name), None
-        with store.reading() as session:
-            return read_status(store, session, config, now), describe_future(session, now)
-
-
-def _source_lines(found: Status, code: int, config: Config) -> Iterator[str]:
+def _source_lines(found: Status, config: Config) -> Iterator[str]:
     """Yield whether the source works, then which fields cannot be read."""
     last, health = found.last, found.health
     if last is None:
@@ -127,8 +104,8 @@ def _source_lines(found: Status, code: int, config: Config) -> Iterator[str]:
         yield "last good poll: never"
         return
     models, at = format_count(found.models, "model"), f"{format_time(last.at)} UTC"
-    if code != SOURCE:
-        healthy = "healthy" if code == HEALTHY else "the source is healthy, a channel is not"
+    if found.works != SOURCE:
+        healthy = "healthy" if found.works == HEALTHY else "the source is healthy, a channel is not"
         yield f"{healthy}: last checked {at}, {models}"
     elif last.outcome == "good" and health.gaps.suspect:
         fields = ", ".join(field or "the document" for field in health.gaps.suspect)

@@ -4,9 +4,8 @@ from io import BufferedReader
 
 import click
 
-from watcher.cli.output import format_count, print_json, warn
-from watcher.cli.setup import Context, open_store
-from watcher.cli.table import print_table
+from watcher.cli.output import format_count, print_json, print_table, warn
+from watcher.cli.setup import Context, open_session
 from watcher.errors import NothingFoundError
 from watcher.messages.prices import count
 from watcher.messages.text import visible
@@ -36,15 +35,12 @@ def import_usage(context: Context, file: BufferedReader, as_json: bool) -> None:
     """
     config = context.load()
     activity = read_activity(file)
-    with open_store(config) as store:
-        if not store.exists:
-            raise NothingFoundError(f"there is no database {store.name} yet; run `watcher --check`")
-        with store.writing() as session:
-            tokens, unknown = monthly(activity, session.state.model_states())
-            if not tokens:
-                names = ", ".join(visible(name) for name in unknown[:5])
-                raise NothingFoundError(f"no model in the file is known here ({names}); nothing was imported")
-            session.personal.replace_usage(tokens)
+    with open_session(config, writes=True) as session:
+        tokens, unknown = monthly(activity, session.state.model_states())
+        if not tokens:
+            names = ", ".join(visible(name) for name in unknown[:5])
+            raise NothingFoundError(f"no model in the file is known here ({names}); nothing was imported")
+        session.personal.replace_usage(tokens)
     for name in unknown[:_NAMED]:
         warn(f"{visible(name)}: no such model is known; left out")
     if len(unknown) > _NAMED:

@@ -6,8 +6,9 @@ import signal
 import click
 from msgspec.structs import replace
 
+from watcher.cli.arguments import argument
 from watcher.cli.setup import Context
-from watcher.config.parse import ADDRESS, WrongValueError
+from watcher.config.parse import ADDRESS
 from watcher.daemon import logs
 
 DEFAULT = "127.0.0.1:8399"
@@ -15,7 +16,10 @@ DEFAULT = "127.0.0.1:8399"
 
 @click.command(epilog="Example: watcher web --listen 127.0.0.1:8399")
 @click.option(
-    "--listen", metavar="HOST:PORT", help=f"The address; by default [web] listen, or {DEFAULT}. Port 0: any free one."
+    "--listen",
+    type=argument(ADDRESS.parse),
+    metavar="HOST:PORT",
+    help=f"The address; by default [web] listen, or {DEFAULT}. Port 0: any free one.",
 )
 @click.pass_obj
 def web(context: Context, listen: str | None) -> None:
@@ -27,12 +31,8 @@ def web(context: Context, listen: str | None) -> None:
     from watcher.web.server import WebServer
 
     config = context.load()
-    try:
-        address = ADDRESS.parse(listen) if listen is not None else config.web.listen or DEFAULT
-    except WrongValueError as error:
-        raise click.BadParameter(str(error), param_hint="--listen") from None
     logs.set_up("auto", os.environ, verbose=context.verbose)
-    server = WebServer(replace(config, web=replace(config.web, listen=address)))
+    server = WebServer(replace(config, web=replace(config.web, listen=listen or config.web.listen or DEFAULT)))
     # Blocked here and in every thread that is started from here on, they come to `sigwait` alone.
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)

@@ -36,12 +36,10 @@ def find_config(explicit: Path | None, environ: Environ, cwd: Path) -> Path | No
     config_home = _xdg_folder(environ, "XDG_CONFIG_HOME", ".config")
     here = cwd / "watcher.toml", cwd / "config.toml"
     others = (folder / FOLDER / "config.toml" for folder in (config_home, Path("/etc")) if folder is not None)
-    found = (path for path in (*here, *others) if _exists(path) and not (path == here[1] and _is_foreign(path)))
-    return next(found, None)
-
-
-def _is_foreign(path: Path) -> bool:
-    return path.is_fifo() or bool(foreign_keys(path))
+    for path in (*here, *others):
+        if _exists(path) and not (path == here[1] and (path.is_fifo() or foreign_keys(path))):
+            return path
+    return None
 
 
 def foreign_keys(path: Path) -> list[str]:
@@ -88,8 +86,6 @@ def _exists(path: Path) -> bool:
     """Whether there is anything, even if it cannot be read: to skip that would hide a mistake."""
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError):
-        pass
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
     return True

@@ -90,7 +90,7 @@ def _read_text(path: Path) -> tuple[str, bool]:
         raise ConfigError(f"{path}: line {line}: not UTF-8 text; save the file as UTF-8") from None
 
 
-def _parse_toml(path: Path, text: str) -> dict[str, Any]:
+def _parse_toml(path: Path | None, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -133,7 +133,7 @@ class _Reader:
         if header := re.search(r"^[ \t]*#[ \t]*\[\[channels\]\]", text, re.MULTILINE):
             line = text.count("\n", 0, header.end()) + 1
             self.commented = f"; it belongs under [[channels]], which is a comment in line {line}: remove its #"
-        config = self.config(_parse_toml(self.path, text) if self.path is not None else {})
+        config = self.config(_parse_toml(self.path, text))
         if shared and self.holds_secret:
             self.warn(
                 f"holds a secret URL and can be read by others; chmod 600 {self.path}, or use url_file or url_env"
@@ -189,13 +189,12 @@ class _Reader:
         for option in options.values():
             if option.follows in values:
                 values.setdefault(option.key, values[option.follows])
-        for option, *instead in alternatives(section):
-            keys = [option.key, *(other.key for other in instead)]
+        for keys, required in alternatives(section):
             given = [key for key in keys if key in table]
-            if option.required and not instead and not given:
-                self.wrong(f"{where}{option.key}: missing")
-            elif option.required and len(given) != 1:
-                self.wrong(f"{where}{', '.join(given) or option.key}: expected exactly one of {', '.join(keys)}")
+            if required and len(keys) == 1 and not given:
+                self.wrong(f"{where}{keys[0]}: missing")
+            elif required and len(given) != 1:
+                self.wrong(f"{where}{', '.join(given) or keys[0]}: expected exactly one of {', '.join(keys)}")
             else:
                 for key in given[1:]:
                     self.wrong(f"{where}{key}: {given[0]} is set, too; expected only one of them")

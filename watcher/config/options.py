@@ -96,10 +96,11 @@ BY_SECTION: Mapping[str, Mapping[str, FieldOption]] = {
 OPTIONS = tuple(option for options in BY_SECTION.values() for option in options.values())
 
 
-def alternatives(section: str) -> Iterator[list[FieldOption]]:
-    """Yield each option of a section with those that can be set instead of it, which follow it in its struct."""
-    options = BY_SECTION[section].values()
-    return (list(group) for _, group in groupby(options, lambda option: option.instead_of or option.key))
+def alternatives(section: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield each key of a section with those that can be set instead of it, and whether one of them must be set."""
+    options = BY_SECTION[section]
+    for key, group in groupby(options.values(), lambda option: option.instead_of or option.key):
+        yield [option.key for option in group], options[key].required
 
 
 def header(section: str) -> str:

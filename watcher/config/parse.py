@@ -197,17 +197,17 @@ CHANNEL_URL = text(
 URL_PATH = text("|(/[A-Za-z0-9._~-]+)+", 'a path such as "/openrouter"', str)
 
 
-def _parse_address(value: object) -> str:
-    written = _ADDRESS.parse(value)
+def _parse_address(written: str) -> str:
     if int(written.rpartition(":")[2]) > 65_535:
-        raise wrong("a port of at most 65535", value)
+        raise wrong("a port of at most 65535", written)
     return written
 
 
-_ADDRESS = text(
-    r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", 'an address such as "127.0.0.1:8399" or "[::1]:8399"', str
+ADDRESS = text(
+    r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}",
+    'an address such as "127.0.0.1:8399" or "[::1]:8399"',
+    _parse_address,
 )
-ADDRESS = Type(_parse_address, str, _ADDRESS.schema)
 
 
 def _parse_network(value: object) -> str:

@@ -60,8 +60,8 @@ class DatabaseURL(Secret):
         return re.sub(r"([?&](?:ssl)?password=)[^&]*", rf"\g<1>{HIDDEN}", shown)
 
 
-def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) -> str | None:
-    """Return the URL that `key`, `key_file` or `key_env` of some settings gives; None if none is set.
+def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) -> str:
+    """Return the URL that `key`, `key_file` or `key_env` of some settings gives; one of them is set.
 
     Raises:
         ConfigError: the file or the variable does not hold a URL; the message names it, without its content.
@@ -82,10 +82,9 @@ def read_url(owner: str, settings: Any, key: str, environ: Mapping[str, str]) ->
             raise ConfigError(f"{where} is not set")
         content = environ[variable]
     else:
-        if (given := getattr(settings, key)) is None:
-            return None
+        given: Secret = getattr(settings, key)
         remember_url(given.reveal())
-        return str(given.reveal())
+        return given.reveal()
     url = content.strip()
     if not url:
         raise ConfigError(f"{where} is empty")

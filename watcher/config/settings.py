@@ -32,7 +32,6 @@ from watcher.config.parse import (
     listing,
 )
 from watcher.config.secret import DatabaseURL, Secret, SourceURL, read_url
-from watcher.errors import ConfigError
 
 MODALITIES = ("text", "image", "audio", "video", "file", "embeddings")
 
@@ -133,7 +132,7 @@ class HealthSettings(Struct, frozen=True):
 
     def secret_url(self, environ: Mapping[str, str]) -> str | None:
         """Return the URL to ping, a secret; None if there is none. Raises ConfigError, as `read_url`."""
-        return read_url("health", self, "ping_url", environ)
+        return None if self == HealthSettings() else read_url("health", self, "ping_url", environ)
 
 
 class DeliverySettings(Struct, frozen=True):
@@ -342,11 +341,7 @@ class Channel(Struct, frozen=True):
 
     def secret_url(self, environ: Mapping[str, str]) -> str:
         """Return the Apprise URL, a secret, from wherever it is set. Raises ConfigError, as `read_url`."""
-        owner = f'channel "{self.name}"'
-        url = read_url(owner, self, "url", environ)
-        if url is None:
-            raise ConfigError(f"{owner}: it has no URL")
-        return url
+        return read_url(f'channel "{self.name}"', self, "url", environ)
 
 
 class Config(Struct, frozen=True):

@@ -170,15 +170,13 @@ def _table_schema(section: str) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {key: _option_schema(option) for key, option in BY_SECTION[section].items()},
     }
-    for option, *instead in alternatives(section):
-        keys = [[option.key], *([other.key] for other in instead)]
-        if option.required and instead:
-            table["oneOf"] = [{"required": key} for key in keys]
-        elif option.required:
-            table.setdefault("required", []).append(option.key)
-        elif instead:
-            pairs = [{"required": one + other} for one, other in combinations(keys, 2)]
-            table.setdefault("not", {"anyOf": []})["anyOf"] += pairs
+    for keys, required in alternatives(section):
+        if required and len(keys) > 1:
+            table["oneOf"] = [{"required": [key]} for key in keys]
+        elif required:
+            table.setdefault("required", []).append(keys[0])
+        elif len(keys) > 1:
+            table.setdefault("not", {"anyOf": []})["anyOf"] += [{"required": [*two]} for two in combinations(keys, 2)]
     return table
 
 

@@ -110,13 +110,13 @@ class Polling(Loop):
         self._last_poll = report.poll.at
         if report.poll.outcome == "failed" and self._others_poll:  # the others go first
             self._due += 2 * JITTER * setup.config.source.interval.total_seconds()
-        if report.events or report.heartbeats:
+        if report.decision.deliveries:
             self._queued()
 
     def _log_report(self, setup: Setup, report: Report) -> None:
         poll = report.poll
         models = "1 model" if poll.models == 1 else f"{poll.models or 'no'} models"
-        for problem in report.problems:
+        for problem in report.decision.problems:
             _log.warning("%s", problem)
         if report.scan_problem not in (None, self._scan_problem):
             _log.warning("%s", report.scan_problem)
@@ -130,7 +130,7 @@ class Polling(Loop):
             self._note_trouble(NO_FEED, poll.feed)
         if poll.outcome == "good":
             self._notify.status(f"healthy: last checked {poll.at:%Y-%m-%d %H:%M} UTC, {models}")
-        if report.baseline:
+        if report.decision.baseline:
             setup.store.warn_if_found_empty(poll.models or 0)
             _log.info("%s taken in; from now on changes are announced", models)
         if report.events:

@@ -3,28 +3,20 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from msgspec import Struct
 
 from watcher.config.settings import Config
-from watcher.cycle import Upstream
 from watcher.delivery.outbox import Send
 from watcher.store.store import Store
-
-
-class ClosableUpstream(Upstream, Protocol):
-    """An upstream with connections of its own."""
-
-    def close(self) -> None:
-        """Close the connections."""
+from watcher.upstream.client import Client
 
 
 class Setup(Struct, frozen=True, eq=False):
     """A configuration, and the source, the database and the channels that it names."""
 
     config: Config
-    upstream: ClosableUpstream
+    upstream: Client
     store: Store
     send: Send
 

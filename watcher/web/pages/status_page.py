@@ -1,9 +1,9 @@
 """The page that tells whether the watching works, without addresses, paths and secrets."""
 
-from typing import Any
+from msgspec.structs import asdict
 
 from watcher.catalog.model import HEALTH_KINDS
-from watcher.status import CHANNEL, HEALTHY, channel_conditions, condition, next_poll, oldest_good, read_status
+from watcher.status import CHANNEL, read_status
 from watcher.store.store import Store
 from watcher.web.changes import Filter
 from watcher.web.pages.page import Asking, Page
@@ -12,30 +12,11 @@ from watcher.web.pages.page import Asking, Page
 def status_page(asking: Asking, store: Store) -> Page:
     """Return what `watcher status` says."""
     found = read_status(store, asking.session, asking.config, asking.now)
-    names = [channel.name for channel in asking.config.channels]
-    works = condition(found, names, asking.now, oldest_good(asking.config, asking.now))
-    following = next_poll(found.last, asking.config)
-    gaps = list(found.health.gaps.lines().values())
-    data: dict[str, Any] = {
-        "healthy": works == HEALTHY,
-        "last_poll": found.last,
-        "last_good": found.last_good,
-        "next_poll": following,
-        "source": found.health,
-        "models": found.models,
-        "channels": [
-            {
-                "name": name,
-                "pending": one.pending,
-                "last_success": one.last_success,
-                "last_failure": one.last_failure,
-                "error": one.error,
-                "fails": one.fails,
-            }
-            for name, one in channel_conditions(found, asking.config).items()
-        ],
-        "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
+    data = {
+        **found.as_json(),
+        "channels": [{"name": name, **asdict(one), "fails": one.fails} for name, one in found.channels.items()],
         "database": {"bytes": found.size or 0},
     }
-    more = {"status": found, "channel_fails": works == CHANNEL, "gaps": gaps, "following": following}
+    gaps = list(found.health.gaps.lines().values())
+    more = {"status": found, "channel_fails": found.works == CHANNEL, "gaps": gaps}
     return Page("status", "Status", data, more, feed=Filter(kinds=HEALTH_KINDS).query, lasts=False)

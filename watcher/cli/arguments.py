@@ -1,13 +1,29 @@
-"""Moments on the command line: `2026-01-04`, `2026-01`, `yesterday`, or how long ago: `36h`, `7d`, `7d ago`."""
+"""The types of arguments: moments such as `2026-01-04`, `yesterday` or `7d ago`, and values as in the configuration."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import click
 
 from watcher.config.parse import WrongValueError, parse_duration
 
+T = TypeVar("T")
+
 _DAYS_AGO = {"today": 0, "yesterday": 1}
+
+
+def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the type of an argument that `parse` reads: its WrongValueError is a mistake on the command line."""
+
+    def read(value: str) -> T:
+        try:
+            return parse(value)
+        except WrongValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return read
 
 
 def when(value: str) -> datetime:
