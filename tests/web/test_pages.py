@@ -13,7 +13,7 @@ import pytest
 
 from tests.messages.test_builder import HOSTILE
 from tests.store.samples import START, document
-from tests.web.conftest import NOW
+from tests.web.conftest import NOW, make_client
 from watcher.config.settings import Channel
 
 PAGES = ("/", "/changes", "/models", "/gone", "/compare", "/compare?model=a/one&model=a/gone", "/status",
@@ -37,7 +37,7 @@ def site(serve):
 
     def start(*args, **web):
         client = serve(*args, **web)
-        return httpx.Client(base_url=str(client.base_url).removesuffix("/api/v1/"), trust_env=False, timeout=20)
+        return make_client(str(client.base_url).removesuffix("/api/v1/"))
 
     return start
 
