@@ -1,6 +1,7 @@
 """Fixtures that all tests share: databases, receivers, recorded snapshots."""
 
 import ctypes
+import gc
 import os
 import shutil
 import signal
@@ -64,6 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         database = item.callspec.params.get("database") if hasattr(item, "callspec") else None
         if database == "postgresql" or "postgresql" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Have no search for garbage go through all that was imported and collected, again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
