@@ -10,9 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.util import LRUCache
 
 from testkit.archive import model_archives
 from testkit.lasting import RecordedResponse, captures
@@ -70,6 +75,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Have no search for garbage go through all that was imported and collected, again and again."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """Let all databases in SQLite share compiled statements, as if they were one: SQLAlchemy keeps them for each."""
+    kept = LRUCache[Any, Any](1000)
+    with (
+        patch.object(SQLiteDialect, "__eq__", lambda one, other: type(one) is type(other)),
+        patch.object(SQLiteDialect, "__hash__", lambda one: hash(type(one))),
+        patch.object(Engine, "_compiled_cache", property(lambda _: kept, lambda *_: None), create=True),
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)
