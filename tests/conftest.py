@@ -1,6 +1,7 @@
 """Fixtures that all tests share: databases, receivers, recorded snapshots."""
 
 import ctypes
+import gc
 import os
 import shutil
 import signal
@@ -9,9 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.util import LRUCache
 
 from testkit.archive import model_archives
 from testkit.lasting import RecordedResponse, captures
@@ -64,6 +70,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         database = item.callspec.params.get("database") if hasattr(item, "callspec") else None
         if database == "postgresql" or "postgresql" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Have no search for garbage go through all that was imported and collected, again and again."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """Let all databases in SQLite share compiled statements, as if they were one: SQLAlchemy keeps them for each."""
+    kept = LRUCache[Any, Any](1000)
+    with (
+        patch.object(SQLiteDialect, "__eq__", lambda one, other: type(one) is type(other)),
+        patch.object(SQLiteDialect, "__hash__", lambda one: hash(type(one))),
+        patch.object(Engine, "_compiled_cache", property(lambda _: kept, lambda *_: None), create=True),
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -109,7 +109,7 @@ def test_calls_are_spread_over_the_polls_and_never_more_than_50_in_an_hour(numbe
     world.endpoints = endpoints  # type: ignore[attr-defined]
     world.config = replace(settings("http://h/", "many/*"), announce=world.config.announce)
     world.shows(*many(number))
-    for turn in range(48):
+    for turn in range(36):
         before = len(calls)
         world.check((4 + turn % 3) * MINUTE)
         assert len(calls) - before <= -(-min(number, 50) * 6 // 60), "a share for each poll"

@@ -48,10 +48,13 @@ class Use(NamedTuple):
 
 
 def modules() -> Iterator[tuple[ModuleType, ast.Module]]:
+    """Yield each module with expressions, and its tree."""
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         if not name.endswith("__main__"):
-            yield import_module(name), ast.parse(path.read_text())
+            module, source = import_module(name), path.read_text()
+            if re.search(r"\bre\.", source) or any(True for _ in patterns_in(list(vars(module).values()))):
+                yield module, ast.parse(source)
 
 
 def patterns_in(value: object) -> Iterator[re.Pattern[Any]]:

@@ -33,13 +33,13 @@ def test_each_digest_goes_once_and_takes_everything_along(
     zone = ZoneInfo(name)
     timing = Timing(DIGEST.parse(digest), name, QUIET_HOURS.parse(quiet) if quiet else None)
     world = World(f"sqlite:///{tmp_path_factory.mktemp('db')}/w.db", replace(A, timing=timing))
-    world.now = start = (datetime.fromisoformat(f"{day} 12:03").replace(tzinfo=zone) - timedelta(days=1)).astimezone(
-        UTC
-    )
+    evening = datetime.fromisoformat(f"{day} 20:03").replace(tzinfo=zone) - timedelta(days=1)
+    world.now = start = evening.astimezone(UTC)
+    end = start + timedelta(hours=12 if digest == "hourly" else 36)  # with the two digests that the change is between
     messages: list[tuple[datetime, tuple[str, ...]]] = []
     queued: dict[str, datetime] = {}
     every = timedelta(minutes=100)
-    while world.now < start + timedelta(days=2):
+    while world.now < end:
         if (world.now - start) % every < STEP:
             number = len(queued)
             queued[f"e{number}"] = world.now

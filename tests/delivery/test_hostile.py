@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from testkit.shown import title_and_text
 from tests.delivery.conftest import divert, urls_of
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
+from watcher.catalog.model import Event
 from watcher.simulator import Simulator, StorySource, built_in
 from watcher.simulator.story import Story, StoryStep
 
@@ -29,6 +30,16 @@ LIVE = re.compile(
     r"|<(?:script|img|h1>)",
     re.IGNORECASE,
 )
+
+
+KINDS = ("new", "expired", "repriced", "changed")
+"""Of the events that are sent: together they have every place that a stranger fills. Messages are tested with all."""
+
+
+def sent(text: str) -> Iterator[list[Event]]:
+    """Yield what is sent at a time: events with the text in every place, and a single one with it as its name."""
+    yield [event for event in hostile(text) if event.kind in KINDS]
+    yield [replace(NEW, name=text)]
 
 
 def attachment(payload: Any) -> list[str]:
@@ -88,7 +99,7 @@ def test_hostile_text_arrives_harmless(web: Sink, secure_web: Sink, monkeypatch:
     server = secure_web if kind == "teams" else web
     for name, text in HOSTILE.items():
         server.requests.clear()
-        for events in (hostile(text), [replace(NEW, name=text)]):
+        for events in sent(text):
             result = send_events(urls[kind], events, timeout=60)
             assert result.ok, (name, result.detail)
         assert server.requests
@@ -98,7 +109,7 @@ def test_hostile_text_arrives_harmless(web: Sink, secure_web: Sink, monkeypatch:
 
 def test_hostile_text_is_harmless_in_a_mail(mail_server: MailServer) -> None:
     for text in HOSTILE.values():
-        for events in (hostile(text), [replace(NEW, name=text)]):
+        for events in sent(text):
             mail_server.envelopes.clear()
             assert send_events(mail_server.url, events, timeout=60).ok
             content = mail_server.envelopes[-1].content

@@ -62,9 +62,9 @@ def test_only_the_event_that_is_too_large_alone_is_given_up(web: Sink) -> None:
 
 def test_the_whole_body_of_a_web_hook_is_bounded_whatever_the_letters(web: Sink) -> None:
     web.judge = lambda _: 200
-    for name in ("Model", "Модель " * 20, "模型" * 60, "😀" * 40):
+    for name in ("Model", "Модель " * 20, "😀" * 40):  # plain, and with as many escapes as there can be
         web.requests.clear()
-        events = new(400, name=name)
+        events = new(250, name=name)
         assert send_events(f"json://{web.address}/hook?:mine=1", events, timeout=60).ok
         assert max(len(request.body) for request in web.requests) <= 95_000
         assert flat(taken(web)) == ids(events), "each once, in order"
@@ -73,7 +73,7 @@ def test_the_whole_body_of_a_web_hook_is_bounded_whatever_the_letters(web: Sink)
 def test_a_card_for_teams_is_bounded_as_it_is_posted(secure_web: Sink) -> None:
     for name in ("Модель " * 25, "😀" * 60, '"\\' * 80):
         secure_web.requests.clear()
-        events = new(60, name=name)
+        events = new(40, name=name)
         url = f"workflow://{secure_web.address}/workflow/signature?verify=no"
         result = send_events(url, events, timeout=60)
         assert result.ok, result.detail

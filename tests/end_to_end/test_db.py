@@ -1,13 +1,14 @@
 """`watcher db`: the database is checked, copied, shrunk and upgraded; what is damaged or not ours stays as it is."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from testkit.command import Command
+from testkit.command import Command, Watcher
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 from watcher.store.file import sending_lock
@@ -22,14 +23,27 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture
-def path(command: Command, simulator: Simulator) -> Path:
-    """A database after one check."""
-    command.configure(
+def configure(watcher: Watcher, simulator: Simulator) -> None:
+    watcher.configure(
         f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n'
     )
-    assert command.run("--check").code == 0
-    return command.folder / "w.db"
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database after one check. Copy it."""
+    watcher = Watcher(tmp_path_factory.mktemp("checked"))
+    with Simulator(StorySource(STORIES["demo"])) as simulator:
+        configure(watcher, simulator)
+        assert watcher.run_here("--check").code == 0
+    return watcher.folder / "w.db"
+
+
+@pytest.fixture
+def path(checked: Path, command: Command, simulator: Simulator) -> Path:
+    """A database after one check."""
+    configure(command, simulator)
+    return Path(shutil.copy(checked, command.folder))
 
 
 def files(path: Path) -> list[str]:

@@ -34,6 +34,11 @@ SECONDS = 60
 FULL = Path("/dev/full")
 
 
+def slow(*values: Any) -> list[Any]:
+    """Return parameters that only `make slow` tries: each starts a process, and another takes the same way."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 @contextmanager
 def started(watcher: Watcher, *arguments: str, **more: Any) -> Iterator[subprocess.Popen[Any]]:
     """The command as a process of its own, which is gone at the end."""
@@ -109,8 +114,11 @@ def test_a_chart_in_a_terminal_is_drawn(past: Watcher) -> None:
     assert max(map(len, drawn.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("arguments", [("b/two",), ("c/gone:free",), ("d/fresh", "--since", "2026-01-04T16:00")])
-@pytest.mark.parametrize("columns", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("b/two",), *slow(("c/gone:free",), ("d/fresh", "--since", "2026-01-04T16:00"))],
+)
+@pytest.mark.parametrize("columns", [20, *slow(300)])
 def test_a_chart_of_little_or_in_an_odd_terminal_is_drawn_too(
     past: Watcher, arguments: tuple[str, ...], columns: int
 ) -> None:
@@ -164,10 +172,9 @@ VERBS = [("changes",), ("show", "a/one"), ("chart", "a/one"), ("channels",), ("r
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("models",),
-        ("replay", "story", "--json"),
-        ("--help",),
-        *(pytest.param(verb, marks=pytest.mark.slow) for verb in [*VERBS, ("models", "--json")]),
+        ("replay", "story", "--json"),  # writes again and again
+        ("--help",),  # written by click
+        *slow(*VERBS, ("models", "--json")),
     ],
 )
 def test_a_reader_that_goes_away_is_no_error(past: Watcher, arguments: tuple[str, ...]) -> None:
@@ -181,7 +188,7 @@ def test_a_reader_that_goes_away_is_no_error(past: Watcher, arguments: tuple[str
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
-@pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("replay", "story")])
+@pytest.mark.parametrize("arguments", [("models",), *slow(("models", "--json"), ("replay", "story"))])
 def test_a_full_disk_behind_the_output_is_said_in_one_line(past: Watcher, arguments: tuple[str, ...]) -> None:
     with FULL.open("w") as full, started(past, *arguments, stdout=full) as process:
         ran = end(process)
@@ -209,7 +216,7 @@ def test_news_that_could_not_be_printed_is_printed_later(watcher: Watcher) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [("models",), ("models", "--json"), ("chart", "a/one"), ("--version",), ("nope",)]
+    "arguments", [("models",), ("nope",), *slow(("models", "--json"), ("chart", "a/one"), ("--version",))]
 )
 def test_without_any_output_nothing_breaks(past: Watcher, arguments: tuple[str, ...]) -> None:
     command = f'exec "{sys.executable}" -m watcher "$@" >&- 2>&-'

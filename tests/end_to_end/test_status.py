@@ -24,7 +24,7 @@ def simulator() -> Iterator[Simulator]:
 
 def configure(command: Command, simulator: Simulator, more: str = "") -> None:
     command.configure(
-        f'[source]\nurl = "{simulator.url}"\ninterval = "7m"\n[store]\nurl = "sqlite:///w.db"\n'
+        f'[source]\nurl = "{simulator.url}"\nrss = false\ninterval = "7m"\n[store]\nurl = "sqlite:///w.db"\n'
         f'[announce]\nsettle = "0s"\n[delivery]\nretry_first = "0s"\n{more}'
     )
 
@@ -236,7 +236,9 @@ with open("rest", "wb", buffering=0) as rest:
 """
 
 
-@pytest.mark.parametrize("in_use", ["at rest", "open", "being written", "left behind by a kill"])
+@pytest.mark.parametrize(
+    "in_use", ["at rest", pytest.param("open", marks=pytest.mark.slow), "being written", "left behind by a kill"]
+)
 def test_who_may_only_read_the_database_is_told_too(in_use: str, command: Command, simulator: Simulator) -> None:
     configure(command, simulator)
     command.run("--check")

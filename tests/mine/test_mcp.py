@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -13,7 +14,7 @@ from testkit.command import Watcher, clean_environment
 from watcher.cli.mcp import make_server
 from watcher.config import load_config
 
-mcp = pytest.importorskip("mcp")
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="the SDK of MCP is not installed")
 
 MINE = """[store]
 url = "sqlite:///w.db"
@@ -25,6 +26,8 @@ tokens = { "qwen/dearer" = { prompt = "10M" } }
 
 def ask(watcher: Watcher, *calls: tuple[str, Mapping[str, Any]], stdio: bool = False) -> list[Any]:
     """Call tools, and return their answers: a document, or the text of an error."""
+    import mcp  # takes long
+
     server: Any = make_server(load_config(watcher.folder / "config.toml", {}))
     if stdio:
         command = ["-m", "watcher", "--config", str(watcher.folder / "config.toml"), "mcp"]
@@ -45,6 +48,8 @@ def mine(filled: Watcher) -> Watcher:
 
 
 def test_the_tools_are_four_read_only_and_short(mine: Watcher) -> None:
+    import mcp
+
     async def listed() -> Any:
         async with mcp.Client(make_server(load_config(mine.folder / "config.toml", {}))) as client:
             return await client.list_tools()
@@ -127,6 +132,8 @@ def test_a_mistake_is_an_answer_that_says_what_to_do(mine: Watcher) -> None:
 
 
 def test_old_models_are_not_taken_for_todays(mine: Watcher) -> None:
+    import mcp
+
     server = make_server(load_config(mine.folder / "config.toml", {}), lambda: datetime.now(UTC) + timedelta(days=9))
 
     async def talk() -> Any:

@@ -8,13 +8,14 @@ from html.parser import HTMLParser
 from itertools import product
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpx
 import pytest
 
 from tests.messages.test_builder import HOSTILE
-from tests.store.samples import START, document
-from tests.web.conftest import NOW
+from tests.store.samples import START, Polls, document
+from tests.web.conftest import NOW, make_client, make_config
 from watcher.config.settings import Channel
+from watcher.store.store import Store
+from watcher.web.server import WebServer
 
 PAGES = ("/", "/changes", "/models", "/gone", "/compare", "/compare?model=a/one&model=a/gone", "/status",
          "/model/a/one", "/model/a/gone", "/model/b/new")  # fmt: skip
@@ -37,20 +38,38 @@ def site(serve):
 
     def start(*args, **web):
         client = serve(*args, **web)
-        return httpx.Client(base_url=str(client.base_url).removesuffix("/api/v1/"), trust_env=False, timeout=20)
+        return make_client(str(client.base_url).removesuffix("/api/v1/"))
 
     return start
 
 
-@pytest.fixture
-def history(polls):
-    """Two more polls: a/gone is announced as gone, and a/one as dearer."""
+def see_more(polls):
+    """Poll twice more: a/gone is announced as gone, and a/one as dearer."""
     free = document("a/free", created=3, pricing={"prompt": "0", "completion": "0"})
     one = document("a/one", prompt="0.000002", created=1, expiration_date="2026-02-01")
     alias = document("~a/latest", alias_target={"slug": "a/one", "name": "One"}, created=5)
     for hours in (2, 5):
         polls.see(one, free, document("b/new", created=4), alias, at=START + timedelta(hours=hours))
+
+
+@pytest.fixture
+def history(polls):
+    """The database after these polls."""
+    see_more(polls)
     return polls
+
+
+@pytest.fixture(scope="module")
+def reader(filled, tmp_path_factory):
+    """A client of one server over this history, for all tests that only read with the default settings."""
+    url = f"sqlite:///{shutil.copy(filled, tmp_path_factory.mktemp('history') / 'watcher.db')}"
+    with Store.open(url) as store:
+        see_more(Polls(store))
+    server = WebServer(make_config(url), clock=lambda: NOW)
+    server.start()
+    with make_client(server.url) as client:
+        yield client
+    server.stop()
 
 
 class Document(HTMLParser):
@@ -140,34 +159,33 @@ def test_every_link_of_every_page_leads_somewhere(site, history):
     } <= seen
 
 
-def test_a_filter_and_what_follows_it_are_well_formed(site, history):
-    client = site()
+def test_a_filter_and_what_follows_it_are_well_formed(reader):
     for path in ("/?kind=new,expired&direction=up&size=5&free=1", "/models?modality=text&free=1&sort=-prompt"):
-        found = Document(page(client, path))
+        found = Document(page(reader, path))
         chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
         assert len(chosen) == (4 if path.startswith("/?") else 2), path
-    assert " of 4" in text_of(page(client, "/models?q=a/one")) and "1of" not in page(client, "/models?q=a/one")
+    assert " of 4" in text_of(page(reader, "/models?q=a/one")) and "1of" not in page(reader, "/models?q=a/one")
 
 
-def test_changes_are_grouped_by_day_and_say_what_a_channel_gets(site, history):
-    text = text_of(page(site(), "/"))
+def test_changes_are_grouped_by_day_and_say_what_a_channel_gets(reader):
+    text = text_of(page(reader, "/"))
     assert text.index("4 January 2026") < text.index("Name of a/one")
     assert "prompt: $1 → $2/M ↑ +100%" in text and "No longer in the catalogue" in text
-    only = text_of(page(site(), "/?kind=expired"))
+    only = text_of(page(reader, "/?kind=expired"))
     assert "a/gone" in only and "a/one" not in only
 
 
-def test_a_filter_stays_in_the_form_and_in_the_addresses_of_other_formats(site, history):
-    html = page(site(), "/?kind=expired&author=a")
+def test_a_filter_stays_in_the_form_and_in_the_addresses_of_other_formats(reader):
+    html = page(reader, "/?kind=expired&author=a")
     checked = [values["value"] for tag, values in Document(html).tags if tag == "input" and "checked" in values]
     assert checked == ["expired"] and 'value="a"' in html
     assert "/changes.json?kind=expired&amp;author=a" in html
-    found = site().get("/changes.json?kind=expired&author=a").json()
+    found = reader.get("/changes.json?kind=expired&author=a").json()
     assert [(event["kind"], event["model"]) for event in found["changes"]] == [("expired", "a/gone")]
 
 
 def test_changes_come_in_pages(site, polls):
-    for number in range(60):
+    for number in (15, 30, 45, 60):  # a page ends among events of one time
         shown = [document(id) for id in ("a/one", "a/free", "b/new", *(f"n/{each:02}" for each in range(number)))]
         polls.see(*shown, at=START + timedelta(hours=2, minutes=number))
     client, path, ids = site(), "/changes.json?kind=new", []
@@ -175,7 +193,7 @@ def test_changes_come_in_pages(site, polls):
         found = client.get(path).json()
         ids += [event["model"] for event in found["changes"] if event["model"].startswith("n/")]
         path = found["next"] and f"/changes.json{found['next']}"
-    assert sorted(ids) == [f"n/{number:02}" for number in range(59)]
+    assert sorted(ids) == [f"n/{number:02}" for number in range(60)]
     html = page(client, "/?kind=new")
     following = next(v["href"] for tag, v in Document(html).tags if tag == "a" and v.get("rel") == "next")
     assert "Newest" in page(client, following)
@@ -201,13 +219,13 @@ def test_changes_come_in_pages(site, polls):
         ("page=2", []),
     ],
 )
-def test_models_are_filtered_and_sorted_by_the_server(site, history, query, expected):
-    found = site().get(f"/models.json?{query}").json()["models"]
+def test_models_are_filtered_and_sorted_by_the_server(reader, query, expected):
+    found = reader.get(f"/models.json?{query}").json()["models"]
     assert [model["id"] for model in found] == expected
 
 
-def test_the_sorted_column_says_so_and_turns_round(site, history):
-    html = page(site(), "/models?sort=prompt&free=on")
+def test_the_sorted_column_says_so_and_turns_round(reader):
+    html = page(reader, "/models?sort=prompt&free=on")
     (sorted_column,) = [values for tag, values in Document(html).tags if "aria-sort" in values]
     assert sorted_column["aria-sort"] == "ascending"
     assert "/models?free=true&amp;sort=-prompt" in html and "/models?free=true&amp;sort=context" in html
@@ -217,18 +235,18 @@ def test_the_sorted_column_says_so_and_turns_round(site, history):
     "path", ["/models?sort=x", "/models?max_price=x", "/models?page=0", "/?kind=x", "/?size=x", "/gone?page=x",
              "/compare?price=x", "/compare?model=1,2,3,4,5,6,7", "/%ff", "/?model=%ff"]
 )  # fmt: skip
-def test_a_wrong_address_is_an_error_in_the_format_of_the_page(site, path):
-    response = site().get(path)
+def test_a_wrong_address_is_an_error_in_the_format_of_the_page(reader, path):
+    response = reader.get(path)
     assert response.status_code == 400 and response.headers["content-type"] == FORMS[""]
     assert response.headers["cache-control"] == "no-store" and "etag" not in response.headers
     path, _, query = path.partition("?")
     if path not in ("/", "/%ff"):
-        assert site().get(f"{path}.json?{query}").json()["error"]["code"] == 400
+        assert reader.get(f"{path}.json?{query}").json()["error"]["code"] == 400
 
 
-def test_a_model_shows_its_prices_over_time_and_everything_about_it(site, history):
-    html = page(site(), "/model/a/one")
-    found = json.loads(page(site(), "/model/a/one.json"))
+def test_a_model_shows_its_prices_over_time_and_everything_about_it(reader):
+    html = page(reader, "/model/a/one")
+    found = json.loads(page(reader, "/model/a/one.json"))
     assert found["aliases"] == ["~a/latest"]
     assert [price for _, price in found["prices"]["prompt"]] == ["0.000001", "0.000002", "0.000002"]
     assert html.count("<svg") == 2 and "<title>Prices of Name of a/one, USD per 1M tokens" in html
@@ -245,12 +263,12 @@ def test_a_model_shows_its_prices_over_time_and_everything_about_it(site, histor
     assert "2026-01-04 12:00 prompt $1" in text  # the table below the chart
 
 
-def test_a_model_that_is_gone_keeps_its_page(site, history):
-    text = text_of(page(site(), "/model/a/gone"))
+def test_a_model_that_is_gone_keeps_its_page(reader):
+    text = text_of(page(reader, "/model/a/gone"))
     assert "No longer in the catalogue." in text and "it was not announced" in text and "Last prices" in text
-    found = site().get("/gone.json").json()["models"]
+    found = reader.get("/gone.json").json()["models"]
     assert [(one["model"]["id"], one["announced"]) for one in found] == [("a/gone", None)]
-    assert "a/gone" in page(site(), "/gone?q=gone") and "a/gone" not in page(site(), "/gone?q=other")
+    assert "a/gone" in page(reader, "/gone?q=gone") and "a/gone" not in page(reader, "/gone?q=other")
 
 
 def test_what_left_as_announced_names_its_day_and_what_to_use_instead(site, polls):
@@ -266,12 +284,12 @@ def test_what_left_as_announced_names_its_day_and_what_to_use_instead(site, poll
     assert '<a href="/model/b/old:free">' in page(client, "/model/b/old")
 
 
-def test_an_unknown_model_is_404_with_suggestions(site, history):
-    response = site().get("/model/a/oen")
+def test_an_unknown_model_is_404_with_suggestions(reader):
+    response = reader.get("/model/a/oen")
     assert response.status_code == 404 and '<a href="/model/a/one">' in response.text
-    assert site().get("/model/x/one.json").json()["similar"][0] == "a/one"
-    assert "/model/a/one" in Document(site().get("/a/one").text).links, "as OpenRouter has it"
-    assert site().get("/nothing").status_code == 404
+    assert reader.get("/model/x/one.json").json()["similar"][0] == "a/one"
+    assert "/model/a/one" in Document(reader.get("/a/one").text).links, "as OpenRouter has it"
+    assert reader.get("/nothing").status_code == 404
 
 
 def test_an_id_that_ends_like_a_format_has_its_page_in_every_format(site, polls):
@@ -283,12 +301,12 @@ def test_an_id_that_ends_like_a_format_has_its_page_in_every_format(site, polls)
     assert client.get("/model/a/x.json.json").json()["model"]["id"] == "a/x.json"
 
 
-def test_models_are_compared_in_one_chart(site, history):
-    html = page(site(), "/compare?model=a/one&model=a/gone&model=&price=completion")
+def test_models_are_compared_in_one_chart(reader):
+    html = page(reader, "/compare?model=a/one&model=a/gone&model=&price=completion")
     assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)
-    unknown = page(site(), "/compare?model=a/oen&model=a/one")
+    unknown = page(reader, "/compare?model=a/oen&model=a/one")
     assert "Did you mean" in unknown and 'value="a/oen"' in unknown and 'value="a/one"' in unknown
-    found = site().get("/compare.json?model=a/one,b/new").json()
+    found = reader.get("/compare.json?model=a/one,b/new").json()
     assert [one["model"]["id"] for one in found["models"]] == ["a/one", "b/new"]
 
 
@@ -320,10 +338,9 @@ def test_a_database_that_cannot_be_read_is_a_page_that_says_so(site, polls, tmp_
     assert "does not exist" in response.text and response.headers["content-type"] == FORMS[""]
 
 
-def test_headers_let_nothing_in_from_elsewhere(site, history):
-    client = site()
+def test_headers_let_nothing_in_from_elsewhere(reader):
     for path in (*PAGES, "/nothing", "/models?sort=x", "/models.json", "/static/style.css", "/llms.txt"):
-        headers = client.get(path).headers
+        headers = reader.get(path).headers
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'none';") and "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy and "http" not in policy
@@ -349,18 +366,17 @@ def test_a_page_is_304_until_something_changes_or_the_day_ends(site, history):
     assert "c/c" in client.get("/models", headers={"if-none-match": etag}).text
 
 
-def test_what_pages_load_is_small_kept_for_a_year_and_ours(site, history):
-    client = site()
+def test_what_pages_load_is_small_kept_for_a_year_and_ours(reader):
     for path in ("/", "/models", "/model/a/one"):
-        html = page(client, path)
+        html = page(reader, path)
         loaded = [address for address in Document(html).loaded if address.startswith("/static/")]
         assert loaded and all("?" in address for address in loaded)
         for address in loaded:
-            response = client.get(address)
+            response = reader.get(address)
             assert response.status_code == 200 and "immutable" in response.headers["cache-control"]
-        scripts = [client.get(address).content for address in loaded if ".js" in address]
+        scripts = [reader.get(address).content for address in loaded if ".js" in address]
         assert len(scripts) == (path == "/models") and all(len(script) < 5000 for script in scripts)
-    assert client.get("/static/../site.py").status_code == client.get("/static/nothing").status_code == 404
+    assert reader.get("/static/../site.py").status_code == reader.get("/static/nothing").status_code == 404
 
 
 def test_tokens_guard_pages_as_they_guard_the_api(site, history, tmp_path):
@@ -388,14 +404,14 @@ def test_agents_find_every_page(site, history):
     assert "# Models" in full and "# Gone" in full and "b/new" in full
 
 
-def test_modalities_are_named_input_and_output(site, history):
-    model, compared = page(site(), "/model/a/one"), page(site(), "/compare?model=a/one&model=b/new")
+def test_modalities_are_named_input_and_output(reader):
+    model, compared = page(reader, "/model/a/one"), page(reader, "/compare?model=a/one&model=b/new")
     assert all(name in model for name in ("<dt>Input</dt>", "<dt>Output</dt>"))
     assert all(name in compared for name in (">input</th>", ">output</th>"))
 
 
-def test_an_id_in_markdown_is_as_it_is(site, history):
-    assert "`~a/latest`, listed" in page(site(), "/model/~a/latest.md")
+def test_an_id_in_markdown_is_as_it_is(reader):
+    assert "`~a/latest`, listed" in page(reader, "/model/~a/latest.md")
 
 
 @pytest.mark.parametrize("form", ["", ".md", ".json"])
@@ -406,9 +422,9 @@ def test_the_page_of_a_model_has_its_description_as_text(site, polls, form):
     assert shown.get(form, r"Writes long reports.\nCosts <little>.") in text
 
 
-def test_pages_may_only_be_read(site):
-    assert site().post("/models").status_code == 405
-    assert site().head("/models").content == b""
+def test_pages_may_only_be_read(reader):
+    assert reader.post("/models").status_code == 405
+    assert reader.head("/models").content == b""
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -8,7 +8,7 @@ from itertools import groupby
 from msgspec import UNSET
 
 from watcher.catalog.event import REMARK
-from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Kind
+from watcher.catalog.model import CHANGE_KINDS, Event, Kind
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.messages import prices
 from watcher.messages.cards import Card, cards
@@ -72,7 +72,7 @@ def headline_of(found: Sequence[Card], limit: int = TITLE_LENGTH) -> str:
     if len(found) == 1:
         return shorten(test + _sentence(found[0].main), limit)
     named = len(found) if len(found) <= _FEW else _PAIR
-    for kinds in range(len(KINDS), 0, -1):
+    for kinds in range(len({card.main.kind for card in found}), 0, -1):
         full = test + ", ".join(counts(found, named, kinds))
         if len(full) <= limit:
             return full

@@ -125,6 +125,8 @@ def _split_items(content: str) -> tuple[list[str], bool]:
 def _parse(root: str, item: str) -> Mapping[str, Any]:
     import feedparser
 
+    # At each item it would look in all folders for a parser that hardly anybody has, which takes a third of the time.
+    feedparser.api.PREFERRED_XML_PARSERS = []
     try:
         # feedparser could take bytes or a string for a URL or a path, so it gets BytesIO. Sanitising and relative links
         # concern descriptions, which are not used.
