@@ -163,7 +163,7 @@ class _Drain(Struct):
         if row.attempts and row.next_attempt <= row.created:  # the process died while sending it at once
             return min(row.next_attempt, now)
         if not row.attempts:  # never later than what would be queued now
-            return min(row.next_attempt, due_at(channel.timing, row.kind, now))
+            return min(row.next_attempt, due_at(channel.timing, row.event.kind, now))
         by_request = row.failed is not None and row.failed <= now + SLACK
         longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if by_request else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
@@ -228,8 +228,7 @@ class _Drain(Struct):
             return  # one alert about a broken channel is enough
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
-        failing = session.outbox.failing()
-        working = self.configured - failing.keys() - {name}
+        working = self.configured - session.outbox.failing() - {name}
         session.outbox.add([Queued(channel, event, now) for channel in sorted(working)], now)
 
     def _note_waiting(self) -> None:

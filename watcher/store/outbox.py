@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.decision import Queued
-from watcher.catalog.model import Event, Kind
+from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
 from watcher.store.records import LONGEST_WAIT, SLACK
 from watcher.store.rows import Rows
@@ -38,14 +39,9 @@ class Delivery(Struct, frozen=True):
     """Digests of the channel's targets that have it, with spaces between them."""
 
 
-class PutOff(Struct, frozen=True):
+class PutOff(Delivery, frozen=True, kw_only=True):
     """A delivery that waits for a later time, or was queued by a clock that was ahead of this one."""
 
-    id: int
-    kind: Kind
-    attempts: int
-    created: datetime
-    due: datetime
     next_attempt: datetime
     failed: datetime | None
     """When an attempt last failed."""
@@ -82,6 +78,7 @@ _waits = deliveries.c.state == PENDING
 _at_once = deliveries.c.next_attempt <= deliveries.c.created
 """Whether it was due when it was queued: it stays due if the clock is set back."""
 _Deliveries = Sequence[Delivery]
+_D = TypeVar("_D", bound=Delivery)
 
 
 class Outbox(Rows):
@@ -123,13 +120,13 @@ class Outbox(Rows):
             return None
         due = [
             delivery
-            for delivery in self._find(*waiting, (deliveries.c.next_attempt <= now) | _at_once)
+            for delivery in self._find(Delivery, *waiting, (deliveries.c.next_attempt <= now) | _at_once)
             if kinds is None or delivery.event.kind in kinds
         ]
         if not due:
             return None
         number = min((delivery.batch for delivery in due if delivery.batch is not None), default=None)
-        chosen = due if number is None else self._find(*waiting, deliveries.c.batch == number)
+        chosen = due if number is None else self._find(Delivery, *waiting, deliveries.c.batch == number)
         if number is None:
             number = 1 + (self._scalar(select(func.max(deliveries.c.batch))) or 0)
         self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)
@@ -165,16 +162,13 @@ class Outbox(Rows):
     def put_off(self, channel: str, now: datetime) -> list[PutOff]:
         """Return the deliveries to a channel that wait for a later time than `now`, or were queued after it."""
         later = (deliveries.c.next_attempt > now) | (deliveries.c.created > now + SLACK)
-        names = [name for name in PutOff.__struct_fields__ if name != "kind"]
-        query = select(events.c.kind, *(deliveries.c[name] for name in names)).join(events)
-        rows = self._connection.execute(query.where(deliveries.c.channel == channel, _waits, later))
-        return [PutOff(**row._mapping) for row in rows]
+        return self._find(PutOff, deliveries.c.channel == channel, _waits, later)
 
     def move(self, row: PutOff, when: datetime, now: datetime) -> None:
         """Have a delivery sent at `when` and no later, as if it had been queued by `now` at the latest."""
         self._change([row], next_attempt=when, due=min(row.due, when), created=min(row.created, now))
 
-    def _change(self, chosen: Iterable[Delivery | PutOff], **values: object) -> None:
+    def _change(self, chosen: _Deliveries, **values: object) -> None:
         statement = update(deliveries).where(deliveries.c.id == bindparam("of")).values(values)
         self._each(statement, [{"of": each.id} for each in chosen])
 
@@ -197,15 +191,14 @@ class Outbox(Rows):
         query = select(deliveries.c.channel, func.count()).where(_waits).group_by(deliveries.c.channel)
         return dict(self._connection.execute(query).tuples().all())
 
-    def failing(self) -> dict[str, str]:
-        """Return the last error of each channel whose last attempt failed."""
-        query = select(deliveries.c.channel, func.max(deliveries.c.last_error)).group_by(deliveries.c.channel)
-        rows = self._connection.execute(query.where(_waits, deliveries.c.last_error.is_not(None)))
-        return dict(rows.tuples().all())
+    def failing(self) -> set[str]:
+        """Return the channels whose last attempt failed."""
+        query = select(deliveries.c.channel).where(_waits, deliveries.c.last_error.is_not(None))
+        return set(self._connection.execute(query).scalars())
 
     def overdue(self, since: datetime) -> list[Delivery]:
         """Return what was due at that time or before and still waits."""
-        return self._find(_waits, deliveries.c.due <= since)
+        return self._find(Delivery, _waits, deliveries.c.due <= since)
 
     def heartbeats_waiting(self) -> set[str]:
         """Return the channels for which a heartbeat waits."""
@@ -225,14 +218,14 @@ class Outbox(Rows):
             where.append(deliveries.c.channel == channel)
         if ids is not None:
             where.append(deliveries.c.id.in_(ids))
-        return self._find(*where)
+        return self._find(Delivery, *where)
 
-    def _find(self, *where: ColumnElement[bool]) -> list[Delivery]:
-        names = [name for name in Delivery.__struct_fields__ if name != "event"]
+    def _find(self, kind: type[_D], *where: ColumnElement[bool]) -> list[_D]:
+        names = [name for name in kind.__struct_fields__ if name != "event"]
         body = func.coalesce(deliveries.c.body, events.c.body)
         query = select(body, *(deliveries.c[name] for name in names)).join(events).where(*where)
         return [
-            Delivery(event=self._event(own), **dict(zip(names, values, strict=True)))
+            kind(event=self._event(own), **dict(zip(names, values, strict=True)))
             for own, *values in self._connection.execute(query.order_by(deliveries.c.id))
         ]
 
