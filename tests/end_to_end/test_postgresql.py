@@ -19,7 +19,7 @@ from tests.store.samples import HOUR, START, Polls, contents, document, event, r
 from watcher.catalog.decision import Heartbeat, Queued, SourceState
 from watcher.simulator import Simulator, StorySource
 from watcher.store.outbox import Delivery
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 

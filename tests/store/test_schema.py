@@ -23,7 +23,7 @@ from tests.store.samples import contents
 from watcher.errors import StoreError
 from watcher.store import engine as engines
 from watcher.store import sqlite
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 

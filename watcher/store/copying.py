@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Integer, Table, func, insert, select
 
 from watcher.errors import StoreError
 from watcher.store.engine import find_revision, read_as_it_is
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 

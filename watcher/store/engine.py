@@ -15,7 +15,7 @@ from watcher.store.documents import DamagedError
 from watcher.store.file import file_of
 from watcher.store.maintenance import Maintenance
 from watcher.store.postgresql import Postgresql
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.sqlite import Sqlite
 

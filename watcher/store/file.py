@@ -1,6 +1,7 @@
-"""A database file without SQLAlchemy: a connection that only reads, a safe copy, and a lock beside the file."""
+"""A database file without SQLAlchemy: a connection that only reads, a safe copy, and the locks beside the file."""
 
 import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from watcher.errors import BusyError, StoreError
-from watcher.files import NO_FILE, LockedError, create_for_users_of, is_open_twice, is_plain, locked
+from watcher.files import NO_FILE, LockedError, create_for_users_of, is_open_twice, is_plain, locked, open_to_lock
 
 
 def file_of(url: str) -> Path | None:
@@ -160,3 +161,36 @@ def sending_lock(database: Path, seconds: float) -> Iterator[None]:
         except OSError as error:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
         yield
+
+
+def mark_running(database: Path) -> int | None:
+    """Lock a file that says that `watcher run` uses a database, until the returned descriptor is closed.
+
+    None: there can be no such file.
+    """
+    try:
+        mark = open_to_lock(_running(database), database)
+    except OSError:
+        return None
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return mark
+
+
+def is_running(database: Path) -> bool:
+    """Whether a process holds the lock of `mark_running`."""
+    try:
+        mark = os.open(_running(database), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(mark)
+    return False
+
+
+def _running(database: Path) -> Path:
+    return database.with_name(f"{database.name}.running")

@@ -14,8 +14,7 @@ from urllib.parse import quote
 from watcher.catalog.decision import Heartbeat, Known, SourceState
 from watcher.catalog.health import Health
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.records import LONGEST_WAIT, SLACK, Poll
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import LONGEST_WAIT, REVISIONS, SLACK, Poll
 
 _WAITING = """
     SELECT 1 FROM deliveries

@@ -1,9 +1,10 @@
 """What the parts of a session have in common: an open connection, and statements for several rows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, ScalarSelect, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, Table, insert, select, update
 from sqlalchemy.sql import Executable
 
 
@@ -37,3 +38,9 @@ def newest_version(models: Table, of: Column[Any]) -> ScalarSelect[Any]:
     own = of.table.alias()
     newest = select(own.c.id).where(own.c[of.name] == models.c.id).correlate(models)
     return newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1).scalar_subquery()
+
+
+def valid_at(versions: Table, at: datetime | None) -> ColumnElement[bool]:
+    """Whether a version is the one of a moment (None: of now)."""
+    lasts = versions.c.valid_to.is_(None)
+    return lasts if at is None else (versions.c.valid_from <= at) & (lasts | (versions.c.valid_to > at))

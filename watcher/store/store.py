@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 from watcher.catalog.decision import Known
 from watcher.errors import StoreError
-from watcher.store.file import check_neighbours, file_of, sending_lock
+from watcher.store.file import check_neighbours, file_of, mark_running, sending_lock
 from watcher.store.glance import glance
 from watcher.store.records import Poll
-from watcher.store.running import mark_running
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
