@@ -26,16 +26,15 @@ class Backend(ABC):
     """How messages call the database; it holds no secret."""
 
     @abstractmethod
-    def engine(self, busy_seconds: float) -> Engine:
-        """Return an engine; nothing is opened yet.
+    def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
+        """Return an engine; nothing is opened yet. Its transactions see one moment.
 
-        Its transactions see one moment. One that writes waits for another writer for `busy_seconds`. Raises ConfigError
-        if the driver is missing.
+        Args:
+            busy_seconds: how long one that writes waits for another writer.
+            read_only: neither write nor create a database.
+
+        Raises ConfigError if the driver is missing, and StoreError if there is no database to read.
         """
-
-    @abstractmethod
-    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
-        """Return an engine that neither writes nor creates a database. Raises ConfigError or StoreError."""
 
     def create_folder(self) -> bool:
         """Create the folder of the database, and return whether the database is there. Raises StoreError."""
@@ -47,10 +46,6 @@ class Backend(ABC):
         Yields whether the database is a file that exists already.
         """
         return nullcontext(False)
-
-    @abstractmethod
-    def tables(self, connection: Connection) -> set[str]:
-        """Return the names of the tables."""
 
     @abstractmethod
     def check(self, connection: Connection) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -84,7 +84,7 @@ def open_read_only(engine: Engine, backend: Backend) -> Opened:
 
 def find_revision(connection: Connection, backend: Backend) -> str | None:
     """Return the revision of the schema; None if the database is empty. Raises StoreError if it is not ours to use."""
-    names = backend.tables(connection)
+    names = inspect(connection).get_table_names()
     if not names:
         return None
     if not OURS.issubset(names):
@@ -116,7 +116,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
 def read_as_it_is(url: str) -> Iterator[tuple[Backend, Connection]]:
     """Open a database for reading at one moment, whatever is in it. Raises ConfigError or StoreError."""
     backend = backend_of(url)
-    engine = backend.read_only_engine()
+    engine = backend.engine(read_only=True)
     try:
         with translate_errors(backend), engine.connect() as connection:
             yield backend, connection

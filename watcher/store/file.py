@@ -30,7 +30,7 @@ def check_neighbours(database: Path) -> None:
                 raise StoreError(f"The file {path} beside the database cannot be used: {NO_FILE}.")
 
 
-def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
+def connect_read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     """Return a connection that can neither write nor create a database. `seconds`: how long to wait for a lock."""
     check_neighbours(path)
     # With mode=ro, SQLite leaves an empty log behind where nobody uses the database; without it, SQLite would work the
@@ -66,7 +66,7 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
     path = file_of(url)
     if path is None:
         raise ValueError(f"{url} is not a file")
-    with closing(read_only(path, seconds)) as connection:
+    with closing(connect_read_only(path, seconds)) as connection:
         query = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
         return [row[0] for row in connection.execute(query, (len(start), start, most))]
 
@@ -83,7 +83,7 @@ def copy_database(source: Path, target: Path) -> Path:
     try:
         part.unlink(missing_ok=True)
         with os.fdopen(create_for_users_of(part, source), "wb") as made:
-            with closing(read_only(source)) as before, closing(sqlite3.connect(part)) as after:
+            with closing(connect_read_only(source)) as before, closing(sqlite3.connect(part)) as after:
                 if not is_open_twice(made.fileno()):  # SQLite opens it by its name, and follows links
                     raise OSError(errno.ESTALE, f"somebody put another file in the place of {part}")
                 before.backup(after)
@@ -125,7 +125,7 @@ def restore_database(source: Path, target: Path, like: Path) -> None:
         check_neighbours(target)
         with suppress(FileExistsError):
             os.close(create_for_users_of(target, like))
-        with closing(read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
+        with closing(connect_read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
             after.execute("BEGIN IMMEDIATE")  # a backup would wait for ever
             after.rollback()
             before.backup(after)

@@ -8,14 +8,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from pwd import getpwuid
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
 from watcher.files import LockedError, lock
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
-from watcher.store.file import copy_database, read_only
+from watcher.store.file import connect_read_only, copy_database
 from watcher.store.maintenance import check_pages
 
 _LEAST_ROOM = 64 * 1024
@@ -44,21 +44,19 @@ class Sqlite(Backend):
         self.name = self._url.database or ":memory:"
         self._busy_seconds = 0.0
 
-    def engine(self, busy_seconds: float) -> Engine:
+    def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
+        path = self._file
         # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
         # that SQLite would take for that of another file.
-        pool = {} if self._file is None else {"poolclass": NullPool}
-        engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
-        self._busy_seconds = busy_seconds
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-        return engine
-
-    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
-        path = self._file
-        if path is None or not path.is_file():
+        pool = {} if path is None else {"poolclass": NullPool}
+        if not read_only:
+            engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
+            self._busy_seconds = busy_seconds
+            event.listen(engine, "connect", _on_connect)
+        elif path is not None and path.is_file():
+            engine = create_engine("sqlite://", creator=lambda: connect_read_only(path, busy_seconds), **pool)
+        else:
             raise StoreError(f"The database {self.name} does not exist.")
-        engine = create_engine("sqlite://", creator=lambda: read_only(path, busy_seconds), poolclass=NullPool)
         event.listen(engine, "begin", _on_begin)
         return engine
 
@@ -91,9 +89,6 @@ class Sqlite(Backend):
             with closing(engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
             yield has_file
-
-    def tables(self, connection: Connection) -> set[str]:
-        return set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
 
     def check(self, connection: Connection) -> None:
         check_pages(connection)

@@ -89,8 +89,7 @@ class Store:
                 from watcher.store.engine import backend_of, open_read_only, prepare
 
                 backend = backend_of(self._url)
-                made = backend.read_only_engine if self._read_only else backend.engine
-                engine = made(self._busy_seconds)
+                engine = backend.engine(self._busy_seconds, read_only=self._read_only)
                 try:
                     self._found = (open_read_only if self._read_only else prepare)(engine, backend)
                 except BaseException:
@@ -275,11 +274,13 @@ class Store:
         """Whether there is such a file, or such a database with tables in it; nothing is created."""
         if not self.shared:
             return self.file is not None and self.file.exists()
+        from sqlalchemy import inspect
+
         from watcher.store.engine import read_as_it_is
 
         with read_as_it_is(self._url) as (backend, connection):
             backend.check(connection)
-            return bool(backend.tables(connection))
+            return bool(inspect(connection).get_table_names())
 
     @property
     def size(self) -> int | None:
