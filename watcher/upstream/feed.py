@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
-from watcher.upstream.errors import NotPromisedError, TooLargeError, excerpt
+from watcher.upstream.errors import LATER, NotPromisedError, TooLargeError, excerpt
 
 MAX_BYTES = 16 * 1024 * 1024
 """600 items are about 500 KB."""
@@ -90,7 +90,7 @@ def read_feed(body: bytes, *, monotonic: Callable[[], float] = time.monotonic) -
             entries.append(entry)
     if not entries and (items or not whole):
         what = f"names no model in its {len(items)} items" if items else "was cut off before its first item"
-        raise NotPromisedError(f"the RSS feed {what}; it begins {excerpt(body)!r}; it is tried again at the next check")
+        raise NotPromisedError(f"the RSS feed {what}; it begins {excerpt(body)!r}; {LATER}")
     return Feed(tuple(entries), whole)
 
 

@@ -38,7 +38,7 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
     if api_key_file is not None:
         return _read(api_key_file, "source.api_key_file")
     if value := environ.get(ENVIRONMENT):
-        return ApiKey(checked_key(value, ENVIRONMENT), ENVIRONMENT)
+        return ApiKey(_checked(value, ENVIRONMENT), ENVIRONMENT)
     if folder := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(folder) / CREDENTIAL
         if path.exists():
@@ -46,7 +46,7 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
     return None
 
 
-def checked_key(value: str, where: str) -> str:
+def _checked(value: str, where: str) -> str:
     """Return `value` without its trailing newline. `where` names its origin.
 
     Raises:
@@ -76,6 +76,6 @@ def _read(path: Path, what: str) -> ApiKey:
         ) from None
     if len(raw) > _LIMIT:
         raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it does not hold an API key")
-    # Other bytes than ASCII become characters that `checked_key` refuses.
+    # Other bytes than ASCII become characters that `_checked` refuses.
     origin = f"{what} {str(path)!r}"
-    return ApiKey(checked_key(raw.decode("latin-1"), origin), origin)
+    return ApiKey(_checked(raw.decode("latin-1"), origin), origin)

@@ -4,13 +4,12 @@ url → attempt → redirects (same host) → raw bytes → inflate → Answer(u
       └─ up to two retries after 429, 5xx and network errors, each after a pause
 """
 
-import contextlib
 import os
 import random
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from msgspec import Struct
 from watcher import __version__, network
 from watcher.redaction import HIDDEN
 from watcher.upstream.errors import (
+    LATER,
     NotPromisedError,
     RedirectError,
     StatusError,
@@ -31,6 +31,7 @@ from watcher.upstream.errors import (
     excerpt,
 )
 from watcher.upstream.inflate import inflate
+from watcher.upstream.key import ApiKey
 from watcher.upstream.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -99,14 +100,13 @@ class Transport:
 
     Args:
         home: a URL of the host that the key is for.
-        key: a checked API key. It is sent to that host as a bearer token, and to no other.
-        key_from: where the key is from, for errors.
+        key: is sent to that host as a bearer token, and to no other.
     """
 
-    def __init__(self, home: str, key: str | None, key_from: str, limits: Limits, clock: RetryClock) -> None:
+    def __init__(self, home: str, key: ApiKey | None, limits: Limits, clock: RetryClock) -> None:
         self._home = home
-        self._key = key
-        self._advice = _ADVICE | ({} if key is None else {code: why.format(key_from) for code, why in _KEY.items()})
+        self._key = None if key is None else key.secret
+        self._advice = _ADVICE | ({} if key is None else {code: why.format(key.origin) for code, why in _KEY.items()})
         self._limits = limits
         self._clock = clock
         self._http: dict[str, httpx.Client] = {}
@@ -143,54 +143,45 @@ class Transport:
             else:  # a connection that the watchdog cut can look like the end of the body
                 if not self._watchdog.barked:
                     return answer
-        raise TooSlowError(
-            f"{shown(url)}: the answer was not complete within {total:g} s; it is tried again at the next check"
-        )
+        raise TooSlowError(f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}")
 
     def _follow_redirects(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
+        import httpx
+
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
+        if self._key is not None and url.host == httpx.URL(self._home).host:  # redirects stay on the host
+            headers["Authorization"] = f"Bearer {self._key}"
+        trace = {"trace": self._watchdog.trace}
         for _ in range(self._limits.redirects + 1):
-            with self._translate_errors(url), self._send(url, accept) as response:
-                if response.status_code == 200:
-                    return Answer(url, self._read(response, url, limit), response.headers)
-                if not response.has_redirect_location:
-                    raise self._status_error(response, url)
+            try:
+                with self._client_for(url).stream("GET", url, headers=headers, extensions=trace) as response:
+                    if response.status_code == 200:
+                        return Answer(url, self._read(response, url, limit), response.headers)
+                    if not response.has_redirect_location:
+                        raise self._status_error(response, url)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                raise self._translated(error, url) from error
             url = follow(url, response.headers["location"], "a redirect")
         raise RedirectError(
             f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
         )
 
-    @contextlib.contextmanager
-    def _send(self, url: "httpx.URL", accept: str) -> "Iterator[httpx.Response]":
-        """Send one request. The response has its headers; its body is still to be read."""
+    def _translated(self, error: Exception, url: "httpx.URL") -> UpstreamError:
+        """Return httpx's error as one of ours."""
         import httpx
 
-        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
-        if self._key is not None and url.host == httpx.URL(self._home).host:
-            headers["Authorization"] = f"Bearer {self._key}"
-        http = self._client_for(url)
-        with http.stream("GET", url, headers=headers, extensions={"trace": self._watchdog.trace}) as response:
-            yield response
-
-    @contextlib.contextmanager
-    def _translate_errors(self, url: "httpx.URL") -> Iterator[None]:
-        """Turn httpx's errors into ours."""
-        import httpx
-
-        try:
-            yield
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            # httpx parses Location even when it is not to follow it.
-            if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-                raise RedirectError(f"{shown(url)}: redirects to something that is not a URL") from error
-            if isinstance(error, httpx.ConnectTimeout):
-                reason = f"no connection within {self._limits.connect:g} s"
-            elif isinstance(error, httpx.TimeoutException):
-                reason = f"nothing came for {self._limits.read:g} s"
-            else:
-                reason = excerpt(str(error), 200) or type(error).__name__
-            raise UnreachableError(
-                f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
-            ) from error
+        # httpx parses Location even when it is not to follow it.
+        if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
+            return RedirectError(f"{shown(url)}: redirects to something that is not a URL")
+        if isinstance(error, httpx.ConnectTimeout):
+            reason = f"no connection within {self._limits.connect:g} s"
+        elif isinstance(error, httpx.TimeoutException):
+            reason = f"nothing came for {self._limits.read:g} s"
+        else:
+            reason = excerpt(str(error), 200) or type(error).__name__
+        return UnreachableError(
+            f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
+        )
 
     def _read(self, response: "httpx.Response", url: "httpx.URL", limit: int) -> bytes:
         """Return the decompressed body, of at most `limit` bytes."""
@@ -211,9 +202,7 @@ class Transport:
                 "in between"
             ) from None
         except EOFError:
-            raise UnreachableError(
-                f"{shown(url)}: the answer broke off after {size} bytes; it is tried again at the next check"
-            ) from None
+            raise UnreachableError(f"{shown(url)}: the answer broke off after {size} bytes; {LATER}") from None
         body = b"".join(pieces)
         # An echo must not become the name of a model, which is stored and announced.
         return body.replace(self._key.encode(), HIDDEN.encode()) if self._key else body
@@ -231,7 +220,7 @@ class Transport:
             + (f": {detail}" if detail else "")
             + (f" (Retry-After: {wait:g} s)" if wait is not None else "")
             + "; "
-            + self._advice.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
+            + self._advice.get(status, LATER if status >= 500 else "check source.url"),
             status,
             wait,
         )
