@@ -24,6 +24,8 @@ class Backend(ABC):
 
     name: str
     """How messages call the database; it holds no secret."""
+    file: Path | None = None
+    """The file of the database, if it has one of its own."""
 
     @abstractmethod
     def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
@@ -40,20 +42,13 @@ class Backend(ABC):
         """Create the folder of the database, and return whether the database is there. Raises StoreError."""
         return True
 
-    def creating(self, engine: Engine) -> AbstractContextManager[bool]:
-        """Prepare the creation or migration of the schema, which happens in the block, by one process at a time.
-
-        Yields whether the database is a file that exists already.
-        """
-        return nullcontext(False)
+    def creating(self, engine: Engine) -> AbstractContextManager[None]:
+        """Prepare the creation or migration of the schema, which happens in the block, by one process at a time."""
+        return nullcontext()
 
     @abstractmethod
     def check(self, connection: Connection) -> None:
         """Make sure that the database can be written to safely. Raises DamagedError or StoreError."""
-
-    def copy(self, suffix: str) -> Path | None:
-        """Copy the database beside itself if it is a file. Raises StoreError."""
-        return None
 
     @abstractmethod
     def vacuum(self, engine: Engine) -> None:

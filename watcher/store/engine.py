@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,8 +13,8 @@ from sqlalchemy.exc import ArgumentError
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
 from watcher.store.backend import WRITES, Backend, translate_errors
 from watcher.store.documents import DamagedError
-from watcher.store.file import file_of
-from watcher.store.maintenance import Maintenance
+from watcher.store.file import copy_database, file_of
+from watcher.store.maintenance import EMPTY, Maintenance
 from watcher.store.postgresql import Postgresql
 from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
@@ -67,8 +68,8 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
                 backend.check(connection)
             if found == REVISIONS[-1]:
                 return Opened(found, found)
-        with backend.creating(engine) as has_file:
-            return _create_or_migrate(engine, backend, has_file)
+        with backend.creating(engine):
+            return _create_or_migrate(engine, backend, has_file=exists and backend.file is not None)
 
 
 def open_read_only(engine: Engine, backend: Backend) -> Opened:
@@ -124,7 +125,7 @@ def read_as_it_is(url: str) -> Iterator[tuple[Backend, Connection]]:
         engine.dispose()
 
 
-def _create_or_migrate(engine: Engine, backend: Backend, has_file: bool) -> Opened:
+def _create_or_migrate(engine: Engine, backend: Backend, *, has_file: bool) -> Opened:
     """Create or migrate the schema under the write lock; later openers find it current."""
     with transaction(engine, writes=True) as connection:
         before = find_revision(connection, backend)
@@ -135,9 +136,11 @@ def _create_or_migrate(engine: Engine, backend: Backend, has_file: bool) -> Open
             connection.execute(text(_CREATE_REVISION))
             connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISIONS[-1]})
             if has_file:  # with nothing in it
-                Maintenance(connection).note_empty()
+                Maintenance(connection).note(EMPTY, datetime.now(UTC))
             return Opened(None, REVISIONS[-1])
-        backup = backend.copy(f".before-{REVISIONS[-1]}")
+        file, backup = backend.file, None
+        if file is not None:
+            backup = copy_database(file, file.with_name(f"{file.name}.before-{REVISIONS[-1]}"))
         try:
             migrate(connection)
         except BaseException:  # the migration is rolled back, so the copy is of no use

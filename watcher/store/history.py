@@ -90,6 +90,11 @@ class History(Rows):
         query = select(func.count()).select_from(events).where(events.c.at > since, events.c.at <= until)
         return self._scalar(query.where(events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))) or 0
 
+    def event_counts(self) -> dict[str, int]:
+        """Return how many events were ever announced, by kind; imported ones apart."""
+        query = select(events.c.kind, func.count()).where(events.c.imported.is_(False)).group_by(events.c.kind)
+        return dict(self._connection.execute(query).tuples().all())
+
     def after(self, moment: datetime) -> tuple[int, datetime | None]:
         """Return how many polls and events were recorded after a moment, and the time of the last one."""
         counts = [

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.decision import Queued
 from watcher.catalog.model import Event
@@ -83,10 +83,6 @@ _D = TypeVar("_D", bound=Delivery)
 
 class Outbox(Rows):
     """Reads and writes deliveries."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._events: dict[bytes, Event] = {}
 
     def add(self, queued: Sequence[Queued], now: datetime) -> None:
         """Queue events for channels."""
@@ -191,6 +187,17 @@ class Outbox(Rows):
         query = select(deliveries.c.channel, func.count()).where(_waits).group_by(deliveries.c.channel)
         return dict(self._connection.execute(query).tuples().all())
 
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many deliveries are stored, by channel and state."""
+        columns = (deliveries.c.channel, deliveries.c.state)
+        query = select(*columns, func.count()).group_by(*columns)
+        return {(channel, state): count for channel, state, count in self._connection.execute(query)}
+
+    def oldest_due(self, now: datetime) -> dict[str, datetime]:
+        """Return when the oldest delivery that waits was due, by channel; those of digests to come are not due."""
+        query = select(deliveries.c.channel, func.min(deliveries.c.due)).where(_waits, deliveries.c.due <= now)
+        return dict(self._connection.execute(query.group_by(deliveries.c.channel)).tuples().all())
+
     def failing(self) -> set[str]:
         """Return the channels whose last attempt failed."""
         query = select(deliveries.c.channel).where(_waits, deliveries.c.last_error.is_not(None))
@@ -225,15 +232,9 @@ class Outbox(Rows):
         body = func.coalesce(deliveries.c.body, events.c.body)
         query = select(body, *(deliveries.c[name] for name in names)).join(events).where(*where)
         return [
-            kind(event=self._event(own), **dict(zip(names, values, strict=True)))
+            kind(event=unpack(own, Event), **dict(zip(names, values, strict=True)))
             for own, *values in self._connection.execute(query.order_by(deliveries.c.id))
         ]
-
-    def _event(self, body: bytes) -> Event:
-        """Return the event of a document: one object, however many channels get it."""
-        if body not in self._events:
-            self._events[body] = unpack(body, Event)
-        return self._events[body]
 
     def messages(self, channel: str, since: datetime) -> list[datetime]:
         """Return when messages were sent to a channel, from a time on."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import asdict
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from watcher.catalog.decision import SourceState
 from watcher.catalog.health import Health
@@ -51,6 +51,11 @@ class State(States):
         """
         query = select(polls.c.id).where(polls.c.imported.is_(False), polls.c.at > asked, polls.c.at <= until)
         return self._scalar(query.limit(1)) is not None
+
+    def poll_counts(self, after: int) -> dict[str, int]:
+        """Return how many polls were stored after the one with this id, by outcome."""
+        query = select(polls.c.outcome, func.count()).where(polls.c.id > after, polls.c.imported.is_(False))
+        return dict(self._connection.execute(query.group_by(polls.c.outcome)).tuples().all())
 
     def add_poll(self, poll: Poll) -> None:
         """Record a poll."""
