@@ -18,7 +18,7 @@ from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.store.documents import decompress, pack, unpack
 from watcher.store.rows import valid_at
 from watcher.store.schema import endpoint_lists, endpoint_versions, endpoints
-from watcher.store.states import States
+from watcher.store.state import States
 
 _MEASURED = dict[str, dict[str, Any]]
 """Tag → status, uptime and the like, as the API gives them."""

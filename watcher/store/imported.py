@@ -12,8 +12,7 @@ from watcher.rebuild import CaptureSeen, Presence, RebuiltHistory, snapshots
 from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
-from watcher.store.state import State
-from watcher.store.states import model_row
+from watcher.store.state import State, model_row
 
 
 class Imported(Rows):
