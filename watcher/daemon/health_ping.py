@@ -46,12 +46,8 @@ class Pings:
         self._tell = tell
         self._client: tuple[str, httpx.Client] | None = None
         self._thread: threading.Thread | None = None
-        self._trouble: str | None = None
-
-    @property
-    def trouble(self) -> str | None:
+        self.trouble: str | None = None
         """Why the last call failed; None if it did not."""
-        return self._trouble
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
@@ -100,9 +96,9 @@ class Pings:
             self._note(self._call(f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url, text))
 
     def _note(self, trouble: str | None) -> None:
-        if trouble is not None and trouble != self._trouble:
+        if trouble is not None and trouble != self.trouble:
             self._tell(f"the health ping was not taken: {trouble}")
-        self._trouble = trouble
+        self.trouble = trouble
 
     def _call(self, url: str, text: str) -> str | None:
         """Make a call, and return what went wrong without the URL, which is a secret."""

@@ -44,14 +44,8 @@ _log = getLogger("watcher")
 class Daemon:
     """One watcher that runs until it is told to stop. `stop`, `reload` and `poll_now` may be called from any thread.
 
-    Args:
-        load: reads and checks the configuration, at the start and for each reload, and returns a setup whose store is
-            not open yet. Raises WatcherError.
-        notify: the supervisor.
-        pings: the monitor.
-        clock: the time.
-        dice: returns a number from 0 to 1.
-        grace: how long the end waits for work in hand.
+    `load` reads and checks the configuration, at the start and for each reload, and returns a setup whose store is not
+    open yet; it raises WatcherError. `dice` returns a number from 0 to 1. The end waits for work in hand for `grace`.
     """
 
     def __init__(

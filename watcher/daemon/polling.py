@@ -38,6 +38,8 @@ _log = getLogger("watcher")
 class Polling(Loop):
     """Polls the source and stores what it shows. Calls `queued` when a poll has queued something to send."""
 
+    name = "polling"
+
     def __init__(
         self,
         setups: Setups,
@@ -48,7 +50,7 @@ class Polling(Loop):
         dice: Callable[[], float],
         queued: Callable[[], None],
     ) -> None:
-        super().__init__("polling", setups, clock, notify, fail)
+        super().__init__(setups, clock, notify, fail)
         self._pings = pings
         self._dice = dice
         self._queued = queued
