@@ -26,8 +26,8 @@ from watcher.store.records import LONGEST_WAIT, SLACK
 
 if TYPE_CHECKING:
     from watcher.delivery.channel import Result
-    from watcher.store.outbox import Batch, PutOff
     from watcher.store.outbox import Delivery as Row
+    from watcher.store.outbox import PutOff
     from watcher.store.session import Session
     from watcher.store.store import Store
     from watcher.store.turn import Claims
@@ -106,13 +106,13 @@ class _Drain(Struct):
             return
         by_name = {channel.name: channel for channel in channels}
         with ThreadPoolExecutor(min(len(channels), MOST_AT_ONCE), "watcher-channel") as pool:
-            running: dict[Future[Result], Batch] = {}
+            running: dict[Future[Result], list[Row]] = {}
 
-            def start(name: str, batch: "Batch | None") -> None:
-                if batch is None:
-                    self.claims.release(name)
-                else:
+            def start(name: str, batch: "list[Row]") -> None:
+                if batch:
                     running[pool.submit(self._result, by_name[name], batch)] = batch
+                else:
+                    self.claims.release(name)
 
             try:
                 with self.store.writing() as session:
@@ -123,24 +123,25 @@ class _Drain(Struct):
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         batch = running.pop(future)
-                        start(batch.channel, self._record(by_name[batch.channel], batch, future.result()))
+                        name = batch[0].channel
+                        start(name, self._record(by_name[name], batch, future.result()))
             except BaseException:  # send nothing more that could not be recorded as sent
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _result(self, channel: Channel, batch: "Batch") -> "Result":
+    def _result(self, channel: Channel, batch: "list[Row]") -> "Result":
         """Send a message. An error in our code is a failure of that channel alone."""
-        recall({row.event.id: (row.reached or "").split() for row in batch.deliveries})
+        recall({row.event.id: (row.reached or "").split() for row in batch})
         try:
-            return self.send(channel, batch.events)
+            return self.send(channel, [row.event for row in batch])
         except Exception as error:
             from watcher.delivery.channel import Result
 
             return Result(False, f"sending broke off ({type(error).__name__})")
 
-    def _next_batch(self, session: "Session", channel: Channel) -> "Batch | None":
+    def _next_batch(self, session: "Session", channel: Channel) -> "list[Row]":
         if not self.claims.claim(channel.name):
-            return None
+            return []
         now = self.clock()
         self._correct_times(session, channel, now)
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
@@ -168,13 +169,13 @@ class _Drain(Struct):
         longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if by_request else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
 
-    def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
-        """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
+    def _record(self, channel: Channel, batch: "list[Row]", result: "Result") -> "list[Row]":
+        """Store the outcome of a batch, and return the channel's next one if this one arrived."""
         now = self.clock()
         accepted: list[Row] = []
         lost: list[Row] = []
         left: list[Row] = []
-        for row in batch.deliveries:
+        for row in batch:
             id = row.event.id
             (accepted if result.ok or id in result.delivered else lost if id in result.refused else left).append(row)
         with self.store.writing() as session:
@@ -191,7 +192,7 @@ class _Drain(Struct):
                 self._note(channel.name, "pending", left, result.detail, again)
             elif accepted:
                 return self._next_batch(session, channel)
-        return None
+        return []
 
     def _give_up_overdue(self) -> set[str]:
         """Give up what has waited too long, and return the channels that now have something to be sent."""

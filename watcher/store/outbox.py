@@ -62,18 +62,6 @@ class Condition(Struct, frozen=True):
         return self.last_failure is not None and (self.last_success is None or self.last_failure > self.last_success)
 
 
-class Batch(Struct, frozen=True):
-    """The deliveries that go to a channel as one message."""
-
-    channel: str
-    deliveries: tuple[Delivery, ...]
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """The events of the message."""
-        return tuple(delivery.event for delivery in self.deliveries)
-
-
 _waits = deliveries.c.state == PENDING
 _at_once = deliveries.c.next_attempt <= deliveries.c.created
 """Whether it was due when it was queued: it stays due if the clock is set back."""
@@ -101,8 +89,8 @@ class Outbox(Rows):
         ]
         self._each(insert(deliveries), rows)
 
-    def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
-        """Return what to send to a channel now, and count it as an attempt; None if nothing is due.
+    def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> list[Delivery]:
+        """Return what to send to a channel now as one message, and count it as an attempt; none if nothing is due.
 
         A batch that may have arrived comes again unchanged and whole, if any of it is due. Everything else that is due
         (of these `kinds`) comes together. While a failed channel waits for its next attempt, newer deliveries wait with
@@ -113,20 +101,20 @@ class Outbox(Rows):
             select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0, ~_at_once)
         )
         if retry is not None and retry > now:
-            return None
+            return []
         due = [
             delivery
             for delivery in self._find(Delivery, *waiting, (deliveries.c.next_attempt <= now) | _at_once)
             if kinds is None or delivery.event.kind in kinds
         ]
         if not due:
-            return None
+            return []
         number = min((delivery.batch for delivery in due if delivery.batch is not None), default=None)
         chosen = due if number is None else self._find(Delivery, *waiting, deliveries.c.batch == number)
         if number is None:
             number = 1 + (self._scalar(select(func.max(deliveries.c.batch))) or 0)
         self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)
-        return Batch(channel, tuple(chosen))
+        return chosen
 
     def mark_sent(self, sent: _Deliveries, now: datetime) -> None:
         """Note that the service accepted these deliveries."""

@@ -33,7 +33,6 @@ class Session:
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
-        heartbeats = self.maintenance.heartbeats()
         last_poll = self.state.last_poll()
         return Known(
             list=self.state.source("list"),
@@ -45,8 +44,8 @@ class Session:
             prices=self.outbox.prices(),
             acknowledged=self.personal.acknowledged(),
             usage=self.personal.usage(),
-            heartbeats=heartbeats,
-            heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            heartbeats=self.maintenance.heartbeats(),
+            heartbeats_waiting=self.outbox.heartbeats_waiting(),
             mine=self.state.found_models(),
             last_pruned=self.maintenance.noted(PRUNED),
             version=self.version(),

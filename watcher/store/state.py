@@ -152,10 +152,7 @@ class State(States):
         stored = set(self._connection.execute(query).scalars())
         rows = {
             event.id: {
-                "id": event.id,
-                "at": event.at,
-                "kind": event.kind,
-                "model": event.model,
+                **{name: getattr(event, name) for name in ("id", "at", "kind", "model")},
                 "imported": imported,
                 "body": pack(event),
             }
