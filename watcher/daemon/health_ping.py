@@ -36,9 +36,7 @@ _Calls = SimpleQueue[tuple[str, str] | None]
 class Pings:
     """Tells the monitor of `[health]` about polls.
 
-    Args:
-        environ: the environment, for `ping_url_env`.
-        tell: is called with a line for people when a call fails, and not again while it fails for the same reason.
+    `tell` is called with a line for people when a call fails, and not again while it fails for the same reason.
     """
 
     def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:

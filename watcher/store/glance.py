@@ -40,14 +40,8 @@ def glance(
 ) -> Poll | None:
     """Record a poll that leaves nothing to do, and return it; None: nothing was written, look properly.
 
-    None is also the answer to anything odd: another schema, a damaged or locked file, no file at all.
-
-    Args:
-        path: the file of the database.
-        busy_seconds: how long to wait for another writer.
-        now: the time of the poll (UTC).
-        unchanged: returns the poll to record, or None if there is something to do after all.
-        check: read all pages before writing.
+    None is also the answer to anything odd: another schema, a damaged or locked file, no file at all. `unchanged`
+    returns the poll to record, or None if there is something to do after all. `check`: read all pages before writing.
     """
     address = f"file:{quote(str(path))}?mode=rw"  # never creates the file
     try:

@@ -96,12 +96,7 @@ class Answer(Struct, frozen=True):
 
 
 class Transport:
-    """Gets URLs of one host. Not for several threads at once.
-
-    Args:
-        home: a URL of the host that the key is for.
-        key: is sent to that host as a bearer token, and to no other.
-    """
+    """Gets URLs of one host, to which alone the key is sent. Not for several threads at once."""
 
     def __init__(self, home: str, key: ApiKey | None, limits: Limits, clock: RetryClock) -> None:
         self._home = home
