@@ -124,7 +124,6 @@ def test_nothing_to_mark_is_nothing(store: Store) -> None:
 def test_given_up_waits_no_longer_and_can_be_sent_anew(store: Store) -> None:
     queue(store, event(1))
     with store.writing() as session:
-        assert session.outbox.overdue(START) == session.outbox.listed()
         session.outbox.give_up(session.outbox.listed(), "it is over")
         assert session.outbox.pending() == {}
     assert take(store, START + HOUR) == []

@@ -22,11 +22,11 @@ from watcher.redaction import remember
 from watcher.upstream.client import Client
 from watcher.upstream.errors import (
     NotPromisedError,
-    RedirectError,
     StatusError,
     TooLargeError,
     TooSlowError,
     UnreachableError,
+    UpstreamError,
 )
 from watcher.upstream.key import ApiKey
 from watcher.upstream.transport import Limits, RetryClock, follow
@@ -569,7 +569,7 @@ def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
         serve(answer(LIST), host=host) as other,
         serve(answer(status="302 x", location=f"http://{host}:{other.port}/api/v1/models")) as server,
         client(server.url, key=API_KEY) as upstream,
-        pytest.raises(RedirectError, match="not the same host"),
+        pytest.raises(UpstreamError, match="not the same host"),
     ):
         upstream.models()
     assert other.requests == []
@@ -589,7 +589,7 @@ def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
 def test_a_redirect_to_anywhere_else_is_refused(location: str) -> None:
     with serve(lambda _: [answer(status="302 x", location=location.format(host=netloc[0]))]) as server:
         netloc = [f"127.0.0.1:{server.port}"]
-        with client(server.url) as upstream, pytest.raises(RedirectError) as caught:
+        with client(server.url) as upstream, pytest.raises(UpstreamError, match=r"(leads|redirects) to") as caught:
             upstream.models()
     assert "secret" not in str(caught.value)
     assert len(server.requests) == 1
@@ -615,7 +615,7 @@ def test_the_scheme_never_gets_worse(here: str, there: str, followed: bool) -> N
     if followed:
         assert follow(httpx.URL(here), there, "a redirect").host == "h"
     else:
-        with pytest.raises(RedirectError):
+        with pytest.raises(UpstreamError, match="leads to"):
             follow(httpx.URL(here), there, "a redirect")
 
 
@@ -623,7 +623,7 @@ def test_redirects_without_end_end() -> None:
     with (
         serve(lambda request: [answer(status="302 x", location=request.target + "x")]) as server,
         client(server.url) as upstream,
-        pytest.raises(RedirectError, match="more than 5"),
+        pytest.raises(UpstreamError, match="more than 5"),
     ):
         upstream.models()
     assert len(server.requests) == 6
@@ -674,7 +674,7 @@ def test_a_page_on_another_server_is_not_asked_for() -> None:
         serve(answer(LIST), host="127.0.0.2") as other,
         serve(answer(page(1, f"{other.url}/models"))) as server,
         client(server.url, key=API_KEY) as upstream,
-        pytest.raises(RedirectError, match=r"links\.next"),
+        pytest.raises(UpstreamError, match=r"links\.next"),
     ):
         upstream.models()
     assert other.requests == []
@@ -704,7 +704,7 @@ def test_a_next_that_is_no_link_is_refused(links: bytes) -> None:
     with (
         serve(answer(b'{"data":[],"links":' + links + b"}")) as server,
         client(server.url) as upstream,
-        pytest.raises((NotPromisedError, RedirectError)),
+        pytest.raises(UpstreamError, match=r"links\.next|list"),
     ):
         upstream.models()
 

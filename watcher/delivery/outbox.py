@@ -203,16 +203,17 @@ class _Drain(Struct):
                 if name not in self.configured and self.claims.claim(name):
                     claimed.append(name)
                     self._correct_times(session, Channel(name), now)
-            overdue = session.outbox.overdue(now - self.config.delivery.give_up)
+            waiting = session.outbox.listed(states=["pending"])
+            overdue = [row for row in waiting if row.due <= now - self.config.delivery.give_up]
             for name in sorted({row.channel for row in overdue}):
                 if self.claims.claim(name):
                     claimed.append(name)
                     rows = [row for row in overdue if row.channel == name]
                     self._give_up(session, name, rows, rows[-1].last_error or "the channel is not configured any more")
-            waiting = set(session.outbox.pending())
+            left = set(session.outbox.pending())
         for name in claimed:
             self.claims.release(name)
-        return waiting
+        return left
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
         """Record that a channel lost these alerts, and alert the channels that work."""

@@ -191,10 +191,6 @@ class Outbox(Rows):
         query = select(deliveries.c.channel).where(_waits, deliveries.c.last_error.is_not(None))
         return set(self._connection.execute(query).scalars())
 
-    def overdue(self, since: datetime) -> list[Delivery]:
-        """Return what was due at that time or before and still waits."""
-        return self._find(Delivery, _waits, deliveries.c.due <= since)
-
     def heartbeats_waiting(self) -> set[str]:
         """Return the channels for which a heartbeat waits."""
         query = select(deliveries.c.channel).join(events).where(_waits, events.c.kind == "alive")

@@ -45,10 +45,6 @@ class NotPromisedError(UpstreamError):
     """The answer has status 200, but is not what the API promises: HTML, broken JSON, another shape."""
 
 
-class RedirectError(UpstreamError):
-    """A redirect leads to another host, from https to http, or to no end."""
-
-
 class ArchiveError(UsageError):
     """An archive does not exist, or cannot be read as a whole."""
 

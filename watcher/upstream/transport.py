@@ -22,7 +22,6 @@ from watcher.redaction import HIDDEN
 from watcher.upstream.errors import (
     LATER,
     NotPromisedError,
-    RedirectError,
     StatusError,
     TooLargeError,
     TooSlowError,
@@ -157,7 +156,7 @@ class Transport:
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
                 raise self._translated(error, url) from error
             url = follow(url, response.headers["location"], "a redirect")
-        raise RedirectError(
+        raise UpstreamError(
             f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
         )
 
@@ -167,7 +166,7 @@ class Transport:
 
         # httpx parses Location even when it is not to follow it.
         if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-            return RedirectError(f"{shown(url)}: redirects to something that is not a URL")
+            return UpstreamError(f"{shown(url)}: redirects to something that is not a URL")
         if isinstance(error, httpx.ConnectTimeout):
             reason = f"no connection within {self._limits.connect:g} s"
         elif isinstance(error, httpx.TimeoutException):
@@ -235,7 +234,7 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
     """Return the URL that `link` leads to from `here`.
 
     It must have the same scheme, host and port; only http may become https.
-    Raises RedirectError if it leads elsewhere. `what` names the link in its message.
+    Raises UpstreamError if it leads elsewhere. `what` names the link in its message.
     """
     import httpx
 
@@ -245,9 +244,9 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
         same_server = (there.host, there.port) == (here.host, here.port)
         allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
-        raise RedirectError(f"{shown(here)}: {what} leads to something that is not a URL") from None
+        raise UpstreamError(f"{shown(here)}: {what} leads to something that is not a URL") from None
     if not allowed:
-        raise RedirectError(
+        raise UpstreamError(
             f"{shown(here)}: {what} leads to {shown(there)}, which is not the same host (or not as safe), so it "
             "was not followed; if the API has moved, change source.url"
         )
