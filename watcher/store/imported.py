@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from watcher.catalog.state import ModelState
-from watcher.rebuild import CaptureSeen, Presence, RebuiltHistory, snapshots
-from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
+from watcher.rebuild import CaptureSeen, RebuiltHistory, snapshots
+from watcher.store.documents import compress, pack, split_benchmarks
+from watcher.store.history import Version, version_of
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
 from watcher.store.state import State, model_row
@@ -34,11 +34,7 @@ class Imported(Rows):
         first_live = self.first_live()
         if first_live is not None:
             query = query.where(versions.c.valid_from < first_live)
-        spans = [
-            Presence(row.model, row.valid_from, row.valid_to, unpack(row.facets, dict[str, Any]), decompress(row.raw))
-            for row in self._connection.execute(query)
-        ]
-        return snapshots(spans, self.times())
+        return snapshots([version_of(row) for row in self._connection.execute(query)], self.times())
 
     def replace(self, past: RebuiltHistory) -> None:
         """Replace the imported history by this one. What the watcher itself saw stays."""
@@ -52,13 +48,13 @@ class Imported(Rows):
         ]
         self._each(insert(polls), rows)
         if first_live is None:
-            states, spans = past.states, past.spans
+            states, added = past.states, past.versions
             self._connection.execute(delete(versions))
             self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # the others come from the feed
             self._each(delete(models).where(models.c.id == bindparam("of")), [{"of": model_id} for model_id in states])
         else:
-            states, spans = self._join(past, first_live)
-        added = [
+            states, added = self._join(past, first_live)
+        rows = [
             {
                 **model_row(state),
                 "id": model_id,
@@ -70,18 +66,18 @@ class Imported(Rows):
             }
             for model_id, state in states.items()
         ]
-        self._each(insert(models), added)
-        opened = [
+        self._each(insert(models), rows)
+        rows = [
             {
-                "model": span.model,
-                "valid_from": span.start,
-                "valid_to": span.end,
-                "facets": pack(span.facets),
-                "raw": compress(span.raw),
+                "model": version.model.id,
+                "valid_from": version.valid_from,
+                "valid_to": version.valid_to,
+                "facets": pack(version.model.facets),
+                "raw": compress(version.raw),
             }
-            for span in spans
+            for version in added
         ]
-        self._each(insert(versions), opened)
+        self._each(insert(versions), rows)
 
     def _latest_benchmarks(self, past: RebuiltHistory) -> dict[str, bytes | None]:
         """Return the latest benchmarks of each model, those stored included: versions do not hold them."""
@@ -93,7 +89,7 @@ class Imported(Rows):
                 found[model_id] = split_benchmarks(raw)[1]
         return found
 
-    def _join(self, past: RebuiltHistory, first_live: datetime) -> tuple[dict[str, ModelState], list[Presence]]:
+    def _join(self, past: RebuiltHistory, first_live: datetime) -> tuple[dict[str, ModelState], list[Version]]:
         """Make room for the past before what the watcher saw, and return the models and the versions to add.
 
         A model that is the same on both sides keeps one version.
@@ -103,15 +99,15 @@ class Imported(Rows):
         self._connection.execute(update(versions).where(early, lasting).values(valid_from=first_live))
         self._connection.execute(delete(versions).where(early))
         query = select(versions).where(versions.c.valid_from == first_live)
-        live = {row.model: row for row in self._connection.execute(query)}
-        ended: list[Presence] = []
-        for span in past.spans:
-            row = live.get(span.model)
-            if span.end is None and row is not None and _same(row, span):
-                start = update(versions).where(versions.c.id == row.id).values(valid_from=span.start)
+        live = {row.model: (row.id, version_of(row)) for row in self._connection.execute(query)}
+        ended: list[Version] = []
+        for version in past.versions:
+            number, after = live.get(version.model.id, (None, None))
+            if version.valid_to is None and after and (after.model, after.raw) == (version.model, version.raw):
+                start = update(versions).where(versions.c.id == number).values(valid_from=version.valid_from)
                 self._connection.execute(start)
             else:
-                ended.append(replace(span, end=span.end or first_live))
+                ended.append(replace(version, valid_to=version.valid_to or first_live))
         # Models that only an import knew are stored anew.
         has_versions = select(versions.c.id).where(versions.c.model == models.c.id).exists()
         self._connection.execute(delete(models).where(models.c.listed.is_(True), ~has_versions))
@@ -122,11 +118,6 @@ class Imported(Rows):
         self._each(earlier.values(first_seen=at), seen)
         unknown = {model_id: state for model_id, state in past.states.items() if model_id not in known}
         return {model_id: _disappeared(state, past, first_live) for model_id, state in unknown.items()}, ended
-
-
-def _same(row: Any, span: Presence) -> bool:
-    """Whether a stored version is what a span is: in its document, and in what was known besides."""
-    return decompress(row.raw) == span.raw and unpack(row.facets, dict[str, Any]) == span.facets
 
 
 def _disappeared(state: ModelState, past: RebuiltHistory, first_live: datetime) -> ModelState:
