@@ -1,6 +1,6 @@
 """What is remembered between two polls: models with their versions, sources, polls, and events."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -53,7 +53,9 @@ class States(Rows):
         updated: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         opened: list[dict[str, Any]] = []
-        stored = self._documents([model_id for model_id in changed if model_id in entries and model_id in before])
+        documents = select(self._of, versions.c.raw).where(versions.c.valid_to.is_(None))
+        known = changed.keys() & entries.keys() & before.keys()
+        stored = {model_id: decompress(raw) for model_id, raw in self._in_parts(documents, self._of, known)}
         for model_id, state in changed.items():
             old, entry, row = before.get(model_id), entries.get(model_id), model_row(state)
             was_present = old is not None and old.present
@@ -78,16 +80,6 @@ class States(Rows):
         self._each(close.values(valid_to=_not_before(versions.c.valid_from)), closed)
         ended = select(func.max(versions.c.valid_to)).where(self._of == bindparam("of")).scalar_subquery()
         self._each(insert(versions).values({self._of.name: bindparam("of"), "valid_from": _not_before(ended)}), opened)
-
-    def _documents(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the document in the current version of each of these models that is present."""
-        found: dict[str, bytes] = {}
-        for start in range(0, len(ids), 1000):  # a database bounds the values in a query
-            query = select(self._of.label("id"), self._versions.c.raw).where(
-                self._of.in_(ids[start : start + 1000]), self._versions.c.valid_to.is_(None)
-            )
-            found |= {row.id: decompress(row.raw) for row in self._connection.execute(query)}
-        return found
 
 
 class State(States):

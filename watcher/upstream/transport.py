@@ -130,14 +130,12 @@ class Transport:
         total = self._limits.total
         with self._watchdog.watching(total):
             try:
-                answer = self._follow_redirects(url, accept, limit)
-            except UpstreamError:
-                if not self._watchdog.barked:
-                    raise
-            else:  # a connection that the watchdog cut can look like the end of the body
-                if not self._watchdog.barked:
-                    return answer
-        raise TooSlowError(f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}")
+                return self._follow_redirects(url, accept, limit)
+            finally:
+                if self._watchdog.barked:  # a connection that it cut can look like the end of the body
+                    raise TooSlowError(
+                        f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}"
+                    ) from None
 
     def _follow_redirects(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
         import httpx
