@@ -93,9 +93,8 @@ class Daemon:
     def run(self) -> bool:
         """Watch until told to stop, and return whether all work in hand has ended.
 
-        Raises:
-            WatcherError: the configuration or the database cannot be used at the start.
-            StoreError: a newer version has migrated the database since; the supervisor then starts that version.
+        Raises WatcherError if the configuration or the database cannot be used at the start, and StoreError if a newer
+        version has migrated the database since: the supervisor then starts that version.
         """
         self._begin_to_load()
         while not self.stopping and self._failure is None:

@@ -29,13 +29,10 @@ class Backend(ABC):
 
     @abstractmethod
     def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
-        """Return an engine; nothing is opened yet. Its transactions see one moment.
+        """Return an engine; nothing is opened yet. One that is `read_only` neither writes nor creates a database.
 
-        Args:
-            busy_seconds: how long one that writes waits for another writer.
-            read_only: neither write nor create a database.
-
-        Raises ConfigError if the driver is missing, and StoreError if there is no database to read.
+        Its transactions see one moment. One that writes waits for another writer for `busy_seconds`. Raises ConfigError
+        if the driver is missing, and StoreError if there is no database to read.
         """
 
     def create_folder(self) -> bool:

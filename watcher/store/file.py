@@ -74,10 +74,8 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
 def copy_database(source: Path, target: Path) -> Path:
     """Copy a database as of one moment, while others use it, and return `target`.
 
-    The target exists whole or not at all, replaces an older file, and is for the users of the database.
-
-    Raises:
-        StoreError: the database is damaged, or the copy cannot be written.
+    The target exists whole or not at all, replaces an older file, and is for the users of the database. Raises
+    StoreError if the database is damaged, or the copy cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
     try:

@@ -81,7 +81,6 @@ class Outbox(Rows):
                 "state": PENDING,
                 "created": now,
                 "due": each.due,
-                "attempts": 0,
                 "next_attempt": each.due,
                 "body": pack(each.event) if each.reworded else None,
             }
@@ -93,8 +92,7 @@ class Outbox(Rows):
         """Return what to send to a channel now as one message, and count it as an attempt; none if nothing is due.
 
         A batch that may have arrived comes again unchanged and whole, if any of it is due. Everything else that is due
-        (of these `kinds`) comes together. While a failed channel waits for its next attempt, newer deliveries wait with
-        it.
+        (of these `kinds`) comes together. New deliveries to a failed channel wait for its next attempt.
         """
         waiting = (deliveries.c.channel == channel, _waits)
         retry = self._scalar(

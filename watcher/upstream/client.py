@@ -49,11 +49,8 @@ class Client:
         key: sent as a bearer token to the host of `url`, to no other.
         account: read the models that the key's account may use, not the public list.
 
-    Raises:
-        ConfigError: `url` is not valid.
-
-    Every method that reads raises a subclass of `UpstreamError` if it fails, and ConfigError if the proxy or
-    certificate settings in the environment cannot be used.
+    Raises ConfigError if `url` is not valid. Every method that reads raises a subclass of `UpstreamError` if it fails,
+    and ConfigError if the proxy or certificate settings in the environment cannot be used.
     """
 
     def __init__(

@@ -17,9 +17,7 @@ _GZIP = zlib.MAX_WBITS | 16
 def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a body in pieces, decompressed if its first bytes are those of gzip; the headers are not asked.
 
-    Raises:
-        zlib.error: the gzip data is damaged.
-        EOFError: the gzip data ends too early.
+    Raises zlib.error if the gzip data is damaged, and EOFError if it ends too early.
     """
     chunks = iter(chunks)
     start = b""

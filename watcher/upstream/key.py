@@ -30,10 +30,8 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
     """Return the API key; None if none is configured, as the public list needs none.
 
     The first of these that exists counts: `api_key_file`, `OPENROUTER_API_KEY` (unless empty, as container tools pass
-    a variable that is not set), the systemd credential `openrouter_api_key`.
-
-    Raises:
-        ConfigError: the file cannot be read, or it holds no key.
+    a variable that is not set), the systemd credential `openrouter_api_key`. Raises ConfigError if the file cannot be
+    read, or if it holds no key.
     """
     if api_key_file is not None:
         return _read(api_key_file, "source.api_key_file")
@@ -47,10 +45,9 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
 
 
 def _checked(value: str, where: str) -> str:
-    """Return `value` without its trailing newline. `where` names its origin.
+    """Return a key from `where` without its trailing newline, and have it hidden in all texts from now on.
 
-    Raises:
-        ConfigError: it is blank, or holds a character that no HTTP header may hold.
+    Raises ConfigError if it is blank, or holds a character that no HTTP header may hold.
     """
     key = value.rstrip("\r\n")
     if not key.strip():

@@ -229,9 +229,8 @@ class Transport:
 
 
 def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
-    """Return the URL that `link` leads to from `here`.
+    """Return the URL that `link` leads to from `here`: of the same scheme, host and port; only http may become https.
 
-    It must have the same scheme, host and port; only http may become https.
     Raises UpstreamError if it leads elsewhere. `what` names the link in its message.
     """
     import httpx
