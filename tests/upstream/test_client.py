@@ -68,7 +68,7 @@ def page(number: int, next_link: str | None) -> bytes:
 def test_the_list_is_asked_for_with_the_query_and_our_name() -> None:
     with (
         serve(answer(LIST, cache_control="public, max-age=120, stale-while-revalidate=3600")) as server,
-        client(server.url + "/", {"output_modalities": "all"}) as upstream,
+        client(server.url, {"output_modalities": "all"}) as upstream,
     ):
         listing = upstream.models()
     assert listing.pages == (LIST,)
@@ -120,16 +120,7 @@ def test_the_key_is_a_bearer_token() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "",
-        "openrouter.ai/api",
-        "ftp://h/",
-        "http://",
-        "http://h:x/",
-        "http://me:secret@h/",
-        "http://h/?a=b",
-        "http://h/\n",
-    ],
+    ["", "openrouter.ai/api", "http://", "http://h:x/", "http://h:0", "http://[bad", "http://me:secret@h/"],
 )
 def test_a_base_that_is_none_is_a_configuration_error_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^source\.url") as caught:

@@ -75,7 +75,7 @@ class Polling(Loop):
         self._note_trouble(FAILED, error)
 
     def _interval(self, setup: Setup) -> float:
-        interval = max(setup.config.source.interval, LEAST_INTERVAL).total_seconds()
+        interval = setup.config.source.interval.total_seconds()
         return max(interval * (1 + JITTER * (2 * self._dice() - 1)), LEAST_INTERVAL.total_seconds())
 
     def _until_turn(self, setup: Setup) -> timedelta:

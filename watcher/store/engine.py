@@ -42,17 +42,12 @@ class Opened(Struct, frozen=True):
 
 
 def backend_of(url: str) -> Backend:
-    """Return the kind of database of a `[store] url`. Raises ConfigError if it is another one, or no URL."""
+    """Return the kind of database of a `[store] url`. Raises ConfigError if it is no URL after all."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is not a number, for example
         raise ConfigError("store.url is not a database URL such as sqlite:////var/lib/watcher.db") from None
-    if parsed.drivername == "sqlite":
-        return Sqlite(parsed, file_of(url))
-    if parsed.drivername == "postgresql":
-        return Postgresql(parsed)
-    known = "sqlite:////path/to/file.db or postgresql://user@host/database"
-    raise ConfigError(f"store.url: {parsed.drivername} is not supported; use {known}")
+    return Sqlite(parsed, file_of(url)) if parsed.drivername == "sqlite" else Postgresql(parsed)
 
 
 def prepare(engine: Engine, backend: Backend) -> Opened:

@@ -181,16 +181,14 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        valid = parts.hostname and parts.port != 0
     except ValueError:  # a port that is not a number, for example
         valid = False
-    if not valid or not url.isprintable() or " " in url:
+    if not valid:
         raise ConfigError("source.url is not an http or https URL; write it like https://openrouter.ai/api/v1")
     if "@" in parts.netloc:
         raise ConfigError("source.url holds a user name or password; keys belong in source.api_key_file")
-    if parts.query or parts.fragment:
-        raise ConfigError("source.url ends in a query or a fragment; queries belong in the other keys of [source]")
-    return url.rstrip("/?#")
+    return url
 
 
 def _next_link(answer: Answer, body: bytes) -> str | None:
