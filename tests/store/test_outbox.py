@@ -101,7 +101,7 @@ def test_what_failed_waits_for_its_next_attempt_with_the_reason(store: Store, re
     queue(store, event(1))
     first = take(store)
     with store.writing() as session:
-        session.outbox.mark_failed(first, START + HOUR, "x" * 9999, refused=refused)
+        session.outbox.mark_failed(first, START + HOUR, "x" * 9999, refused=refused, at=START)
     (row,) = all_of(store)
     assert (row.state, row.batch, row.next_attempt) == ("pending", batch, START + HOUR)
     assert row.last_error == "x" * MAX_ERROR
@@ -116,7 +116,7 @@ def test_nothing_to_mark_is_nothing(store: Store) -> None:
     before = all_of(store)
     with store.writing() as session:
         session.outbox.mark_sent([], START)
-        session.outbox.mark_failed([], START, "x", refused=True)
+        session.outbox.mark_failed([], START, "x", refused=True, at=START)
         session.outbox.give_up([], "x")
     assert all_of(store) == before
 
@@ -192,7 +192,7 @@ def test_what_waits_for_a_failed_channel_is_next_due_with_it(store: Store) -> No
     queue(store, event(1))
     batch = take(store)
     with store.writing() as session:
-        session.outbox.mark_failed(batch, START + HOUR, "HTTP 500", refused=True)
+        session.outbox.mark_failed(batch, START + HOUR, "HTTP 500", refused=True, at=START)
     queue(store, event(2), at=START + MINUTE)
     with store.reading() as session:
         assert session.outbox.next_due() == START + HOUR

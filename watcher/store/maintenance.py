@@ -38,16 +38,13 @@ class Maintenance(Rows):
         """Delete polls and finished deliveries that are older than `span` (zero: none), and note that it was done.
 
         Some stay whatever their age: the first good poll and the last, and imported ones (an import tells its past from
-        the watcher's by them); and each channel's last delivery that was sent, and that was given up.
-
-        Raises DamagedError.
+        the watcher's by them); and each channel's last one that was sent, and that was given up. Raises DamagedError.
         """
         check_pages(self._connection)
-        if span:
-            self._delete(now - span)
         self.note(PRUNED, now)
-
-    def _delete(self, before: datetime) -> None:
+        if not span:
+            return
+        before = now - span
         ours = polls.c.imported.is_(False)
         good = select(polls.c.id).where(ours, polls.c.outcome == "good")
         first = self._scalar(good.order_by(polls.c.at, polls.c.id).limit(1))

@@ -118,15 +118,13 @@ class Outbox(Rows):
         """Note that the service accepted these deliveries."""
         self._change(sent, state=SENT, sent=now, next_attempt=None, last_error=None)
 
-    def mark_failed(
-        self, failed: _Deliveries, next_attempt: datetime, error: str, *, refused: bool, at: datetime | None = None
-    ) -> None:
-        """Note that sending failed (`at` this time), why (without secrets), and when to try again.
+    def mark_failed(self, failed: _Deliveries, again: datetime, error: str, *, refused: bool, at: datetime) -> None:
+        """Note that sending failed (`at` this time), why (without secrets), and when to try `again`.
 
         A message that the service `refused` is composed anew then. Any other may have arrived, so the same comes again.
         """
         batch = {"batch": None} if refused else {}
-        self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], failed=at, **batch)
+        self._change(failed, next_attempt=again, last_error=error[:MAX_ERROR], failed=at, **batch)
 
     def note_reached(self, reached: Mapping[int, Iterable[str]]) -> None:
         """Note for deliveries, by their ids, which targets of the channel have them."""
