@@ -6,7 +6,7 @@ SQLAlchemy is imported when it is first needed: where an unchanged check takes t
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Self
@@ -211,10 +211,8 @@ class Store:
         if self.shared:
             with self._turn() as turn:
                 yield turn
-        elif self.file is None:
-            yield Claims()
         else:
-            with sending_lock(self.file, SENDING_SECONDS):
+            with nullcontext() if self.file is None else sending_lock(self.file, SENDING_SECONDS):
                 yield Claims()
 
     @contextmanager
