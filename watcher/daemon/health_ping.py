@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from watcher import network
 from watcher.config.settings import HealthSettings
@@ -62,18 +62,12 @@ class Pings:
         finally:
             calls.put(None)
 
-    def finish(self, seconds: float = PATIENCE) -> None:
+    def close(self, seconds: float = PATIENCE) -> None:
         """Wait for the calls in hand, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
             if self._thread.is_alive():
                 self._note(_LATE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.finish()
 
     def _start(self, health: HealthSettings, calls: _Calls) -> None:
         try:

@@ -214,7 +214,7 @@ class Daemon:
             names, grace = " and ".join(left), render_duration(self._grace)
             _log.warning("%s was not done within %s; it is done again next time", names, grace)
             return False
-        self._pings.finish(2.0)
+        self._pings.close(2.0)
         return True
 
 
