@@ -32,7 +32,7 @@ MISTAKES = [
             f'[source]\nurl = "{url}"',
             'source.url: expected a URL such as "https://openrouter.ai/api/v1", without a query',
         )
-        for url in ("openrouter.ai", "ftp://h/", "http://h/?a=b", "http://h/#a", "http://h/\\n")
+        for url in ("openrouter.ai", "ftp://h/", "http://h/?a=b", "http://h/#a", "http://h /")
     ),
     ("[source]\noutput_modalities = []", "source.output_modalities: expected {words}, got an empty list"),
     ('[source]\noutput_modalities = "all"', 'source.output_modalities: expected {words}, got "all"'),
