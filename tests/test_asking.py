@@ -23,6 +23,7 @@ from watcher.simulator import Fault, Scene, SceneSource, Simulator, StorySource,
 from watcher.store.store import Store
 from watcher.upstream.client import Client
 from watcher.upstream.errors import StatusError
+from watcher.upstream.key import ApiKey
 
 HAIKU, DEEPSEEK = "anthropic/claude-haiku-4.5", "deepseek/deepseek-v3.2"
 
@@ -341,7 +342,9 @@ def world(database: str) -> Iterator[World]:
 
 
 def account(simulator: Simulator, key: str | None = "sk-or-v1-secret", where: str = "OPENROUTER_API_KEY") -> Client:
-    return Client(simulator.url, {"output_modalities": "all"}, api_key=key, key_from=where, account=True)
+    return Client(
+        simulator.url, {"output_modalities": "all"}, key=None if key is None else ApiKey(key, where), account=True
+    )
 
 
 def test_the_list_of_an_account_is_read_with_its_key_and_the_public_one_not_at_all(database: str) -> None:

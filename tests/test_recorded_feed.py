@@ -96,19 +96,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_every_item_is_read(recorded: Recorded) -> None:
     feed = read_feed(recorded.body)
-    assert len(feed.entries) == recorded.body.count(b"<item>")
+    assert len(feed.models) == recorded.body.count(b"<item>")
     assert feed.whole
-    assert len({entry.id for entry in feed.entries}) == 566
-    assert all(entry.slug for entry in feed.entries)
+    assert len({entry.id for entry in feed.models}) == 566
+    assert all(entry.slug for entry in feed.models)
 
 
 @pytest.mark.slow
 def test_one_odd_item_costs_no_other_one_anything(recorded: Recorded) -> None:
-    whole = read_feed(recorded.body).entries
+    whole = read_feed(recorded.body).models
     marked = b"<guid isPermaLink"
     at = recorded.body.index(marked, len(recorded.body) // 2)
     for odd in (b"&", b"&#11;", b"<media:thumbnail/>", "模型".encode("gbk")):
-        found = read_feed(recorded.body[:at] + odd + recorded.body[at:]).entries
+        found = read_feed(recorded.body[:at] + odd + recorded.body[at:]).models
         assert len(set(whole) - set(found)) <= 1
         assert len(set(found) - set(whole)) <= 1
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.events import event
 from tests.store.samples import HOUR, START, body, document, unfit
 from watcher.catalog.decision import Decision, Queued
+from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
 from watcher.config.clock import DIGEST, QUIET_HOURS
@@ -20,9 +21,10 @@ from watcher.config.secret import DatabaseURL, Secret
 from watcher.config.settings import Channel, Config, SourceSettings, StoreSettings, Timing
 from watcher.delivery.channel import Result
 from watcher.delivery.outbox import drain
-from watcher.rebuild import CaptureSeen, Presence, rebuild_history, snapshots
+from watcher.rebuild import CaptureSeen, rebuild_history, snapshots
 from watcher.replay import Outbox, Replay
 from watcher.rules.timing import due_at
+from watcher.store.history import Version
 from watcher.store.store import Store
 
 
@@ -148,7 +150,8 @@ def spans(past: Any) -> list[tuple[str, int, int | None]]:
     def number(moment: Any) -> Any:
         return None if moment is None else (moment - START) // HOUR
 
-    return [(span.model, number(span.start), number(span.end)) for span in past.spans]
+    found = sorted(past.versions, key=lambda version: (version.model.id, version.valid_from))
+    return [(each.model.id, number(each.valid_from), number(each.valid_to)) for each in found]
 
 
 def test_a_span_lasts_while_the_document_is_the_same_but_for_its_benchmarks() -> None:
@@ -160,7 +163,7 @@ def test_a_span_lasts_while_the_document_is_the_same_but_for_its_benchmarks() ->
 def test_a_document_in_another_spelling_is_a_span_of_the_same_normal_form() -> None:
     past, _ = told([ONE], [document("a/one", "0.0000010")])
     assert spans(past) == [("a/one", 0, 1), ("a/one", 1, None)]
-    assert past.spans[0].facets == past.spans[1].facets and past.spans[0].raw != past.spans[1].raw
+    assert past.versions[0].model == past.versions[1].model and past.versions[0].raw != past.versions[1].raw
 
 
 def test_a_span_ends_where_its_model_is_gone() -> None:
@@ -172,7 +175,7 @@ def test_a_span_ends_where_its_model_is_gone() -> None:
 def test_a_document_that_does_not_fit_keeps_the_normal_form() -> None:
     past, problems = told([ONE, TWO], [ONE, unfit("b/two")], [ONE, TWO])
     assert spans(past) == [("a/one", 0, None), ("b/two", 0, 1), ("b/two", 1, 2), ("b/two", 2, None)]
-    assert all(span.facets == past.spans[1].facets for span in past.spans[1:])
+    assert len({repr(version.model) for version in past.versions if version.model.id == "b/two"}) == 1
     assert len(problems) == 1
 
 
@@ -183,7 +186,7 @@ def test_past_events_are_marked() -> None:
 
 def test_stored_captures_are_put_together_again_as_they_were() -> None:
     past, _ = told([ONE], [ONE, TWO], [TWO], [document("b/two", "7")])
-    again = list(snapshots(past.spans, past.polls))
+    again = list(snapshots(past.versions, past.polls))
     assert [(seen.at, sorted(seen.snapshot.entries), seen.trusted) for seen in again] == [
         (START, ["a/one"], True),
         (START + HOUR, ["a/one", "b/two"], True),
@@ -197,9 +200,9 @@ def test_stored_captures_are_put_together_again_as_they_were() -> None:
 
 def test_captures_that_were_believed_are_believed_again_though_most_models_go() -> None:
     many = [document(f"many/m{n}") for n in range(50)]
-    span = [Presence(one["id"], START, START + HOUR if n else None, {}, body([one])) for n, one in enumerate(many)]
-    for each, one in zip(span, many, strict=True):
-        each.raw = read([body([one])]).entries[one["id"]].raw
+    raws = [read([body([one])]).entries[one["id"]].raw for one in many]
+    ends = [None, *[START + HOUR] * 49]
+    span = [Version(Model(one["id"], {}), START, end, raw) for one, end, raw in zip(many, ends, raws, strict=True)]
     problems: list[str] = []
     past = rebuild_history(snapshots(span, [(START, 50), (START + HOUR, 1)]), config(), problems)
     assert problems == []

@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from watcher.asking import LONGEST_ASKED, ask, due
 from watcher.catalog.decision import Decision, Fetched, Known
-from watcher.catalog.feed import FeedModel
 from watcher.catalog.model import Event
 from watcher.catalog.poll import needs_count
 from watcher.catalog.reading import UnreadableError, read
@@ -239,8 +238,7 @@ class _Cycle(Struct, frozen=True):
             feed = read_feed(answer.feed_body)
         except SourceError as error:
             return replace(answer, feed_error=str(error))
-        models = tuple(FeedModel(item.id, item.name, item.slug) for item in feed.entries)
-        return replace(answer, feed=models, feed_whole=feed.whole)
+        return replace(answer, feed=feed.models, feed_whole=feed.whole)
 
     def _is_fresh(self, known: Known, answer: _Answer) -> bool:
         """Whether the list is younger than the last poll: one that a cache had by then confirms nothing."""

@@ -15,12 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watcher.catalog.decision import Fetched
-from watcher.catalog.model import Event, Facets
+from watcher.catalog.model import Event
 from watcher.catalog.reading import Entry, Snapshot, UnreadableError, read
 from watcher.catalog.state import ModelState
 from watcher.config.settings import Config
 from watcher.replay import Replay
 from watcher.store.documents import split_benchmarks
+from watcher.store.history import Version
 
 if TYPE_CHECKING:
     from watcher.upstream.archive.members import Capture
@@ -34,23 +35,13 @@ class CaptureSeen(NamedTuple):
     trusted: bool
 
 
-class Presence(Struct):
-    """A model as it was from `start` until `end` (None: until the last capture)."""
-
-    model: str
-    start: datetime
-    end: datetime | None
-    facets: Facets
-    raw: bytes
-    """The document as it came, without its benchmarks."""
-
-
 class RebuiltHistory(Struct):
     """The history that follows from captures."""
 
     polls: list[tuple[datetime, int]]
     """Time and number of models of each capture that was believed."""
-    spans: list[Presence]
+    versions: list[Version]
+    """Those that were there in the last capture still are."""
     events: list[Event]
     states: dict[str, ModelState]
     """Every model as after the last capture."""
@@ -66,7 +57,7 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
     """
     run = Replay(replace(config, channels=()))
     history = RebuiltHistory([], [], [], {}, {}, {})
-    open_spans: dict[str, Presence] = {}
+    current: dict[str, Version] = {}
     for capture in captures:
         count = capture.snapshot.total if capture.trusted else None  # confirms it
         decision = run.decide(capture.at, Fetched(capture.snapshot, count=count))
@@ -81,16 +72,16 @@ def rebuild_history(captures: Iterable[CaptureSeen], config: Config, problems: l
         history.events += [replace(event, marks=(*event.marks, "imported")) for event in decision.events]
         for model_id, state in decision.states.items():
             history.first_seen.setdefault(model_id, capture.at)
-            span, entry = open_spans.get(model_id), capture.snapshot.entries.get(model_id)
+            version, entry = current.get(model_id), capture.snapshot.entries.get(model_id)
             raw = None if entry is None else split_benchmarks(entry.raw)[0]
-            if span is not None:
-                if state.present and span.facets == state.model.facets and raw in (None, span.raw):
+            if version is not None:
+                if state.present and version.model == state.model and raw in (None, version.raw):
                     continue
-                open_spans.pop(model_id).end = capture.at
+                history.versions.append(replace(current.pop(model_id), valid_to=capture.at))
             if state.present:
                 assert raw is not None
-                open_spans[model_id] = Presence(model_id, capture.at, None, state.model.facets, raw)
-                history.spans.append(open_spans[model_id])
+                current[model_id] = Version(state.model, capture.at, None, raw)
+    history.versions += current.values()
     history.states = dict(run.known.states)
     return history
 
@@ -118,13 +109,14 @@ def _readable(recorded: Iterable["Capture"], before: datetime | None, problems: 
         problems.append(f"{late} captures left out: from {before:%Y-%m-%d %H:%M} on the watcher itself was watching")
 
 
-def snapshots(spans: Iterable[Presence], times: Iterable[tuple[datetime, int]]) -> Iterator[CaptureSeen]:
+def snapshots(versions: Iterable[Version], times: Iterable[tuple[datetime, int]]) -> Iterator[CaptureSeen]:
     """Yield the stored snapshots again; `times` has time and number of models of each, in order."""
-    waiting = deque(sorted(spans, key=lambda span: span.start))
-    present: dict[str, tuple[Presence, Entry]] = {}
+    waiting = deque(sorted(versions, key=lambda version: version.valid_from))
+    present: dict[str, tuple[datetime | None, Entry]] = {}
     for at, total in times:
-        while waiting and waiting[0].start <= at:
-            span = waiting.popleft()
-            present[span.model] = span, Entry(span.raw, repr((span.model, len(waiting))).encode())
-        present = {key: (span, entry) for key, (span, entry) in present.items() if span.end is None or span.end > at}
+        while waiting and waiting[0].valid_from <= at:
+            version = waiting.popleft()
+            id = version.model.id
+            present[id] = version.valid_to, Entry(version.raw, repr((id, len(waiting))).encode())
+        present = {id: (end, entry) for id, (end, entry) in present.items() if end is None or end > at}
         yield CaptureSeen(at, Snapshot({key: entry for key, (_, entry) in present.items()}, total), trusted=True)

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from watcher.catalog.health import Health
 from watcher.config.settings import Config, HealthSettings
+from watcher.store.file import is_running
 from watcher.store.records import SLACK, Poll
-from watcher.store.running import is_running
 
 if TYPE_CHECKING:
     from watcher.store.outbox import Condition

@@ -1,7 +1,7 @@
 """What the user acknowledges, and the tokens that the user needs in a month."""
 
-import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import BigInteger, Column, LargeBinary
 
 from watcher.store.schema import Name
 
@@ -12,12 +12,7 @@ down_revision = "0003"
 def upgrade() -> None:
     """Create the tables; nothing is acknowledged, and no usage is known."""
     op.create_table(
-        "acknowledged",
-        sa.Column("model", Name, nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("model"),
+        "acknowledged", Column("model", Name, primary_key=True), Column("body", LargeBinary, nullable=False)
     )
-    counts = (
-        sa.Column(name, sa.BigInteger(), nullable=False) for name in ("prompt", "completion", "cached", "requests")
-    )
-    op.create_table("usage", sa.Column("model", Name, nullable=False), *counts, sa.PrimaryKeyConstraint("model"))
+    counts = [Column(name, BigInteger, nullable=False) for name in ("prompt", "completion", "cached", "requests")]
+    op.create_table("usage", Column("model", Name, primary_key=True), *counts)

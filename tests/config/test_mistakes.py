@@ -27,9 +27,12 @@ MISTAKES = [
     ('[channels]\nname = "team"', "channels: expected tables that each start with [[channels]], got a table"),
     ("channels = [7]", "channels[1]: expected a table, got 7"),
     # source
-    (
-        '[source]\nurl = "openrouter.ai"',
-        'source.url: expected a URL such as "https://openrouter.ai/api/v1", without a query',
+    *(
+        (
+            f'[source]\nurl = "{url}"',
+            'source.url: expected a URL such as "https://openrouter.ai/api/v1", without a query',
+        )
+        for url in ("openrouter.ai", "ftp://h/", "http://h/?a=b", "http://h/#a", "http://h /")
     ),
     ("[source]\noutput_modalities = []", "source.output_modalities: expected {words}, got an empty list"),
     ('[source]\noutput_modalities = "all"', 'source.output_modalities: expected {words}, got "all"'),

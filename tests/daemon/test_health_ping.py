@@ -43,7 +43,7 @@ class RecordedPings(Pings):
     def poll(self, health: HealthSettings, poll: Poll = GOOD) -> None:
         with self.around(health) as ping:
             ping(poll)
-        self.finish(30)
+        self.close(30)
 
 
 def health(sink: Sink, more: str = "") -> HealthSettings:
@@ -75,7 +75,7 @@ def test_a_poll_that_breaks_off_is_a_failure_and_breaks_off(error: Exception, te
     pings = RecordedPings()
     with pytest.raises(type(error)), pings.around(health(sink)):
         raise error
-    pings.finish(30)
+    pings.close(30)
     assert asked(sink)[1:] == [("POST", f"/{SECRET}/fail", text)]
 
 
@@ -139,7 +139,7 @@ def test_a_monitor_that_hangs_up_or_hangs_holds_up_nothing(sink: Sink, monkeypat
     for _ in range(5):  # none of these waits for its call, and one that hangs is not joined by others
         with pings.around(health(sink)) as ping:
             ping(GOOD)
-    pings.finish(0)
+    pings.close(0)
     assert [thread.name for thread in threading.enumerate()].count(PING) == 1
     assert threading.active_count() <= threads + 2, "one here, and one in the sink"
     monkeypatch.setattr(health_ping, "TIMEOUT", 0.1)

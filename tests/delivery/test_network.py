@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def by_source(url: str) -> str:
 
 def by_ping(url: str) -> str:
     said: list[str] = []
-    with Pings(os.environ, said.append) as pings, pings.around(HealthSettings(Secret(url))):
+    with closing(Pings(os.environ, said.append)) as pings, pings.around(HealthSettings(Secret(url))):
         pass
     return "; ".join(said)
 

@@ -47,8 +47,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
             session.state.add_events([news])
             session.outbox.add([Queued("team", news, START)], START)
             failed = session.outbox.next_batch("team", START)
-            assert failed is not None
-            session.outbox.mark_failed(failed.deliveries, START, "no", refused=True, at=START)
+            session.outbox.mark_failed(failed, START, "no", refused=True, at=START)
     return replace(make_config(url), mine=MineSettings(models=("a/*",)))
 
 

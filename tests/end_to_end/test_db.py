@@ -12,7 +12,7 @@ from testkit.command import Command, Watcher
 from watcher.simulator import Simulator, StorySource
 from watcher.simulator.story import STORIES
 from watcher.store.file import sending_lock
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 
 PAGE = 4096
 

@@ -18,8 +18,9 @@ from tests.end_to_end.test_check import HAIKU, channel, story
 from tests.store.samples import HOUR, START, Polls, contents, document, event, rows
 from watcher.catalog.decision import Heartbeat, Queued, SourceState
 from watcher.simulator import Simulator, StorySource
+from watcher.store.maintenance import PRUNED
 from watcher.store.outbox import Delivery
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 
@@ -165,7 +166,7 @@ def fill(store: Store) -> None:
 
 def everything(store: Store) -> dict[str, object]:
     with store.reading() as session:
-        more = {"alive": session.maintenance.heartbeats(), "kept": session.maintenance.last_pruned()}
+        more = {"alive": session.maintenance.heartbeats(), "kept": session.maintenance.noted(PRUNED)}
     return {**contents(store), **more, "told": rows(store, "SELECT * FROM told ORDER BY model")}
 
 

@@ -12,8 +12,7 @@ from watcher.errors import StoreError
 from watcher.store.documents import compress
 from watcher.store.examine import MOST, examine
 from watcher.store.file import copy_database
-from watcher.store.records import Poll
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS, Poll
 from watcher.store.store import Store
 
 PAGE = 4096

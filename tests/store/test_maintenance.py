@@ -11,6 +11,7 @@ from tests.store.samples import HOUR, START, Polls, contents, document, event, m
 from watcher.catalog.decision import Queued
 from watcher.errors import StoreError
 from watcher.store import schema
+from watcher.store.maintenance import PRUNED
 from watcher.store.records import Poll, maintenance_due
 from watcher.store.store import Store
 
@@ -61,7 +62,7 @@ def test_how_long_is_a_setting_and_zero_is_for_ever(span: timedelta, left: int, 
     keep(store, span)
     assert len(polls(store)) == left - (span == DAY), "the first and the last"
     with store.reading() as session:
-        assert session.maintenance.last_pruned() == LATER
+        assert session.maintenance.noted(PRUNED) == LATER
 
 
 def test_the_edge_of_the_time_stays(store: Store) -> None:

@@ -207,7 +207,7 @@ def test_a_copy_of_a_database_is_one(filled: Path, tmp_path: Path) -> None:
         assert contents(one) == contents(other)
 
 
-@pytest.mark.parametrize("wrong", ["watcher.db", "", "sqlite:/", "postgres://host/db", "mysql://host/db"])
+@pytest.mark.parametrize("wrong", ["watcher.db", "", "sqlite:/", "postgresql://host:port/db"])
 def test_an_address_that_is_none_is_a_mistake_in_the_configuration(wrong: str) -> None:
     with pytest.raises(ConfigError, match=r"^store\.url"):
         Store.open(wrong)

@@ -44,8 +44,7 @@ def use(url: str) -> None:
             session.state.add_events((event(1),))
             session.outbox.add([Queued("team", event(1), START)], START)
             batch = session.outbox.next_batch("team", START)
-            assert batch is not None
-            session.outbox.mark_sent(batch.deliveries, START)
+            session.outbox.mark_sent(batch, START)
             session.maintenance.prune(START - START, START)
         assert store.size
 

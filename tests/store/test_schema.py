@@ -22,8 +22,7 @@ from tests.store.processes import run
 from tests.store.samples import contents
 from watcher.errors import StoreError
 from watcher.store import engine as engines
-from watcher.store import sqlite
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 
@@ -198,7 +197,7 @@ def test_where_there_is_no_room_for_the_copy_it_is_not_brought_forward(
     def full(source: Path, target: Path) -> Path:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setattr(sqlite, "copy_database", full)
+    monkeypatch.setattr(engines, "copy_database", full)
     before = filled.read_bytes()
     with pytest.raises(StoreError, match="disk is full"):
         Store.open(url(filled))

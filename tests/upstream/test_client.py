@@ -18,18 +18,21 @@ import pytest
 
 from tests.upstream.server import Request, answer, serve
 from watcher.errors import ConfigError, SourceError
+from watcher.redaction import remember
 from watcher.upstream.client import Client
 from watcher.upstream.errors import (
     NotPromisedError,
-    RedirectError,
     StatusError,
     TooLargeError,
     TooSlowError,
     UnreachableError,
+    UpstreamError,
 )
+from watcher.upstream.key import ApiKey
 from watcher.upstream.transport import Limits, RetryClock, follow
 
 KEY = "sk-or-v1-0123456789abcdef"
+API_KEY = ApiKey(KEY, "OPENROUTER_API_KEY")
 NOW = datetime(2026, 9, 25, 19, 0, 0, tzinfo=UTC)
 LIST = b'{"data":[{"id":"a/b","links":{"details":"/x"}}],"total_count":1,"links":{"next":null}}'
 
@@ -45,11 +48,14 @@ def client(
     url: str,
     query: dict[str, str] | None = None,
     *,
+    key: ApiKey | None = None,
     sleep: Callable[[float], object] = lambda _: None,
     random: Callable[[], float] = lambda: 0.5,
     **settings: Any,
 ) -> Client:
-    return Client(url, query or {}, clock=RetryClock(sleep, random, lambda: NOW), **settings)
+    if key is not None:
+        remember(key.secret)  # as `find_api_key` does
+    return Client(url, query or {}, key=key, clock=RetryClock(sleep, random, lambda: NOW), **settings)
 
 
 def page(number: int, next_link: str | None) -> bytes:
@@ -62,7 +68,7 @@ def page(number: int, next_link: str | None) -> bytes:
 def test_the_list_is_asked_for_with_the_query_and_our_name() -> None:
     with (
         serve(answer(LIST, cache_control="public, max-age=120, stale-while-revalidate=3600")) as server,
-        client(server.url + "/", {"output_modalities": "all"}) as upstream,
+        client(server.url, {"output_modalities": "all"}) as upstream,
     ):
         listing = upstream.models()
     assert listing.pages == (LIST,)
@@ -107,35 +113,19 @@ def test_a_count_that_is_none_is_refused(body: bytes) -> None:
 
 
 def test_the_key_is_a_bearer_token() -> None:
-    with serve(answer(LIST)) as server, client(server.url, api_key=KEY) as upstream:
+    with serve(answer(LIST)) as server, client(server.url, key=API_KEY) as upstream:
         upstream.models()
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "",
-        "openrouter.ai/api",
-        "ftp://h/",
-        "http://",
-        "http://h:x/",
-        "http://me:secret@h/",
-        "http://h/?a=b",
-        "http://h/\n",
-    ],
+    ["", "openrouter.ai/api", "http://", "http://h:x/", "http://h:0", "http://[bad", "http://me:secret@h/"],
 )
 def test_a_base_that_is_none_is_a_configuration_error_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigError, match=r"^source\.url") as caught:
         Client(url, {})
     assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["", " ", "sk bad", "sk\tbad", "sk\r\nX: bad", "skü-bad"])
-def test_a_key_that_cannot_be_one_never_reaches_a_header(key: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        Client("http://h/", {}, api_key=key)
-    assert "bad" not in str(caught.value)
 
 
 def test_a_proxy_in_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +314,7 @@ def test_what_is_no_list_is_refused_and_shown_safely(body: bytes) -> None:
     ],
 )
 def test_an_error_with_status_200_is_quoted(body: bytes, said: str) -> None:
-    with serve(answer(body)) as server, client(server.url, api_key=KEY) as upstream:
+    with serve(answer(body)) as server, client(server.url, key=API_KEY) as upstream:
         for call in (upstream.models, upstream.feed, upstream.count):
             with pytest.raises(NotPromisedError) as caught:
                 call()
@@ -441,7 +431,7 @@ def test_a_connection_that_is_refused_is_tried_again_and_then_told() -> None:
         port = taken.getsockname()[1]
     pauses = Pauses()
     with (
-        client(f"http://127.0.0.1:{port}/api/v1", sleep=pauses, api_key=KEY) as upstream,
+        client(f"http://127.0.0.1:{port}/api/v1", sleep=pauses, key=API_KEY) as upstream,
         pytest.raises(UnreachableError, match="refused") as caught,
     ):
         upstream.models()
@@ -557,7 +547,7 @@ def test_an_error_body_without_end_does_not_hold_us() -> None:
 def test_a_redirect_on_the_same_host_is_followed(status: str) -> None:
     with (
         serve(answer(status=status, location="/v2/models?a=b#there"), answer(LIST)) as server,
-        client(server.url, api_key=KEY) as upstream,
+        client(server.url, key=API_KEY) as upstream,
     ):
         assert upstream.models().pages == (LIST,)
     assert server.targets == ["/api/v1/models", "/v2/models?a=b"]
@@ -569,8 +559,8 @@ def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
     with (
         serve(answer(LIST), host=host) as other,
         serve(answer(status="302 x", location=f"http://{host}:{other.port}/api/v1/models")) as server,
-        client(server.url, api_key=KEY) as upstream,
-        pytest.raises(RedirectError, match="not the same host"),
+        client(server.url, key=API_KEY) as upstream,
+        pytest.raises(UpstreamError, match="not the same host"),
     ):
         upstream.models()
     assert other.requests == []
@@ -590,7 +580,7 @@ def test_neither_we_nor_the_key_go_to_another_server(host: str) -> None:
 def test_a_redirect_to_anywhere_else_is_refused(location: str) -> None:
     with serve(lambda _: [answer(status="302 x", location=location.format(host=netloc[0]))]) as server:
         netloc = [f"127.0.0.1:{server.port}"]
-        with client(server.url) as upstream, pytest.raises(RedirectError) as caught:
+        with client(server.url) as upstream, pytest.raises(UpstreamError, match=r"(leads|redirects) to") as caught:
             upstream.models()
     assert "secret" not in str(caught.value)
     assert len(server.requests) == 1
@@ -616,7 +606,7 @@ def test_the_scheme_never_gets_worse(here: str, there: str, followed: bool) -> N
     if followed:
         assert follow(httpx.URL(here), there, "a redirect").host == "h"
     else:
-        with pytest.raises(RedirectError):
+        with pytest.raises(UpstreamError, match="leads to"):
             follow(httpx.URL(here), there, "a redirect")
 
 
@@ -624,7 +614,7 @@ def test_redirects_without_end_end() -> None:
     with (
         serve(lambda request: [answer(status="302 x", location=request.target + "x")]) as server,
         client(server.url) as upstream,
-        pytest.raises(RedirectError, match="more than 5"),
+        pytest.raises(UpstreamError, match="more than 5"),
     ):
         upstream.models()
     assert len(server.requests) == 6
@@ -641,7 +631,10 @@ def test_pages_are_followed(form: str) -> None:
         last = "offset" in request.target
         return [answer(page(2, None) if last else page(1, form.format(url=urls[0])))]
 
-    with serve(pages) as server, client(server.url, {"category": "legal"}, api_key=KEY) as upstream:
+    with (
+        serve(pages) as server,
+        client(server.url, {"category": "legal"}, key=API_KEY) as upstream,
+    ):
         urls.append(server.url)
         assert upstream.models().pages == (page(1, form.format(url=server.url)), page(2, None))
     assert server.targets == ["/api/v1/models?category=legal", "/api/v1/models?offset=1"]
@@ -671,8 +664,8 @@ def test_a_page_on_another_server_is_not_asked_for() -> None:
     with (
         serve(answer(LIST), host="127.0.0.2") as other,
         serve(answer(page(1, f"{other.url}/models"))) as server,
-        client(server.url, api_key=KEY) as upstream,
-        pytest.raises(RedirectError, match=r"links\.next"),
+        client(server.url, key=API_KEY) as upstream,
+        pytest.raises(UpstreamError, match=r"links\.next"),
     ):
         upstream.models()
     assert other.requests == []
@@ -702,7 +695,7 @@ def test_a_next_that_is_no_link_is_refused(links: bytes) -> None:
     with (
         serve(answer(b'{"data":[],"links":' + links + b"}")) as server,
         client(server.url) as upstream,
-        pytest.raises((NotPromisedError, RedirectError)),
+        pytest.raises(UpstreamError, match=r"links\.next|list"),
     ):
         upstream.models()
 
@@ -742,7 +735,10 @@ def test_only_the_links_of_the_list_itself_lead_on(page: bytes, link: str | None
 def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     echo = json.dumps({"error": {"message": f"no such key: {KEY}"}}).encode()
-    with serve(answer(echo, status="401 x")) as server, client(server.url, api_key=KEY) as upstream:
+    with (
+        serve(answer(echo, status="401 x")) as server,
+        client(server.url, key=API_KEY) as upstream,
+    ):
         with pytest.raises(StatusError, match="check the API key") as caught:
             upstream.models()
         assert KEY not in repr(upstream)
@@ -766,10 +762,10 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
     ],
 )
 def test_a_refusal_names_the_key_only_where_there_is_one(status: str, with_key: str, without: str) -> None:
-    for key, advice in ((KEY, with_key), (None, without)):
+    for key, advice in ((ApiKey(KEY, "the file"), with_key), (None, without)):
         with (
             serve(answer(b"{}", status=status)) as server,
-            client(server.url, api_key=key, key_from="the file") as upstream,
+            client(server.url, key=key) as upstream,
             pytest.raises(StatusError) as caught,
         ):
             upstream.models()

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from watcher.catalog.feed import FeedModel
 from watcher.upstream import feed as feed_module
 from watcher.upstream.errors import NotPromisedError, TooLargeError
-from watcher.upstream.feed import FeedEntry, read_feed
+from watcher.upstream.feed import read_feed
 
 
 def item(title: str = "", link: str = "", guid: str = "", *, cdata: bool = True) -> str:
@@ -32,19 +33,19 @@ A, C = item("A (a/b)"), item("C (c/d)")
 
 
 def ids(*items: str) -> list[str]:
-    return [entry.id for entry in read_feed(rss(*items)).entries]
+    return [entry.id for entry in read_feed(rss(*items)).models]
 
 
-def only(*items: str) -> FeedEntry:
+def only(*items: str) -> FeedModel:
     found = read_feed(rss(*items))
     assert found.whole
-    (entry,) = found.entries
+    (entry,) = found.models
     return entry
 
 
 def test_an_item_as_openrouter_sends_it() -> None:
     title = "OpenAI: GPT-4o & more <mini> (openai/gpt-4o)"
-    assert only(item(title, "https://openrouter.ai/openai/gpt-4o", "openai/gpt-4o-2024-05-13")) == FeedEntry(
+    assert only(item(title, "https://openrouter.ai/openai/gpt-4o", "openai/gpt-4o-2024-05-13")) == FeedModel(
         id="openai/gpt-4o", name="OpenAI: GPT-4o & more <mini>", slug="openai/gpt-4o-2024-05-13"
     )
 
@@ -122,7 +123,7 @@ def test_every_id_survives_whatever_the_name_is(id: str, name: str) -> None:
 def test_any_bytes_give_a_feed_or_our_error(body: bytes) -> None:
     for document in (body, rss()[:-20] + body, rss(A).replace(b"a/b", body)):
         try:
-            entries = read_feed(document).entries
+            entries = read_feed(document).models
         except NotPromisedError as error:
             assert str(error).isprintable()
         else:
@@ -154,8 +155,8 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_an_odd_item_costs_no_other_one_anything(odd: str) -> None:
     found = read_feed(rss(A, odd, C))
-    assert [entry.id for entry in found.entries if entry.id != "b/c"] == ["a/b", "c/d"]
-    assert (found.entries[0].name, found.entries[-1].name, found.whole) == ("A", "C", True)
+    assert [entry.id for entry in found.models if entry.id != "b/c"] == ["a/b", "c/d"]
+    assert (found.models[0].name, found.models[-1].name, found.whole) == ("A", "C", True)
 
 
 def test_many_odd_items_can_be_read() -> None:
@@ -172,13 +173,13 @@ def test_many_odd_items_can_be_read() -> None:
 
 def test_an_id_comes_as_often_as_the_feed_has_it() -> None:
     found = read_feed(rss(item("A (free) (a/b)", guid="a/b-2026"), item("A (a/b)", guid="a/b-2025")))
-    assert found.entries == (FeedEntry("a/b", "A (free)", "a/b-2026"), FeedEntry("a/b", "A", "a/b-2025"))
+    assert found.models == (FeedModel("a/b", "A (free)", "a/b-2026"), FeedModel("a/b", "A", "a/b-2025"))
 
 
 def test_a_namespace_of_the_whole_feed_holds_in_each_item() -> None:
     body = rss(A.replace("<item>", "<item><x:title>Other (x/y)</x:title>"))
     bound = body.replace(b"<rss ", b'<rss xmlns:x="http://example.com/x" ')
-    assert [entry.id for entry in read_feed(bound).entries] == ["a/b"]
+    assert [entry.id for entry in read_feed(bound).models] == ["a/b"]
 
 
 def test_a_feed_without_items_is_one() -> None:
@@ -242,7 +243,7 @@ def test_a_feed_that_keeps_feedparser_busy_is_read_as_far_as_the_time_goes() -> 
             yield feed_module.MAX_SECONDS + 1
 
     found = read_feed(rss(A, C), monotonic=clock().__next__)
-    assert ([entry.id for entry in found.entries], found.whole) == (["a/b"], False)
+    assert ([entry.id for entry in found.models], found.whole) == (["a/b"], False)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_a_feed_that_keeps_feedparser_busy_is_read_as_far_as_the_time_goes() -> 
 def test_cutting_a_hostile_feed_into_items_takes_no_time(inside: str) -> None:
     start = time.process_time()
     try:
-        assert read_feed(rss(inside * (2_000_000 // len(inside)))).entries == ()
+        assert read_feed(rss(inside * (2_000_000 // len(inside)))).models == ()
     except NotPromisedError as error:
         assert "no model" in str(error)
     assert time.process_time() - start < 5
@@ -266,7 +267,7 @@ def test_a_feed_that_is_cut_off_anywhere_is_read_as_far_as_it_goes() -> None:
                 read_feed(body[:end])
             continue
         found = read_feed(body[:end])
-        assert [entry.id for entry in found.entries] == ["a/b", "c/d"][: 1 if end < second else 2]
+        assert [entry.id for entry in found.models] == ["a/b", "c/d"][: 1 if end < second else 2]
         assert found.whole == (b"</rss" in body[:end])
 
 
@@ -281,20 +282,20 @@ def test_a_feed_that_is_cut_off_anywhere_is_read_as_far_as_it_goes() -> None:
     ],
 )
 def test_remarks_about_the_encoding_are_no_reason_to_refuse(body: bytes) -> None:
-    (entry,) = read_feed(body).entries
+    (entry,) = read_feed(body).models
     assert (entry.id, entry.name) == ("a/b", "Ä")
 
 
 @pytest.mark.parametrize("declared", ["", "utf-8", "idna", "utf-7", "rot13", "undefined", "gbk"])
 def test_an_item_in_another_encoding_costs_no_other_one_anything(declared: str) -> None:
     body = rss(item("Ä (a/b)"), item("XX (c/d)"), head=f"<?xml version='1.0' encoding='{declared}'?>")
-    found = read_feed(body.replace(b"XX", b"\xff\xc4")).entries
+    found = read_feed(body.replace(b"XX", b"\xff\xc4")).models
     assert [(entry.id, entry.name[0]) for entry in found] == [("a/b", "Ä"), ("c/d", "\ufffd")]
 
 
 def test_too_many_bytes_or_items_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "MAX_ITEMS", 3)
-    assert len(read_feed(rss(*(item(f"A (a/b{i})") for i in range(3)))).entries) == 3
+    assert len(read_feed(rss(*(item(f"A (a/b{i})") for i in range(3)))).models) == 3
     with pytest.raises(TooLargeError, match="3 items"):
         read_feed(rss(*(item(f"A (a/b{i})") for i in range(4))))
     monkeypatch.setattr(feed_module, "MAX_BYTES", 100)

@@ -103,7 +103,7 @@ def test_what_an_item_refers_to_is_not_fetched(inside: str, tmp_path: Path, sink
     secret.write_text(SECRET)
     inside = inside.replace("{file}", str(secret)).replace("{url}", f"http://{sink.address}/kzq9")
     found = read_feed(rss(item("A (a/b)").replace("</item>", f"{inside}</item>")))
-    assert [entry.id for entry in found.entries] == ["a/b"]
+    assert [entry.id for entry in found.models] == ["a/b"]
     assert SECRET not in str(found)
     assert sink.requests == []
 
@@ -113,4 +113,4 @@ def test_what_an_item_refers_to_is_not_fetched(inside: str, tmp_path: Path, sink
 )
 def test_an_entity_that_is_not_declared_or_no_character_costs_no_other_item(entity: str) -> None:
     found = read_feed(rss(item(f"A {entity} (a/b)"), item("C (c/d)")))
-    assert [entry.id for entry in found.entries][-1] == "c/d"
+    assert [entry.id for entry in found.models][-1] == "c/d"

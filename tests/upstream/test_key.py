@@ -72,7 +72,7 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(tmp_path: Path, content: 
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [" ", "\n", KEY + " x", KEY + "\t"])
+@pytest.mark.parametrize("value", [" ", "\n", KEY + " x", KEY + "\t", KEY + "\r\nX: bad", KEY + "ü"])
 def test_a_variable_that_cannot_be_a_key_is_named_and_not_shown(value: str) -> None:
     with pytest.raises(ConfigError, match="OPENROUTER_API_KEY") as caught:
         find_api_key({"OPENROUTER_API_KEY": value}, None)

@@ -78,8 +78,8 @@ def test_it_tells_of_the_deliveries_of_each_channel(serve, scrape, polls):
     queue(polls, "digest", 3, due=NOW + timedelta(hours=9))
     with polls.store.writing() as session:
         batch = session.outbox.next_batch("team", NOW)
-        session.outbox.mark_sent(batch.deliveries[:1], NOW)
-        session.outbox.mark_failed(batch.deliveries[1:], NOW, "no", refused=True, at=NOW)
+        session.outbox.mark_sent(batch[:1], NOW)
+        session.outbox.mark_failed(batch[1:], NOW, "no", refused=True, at=NOW)
     found = scrape(serve())
     assert [found["watcher_deliveries", "team", state] for state in ("pending", "sent", "given_up")] == [1, 1, 0]
     assert found["watcher_deliveries", "digest", "pending"] == 1
@@ -90,11 +90,11 @@ def test_it_tells_of_the_deliveries_of_each_channel(serve, scrape, polls):
 def test_a_channel_that_was_taken_out_has_no_series(serve, scrape, polls):
     queue(polls, "old", 1)
     with polls.store.writing() as session:
-        session.outbox.mark_failed(session.outbox.next_batch("old", NOW).deliveries, NOW, "no", refused=True, at=NOW)
+        session.outbox.mark_failed(session.outbox.next_batch("old", NOW), NOW, "no", refused=True, at=NOW)
     client = serve(config={"channels": (Channel("team"),)})
     assert scrape(client)["watcher_channel_failing", "old"] == 1, "something waits"
     with polls.store.writing() as session:
-        session.outbox.give_up(session.outbox.next_batch("old", NOW).deliveries, "no", at=NOW)
+        session.outbox.give_up(session.outbox.next_batch("old", NOW), "no", at=NOW)
     found = scrape(client)
     assert not [key for key in found if "old" in key]
     assert found["watcher_channel_failing", "team"] == 0

@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
 import click
@@ -43,7 +44,7 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
         config = replace(config, store=replace(config.store, url=DatabaseURL("sqlite:///:memory:")))
     # Under cron a ping that fails needs no mail: the monitor raises the alarm, and `watcher status` has it.
     with (
-        Pings(os.environ, warn if terminal or context.verbose else lambda _line: None) as pings,
+        closing(Pings(os.environ, warn if terminal or context.verbose else lambda _line: None)) as pings,
         open_store(config) as store,
     ):
         health = HealthSettings() if dry_run else config.health
@@ -70,7 +71,7 @@ def check_once(context: Context, *, as_json: bool, exit_code: bool, dry_run: boo
                 busy = True
                 warn(str(error))
         if health != HealthSettings():
-            pings.finish()
+            pings.close()
             store.note_ping(pings.trouble, datetime.now(UTC))
     pending = {attempt.channel: attempt for attempt in attempts if attempt.state == "pending"}
     for name in dict.fromkeys(attempt.channel for attempt in attempts if attempt.state == "sent"):

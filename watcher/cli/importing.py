@@ -34,7 +34,7 @@ def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -
         "snapshots": len(history.polls),
         "added": len(history.polls) - before,
         "models": len(history.first_seen),
-        "versions": len(history.spans),
+        "versions": len(history.versions),
         "events": len(history.events),
         "from": history.polls[0][0] if history.polls else None,
         "to": history.polls[-1][0] if history.polls else None,

@@ -106,11 +106,9 @@ def open_source(config: Config) -> Client:
     """Return a client for the source of the configuration, with the API key if there is one. Raises ConfigError."""
     source = config.source
     key = find_api_key(os.environ, source.api_key_file)
-    if key is None:
-        if source.account:
-            raise ConfigError("source.account: it needs an API key: set OPENROUTER_API_KEY or source.api_key_file")
-        return Client(source.url.reveal(), source.query)
-    return Client(source.url.reveal(), source.query, api_key=key.secret, key_from=key.origin, account=source.account)
+    if key is None and source.account:
+        raise ConfigError("source.account: it needs an API key: set OPENROUTER_API_KEY or source.api_key_file")
+    return Client(source.url.reveal(), source.query, key=key, account=source.account)
 
 
 def with_console(config: Config) -> Config:

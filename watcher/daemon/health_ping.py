@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from watcher import network
 from watcher.config.settings import HealthSettings
@@ -36,9 +36,7 @@ _Calls = SimpleQueue[tuple[str, str] | None]
 class Pings:
     """Tells the monitor of `[health]` about polls.
 
-    Args:
-        environ: the environment, for `ping_url_env`.
-        tell: is called with a line for people when a call fails, and not again while it fails for the same reason.
+    `tell` is called with a line for people when a call fails, and not again while it fails for the same reason.
     """
 
     def __init__(self, environ: Mapping[str, str], tell: Callable[[str], object]) -> None:
@@ -46,12 +44,8 @@ class Pings:
         self._tell = tell
         self._client: tuple[str, httpx.Client] | None = None
         self._thread: threading.Thread | None = None
-        self._trouble: str | None = None
-
-    @property
-    def trouble(self) -> str | None:
+        self.trouble: str | None = None
         """Why the last call failed; None if it did not."""
-        return self._trouble
 
     @contextmanager
     def around(self, health: HealthSettings) -> Iterator[Callable[[Poll], None]]:
@@ -68,18 +62,12 @@ class Pings:
         finally:
             calls.put(None)
 
-    def finish(self, seconds: float = PATIENCE) -> None:
+    def close(self, seconds: float = PATIENCE) -> None:
         """Wait for the calls in hand, but no longer than this."""
         if self._thread is not None:
             self._thread.join(seconds)
             if self._thread.is_alive():
                 self._note(_LATE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.finish()
 
     def _start(self, health: HealthSettings, calls: _Calls) -> None:
         try:
@@ -100,9 +88,9 @@ class Pings:
             self._note(self._call(f"{path.rstrip('/')}{suffix}{mark}{query}" if suffix else url, text))
 
     def _note(self, trouble: str | None) -> None:
-        if trouble is not None and trouble != self._trouble:
+        if trouble is not None and trouble != self.trouble:
             self._tell(f"the health ping was not taken: {trouble}")
-        self._trouble = trouble
+        self.trouble = trouble
 
     def _call(self, url: str, text: str) -> str | None:
         """Make a call, and return what went wrong without the URL, which is a secret."""

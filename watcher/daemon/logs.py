@@ -18,13 +18,10 @@ _LONGEST = 2000
 
 
 def set_up(style: Style, environ: Mapping[str, str], *, verbose: bool, stream: TextIO | None = None) -> None:
-    """Have the watcher log to stderr. A stranger's text in a message cannot break out of its line.
+    """Have the watcher log to stderr, or to `stream`. A stranger's text in a message cannot break out of its line.
 
-    Args:
-        style: `auto` is `journal` under systemd (which sets $JOURNAL_STREAM), and `human` elsewhere and on a terminal.
-        environ: the environment.
-        verbose: log polls that changed nothing, too, and tracebacks.
-        stream: instead of stderr.
+    The style `auto` is `journal` under systemd (which sets $JOURNAL_STREAM), and `human` elsewhere and on a terminal.
+    `verbose`: log polls that changed nothing, too, and tracebacks.
     """
     stream = stream or sys.stderr
     if style == "auto":  # a terminal can be started by systemd, and pass the variable on

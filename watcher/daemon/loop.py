@@ -4,6 +4,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from logging import getLogger
+from typing import ClassVar
 
 from watcher.daemon.clock import Clock
 from watcher.daemon.setup import Setup, Setups
@@ -16,20 +17,14 @@ _log = getLogger("watcher")
 class Loop(ABC):
     """A thread that does one piece of work at a time, when it is due or asked for. Late work is done once.
 
-    Only the loop's own thread writes `_due`. Other threads raise flags, which it lowers.
-
-    Args:
-        name: what it does, as in "polling has not ended".
-        setups: what it works with.
-        clock: the time.
-        notify: the supervisor.
-        fail: is called when a newer version has migrated the database, which ends the loop.
+    Only the loop's own thread writes `_due`. Other threads raise flags, which it lowers. `fail` is called when a newer
+    version has migrated the database, which ends the loop.
     """
 
-    def __init__(
-        self, name: str, setups: Setups, clock: Clock, notify: Notify, fail: Callable[[StoreTooNewError], None]
-    ) -> None:
-        self.name = name
+    name: ClassVar[str]
+    """What it does, as in "polling has not ended"."""
+
+    def __init__(self, setups: Setups, clock: Clock, notify: Notify, fail: Callable[[StoreTooNewError], None]) -> None:
         self._setups = setups
         self._clock = clock
         self._notify = notify
@@ -38,7 +33,7 @@ class Loop(ABC):
         self._wanted = self._stopping = False
         self._busy_since: float | None = None
         self._woken = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"watcher-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"watcher-{self.name}", daemon=True)
 
     @abstractmethod
     def work(self, setup: Setup, *, wanted: bool) -> None:

@@ -44,14 +44,8 @@ _log = getLogger("watcher")
 class Daemon:
     """One watcher that runs until it is told to stop. `stop`, `reload` and `poll_now` may be called from any thread.
 
-    Args:
-        load: reads and checks the configuration, at the start and for each reload, and returns a setup whose store is
-            not open yet. Raises WatcherError.
-        notify: the supervisor.
-        pings: the monitor.
-        clock: the time.
-        dice: returns a number from 0 to 1.
-        grace: how long the end waits for work in hand.
+    `load` reads and checks the configuration, at the start and for each reload, and returns a setup whose store is not
+    open yet; it raises WatcherError. `dice` returns a number from 0 to 1. The end waits for work in hand for `grace`.
     """
 
     def __init__(
@@ -99,9 +93,8 @@ class Daemon:
     def run(self) -> bool:
         """Watch until told to stop, and return whether all work in hand has ended.
 
-        Raises:
-            WatcherError: the configuration or the database cannot be used at the start.
-            StoreError: a newer version has migrated the database since; the supervisor then starts that version.
+        Raises WatcherError if the configuration or the database cannot be used at the start, and StoreError if a newer
+        version has migrated the database since: the supervisor then starts that version.
         """
         self._begin_to_load()
         while not self.stopping and self._failure is None:
@@ -221,7 +214,7 @@ class Daemon:
             names, grace = " and ".join(left), render_duration(self._grace)
             _log.warning("%s was not done within %s; it is done again next time", names, grace)
             return False
-        self._pings.finish(2.0)
+        self._pings.close(2.0)
         return True
 
 

@@ -38,6 +38,8 @@ _log = getLogger("watcher")
 class Polling(Loop):
     """Polls the source and stores what it shows. Calls `queued` when a poll has queued something to send."""
 
+    name = "polling"
+
     def __init__(
         self,
         setups: Setups,
@@ -48,7 +50,7 @@ class Polling(Loop):
         dice: Callable[[], float],
         queued: Callable[[], None],
     ) -> None:
-        super().__init__("polling", setups, clock, notify, fail)
+        super().__init__(setups, clock, notify, fail)
         self._pings = pings
         self._dice = dice
         self._queued = queued
@@ -73,7 +75,7 @@ class Polling(Loop):
         self._note_trouble(FAILED, error)
 
     def _interval(self, setup: Setup) -> float:
-        interval = max(setup.config.source.interval, LEAST_INTERVAL).total_seconds()
+        interval = setup.config.source.interval.total_seconds()
         return max(interval * (1 + JITTER * (2 * self._dice() - 1)), LEAST_INTERVAL.total_seconds())
 
     def _until_turn(self, setup: Setup) -> timedelta:

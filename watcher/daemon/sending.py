@@ -22,8 +22,10 @@ _log = getLogger("watcher")
 class Sending(Loop):
     """Sends what is due. Each time it asks the database first, so it also knows whether that answers."""
 
+    name = "sending"
+
     def __init__(self, setups: Setups, clock: Clock, notify: Notify, fail: Callable[[StoreTooNewError], None]) -> None:
-        super().__init__("sending", setups, clock, notify, fail)
+        super().__init__(setups, clock, notify, fail)
         self._asked: float | None = None
         self._trouble: str | None = None
         self._waiting: dict[str, datetime | None] = {}

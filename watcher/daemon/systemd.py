@@ -14,8 +14,7 @@ _LONGEST = 500
 class Notify:
     """Reports to systemd, or to nobody where systemd does not listen.
 
-    Args:
-        environ: where `NOTIFY_SOCKET` (a path, or an abstract name after `@`), `WATCHDOG_USEC` and `WATCHDOG_PID` are.
+    systemd sets `NOTIFY_SOCKET` (a path, or an abstract name after `@`), `WATCHDOG_USEC` and `WATCHDOG_PID`.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -26,8 +26,8 @@ from watcher.store.records import LONGEST_WAIT, SLACK
 
 if TYPE_CHECKING:
     from watcher.delivery.channel import Result
-    from watcher.store.outbox import Batch, PutOff
     from watcher.store.outbox import Delivery as Row
+    from watcher.store.outbox import PutOff
     from watcher.store.session import Session
     from watcher.store.store import Store
     from watcher.store.turn import Claims
@@ -103,13 +103,13 @@ class _Drain(Struct):
             return
         by_name = {channel.name: channel for channel in channels}
         with ThreadPoolExecutor(min(len(channels), MOST_AT_ONCE), "watcher-channel") as pool:
-            running: dict[Future[Result], Batch] = {}
+            running: dict[Future[Result], list[Row]] = {}
 
-            def start(name: str, batch: "Batch | None") -> None:
-                if batch is None:
-                    self.claims.release(name)
-                else:
+            def start(name: str, batch: "list[Row]") -> None:
+                if batch:
                     running[pool.submit(self._result, by_name[name], batch)] = batch
+                else:
+                    self.claims.release(name)
 
             try:
                 with self.store.writing() as session:
@@ -120,24 +120,25 @@ class _Drain(Struct):
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         batch = running.pop(future)
-                        start(batch.channel, self._record(by_name[batch.channel], batch, future.result()))
+                        name = batch[0].channel
+                        start(name, self._record(by_name[name], batch, future.result()))
             except BaseException:  # send nothing more that could not be recorded as sent
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _result(self, channel: Channel, batch: "Batch") -> "Result":
+    def _result(self, channel: Channel, batch: "list[Row]") -> "Result":
         """Send a message. An error in our code is a failure of that channel alone."""
-        recall({row.event.id: (row.reached or "").split() for row in batch.deliveries})
+        recall({row.event.id: (row.reached or "").split() for row in batch})
         try:
-            return self.send(channel, batch.events)
+            return self.send(channel, [row.event for row in batch])
         except Exception as error:
             from watcher.delivery.channel import Result
 
             return Result(False, f"sending broke off ({type(error).__name__})")
 
-    def _next_batch(self, session: "Session", channel: Channel) -> "Batch | None":
+    def _next_batch(self, session: "Session", channel: Channel) -> "list[Row]":
         if not self.claims.claim(channel.name):
-            return None
+            return []
         now = self.clock()
         self._correct_times(session, channel, now)
         if channel.timing.max_per_hour is not None or channel.timing.quiet_hours is not None:
@@ -160,18 +161,18 @@ class _Drain(Struct):
         if row.attempts and row.next_attempt <= row.created:  # the process died while sending it at once
             return min(row.next_attempt, now)
         if not row.attempts:  # never later than what would be queued now
-            return min(row.next_attempt, due_at(channel.timing, row.kind, now))
+            return min(row.next_attempt, due_at(channel.timing, row.event.kind, now))
         by_request = row.failed is not None and row.failed <= now + SLACK
         longest = max(longest_pause(self.config.delivery), timedelta(seconds=LONGEST_PAUSE if by_request else 0))
         return row.next_attempt if row.next_attempt <= now + longest else now
 
-    def _record(self, channel: Channel, batch: "Batch", result: "Result") -> "Batch | None":
-        """Store the outcome of a batch, and return the channel's next batch if this one arrived."""
+    def _record(self, channel: Channel, batch: "list[Row]", result: "Result") -> "list[Row]":
+        """Store the outcome of a batch, and return the channel's next one if this one arrived."""
         now = self.clock()
-        accepted = [row for row in batch.deliveries if result.ok or row.event.id in result.delivered]
-        refused = [row for row in batch.deliveries if row.event.id in result.refused]
+        accepted = [row for row in batch if result.ok or row.event.id in result.delivered]
+        refused = [row for row in batch if row.event.id in result.refused]
         done = {row.id for row in (*accepted, *refused)}
-        left = [row for row in batch.deliveries if row.id not in done]
+        left = [row for row in batch if row.id not in done]
         with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
@@ -186,7 +187,7 @@ class _Drain(Struct):
                 self._note(channel.name, "pending", left, result.detail, again)
             elif accepted:
                 return self._next_batch(session, channel)
-        return None
+        return []
 
     def _give_up_overdue(self) -> set[str]:
         """Give up what has waited too long, and return the channels that now have something to be sent."""
@@ -197,16 +198,17 @@ class _Drain(Struct):
                 if name not in self.configured and self.claims.claim(name):
                     claimed.append(name)
                     self._correct_times(session, Channel(name), now)
-            overdue = session.outbox.overdue(now - self.config.delivery.give_up)
+            waiting = session.outbox.listed(states=["pending"])
+            overdue = [row for row in waiting if row.due <= now - self.config.delivery.give_up]
             for name in sorted({row.channel for row in overdue}):
                 if self.claims.claim(name):
                     claimed.append(name)
                     rows = [row for row in overdue if row.channel == name]
                     self._give_up(session, name, rows, rows[-1].last_error or "the channel is not configured any more")
-            waiting = set(session.outbox.pending())
+            left = set(session.outbox.pending())
         for name in claimed:
             self.claims.release(name)
-        return waiting
+        return left
 
     def _give_up(self, session: "Session", name: str, rows: "Sequence[Row]", error: str) -> None:
         """Record that a channel lost these alerts, and alert the channels that work."""
@@ -223,8 +225,7 @@ class _Drain(Struct):
             return  # one alert about a broken channel is enough
         event = undelivered_event(name, len(rows), error, now, min(row.created for row in rows))
         session.state.add_events((event,))
-        failing = session.outbox.failing()
-        working = self.configured - failing.keys() - {name}
+        working = self.configured - session.outbox.failing() - {name}
         session.outbox.add([Queued(channel, event, now) for channel in sorted(working)], now)
 
     def _note_waiting(self) -> None:

@@ -24,41 +24,28 @@ class Backend(ABC):
 
     name: str
     """How messages call the database; it holds no secret."""
+    file: Path | None = None
+    """The file of the database, if it has one of its own."""
 
     @abstractmethod
-    def engine(self, busy_seconds: float) -> Engine:
-        """Return an engine; nothing is opened yet.
+    def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
+        """Return an engine; nothing is opened yet. One that is `read_only` neither writes nor creates a database.
 
         Its transactions see one moment. One that writes waits for another writer for `busy_seconds`. Raises ConfigError
-        if the driver is missing.
+        if the driver is missing, and StoreError if there is no database to read.
         """
-
-    @abstractmethod
-    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
-        """Return an engine that neither writes nor creates a database. Raises ConfigError or StoreError."""
 
     def create_folder(self) -> bool:
         """Create the folder of the database, and return whether the database is there. Raises StoreError."""
         return True
 
-    def creating(self, engine: Engine) -> AbstractContextManager[bool]:
-        """Prepare the creation or migration of the schema, which happens in the block, by one process at a time.
-
-        Yields whether the database is a file that exists already.
-        """
-        return nullcontext(False)
-
-    @abstractmethod
-    def tables(self, connection: Connection) -> set[str]:
-        """Return the names of the tables."""
+    def creating(self, engine: Engine) -> AbstractContextManager[None]:
+        """Prepare the creation or migration of the schema, which happens in the block, by one process at a time."""
+        return nullcontext()
 
     @abstractmethod
     def check(self, connection: Connection) -> None:
         """Make sure that the database can be written to safely. Raises DamagedError or StoreError."""
-
-    def copy(self, suffix: str) -> Path | None:
-        """Copy the database beside itself if it is a file. Raises StoreError."""
-        return None
 
     @abstractmethod
     def vacuum(self, engine: Engine) -> None:

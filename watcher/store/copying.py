@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Integer, Table, func, insert, select
 
 from watcher.errors import StoreError
 from watcher.store.engine import find_revision, read_as_it_is
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.store import Store
 
@@ -16,14 +16,10 @@ _AT_ONCE = 1000
 
 
 def copy_store(source: str, target: str) -> dict[str, int]:
-    """Copy all of one store into an empty one, and return the number of rows of each table.
+    """Copy the store of one `[store] url` into the empty or missing one of another; return the rows of each table.
 
     Meanwhile nothing is sent from the source. All rows are written in one transaction; before it ends, every row is
     read back and compared. Where something fails, the target stays as it was.
-
-    Args:
-        source: the `[store] url` to read.
-        target: the one to write; its schema is created if it is missing.
 
     Raises ConfigError, or StoreError if a database cannot be used, or the versions do not match.
     """

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from watcher.api.query import to_decimal
 from watcher.catalog.decision import Decision, Fetched, Known
@@ -16,8 +16,9 @@ from watcher.catalog.event import offer
 from watcher.catalog.model import Offer, Provider
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.store.documents import decompress, pack, unpack
+from watcher.store.rows import valid_at
 from watcher.store.schema import endpoint_lists, endpoint_versions, endpoints
-from watcher.store.states import States
+from watcher.store.state import States
 
 _MEASURED = dict[str, dict[str, Any]]
 """Tag → status, uptime and the like, as the API gives them."""
@@ -101,17 +102,13 @@ class Endpoints(States):
         Of a `past` poll it is not known what was measured, nor which models had no endpoint.
         """
         versions, found = endpoint_versions, dict[str, list[dict[str, Any]]]()
-        query = select(versions.c.endpoint, versions.c.raw).order_by(versions.c.endpoint)
-        if past:
-            later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > polled)
-            query = query.where(versions.c.valid_from <= polled, later)
-        else:
-            query = query.where(versions.c.valid_to.is_(None))
+        if not past:
             fresh = endpoint_lists.c.answered > polled - NOT_WATCHED
             asked = self._connection.execute(select(endpoint_lists.c.model, endpoint_lists.c.measured).where(fresh))
             measured = {row.model: unpack(row.measured, _MEASURED) for row in asked}
             found = {model: [] for model in measured}
-        for key, raw in self._connection.execute(query):
+        query = select(versions.c.endpoint, versions.c.raw).where(valid_at(versions, polled if past else None))
+        for key, raw in self._connection.execute(query.order_by(versions.c.endpoint)):
             document = msgspec.json.decode(decompress(raw), type=dict[str, Any])
             model, tag = model_of(key), document.pop("id").partition(" ")[2]
             if past:

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from watcher.errors import ConfigError, StoreError, StoreTooNewError
 from watcher.store.backend import WRITES, Backend, translate_errors
 from watcher.store.documents import DamagedError
-from watcher.store.file import file_of
-from watcher.store.maintenance import Maintenance
+from watcher.store.file import copy_database, file_of
+from watcher.store.maintenance import EMPTY, Maintenance
 from watcher.store.postgresql import Postgresql
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import REVISIONS
 from watcher.store.schema import metadata
 from watcher.store.sqlite import Sqlite
 
@@ -41,17 +42,12 @@ class Opened(Struct, frozen=True):
 
 
 def backend_of(url: str) -> Backend:
-    """Return the kind of database of a `[store] url`. Raises ConfigError if it is another one, or no URL."""
+    """Return the kind of database of a `[store] url`. Raises ConfigError if it is no URL after all."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is not a number, for example
         raise ConfigError("store.url is not a database URL such as sqlite:////var/lib/watcher.db") from None
-    if parsed.drivername == "sqlite":
-        return Sqlite(parsed, file_of(url))
-    if parsed.drivername == "postgresql":
-        return Postgresql(parsed)
-    known = "sqlite:////path/to/file.db or postgresql://user@host/database"
-    raise ConfigError(f"store.url: {parsed.drivername} is not supported; use {known}")
+    return Sqlite(parsed, file_of(url)) if parsed.drivername == "sqlite" else Postgresql(parsed)
 
 
 def prepare(engine: Engine, backend: Backend) -> Opened:
@@ -67,8 +63,8 @@ def prepare(engine: Engine, backend: Backend) -> Opened:
                 backend.check(connection)
             if found == REVISIONS[-1]:
                 return Opened(found, found)
-        with backend.creating(engine) as has_file:
-            return _create_or_migrate(engine, backend, has_file)
+        with backend.creating(engine):
+            return _create_or_migrate(engine, backend, has_file=exists and backend.file is not None)
 
 
 def open_read_only(engine: Engine, backend: Backend) -> Opened:
@@ -84,7 +80,7 @@ def open_read_only(engine: Engine, backend: Backend) -> Opened:
 
 def find_revision(connection: Connection, backend: Backend) -> str | None:
     """Return the revision of the schema; None if the database is empty. Raises StoreError if it is not ours to use."""
-    names = backend.tables(connection)
+    names = inspect(connection).get_table_names()
     if not names:
         return None
     if not OURS.issubset(names):
@@ -116,7 +112,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
 def read_as_it_is(url: str) -> Iterator[tuple[Backend, Connection]]:
     """Open a database for reading at one moment, whatever is in it. Raises ConfigError or StoreError."""
     backend = backend_of(url)
-    engine = backend.read_only_engine()
+    engine = backend.engine(read_only=True)
     try:
         with translate_errors(backend), engine.connect() as connection:
             yield backend, connection
@@ -124,7 +120,7 @@ def read_as_it_is(url: str) -> Iterator[tuple[Backend, Connection]]:
         engine.dispose()
 
 
-def _create_or_migrate(engine: Engine, backend: Backend, has_file: bool) -> Opened:
+def _create_or_migrate(engine: Engine, backend: Backend, *, has_file: bool) -> Opened:
     """Create or migrate the schema under the write lock; later openers find it current."""
     with transaction(engine, writes=True) as connection:
         before = find_revision(connection, backend)
@@ -135,9 +131,11 @@ def _create_or_migrate(engine: Engine, backend: Backend, has_file: bool) -> Open
             connection.execute(text(_CREATE_REVISION))
             connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISIONS[-1]})
             if has_file:  # with nothing in it
-                Maintenance(connection).note_empty()
+                Maintenance(connection).note(EMPTY, datetime.now(UTC))
             return Opened(None, REVISIONS[-1])
-        backup = backend.copy(f".before-{REVISIONS[-1]}")
+        file, backup = backend.file, None
+        if file is not None:
+            backup = copy_database(file, file.with_name(f"{file.name}.before-{REVISIONS[-1]}"))
         try:
             migrate(connection)
         except BaseException:  # the migration is rolled back, so the copy is of no use

@@ -88,7 +88,7 @@ def check_ours(path: Path) -> None:
 
 
 def _find_revision(connection: Connection, backend: Backend) -> str:
-    if not backend.tables(connection) >= OURS:
+    if not OURS.issubset(inspect(connection).get_table_names()):
         raise StoreError(f"The database {backend.name} belongs to another program, or is empty.")
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "unknown")
 

@@ -1,6 +1,7 @@
-"""A database file without SQLAlchemy: a connection that only reads, a safe copy, and a lock beside the file."""
+"""A database file without SQLAlchemy: a connection that only reads, a safe copy, and the locks beside the file."""
 
 import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from watcher.errors import BusyError, StoreError
-from watcher.files import NO_FILE, LockedError, create_for_users_of, is_open_twice, is_plain, locked
+from watcher.files import NO_FILE, LockedError, create_for_users_of, is_open_twice, is_plain, locked, open_to_lock
 
 
 def file_of(url: str) -> Path | None:
@@ -29,7 +30,7 @@ def check_neighbours(database: Path) -> None:
                 raise StoreError(f"The file {path} beside the database cannot be used: {NO_FILE}.")
 
 
-def read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
+def connect_read_only(path: Path, seconds: float = 30.0) -> sqlite3.Connection:
     """Return a connection that can neither write nor create a database. `seconds`: how long to wait for a lock."""
     check_neighbours(path)
     # With mode=ro, SQLite leaves an empty log behind where nobody uses the database; without it, SQLite would work the
@@ -65,7 +66,7 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
     path = file_of(url)
     if path is None:
         raise ValueError(f"{url} is not a file")
-    with closing(read_only(path, seconds)) as connection:
+    with closing(connect_read_only(path, seconds)) as connection:
         query = "SELECT id FROM models WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT ?"
         return [row[0] for row in connection.execute(query, (len(start), start, most))]
 
@@ -73,16 +74,14 @@ def model_ids(url: str, seconds: float, start: str, most: int) -> list[str]:
 def copy_database(source: Path, target: Path) -> Path:
     """Copy a database as of one moment, while others use it, and return `target`.
 
-    The target exists whole or not at all, replaces an older file, and is for the users of the database.
-
-    Raises:
-        StoreError: the database is damaged, or the copy cannot be written.
+    The target exists whole or not at all, replaces an older file, and is for the users of the database. Raises
+    StoreError if the database is damaged, or the copy cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
         with os.fdopen(create_for_users_of(part, source), "wb") as made:
-            with closing(read_only(source)) as before, closing(sqlite3.connect(part)) as after:
+            with closing(connect_read_only(source)) as before, closing(sqlite3.connect(part)) as after:
                 if not is_open_twice(made.fileno()):  # SQLite opens it by its name, and follows links
                     raise OSError(errno.ESTALE, f"somebody put another file in the place of {part}")
                 before.backup(after)
@@ -124,7 +123,7 @@ def restore_database(source: Path, target: Path, like: Path) -> None:
         check_neighbours(target)
         with suppress(FileExistsError):
             os.close(create_for_users_of(target, like))
-        with closing(read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
+        with closing(connect_read_only(source)) as before, closing(sqlite3.connect(target, timeout=30)) as after:
             after.execute("BEGIN IMMEDIATE")  # a backup would wait for ever
             after.rollback()
             before.backup(after)
@@ -160,3 +159,36 @@ def sending_lock(database: Path, seconds: float) -> Iterator[None]:
         except OSError as error:
             raise StoreError(f"The lock {path} beside the database cannot be used: {error.strerror}.") from error
         yield
+
+
+def mark_running(database: Path) -> int | None:
+    """Lock a file that says that `watcher run` uses a database, until the returned descriptor is closed.
+
+    None: there can be no such file.
+    """
+    try:
+        mark = open_to_lock(_running(database), database)
+    except OSError:
+        return None
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return mark
+
+
+def is_running(database: Path) -> bool:
+    """Whether a process holds the lock of `mark_running`."""
+    try:
+        mark = os.open(_running(database), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(mark)
+    return False
+
+
+def _running(database: Path) -> Path:
+    return database.with_name(f"{database.name}.running")

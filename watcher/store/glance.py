@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from msgspec.structs import astuple
+
 from watcher.catalog.decision import Heartbeat, Known, SourceState
 from watcher.catalog.health import Health
 from watcher.store.documents import DamagedError, unpack
-from watcher.store.records import LONGEST_WAIT, SLACK, Poll
-from watcher.store.revisions import REVISIONS
+from watcher.store.records import LONGEST_WAIT, REVISIONS, SLACK, Poll
 
 _WAITING = """
     SELECT 1 FROM deliveries
@@ -24,16 +25,14 @@ _WAITING = """
         OR created > :skewed OR next_attempt > :never
     ) LIMIT 1
 """
-_SOURCE = "SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?"
 _HEARTBEATS = "SELECT channel, seen_to, since FROM alive"
-_FOUND = "SELECT model FROM found"
 _LAST_PRUNED = "SELECT at FROM upkeep WHERE name = 'keep'"
 _PING = "SELECT 1 FROM upkeep WHERE name LIKE 'ping: %'"
 _LAST_POLL = "SELECT at FROM polls WHERE NOT imported AND outcome <> 'overtaken' ORDER BY id DESC LIMIT 1"
-_ADD_POLL = """
-    INSERT INTO polls (at, outcome, models, events, milliseconds, reason, feed, not_before, imported)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
-"""
+_ADD_POLL = f"""
+    INSERT INTO polls ({", ".join(Poll.__struct_fields__)}, imported)
+    VALUES ({", ".join("?" for _ in Poll.__struct_fields__)}, 0)
+"""  # noqa: S608 - names of ours
 
 
 def glance(
@@ -41,14 +40,8 @@ def glance(
 ) -> Poll | None:
     """Record a poll that leaves nothing to do, and return it; None: nothing was written, look properly.
 
-    None is also the answer to anything odd: another schema, a damaged or locked file, no file at all.
-
-    Args:
-        path: the file of the database.
-        busy_seconds: how long to wait for another writer.
-        now: the time of the poll (UTC).
-        unchanged: returns the poll to record, or None if there is something to do after all.
-        check: read all pages before writing.
+    None is also the answer to anything odd: another schema, a damaged or locked file, no file at all. `unchanged`
+    returns the poll to record, or None if there is something to do after all. `check`: read all pages before writing.
     """
     address = f"file:{quote(str(path))}?mode=rw"  # never creates the file
     try:
@@ -61,7 +54,8 @@ def glance(
             connection.execute("BEGIN IMMEDIATE")
             if check and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return None
-            connection.execute(_ADD_POLL, _row(poll))
+            values = [_text(value) if isinstance(value, datetime) else value for value in astuple(poll)]
+            connection.execute(_ADD_POLL, values)
             connection.execute("COMMIT")
             return poll
     except (sqlite3.Error, DamagedError, ValueError):
@@ -83,23 +77,19 @@ def _known(connection: sqlite3.Connection, now: datetime) -> Known | None:
             for channel, seen_to, since in connection.execute(_HEARTBEATS)
         },
         last_poll=next((_moment(at) for (at,) in connection.execute(_LAST_POLL)), None),
-        mine=frozenset(model for (model,) in connection.execute(_FOUND)),
+        mine=frozenset(model for (model,) in connection.execute("SELECT model FROM found")),
         last_pruned=next((_moment(at) for (at,) in connection.execute(_LAST_PRUNED)), None),
     )
 
 
 def _source(connection: sqlite3.Connection, name: str) -> SourceState:
-    row = connection.execute(_SOURCE, (name,)).fetchone()
+    query = "SELECT query, policy, digest, models, next_due, health FROM sources WHERE name = ?"
+    row = connection.execute(query, (name,)).fetchone()
     if row is None:
         return SourceState()
     query, policy, digest, models, next_due, health = row
     due = None if next_due is None else _moment(next_due)
     return SourceState(query, policy, digest, models, due, unpack(health, Health))
-
-
-def _row(poll: Poll) -> tuple[object, ...]:
-    again = None if poll.not_before is None else _text(poll.not_before)
-    return (_text(poll.at), poll.outcome, poll.models, poll.events, poll.milliseconds, poll.reason, poll.feed, again)
 
 
 def _moment(text: str) -> datetime:

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import Row, Select, func, select, union_all
 
 from watcher.catalog.model import CHANGE_KINDS, KINDS, Event, Facets, Model
 from watcher.store.documents import decompress, unpack
-from watcher.store.rows import Rows, newest_version
+from watcher.store.rows import Rows, newest_version, valid_at
 from watcher.store.schema import events, models, polls, versions
 
 
@@ -61,11 +61,7 @@ class History(Rows):
 
     def catalogue(self, at: datetime | None = None) -> list[Version]:
         """Return every model that the list showed at a moment (None: now), by id."""
-        query = select(versions).order_by(versions.c.model)
-        if at is None:
-            return self._versions(query.where(versions.c.valid_to.is_(None)))
-        later = or_(versions.c.valid_to.is_(None), versions.c.valid_to > at)
-        return self._versions(query.where(versions.c.valid_from <= at, later))
+        return self._versions(select(versions).where(valid_at(versions, at)).order_by(versions.c.model))
 
     def facets(self, at: datetime) -> dict[str, Facets]:
         """Return the normal form of every model that the list showed at a moment."""
@@ -82,13 +78,8 @@ class History(Rows):
         query = select(versions).select_from(models.join(versions, versions.c.id == newest))
         return self._versions(query.where(models.c.id.in_(model_ids)).order_by(models.c.id))
 
-    def _versions(self, query: Any) -> list[Version]:
-        return [
-            Version(
-                Model(row.model, unpack(row.facets, dict[str, Any])), row.valid_from, row.valid_to, decompress(row.raw)
-            )
-            for row in self._connection.execute(query)
-        ]
+    def _versions(self, query: Select[Any]) -> list[Version]:
+        return [version_of(row) for row in self._connection.execute(query)]
 
     def watched_until(self) -> datetime | None:
         """Return the time of the last good poll, imported ones included; None if there was none."""
@@ -98,6 +89,11 @@ class History(Rows):
         """Return how many changes of models were announced after `since`, up to `until`."""
         query = select(func.count()).select_from(events).where(events.c.at > since, events.c.at <= until)
         return self._scalar(query.where(events.c.kind.in_(CHANGE_KINDS), events.c.imported.is_(False))) or 0
+
+    def event_counts(self) -> dict[str, int]:
+        """Return how many events were ever announced, by kind; imported ones apart."""
+        query = select(events.c.kind, func.count()).where(events.c.imported.is_(False)).group_by(events.c.kind)
+        return dict(self._connection.execute(query).tuples().all())
 
     def after(self, moment: datetime) -> tuple[int, datetime | None]:
         """Return how many polls and events were recorded after a moment, and the time of the last one."""
@@ -144,3 +140,9 @@ class History(Rows):
             query = query.where(events.c.kind.in_(kinds))
         found = [unpack(row.body, Event) for row in self._connection.execute(query)]
         return sorted(found, key=lambda event: (event.at, KINDS.index(event.kind), event.model or ""))
+
+
+def version_of(row: Row[Any]) -> Version:
+    """Return the version in a row of the table."""
+    model = Model(row.model, unpack(row.facets, dict[str, Any]))
+    return Version(model, row.valid_from, row.valid_to, decompress(row.raw))

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from watcher.catalog.state import ModelState
-from watcher.rebuild import CaptureSeen, Presence, RebuiltHistory, snapshots
-from watcher.store.documents import compress, decompress, pack, split_benchmarks, unpack
+from watcher.rebuild import CaptureSeen, RebuiltHistory, snapshots
+from watcher.store.documents import compress, pack, split_benchmarks
+from watcher.store.history import Version, version_of
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
-from watcher.store.state import State
-from watcher.store.states import model_row
+from watcher.store.state import State, model_row
 
 
 class Imported(Rows):
@@ -35,16 +34,11 @@ class Imported(Rows):
         first_live = self.first_live()
         if first_live is not None:
             query = query.where(versions.c.valid_from < first_live)
-        spans = [
-            Presence(row.model, row.valid_from, row.valid_to, unpack(row.facets, dict[str, Any]), decompress(row.raw))
-            for row in self._connection.execute(query)
-        ]
-        return snapshots(spans, self.times())
+        return snapshots([version_of(row) for row in self._connection.execute(query)], self.times())
 
     def replace(self, past: RebuiltHistory) -> None:
         """Replace the imported history by this one. What the watcher itself saw stays."""
-        first_live = self.first_live()
-        self._keep_benchmarks(past)
+        first_live, benchmarks = self.first_live(), self._latest_benchmarks(past)
         for table in (events, polls):
             self._connection.execute(delete(table).where(table.c.imported.is_(True)))
         State(self._connection).add_events(tuple(past.events), imported=True)
@@ -53,59 +47,13 @@ class Imported(Rows):
             for at, total in past.polls
         ]
         self._each(insert(polls), rows)
-        if first_live is not None:
-            self._join(past, first_live)
-            return
-        self._connection.execute(delete(versions))
-        self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # the others come from the feed
-        known = [{"of": model_id} for model_id in past.states]
-        self._each(delete(models).where(models.c.id == bindparam("of")), known)
-        self._add_models(past.states, past)
-        self._add_versions(past.spans)
-
-    def _keep_benchmarks(self, past: RebuiltHistory) -> None:
-        """Find the latest benchmarks of each model, those stored included: versions do not hold them."""
-        stored = select(models.c.id, models.c.benchmarks).where(models.c.benchmarks.is_not(None))
-        self._benchmarks = {row.id: row.benchmarks for row in self._connection.execute(stored)}
-        until = max((at for at, _ in self.times()), default=None)
-        for model_id, (at, raw) in past.benchmarked.items():
-            if model_id not in self._benchmarks or until is None or at >= until:
-                self._benchmarks[model_id] = split_benchmarks(raw)[1]
-
-    def _join(self, past: RebuiltHistory, first_live: datetime) -> None:
-        """Store the past before what the watcher saw. A model that is the same on both sides keeps one version."""
-        lasting = or_(versions.c.valid_to.is_(None), versions.c.valid_to > first_live)
-        early = versions.c.valid_from < first_live
-        self._connection.execute(update(versions).where(early, lasting).values(valid_from=first_live))
-        self._connection.execute(delete(versions).where(early))
-        query = select(versions).where(versions.c.valid_from == first_live)
-        live = {row.model: row for row in self._connection.execute(query)}
-        ended: list[Presence] = []
-        for span in past.spans:
-            row = live.get(span.model)
-            if span.end is None and row is not None and _same(row, span):
-                start = update(versions).where(versions.c.id == row.id).values(valid_from=span.start)
-                self._connection.execute(start)
-            else:
-                ended.append(Presence(span.model, span.start, span.end or first_live, span.facets, span.raw))
-        # Models that only an import knew are stored anew.
-        has_versions = select(versions.c.id).where(versions.c.model == models.c.id).exists()
-        self._connection.execute(delete(models).where(models.c.listed.is_(True), ~has_versions))
-        known = set(self._connection.execute(select(models.c.id)).scalars())
-        unknown = {
-            model_id: _disappeared(state, past, first_live)
-            for model_id, state in past.states.items()
-            if model_id not in known
-        }
-        self._add_models(unknown, past)
-        seen = [{"of": model_id, "at": past.first_seen[model_id]} for model_id in known & past.first_seen.keys()]
-        later = (models.c.id == bindparam("of")) & (
-            models.c.first_seen > bindparam("at", type_=models.c.first_seen.type)
-        )
-        self._each(update(models).where(later).values(first_seen=bindparam("at")), seen)
-        self._add_versions(ended)
-
-    def _add_models(self, states: dict[str, ModelState], past: RebuiltHistory) -> None:
+        if first_live is None:
+            states, added = past.states, past.versions
+            self._connection.execute(delete(versions))
+            self._connection.execute(delete(models).where(models.c.listed.is_(True)))  # the others come from the feed
+            self._each(delete(models).where(models.c.id == bindparam("of")), [{"of": model_id} for model_id in states])
+        else:
+            states, added = self._join(past, first_live)
         rows = [
             {
                 **model_row(state),
@@ -113,30 +61,63 @@ class Imported(Rows):
                 "first_seen": past.first_seen[model_id],
                 "announced": state.present,
                 "pending": None,
-                "benchmarks": self._benchmarks.get(model_id),
+                "benchmarks": benchmarks.get(model_id),
                 "missing": 0,
             }
             for model_id, state in states.items()
         ]
         self._each(insert(models), rows)
-
-    def _add_versions(self, spans: list[Presence]) -> None:
         rows = [
             {
-                "model": span.model,
-                "valid_from": span.start,
-                "valid_to": span.end,
-                "facets": pack(span.facets),
-                "raw": compress(span.raw),
+                "model": version.model.id,
+                "valid_from": version.valid_from,
+                "valid_to": version.valid_to,
+                "facets": pack(version.model.facets),
+                "raw": compress(version.raw),
             }
-            for span in spans
+            for version in added
         ]
         self._each(insert(versions), rows)
 
+    def _latest_benchmarks(self, past: RebuiltHistory) -> dict[str, bytes | None]:
+        """Return the latest benchmarks of each model, those stored included: versions do not hold them."""
+        stored = select(models.c.id, models.c.benchmarks).where(models.c.benchmarks.is_not(None))
+        found = {row.id: row.benchmarks for row in self._connection.execute(stored)}
+        until = max((at for at, _ in self.times()), default=None)
+        for model_id, (at, raw) in past.benchmarked.items():
+            if model_id not in found or until is None or at >= until:
+                found[model_id] = split_benchmarks(raw)[1]
+        return found
 
-def _same(row: Any, span: Presence) -> bool:
-    """Whether a stored version is what a span is: in its document, and in what was known besides."""
-    return decompress(row.raw) == span.raw and unpack(row.facets, dict[str, Any]) == span.facets
+    def _join(self, past: RebuiltHistory, first_live: datetime) -> tuple[dict[str, ModelState], list[Version]]:
+        """Make room for the past before what the watcher saw, and return the models and the versions to add.
+
+        A model that is the same on both sides keeps one version.
+        """
+        lasting = or_(versions.c.valid_to.is_(None), versions.c.valid_to > first_live)
+        early = versions.c.valid_from < first_live
+        self._connection.execute(update(versions).where(early, lasting).values(valid_from=first_live))
+        self._connection.execute(delete(versions).where(early))
+        query = select(versions).where(versions.c.valid_from == first_live)
+        live = {row.model: (row.id, version_of(row)) for row in self._connection.execute(query)}
+        ended: list[Version] = []
+        for version in past.versions:
+            number, after = live.get(version.model.id, (None, None))
+            if version.valid_to is None and after and (after.model, after.raw) == (version.model, version.raw):
+                start = update(versions).where(versions.c.id == number).values(valid_from=version.valid_from)
+                self._connection.execute(start)
+            else:
+                ended.append(replace(version, valid_to=version.valid_to or first_live))
+        # Models that only an import knew are stored anew.
+        has_versions = select(versions.c.id).where(versions.c.model == models.c.id).exists()
+        self._connection.execute(delete(models).where(models.c.listed.is_(True), ~has_versions))
+        known = set(self._connection.execute(select(models.c.id)).scalars())
+        seen = [{"of": model_id, "at": past.first_seen[model_id]} for model_id in known & past.first_seen.keys()]
+        at = bindparam("at", type_=models.c.first_seen.type)
+        earlier = update(models).where(models.c.id == bindparam("of"), models.c.first_seen > at)
+        self._each(earlier.values(first_seen=at), seen)
+        unknown = {model_id: state for model_id, state in past.states.items() if model_id not in known}
+        return {model_id: _disappeared(state, past, first_live) for model_id, state in unknown.items()}, ended
 
 
 def _disappeared(state: ModelState, past: RebuiltHistory, first_live: datetime) -> ModelState:

@@ -15,9 +15,6 @@ from watcher.store.history import KnownModel
 from watcher.store.rows import Rows
 from watcher.store.schema import events, models, polls, versions
 
-_PART = 500
-"""Versions that are read at once."""
-
 
 class Edition(Struct, frozen=True):
     """What the pages follow from: equal editions have equal pages."""
@@ -44,12 +41,9 @@ class Listing(Rows):
 
     def models(self, numbers: Collection[int]) -> Iterator[tuple[int, Model]]:
         """Yield the models of these versions."""
-        wanted = list(numbers)
-        for start in range(0, len(wanted), _PART):
-            query = select(versions.c.id, versions.c.model, versions.c.facets)
-            query = query.where(versions.c.id.in_(wanted[start : start + _PART]))
-            for number, model, facets in self._connection.execute(query):
-                yield number, Model(model, unpack(facets, dict[str, Any]))
+        query = select(versions.c.id, versions.c.model, versions.c.facets)
+        for number, model, facets in self._in_parts(query, versions.c.id, numbers):
+            yield number, Model(model, unpack(facets, dict[str, Any]))
 
     def last_changes(self) -> dict[str, datetime]:
         """Return when the last change of each model was announced."""

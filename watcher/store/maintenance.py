@@ -3,7 +3,7 @@
 Price history (`versions`) and events are never deleted.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -13,32 +13,38 @@ from watcher.store.outbox import GIVEN_UP, SENT
 from watcher.store.rows import Rows
 from watcher.store.schema import deliveries, heartbeats, maintenance, polls
 
-_PRUNED, _EMPTY, _PING, _ENDPOINTS = "keep", "found empty", "ping: ", "endpoints"
-"""Rows of the table: when `prune` was called last, that the file was there with nothing in it, since when the
-monitor of `[health]` cannot be called, with the reason after the colon, and until when not to ask for endpoints."""
+PRUNED = "keep"
+"""The row of the table that says when `prune` was called last."""
+EMPTY = "found empty"
+"""The one that says that the file was there, with nothing in it, when it became a database."""
+ENDPOINTS = "endpoints"
+"""The one that says until when the source does not want to be asked for endpoints."""
+_PING = "ping: "
+"""The one that says since when the monitor of `[health]` cannot be called, with the reason after the colon."""
 
 
 class Maintenance(Rows):
     """Checks and prunes, and remembers heartbeats."""
 
-    def last_pruned(self) -> datetime | None:
-        """Return when `prune` was called last."""
-        return self._scalar(select(maintenance.c.at).where(maintenance.c.name == _PRUNED))
+    def noted(self, name: str) -> datetime | None:
+        """Return the moment in a row of the table; None if there is no such row."""
+        return self._scalar(select(maintenance.c.at).where(maintenance.c.name == name))
+
+    def note(self, name: str, at: datetime) -> None:
+        """Replace what `noted` returns."""
+        self._save(maintenance, {"name": name}, {"at": at})
 
     def prune(self, span: timedelta, now: datetime) -> None:
         """Delete polls and finished deliveries that are older than `span` (zero: none), and note that it was done.
 
         Some stay whatever their age: the first good poll and the last, and imported ones (an import tells its past from
-        the watcher's by them); and each channel's last delivery that was sent, and that was given up.
-
-        Raises DamagedError.
+        the watcher's by them); and each channel's last one that was sent, and that was given up. Raises DamagedError.
         """
         check_pages(self._connection)
-        if span:
-            self._delete(now - span)
-        self._save(maintenance, {"name": _PRUNED}, {"at": now})
-
-    def _delete(self, before: datetime) -> None:
+        self.note(PRUNED, now)
+        if not span:
+            return
+        before = now - span
         ours = polls.c.imported.is_(False)
         good = select(polls.c.id).where(ours, polls.c.outcome == "good")
         first = self._scalar(good.order_by(polls.c.at, polls.c.id).limit(1))
@@ -50,14 +56,6 @@ class Maintenance(Rows):
         old = func.coalesce(deliveries.c.sent, deliveries.c.failed, deliveries.c.created) < before
         self._connection.execute(delete(deliveries).where(finished, old, deliveries.c.id.not_in(newest)))
 
-    def endpoints_not_before(self) -> datetime | None:
-        """Return until when the source does not want to be asked for endpoints; None if it never said so."""
-        return self._scalar(select(maintenance.c.at).where(maintenance.c.name == _ENDPOINTS))
-
-    def save_endpoints_not_before(self, at: datetime) -> None:
-        """Remember that."""
-        self._save(maintenance, {"name": _ENDPOINTS}, {"at": at})
-
     def ping_trouble(self) -> tuple[datetime, str] | None:
         """Return since when the monitor cannot be called, and why; None: it can."""
         query = select(maintenance.c.at, maintenance.c.name).where(maintenance.c.name.startswith(_PING))
@@ -68,15 +66,11 @@ class Maintenance(Rows):
         """Note why the monitor cannot be called; None: it can."""
         self._connection.execute(delete(maintenance).where(maintenance.c.name.startswith(_PING)))
         if trouble is not None:
-            self._save(maintenance, {"name": _PING + trouble}, {"at": now})
-
-    def note_empty(self) -> None:
-        """Note that the file was there, with nothing in it, when it became a database."""
-        self._save(maintenance, {"name": _EMPTY}, {"at": datetime.now(UTC)})
+            self.note(_PING + trouble, now)
 
     def take_empty(self) -> bool:
         """Return whether the file was found empty, and forget it, so that it is reported once."""
-        return bool(self._connection.execute(delete(maintenance).where(maintenance.c.name == _EMPTY)).rowcount)
+        return bool(self._connection.execute(delete(maintenance).where(maintenance.c.name == EMPTY)).rowcount)
 
     def heartbeats(self) -> dict[str, Heartbeat]:
         """Return how far the heartbeats of each channel have come."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.decision import Queued
-from watcher.catalog.model import Event, Kind
+from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
 from watcher.store.records import LONGEST_WAIT, SLACK
 from watcher.store.rows import Rows
@@ -38,14 +39,9 @@ class Delivery(Struct, frozen=True):
     """Digests of the channel's targets that have it, with spaces between them."""
 
 
-class PutOff(Struct, frozen=True):
+class PutOff(Delivery, frozen=True, kw_only=True):
     """A delivery that waits for a later time, or was queued by a clock that was ahead of this one."""
 
-    id: int
-    kind: Kind
-    attempts: int
-    created: datetime
-    due: datetime
     next_attempt: datetime
     failed: datetime | None
     """When an attempt last failed."""
@@ -66,30 +62,15 @@ class Condition(Struct, frozen=True):
         return self.last_failure is not None and (self.last_success is None or self.last_failure > self.last_success)
 
 
-class Batch(Struct, frozen=True):
-    """The deliveries that go to a channel as one message."""
-
-    channel: str
-    deliveries: tuple[Delivery, ...]
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """The events of the message."""
-        return tuple(delivery.event for delivery in self.deliveries)
-
-
 _waits = deliveries.c.state == PENDING
 _at_once = deliveries.c.next_attempt <= deliveries.c.created
 """Whether it was due when it was queued: it stays due if the clock is set back."""
 _Deliveries = Sequence[Delivery]
+_D = TypeVar("_D", bound=Delivery)
 
 
 class Outbox(Rows):
     """Reads and writes deliveries."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._events: dict[bytes, Event] = {}
 
     def add(self, queued: Sequence[Queued], now: datetime) -> None:
         """Queue events for channels."""
@@ -100,7 +81,6 @@ class Outbox(Rows):
                 "state": PENDING,
                 "created": now,
                 "due": each.due,
-                "attempts": 0,
                 "next_attempt": each.due,
                 "body": pack(each.event) if each.reworded else None,
             }
@@ -108,46 +88,43 @@ class Outbox(Rows):
         ]
         self._each(insert(deliveries), rows)
 
-    def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> Batch | None:
-        """Return what to send to a channel now, and count it as an attempt; None if nothing is due.
+    def next_batch(self, channel: str, now: datetime, *, kinds: Sequence[str] | None = None) -> list[Delivery]:
+        """Return what to send to a channel now as one message, and count it as an attempt; none if nothing is due.
 
         A batch that may have arrived comes again unchanged and whole, if any of it is due. Everything else that is due
-        (of these `kinds`) comes together. While a failed channel waits for its next attempt, newer deliveries wait with
-        it.
+        (of these `kinds`) comes together. New deliveries to a failed channel wait for its next attempt.
         """
         waiting = (deliveries.c.channel == channel, _waits)
         retry = self._scalar(
             select(func.max(deliveries.c.next_attempt)).where(*waiting, deliveries.c.attempts > 0, ~_at_once)
         )
         if retry is not None and retry > now:
-            return None
+            return []
         due = [
             delivery
-            for delivery in self._find(*waiting, (deliveries.c.next_attempt <= now) | _at_once)
+            for delivery in self._find(Delivery, *waiting, (deliveries.c.next_attempt <= now) | _at_once)
             if kinds is None or delivery.event.kind in kinds
         ]
         if not due:
-            return None
+            return []
         number = min((delivery.batch for delivery in due if delivery.batch is not None), default=None)
-        chosen = due if number is None else self._find(*waiting, deliveries.c.batch == number)
+        chosen = due if number is None else self._find(Delivery, *waiting, deliveries.c.batch == number)
         if number is None:
             number = 1 + (self._scalar(select(func.max(deliveries.c.batch))) or 0)
         self._change(chosen, batch=number, attempts=deliveries.c.attempts + 1)
-        return Batch(channel, tuple(chosen))
+        return chosen
 
     def mark_sent(self, sent: _Deliveries, now: datetime) -> None:
         """Note that the service accepted these deliveries."""
         self._change(sent, state=SENT, sent=now, next_attempt=None, last_error=None)
 
-    def mark_failed(
-        self, failed: _Deliveries, next_attempt: datetime, error: str, *, refused: bool, at: datetime | None = None
-    ) -> None:
-        """Note that sending failed (`at` this time), why (without secrets), and when to try again.
+    def mark_failed(self, failed: _Deliveries, again: datetime, error: str, *, refused: bool, at: datetime) -> None:
+        """Note that sending failed (`at` this time), why (without secrets), and when to try `again`.
 
         A message that the service `refused` is composed anew then. Any other may have arrived, so the same comes again.
         """
         batch = {"batch": None} if refused else {}
-        self._change(failed, next_attempt=next_attempt, last_error=error[:MAX_ERROR], failed=at, **batch)
+        self._change(failed, next_attempt=again, last_error=error[:MAX_ERROR], failed=at, **batch)
 
     def note_reached(self, reached: Mapping[int, Iterable[str]]) -> None:
         """Note for deliveries, by their ids, which targets of the channel have them."""
@@ -165,16 +142,13 @@ class Outbox(Rows):
     def put_off(self, channel: str, now: datetime) -> list[PutOff]:
         """Return the deliveries to a channel that wait for a later time than `now`, or were queued after it."""
         later = (deliveries.c.next_attempt > now) | (deliveries.c.created > now + SLACK)
-        names = [name for name in PutOff.__struct_fields__ if name != "kind"]
-        query = select(events.c.kind, *(deliveries.c[name] for name in names)).join(events)
-        rows = self._connection.execute(query.where(deliveries.c.channel == channel, _waits, later))
-        return [PutOff(**row._mapping) for row in rows]
+        return self._find(PutOff, deliveries.c.channel == channel, _waits, later)
 
     def move(self, row: PutOff, when: datetime, now: datetime) -> None:
         """Have a delivery sent at `when` and no later, as if it had been queued by `now` at the latest."""
         self._change([row], next_attempt=when, due=min(row.due, when), created=min(row.created, now))
 
-    def _change(self, chosen: Iterable[Delivery | PutOff], **values: object) -> None:
+    def _change(self, chosen: _Deliveries, **values: object) -> None:
         statement = update(deliveries).where(deliveries.c.id == bindparam("of")).values(values)
         self._each(statement, [{"of": each.id} for each in chosen])
 
@@ -197,15 +171,21 @@ class Outbox(Rows):
         query = select(deliveries.c.channel, func.count()).where(_waits).group_by(deliveries.c.channel)
         return dict(self._connection.execute(query).tuples().all())
 
-    def failing(self) -> dict[str, str]:
-        """Return the last error of each channel whose last attempt failed."""
-        query = select(deliveries.c.channel, func.max(deliveries.c.last_error)).group_by(deliveries.c.channel)
-        rows = self._connection.execute(query.where(_waits, deliveries.c.last_error.is_not(None)))
-        return dict(rows.tuples().all())
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many deliveries are stored, by channel and state."""
+        columns = (deliveries.c.channel, deliveries.c.state)
+        query = select(*columns, func.count()).group_by(*columns)
+        return {(channel, state): count for channel, state, count in self._connection.execute(query)}
 
-    def overdue(self, since: datetime) -> list[Delivery]:
-        """Return what was due at that time or before and still waits."""
-        return self._find(_waits, deliveries.c.due <= since)
+    def oldest_due(self, now: datetime) -> dict[str, datetime]:
+        """Return when the oldest delivery that waits was due, by channel; those of digests to come are not due."""
+        query = select(deliveries.c.channel, func.min(deliveries.c.due)).where(_waits, deliveries.c.due <= now)
+        return dict(self._connection.execute(query.group_by(deliveries.c.channel)).tuples().all())
+
+    def failing(self) -> set[str]:
+        """Return the channels whose last attempt failed."""
+        query = select(deliveries.c.channel).where(_waits, deliveries.c.last_error.is_not(None))
+        return set(self._connection.execute(query).scalars())
 
     def heartbeats_waiting(self) -> set[str]:
         """Return the channels for which a heartbeat waits."""
@@ -225,22 +205,16 @@ class Outbox(Rows):
             where.append(deliveries.c.channel == channel)
         if ids is not None:
             where.append(deliveries.c.id.in_(ids))
-        return self._find(*where)
+        return self._find(Delivery, *where)
 
-    def _find(self, *where: ColumnElement[bool]) -> list[Delivery]:
-        names = [name for name in Delivery.__struct_fields__ if name != "event"]
+    def _find(self, kind: type[_D], *where: ColumnElement[bool]) -> list[_D]:
+        names = [name for name in kind.__struct_fields__ if name != "event"]
         body = func.coalesce(deliveries.c.body, events.c.body)
         query = select(body, *(deliveries.c[name] for name in names)).join(events).where(*where)
         return [
-            Delivery(event=self._event(own), **dict(zip(names, values, strict=True)))
+            kind(event=unpack(own, Event), **dict(zip(names, values, strict=True)))
             for own, *values in self._connection.execute(query.order_by(deliveries.c.id))
         ]
-
-    def _event(self, body: bytes) -> Event:
-        """Return the event of a document: one object, however many channels get it."""
-        if body not in self._events:
-            self._events[body] = unpack(body, Event)
-        return self._events[body]
 
     def messages(self, channel: str, since: datetime) -> list[datetime]:
         """Return when messages were sent to a channel, from a time on."""

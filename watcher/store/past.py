@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import func, select
 
-from watcher.catalog.model import Facets, Model
+from watcher.catalog.model import Facets
 from watcher.store.documents import decompress, unpack
-from watcher.store.history import Version
+from watcher.store.history import Version, version_of
+from watcher.store.rows import Rows, valid_at
 from watcher.store.schema import models, polls, versions
 
 
@@ -34,11 +35,8 @@ class Catalogue(Struct, frozen=True):
     documents: list[Document]
 
 
-class Past:
-    """Reads documents on an open connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class Past(Rows):
+    """Reads documents."""
 
     def version(self) -> tuple[Any, ...]:
         """Return what differs after each poll and each import."""
@@ -49,7 +47,7 @@ class Past:
     def first(self) -> datetime | None:
         """Return the time of the first good poll, or of the first version where old polls were pruned."""
         poll = select(func.min(polls.c.at)).where(polls.c.outcome == "good")
-        found = [self._connection.execute(query).scalar() for query in (poll, select(func.min(versions.c.valid_from)))]
+        found = [self._scalar(query) for query in (poll, select(func.min(versions.c.valid_from)))]
         return min((at for at in found if at is not None), default=None)
 
     def polled(self, at: datetime | None = None) -> datetime | None:
@@ -59,15 +57,14 @@ class Past:
         if at is not None:
             query, began = query.where(polls.c.at <= at), began.where(versions.c.valid_from <= at)
         # Polls are pruned after a year, versions never.
-        return self._connection.execute(query).scalar() or self._connection.execute(began).scalar()
+        return self._scalar(query) or self._scalar(began)
 
     def catalogue(self, polled: datetime) -> Catalogue:
         """Return what the list showed at a good poll, by id."""
-        there = or_(versions.c.valid_to.is_(None), versions.c.valid_to > polled)
         query = (
             select(versions.c.model, versions.c.raw, versions.c.facets, models.c.benchmarks)
             .join(models, models.c.id == versions.c.model)
-            .where(versions.c.valid_from <= polled, there)
+            .where(valid_at(versions, polled))
             .order_by(versions.c.model)
         )
         documents = []
@@ -76,12 +73,10 @@ class Past:
             timed = unpack(facets, dict[str, Any]) if b'"utc_' in raw else None
             documents.append(Document(model, raw, timed, benchmarks and decompress(benchmarks)))
         moments = (versions.c.valid_from, versions.c.valid_to)
-        last = [self._connection.execute(select(func.max(at)).where(at <= polled)).scalar() for at in moments]
+        last = [self._scalar(select(func.max(at)).where(at <= polled)) for at in moments]
         return Catalogue(polled, max((at for at in last if at is not None), default=polled), documents)
 
     def versions(self) -> Iterator[Version]:
         """Yield all that every model was: by model, oldest first."""
         query = select(versions).order_by(versions.c.model, versions.c.valid_from, versions.c.id)
-        for row in self._connection.execute(query):
-            model = Model(row.model, unpack(row.facets, dict[str, Any]))
-            yield Version(model, row.valid_from, row.valid_to, decompress(row.raw))
+        return map(version_of, self._connection.execute(query))

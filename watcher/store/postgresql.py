@@ -4,7 +4,7 @@ Transactions that write take one lock of the database first, so they follow one 
 read see one moment, and wait for nobody.
 """
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
 
 from watcher.errors import ConfigError, StoreError
@@ -68,7 +68,7 @@ class Postgresql(Backend):
         port = f":{url.port}" if url.port else ""
         self.name = f"postgresql://{url.host or ''}{port}/{url.database or ''}"
 
-    def engine(self, busy_seconds: float) -> Engine:
+    def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
         options = {name: value for name, value in DRIVER.items() if name not in self._url.query}
         try:
             # A pooled connection may have ended with the server, so each is tried before it is used.
@@ -80,13 +80,6 @@ class Postgresql(Backend):
         event.listen(engine, "connect", lambda connection, _record: _on_connect(connection, (*SESSION, wait)))
         event.listen(engine, "begin", _on_begin)
         return engine
-
-    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
-        return self.engine(busy_seconds)
-
-    def tables(self, connection: Connection) -> set[str]:
-        query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-        return set(connection.execute(text(query)).scalars())
 
     def check(self, connection: Connection) -> None:
         version = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar())) // 10_000
@@ -102,7 +95,7 @@ class Postgresql(Backend):
 
     def vacuum(self, engine: Engine) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for name in sorted(self.tables(connection)):
+            for name in sorted(inspect(connection).get_table_names()):
                 connection.exec_driver_sql(f"VACUUM (ANALYZE) {connection.dialect.identifier_preparer.quote(name)}")
 
     def size(self, connection: Connection) -> int | None:

@@ -1,10 +1,12 @@
-"""The record of polls, and the limits of the store that need no database library."""
+"""The record of polls, and what else the store knows without a database library."""
 
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-DAY = timedelta(days=1)
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+"""The versions of the schema, oldest first: the files in `migrations/`."""
+
 SLACK = timedelta(minutes=5)
 """Clocks differ by less. What lies further in the future was written by a wrong clock."""
 LONGEST_WAIT = timedelta(days=9)
@@ -27,4 +29,4 @@ class Poll(Struct, frozen=True):
 
 def maintenance_due(last_pruned: datetime | None, now: datetime) -> bool:
     """Whether the database is to be checked and pruned: once a day, and after the clock was set back."""
-    return last_pruned is None or not timedelta(0) <= now - last_pruned < DAY
+    return last_pruned is None or not timedelta(0) <= now - last_pruned < timedelta(days=1)

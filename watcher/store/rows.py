@@ -1,9 +1,10 @@
 """What the parts of a session have in common: an open connection, and statements for several rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, ScalarSelect, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, Select, Table, insert, select, update
 from sqlalchemy.sql import Executable
 
 
@@ -22,6 +23,12 @@ class Rows:
         if rows:
             self._connection.execute(statement, rows)
 
+    def _in_parts(self, query: Select[Any], column: Column[Any], values: Iterable[Any]) -> Iterator[Any]:
+        """Yield the rows of a query with one of these values in a column. A database bounds the values in a query."""
+        wanted = list(values)
+        for start in range(0, len(wanted), 1000):
+            yield from self._connection.execute(query.where(column.in_(wanted[start : start + 1000])))
+
     def _save(self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Update the row with this key, or insert it."""
         where = [table.c[name] == value for name, value in key.items()]
@@ -37,3 +44,9 @@ def newest_version(models: Table, of: Column[Any]) -> ScalarSelect[Any]:
     own = of.table.alias()
     newest = select(own.c.id).where(own.c[of.name] == models.c.id).correlate(models)
     return newest.order_by(own.c.valid_from.desc(), own.c.id.desc()).limit(1).scalar_subquery()
+
+
+def valid_at(versions: Table, at: datetime | None) -> ColumnElement[bool]:
+    """Whether a version is the one of a moment (None: of now)."""
+    lasts = versions.c.valid_to.is_(None)
+    return lasts if at is None else (versions.c.valid_from <= at) & (lasts | (versions.c.valid_to > at))

@@ -177,12 +177,7 @@ heartbeats = Table(
 )
 
 # What is done once in a while: when it was done last, or may be done again.
-maintenance = Table(
-    "upkeep",
-    metadata,
-    Column("name", Name, primary_key=True),
-    Column("at", Time, nullable=False),
-)
+maintenance = Table("upkeep", metadata, Column("name", Name, primary_key=True), Column("at", Time, nullable=False))
 
 # Models whose ids the last whole scan of `[mine] paths` found.
 found_models = Table("found", metadata, Column("model", Name, primary_key=True))
@@ -210,8 +205,5 @@ usage = Table(
     "usage",
     metadata,
     Column("model", Name, primary_key=True),
-    Column("prompt", BigInteger, nullable=False),
-    Column("completion", BigInteger, nullable=False),
-    Column("cached", BigInteger, nullable=False),
-    Column("requests", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("prompt", "completion", "cached", "requests")),
 )

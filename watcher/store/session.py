@@ -8,10 +8,9 @@ from sqlalchemy import Connection, func, select
 from watcher.catalog.decision import Decision, Fetched, Known
 from watcher.config.settings import Channel
 from watcher.store.endpoints import Endpoints
-from watcher.store.figures import Figures
 from watcher.store.history import History
 from watcher.store.imported import Imported
-from watcher.store.maintenance import Maintenance
+from watcher.store.maintenance import ENDPOINTS, PRUNED, Maintenance
 from watcher.store.outbox import Outbox
 from watcher.store.personal import Personal
 from watcher.store.records import Poll
@@ -30,12 +29,10 @@ class Session:
         self.history = History(connection)
         self.imported = Imported(connection)
         self.maintenance = Maintenance(connection)
-        self.figures = Figures(connection)
         self.personal = Personal(connection)
 
     def known(self, now: datetime, until: datetime | None = None) -> Known:
         """Return what is remembered before a poll at `now`, without the models. `until`: the present."""
-        heartbeats = self.maintenance.heartbeats()
         last_poll = self.state.last_poll()
         return Known(
             list=self.state.source("list"),
@@ -43,14 +40,14 @@ class Session:
             last_good=self.state.last_good() or self.history.watched_until(),  # an import saw its models then
             last_poll=last_poll.at if last_poll is not None else None,
             overtaken=self.state.overtaken(now, until or now),
-            endpoints_not_before=self.maintenance.endpoints_not_before(),
+            endpoints_not_before=self.maintenance.noted(ENDPOINTS),
             prices=self.outbox.prices(),
             acknowledged=self.personal.acknowledged(),
             usage=self.personal.usage(),
-            heartbeats=heartbeats,
-            heartbeats_waiting=self.outbox.heartbeats_waiting() if heartbeats else (),
+            heartbeats=self.maintenance.heartbeats(),
+            heartbeats_waiting=self.outbox.heartbeats_waiting(),
             mine=self.state.found_models(),
-            last_pruned=self.maintenance.last_pruned(),
+            last_pruned=self.maintenance.noted(PRUNED),
             version=self.version(),
         )
 
@@ -72,7 +69,7 @@ class Session:
         self.state.save_states(decision.states, known.states, entries, poll.at)
         self.endpoints.save(known, fetched, decision, poll.at)
         if fetched.endpoints_not_before is not None:
-            self.maintenance.save_endpoints_not_before(fetched.endpoints_not_before)
+            self.maintenance.note(ENDPOINTS, fetched.endpoints_not_before)
         if decision.list != known.list:
             self.state.save_source("list", decision.list)
         if decision.feed != known.feed:

@@ -8,14 +8,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from pwd import getpwuid
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from watcher.errors import StoreError
 from watcher.files import LockedError, lock
 from watcher.store.backend import DAMAGED, FULL, LOCKED, WRITES, Backend
-from watcher.store.file import copy_database, read_only
+from watcher.store.file import connect_read_only
 from watcher.store.maintenance import check_pages
 
 _LEAST_ROOM = 64 * 1024
@@ -40,30 +40,28 @@ class Sqlite(Backend):
 
     def __init__(self, url: URL, file: Path | None) -> None:
         self._url = url if file is None else URL.create("sqlite", database=str(file))  # a % in a path is just that
-        self._file = file
+        self.file = file
         self.name = self._url.database or ":memory:"
         self._busy_seconds = 0.0
 
-    def engine(self, busy_seconds: float) -> Engine:
+    def engine(self, busy_seconds: float = 30.0, *, read_only: bool = False) -> Engine:
+        path = self.file
         # A file is open only while it is used. So it can be repaired, moved or replaced in between, and no log is left
         # that SQLite would take for that of another file.
-        pool = {} if self._file is None else {"poolclass": NullPool}
-        engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
-        self._busy_seconds = busy_seconds
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
-        return engine
-
-    def read_only_engine(self, busy_seconds: float = 30.0) -> Engine:
-        path = self._file
-        if path is None or not path.is_file():
+        pool = {} if path is None else {"poolclass": NullPool}
+        if not read_only:
+            engine = create_engine(self._url, connect_args={"timeout": busy_seconds}, **pool)
+            self._busy_seconds = busy_seconds
+            event.listen(engine, "connect", _on_connect)
+        elif path is not None and path.is_file():
+            engine = create_engine("sqlite://", creator=lambda: connect_read_only(path, busy_seconds), **pool)
+        else:
             raise StoreError(f"The database {self.name} does not exist.")
-        engine = create_engine("sqlite://", creator=lambda: read_only(path, busy_seconds), poolclass=NullPool)
         event.listen(engine, "begin", _on_begin)
         return engine
 
     def create_folder(self) -> bool:
-        path = self._file
+        path = self.file
         if path is None:
             return True
         if path.is_dir():
@@ -76,30 +74,23 @@ class Sqlite(Backend):
             raise StoreError(f"The database {path} cannot be made: {reason}.") from error
 
     @contextmanager
-    def creating(self, engine: Engine) -> Iterator[bool]:
+    def creating(self, engine: Engine) -> Iterator[None]:
         """Lock the folder, and have the file keep a write-ahead log, which is not possible in a transaction."""
         with ExitStack() as stack:
-            if self._file is not None:
+            if self.file is not None:
                 with suppress(OSError):  # a file system without locks, or a folder that this user may not list
-                    folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
+                    folder = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY)
                     stack.callback(os.close, folder)
                     try:
                         lock(folder, self._busy_seconds)
                     except LockedError as error:
-                        raise StoreError(f"The database {self._file} {LOCKED} ({error}).") from None
-            has_file = self._file is not None and self._file.exists()
+                        raise StoreError(f"The database {self.file} {LOCKED} ({error}).") from None
             with closing(engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA journal_mode = WAL")
-            yield has_file
-
-    def tables(self, connection: Connection) -> set[str]:
-        return set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+            yield
 
     def check(self, connection: Connection) -> None:
         check_pages(connection)
-
-    def copy(self, suffix: str) -> Path | None:
-        return None if self._file is None else copy_database(self._file, self._file.with_name(self._file.name + suffix))
 
     def vacuum(self, engine: Engine) -> None:
         """Write the file anew without its free pages. Nobody can write meanwhile."""
@@ -108,9 +99,9 @@ class Sqlite(Backend):
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def size(self, connection: Connection) -> int | None:
-        if self._file is None:
+        if self.file is None:
             return None
-        files = (self._file, self._file.with_name(f"{self._file.name}-wal"))
+        files = (self.file, self.file.with_name(f"{self.file.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
     def advice(self, error: BaseException) -> str | None:

@@ -6,17 +6,16 @@ SQLAlchemy is imported when it is first needed: where an unchanged check takes t
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Self
 
 from watcher.catalog.decision import Known
 from watcher.errors import StoreError
-from watcher.store.file import check_neighbours, file_of, sending_lock
+from watcher.store.file import check_neighbours, file_of, mark_running, sending_lock
 from watcher.store.glance import glance
 from watcher.store.records import Poll
-from watcher.store.running import mark_running
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -41,9 +40,8 @@ class Store:
     (the URL is wrong), StoreTooNewError (a newer version wrote the database) and StoreError (it cannot be used).
 
     Args:
-        url: the `[store] url`.
         busy_seconds: how long a write waits for another process.
-        read_only: only read. Nothing is created or migrated, and this user need not be allowed to write the file.
+        read_only: nothing is created or migrated, and this user need not be allowed to write the file.
         runs: this process is `watcher run`, which `status` tells by a lock beside the file.
     """
 
@@ -59,9 +57,7 @@ class Store:
         """The file of the database; None if it has none of its own."""
         self.shared = url.startswith("postgresql")
         """Whether several machines may use it, so that they take turns at polling."""
-        self._backend: Backend | None = None
-        self._engine: Engine | None = None
-        self._found: Opened | None = None
+        self._open: tuple[Backend, Engine, Opened] | None = None
         self._opening = threading.RLock()
         self._identity: tuple[int, ...] | None = None
         self._left: tuple[int, ...] | None = None
@@ -79,29 +75,28 @@ class Store:
         """Open the database, and translate the driver's errors in the block."""
         from watcher.store.backend import translate_errors
 
-        backend, engine = self._opened()
+        backend, engine, _ = self._opened()
         with translate_errors(backend):
             yield backend, engine
 
-    def _opened(self) -> "tuple[Backend, Engine]":
+    def _opened(self) -> "tuple[Backend, Engine, Opened]":
         with self._opening:
             self._check_identity()
-            if self._backend is None or self._engine is None:
+            if self._open is None:
                 from watcher.store.engine import backend_of, open_read_only, prepare
 
                 backend = backend_of(self._url)
-                made = backend.read_only_engine if self._read_only else backend.engine
-                engine = made(self._busy_seconds)
+                engine = backend.engine(self._busy_seconds, read_only=self._read_only)
                 try:
-                    self._found = (open_read_only if self._read_only else prepare)(engine, backend)
+                    found = (open_read_only if self._read_only else prepare)(engine, backend)
                 except BaseException:
                     engine.dispose()  # an open connection would leave its log beside the file
                     raise
-                self._backend, self._engine = backend, engine
+                self._open = backend, engine, found
                 self._left = self._stat()
                 self._identity = _identity(self._left)
                 self._mark = mark_running(self.file) if self._runs and self.file is not None else None
-            return self._backend, self._engine
+            return self._open
 
     def _check_identity(self) -> None:
         """Make sure that the file is still the one that was opened: writes to a deleted one would be lost.
@@ -121,7 +116,7 @@ class Store:
                 )
             _log.warning("the database %s was replaced by another file, which is used now", self.name)
             self.close()
-            self._backend = self._engine = self._identity = None
+            self._open = self._identity = None
 
     def _stat(self) -> tuple[int, ...] | None:
         """Return what changes whenever anybody touches the file, its identity first; None if there is no file."""
@@ -147,7 +142,7 @@ class Store:
 
     def note_ping(self, trouble: str | None, now: datetime) -> None:
         """Note why the monitor cannot be called, for `watcher status`; None: it can. Only a change is written."""
-        if trouble is None and self._engine is None:
+        if trouble is None and self._open is None:
             return  # the shortcut was taken, which it is not while a trouble is noted
         with self.reading() as session:
             noted = session.maintenance.ping_trouble()
@@ -216,10 +211,8 @@ class Store:
         if self.shared:
             with self._turn() as turn:
                 yield turn
-        elif self.file is None:
-            yield Claims()
         else:
-            with sending_lock(self.file, SENDING_SECONDS):
+            with nullcontext() if self.file is None else sending_lock(self.file, SENDING_SECONDS):
                 yield Claims()
 
     @contextmanager
@@ -253,9 +246,7 @@ class Store:
 
     def upgrade(self) -> "Opened":
         """Open the database, and return how it was found."""
-        self._opened()
-        assert self._found is not None
-        return self._found
+        return self._opened()[2]
 
     def vacuum(self) -> None:
         """Free the space of deleted rows. Nobody can write to a file meanwhile."""
@@ -276,11 +267,13 @@ class Store:
         """Whether there is such a file, or such a database with tables in it; nothing is created."""
         if not self.shared:
             return self.file is not None and self.file.exists()
+        from sqlalchemy import inspect
+
         from watcher.store.engine import read_as_it_is
 
         with read_as_it_is(self._url) as (backend, connection):
             backend.check(connection)
-            return bool(backend.tables(connection))
+            return bool(inspect(connection).get_table_names())
 
     @property
     def size(self) -> int | None:
@@ -290,8 +283,8 @@ class Store:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._engine is not None:
-            self._engine.dispose()
+        if self._open is not None:
+            self._open[1].dispose()
         if self._mark is not None:
             os.close(self._mark)
             self._mark = None

@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 
 from watcher.errors import ConfigError
-from watcher.upstream.errors import NotPromisedError, TooLargeError, excerpt
-from watcher.upstream.key import checked_key
+from watcher.upstream.errors import LATER, NotPromisedError, TooLargeError, excerpt
+from watcher.upstream.key import ApiKey
 from watcher.upstream.transport import ERROR_BODY, Answer, Limits, RetryClock, Transport, api_error, follow, shown
 
 if TYPE_CHECKING:
@@ -46,15 +46,11 @@ class Client:
     Args:
         url: the base, such as `https://openrouter.ai/api/v1`.
         query: parameters of `GET /models`, such as `{"output_modalities": "all"}`.
-        api_key: sent as a bearer token to the host of `url`, to no other.
-        key_from: where the key is from, for errors.
+        key: sent as a bearer token to the host of `url`, to no other.
         account: read the models that the key's account may use, not the public list.
 
-    Raises:
-        ConfigError: `url` or `api_key` is not valid.
-
-    Every method that reads raises a subclass of `UpstreamError` if it fails, and ConfigError if the proxy or
-    certificate settings in the environment cannot be used.
+    Raises ConfigError if `url` is not valid. Every method that reads raises a subclass of `UpstreamError` if it fails,
+    and ConfigError if the proxy or certificate settings in the environment cannot be used.
     """
 
     def __init__(
@@ -62,8 +58,7 @@ class Client:
         url: str,
         query: Mapping[str, str],
         *,
-        api_key: str | None = None,
-        key_from: str = "source",
+        key: ApiKey | None = None,
         account: bool = False,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         clock: RetryClock = RetryClock(),  # noqa: B008
@@ -72,8 +67,7 @@ class Client:
         self._query = dict(query)
         self._limits = limits
         self._list = "/models/user" if account else "/models"
-        key = None if api_key is None else checked_key(api_key, key_from)
-        self._transport = Transport(self._base, key, key_from, limits, clock)
+        self._transport = Transport(self._base, key, limits, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -107,10 +101,8 @@ class Client:
                 )
             url = follow(answer.url, link, "links.next")
             if str(url) in seen:
-                raise NotPromisedError(
-                    f"{shown(answer.url)}: links.next leads back to a page that was read already, so the list has no "
-                    "end; it is tried again at the next check"
-                )
+                back = "links.next leads back to a page that was read already, so the list has no end"
+                raise NotPromisedError(f"{shown(answer.url)}: {back}; {LATER}")
             seen.add(str(url))
 
     def feed(self, chat_links: bool = False) -> bytes:
@@ -166,9 +158,7 @@ class Client:
                 what = f"followed by {excerpt(text[end:].lstrip(), 200)!r}"
             except (ValueError, RecursionError):
                 what = "cut off: it ends inside a JSON object"
-            raise NotPromisedError(
-                f"{shown(answer.url)}: the list of {items} is {what}; it is tried again at the next check"
-            )
+            raise NotPromisedError(f"{shown(answer.url)}: the list of {items} is {what}; {LATER}")
         return body
 
     def _not_promised(self, answer: Answer, promised: str) -> NotPromisedError:
@@ -176,7 +166,7 @@ class Client:
         if error:
             return NotPromisedError(
                 f"{shown(answer.url)}: {promised} was expected, but an error came with status 200: "
-                f"{excerpt(error, 200)}; it is tried again at the next check"
+                f"{excerpt(error, 200)}; {LATER}"
             )
         came = f"{len(answer.body)} bytes that begin {excerpt(answer.body)!r}" if answer.body else "an empty body"
         kind = excerpt(answer.headers.get("content-type", ""), 60) or "no content type"
@@ -191,16 +181,14 @@ class Client:
 def _checked_base(url: str) -> str:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        valid = parts.hostname and parts.port != 0
     except ValueError:  # a port that is not a number, for example
         valid = False
-    if not valid or not url.isprintable() or " " in url:
+    if not valid:
         raise ConfigError("source.url is not an http or https URL; write it like https://openrouter.ai/api/v1")
     if "@" in parts.netloc:
         raise ConfigError("source.url holds a user name or password; keys belong in source.api_key_file")
-    if parts.query or parts.fragment:
-        raise ConfigError("source.url ends in a query or a fragment; queries belong in the other keys of [source]")
-    return url.rstrip("/?#")
+    return url
 
 
 def _next_link(answer: Answer, body: bytes) -> str | None:
@@ -214,7 +202,7 @@ def _next_link(answer: Answer, body: bytes) -> str | None:
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise NotPromisedError(
             f"{shown(answer.url)}: the list of models is not JSON, or its links.next is not a string "
-            f"({excerpt(str(error))}); it is tried again at the next check"
+            f"({excerpt(str(error))}); {LATER}"
         ) from None
     return link or None
 

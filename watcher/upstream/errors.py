@@ -7,6 +7,9 @@ stranger is quoted through `excerpt`.
 from watcher.errors import SourceError, UsageError
 from watcher.redaction import redact
 
+LATER = "it is tried again at the next check"
+"""What errors say that call for nothing else."""
+
 
 class UpstreamError(SourceError):
     """The upstream could not be read. `retryable`: the same request may succeed a moment later."""
@@ -40,10 +43,6 @@ class TooLargeError(UpstreamError):
 
 class NotPromisedError(UpstreamError):
     """The answer has status 200, but is not what the API promises: HTML, broken JSON, another shape."""
-
-
-class RedirectError(UpstreamError):
-    """A redirect leads to another host, from https to http, or to no end."""
 
 
 class ArchiveError(UsageError):

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
-from watcher.upstream.errors import NotPromisedError, TooLargeError, excerpt
+from watcher.catalog.feed import FeedModel
+from watcher.upstream.errors import LATER, NotPromisedError, TooLargeError, excerpt
 
 MAX_BYTES = 16 * 1024 * 1024
 """600 items are about 500 KB."""
@@ -49,22 +50,10 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 _BREAKS = frozenset({"Cc", "Zl", "Zp", "Cs"})  # Unicode categories: control characters, line and paragraph separators
 
 
-class FeedEntry(Struct, frozen=True):
-    """One model of the feed.
-
-    `id` comes from the title or the link: the base id, without a variant. `slug` is the canonical slug (the guid), and
-    also the id if nothing else gives one. `name` is a stranger's text, without control characters.
-    """
-
-    id: str
-    name: str
-    slug: str | None = None
-
-
 class Feed(Struct, frozen=True):
-    """The entries in the feed's order, newest first. The same id may come several times."""
+    """The models in the feed's order, newest first. The same id may come several times."""
 
-    entries: tuple[FeedEntry, ...]
+    models: tuple[FeedModel, ...]
     whole: bool = True
     """Whether it was read to its end."""
 
@@ -81,17 +70,17 @@ def read_feed(body: bytes, *, monotonic: Callable[[], float] = time.monotonic) -
     root, content = _split_root(body.decode("utf-8-sig", "replace").translate(_FORBIDDEN))
     items, whole = _split_items(content)
     end = monotonic() + MAX_SECONDS
-    entries = []
+    models = []
     for item in items:
         if monotonic() > end:
             whole = False
             break
-        if entry := _entry(_parse(root, item)):
-            entries.append(entry)
-    if not entries and (items or not whole):
+        if model := _model(_parse(root, item)):
+            models.append(model)
+    if not models and (items or not whole):
         what = f"names no model in its {len(items)} items" if items else "was cut off before its first item"
-        raise NotPromisedError(f"the RSS feed {what}; it begins {excerpt(body)!r}; it is tried again at the next check")
-    return Feed(tuple(entries), whole)
+        raise NotPromisedError(f"the RSS feed {what}; it begins {excerpt(body)!r}; {LATER}")
+    return Feed(tuple(models), whole)
 
 
 def _split_root(text: str) -> tuple[str, str]:
@@ -141,13 +130,18 @@ def _parse(root: str, item: str) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
-def _entry(item: Mapping[str, Any]) -> FeedEntry | None:
+def _model(item: Mapping[str, Any]) -> FeedModel | None:
+    """Return the model of an item, its name without control characters.
+
+    The id comes from the title or the link: the base id, without a variant. The canonical slug (the guid) is also the
+    id if nothing else gives one.
+    """
     title, link, guid = (str(item.get(key) or "") for key in ("title", "link", "id"))
     is_page, id_in_link = _read_link(link)
     name, id_in_title = _split_title(title)
     slug = _valid_id(guid)
     found = id_in_title or id_in_link or slug
-    return None if found is None or is_page else FeedEntry(found, _clean(name) or found, slug)
+    return None if found is None or is_page else FeedModel(found, _clean(name) or found, slug)
 
 
 def _valid_id(candidate: str) -> str | None:

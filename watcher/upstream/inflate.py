@@ -10,27 +10,23 @@ from itertools import chain
 
 PIECE = 256 * 1024  # bytes: small against the limit of a body, large against the cost of a call
 
-_MAGIC = b"\x1f\x8b"
+_MAGIC = b"\x1f"  # no text begins with it
 _GZIP = zlib.MAX_WBITS | 16
 
 
 def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a body in pieces, decompressed if its first bytes are those of gzip; the headers are not asked.
+    """Yield a body in pieces, decompressed if its first byte is that of gzip; the headers are not asked.
 
-    Raises:
-        zlib.error: the gzip data is damaged.
-        EOFError: the gzip data ends too early.
+    Raises zlib.error if the gzip data is damaged, and EOFError if it ends too early.
     """
     chunks = iter(chunks)
-    start = b""
-    while len(start) < len(_MAGIC) and (chunk := next(chunks, None)) is not None:
-        start += chunk
-    chunks = chain([start], chunks)
+    start = next(filter(None, chunks), b"")
     if not start.startswith(_MAGIC):
+        yield start
         yield from chunks
         return
     stream = zlib.decompressobj(_GZIP)
-    for data in chunks:
+    for data in chain([start], chunks):
         piece = b""
         while data or len(piece) == PIECE:  # after a full piece there may be more output, even without more input
             if stream.eof:

@@ -30,15 +30,13 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
     """Return the API key; None if none is configured, as the public list needs none.
 
     The first of these that exists counts: `api_key_file`, `OPENROUTER_API_KEY` (unless empty, as container tools pass
-    a variable that is not set), the systemd credential `openrouter_api_key`.
-
-    Raises:
-        ConfigError: the file cannot be read, or it holds no key.
+    a variable that is not set), the systemd credential `openrouter_api_key`. Raises ConfigError if the file cannot be
+    read, or if it holds no key.
     """
     if api_key_file is not None:
         return _read(api_key_file, "source.api_key_file")
     if value := environ.get(ENVIRONMENT):
-        return ApiKey(checked_key(value, ENVIRONMENT), ENVIRONMENT)
+        return ApiKey(_checked(value, ENVIRONMENT), ENVIRONMENT)
     if folder := environ.get("CREDENTIALS_DIRECTORY"):
         path = Path(folder) / CREDENTIAL
         if path.exists():
@@ -46,11 +44,10 @@ def find_api_key(environ: Mapping[str, str], api_key_file: Path | None) -> ApiKe
     return None
 
 
-def checked_key(value: str, where: str) -> str:
-    """Return `value` without its trailing newline. `where` names its origin.
+def _checked(value: str, where: str) -> str:
+    """Return a key from `where` without its trailing newline, and have it hidden in all texts from now on.
 
-    Raises:
-        ConfigError: it is blank, or holds a character that no HTTP header may hold.
+    Raises ConfigError if it is blank, or holds a character that no HTTP header may hold.
     """
     key = value.rstrip("\r\n")
     if not key.strip():
@@ -76,6 +73,6 @@ def _read(path: Path, what: str) -> ApiKey:
         ) from None
     if len(raw) > _LIMIT:
         raise ConfigError(f"{what}: {str(path)!r} is larger than {_LIMIT} bytes, so it does not hold an API key")
-    # Other bytes than ASCII become characters that `checked_key` refuses.
+    # Other bytes than ASCII become characters that `_checked` refuses.
     origin = f"{what} {str(path)!r}"
-    return ApiKey(checked_key(raw.decode("latin-1"), origin), origin)
+    return ApiKey(_checked(raw.decode("latin-1"), origin), origin)

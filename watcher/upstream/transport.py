@@ -4,13 +4,12 @@ url → attempt → redirects (same host) → raw bytes → inflate → Answer(u
       └─ up to two retries after 429, 5xx and network errors, each after a pause
 """
 
-import contextlib
 import os
 import random
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -21,8 +20,8 @@ from msgspec import Struct
 from watcher import __version__, network
 from watcher.redaction import HIDDEN
 from watcher.upstream.errors import (
+    LATER,
     NotPromisedError,
-    RedirectError,
     StatusError,
     TooLargeError,
     TooSlowError,
@@ -31,6 +30,7 @@ from watcher.upstream.errors import (
     excerpt,
 )
 from watcher.upstream.inflate import inflate
+from watcher.upstream.key import ApiKey
 from watcher.upstream.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -95,18 +95,12 @@ class Answer(Struct, frozen=True):
 
 
 class Transport:
-    """Gets URLs of one host. Not for several threads at once.
+    """Gets URLs of one host, to which alone the key is sent. Not for several threads at once."""
 
-    Args:
-        home: a URL of the host that the key is for.
-        key: a checked API key. It is sent to that host as a bearer token, and to no other.
-        key_from: where the key is from, for errors.
-    """
-
-    def __init__(self, home: str, key: str | None, key_from: str, limits: Limits, clock: RetryClock) -> None:
+    def __init__(self, home: str, key: ApiKey | None, limits: Limits, clock: RetryClock) -> None:
         self._home = home
-        self._key = key
-        self._advice = _ADVICE | ({} if key is None else {code: why.format(key_from) for code, why in _KEY.items()})
+        self._key = None if key is None else key.secret
+        self._advice = _ADVICE | ({} if key is None else {code: why.format(key.origin) for code, why in _KEY.items()})
         self._limits = limits
         self._clock = clock
         self._http: dict[str, httpx.Client] = {}
@@ -136,61 +130,50 @@ class Transport:
         total = self._limits.total
         with self._watchdog.watching(total):
             try:
-                answer = self._follow_redirects(url, accept, limit)
-            except UpstreamError:
-                if not self._watchdog.barked:
-                    raise
-            else:  # a connection that the watchdog cut can look like the end of the body
-                if not self._watchdog.barked:
-                    return answer
-        raise TooSlowError(
-            f"{shown(url)}: the answer was not complete within {total:g} s; it is tried again at the next check"
-        )
+                return self._follow_redirects(url, accept, limit)
+            finally:
+                if self._watchdog.barked:  # a connection that it cut can look like the end of the body
+                    raise TooSlowError(
+                        f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}"
+                    ) from None
 
     def _follow_redirects(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
-        for _ in range(self._limits.redirects + 1):
-            with self._translate_errors(url), self._send(url, accept) as response:
-                if response.status_code == 200:
-                    return Answer(url, self._read(response, url, limit), response.headers)
-                if not response.has_redirect_location:
-                    raise self._status_error(response, url)
-            url = follow(url, response.headers["location"], "a redirect")
-        raise RedirectError(
-            f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
-        )
-
-    @contextlib.contextmanager
-    def _send(self, url: "httpx.URL", accept: str) -> "Iterator[httpx.Response]":
-        """Send one request. The response has its headers; its body is still to be read."""
         import httpx
 
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
-        if self._key is not None and url.host == httpx.URL(self._home).host:
+        if self._key is not None and url.host == httpx.URL(self._home).host:  # redirects stay on the host
             headers["Authorization"] = f"Bearer {self._key}"
-        http = self._client_for(url)
-        with http.stream("GET", url, headers=headers, extensions={"trace": self._watchdog.trace}) as response:
-            yield response
+        trace = {"trace": self._watchdog.trace}
+        for _ in range(self._limits.redirects + 1):
+            try:
+                with self._client_for(url).stream("GET", url, headers=headers, extensions=trace) as response:
+                    if response.status_code == 200:
+                        return Answer(url, self._read(response, url, limit), response.headers)
+                    if not response.has_redirect_location:
+                        raise self._status_error(response, url)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                raise self._translated(error, url) from error
+            url = follow(url, response.headers["location"], "a redirect")
+        raise UpstreamError(
+            f"{shown(url)}: more than {self._limits.redirects} redirects; check source.url in the configuration"
+        )
 
-    @contextlib.contextmanager
-    def _translate_errors(self, url: "httpx.URL") -> Iterator[None]:
-        """Turn httpx's errors into ours."""
+    def _translated(self, error: Exception, url: "httpx.URL") -> UpstreamError:
+        """Return httpx's error as one of ours."""
         import httpx
 
-        try:
-            yield
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            # httpx parses Location even when it is not to follow it.
-            if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
-                raise RedirectError(f"{shown(url)}: redirects to something that is not a URL") from error
-            if isinstance(error, httpx.ConnectTimeout):
-                reason = f"no connection within {self._limits.connect:g} s"
-            elif isinstance(error, httpx.TimeoutException):
-                reason = f"nothing came for {self._limits.read:g} s"
-            else:
-                reason = excerpt(str(error), 200) or type(error).__name__
-            raise UnreachableError(
-                f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
-            ) from error
+        # httpx parses Location even when it is not to follow it.
+        if isinstance(error, httpx.InvalidURL) or "location header" in str(error):
+            return UpstreamError(f"{shown(url)}: redirects to something that is not a URL")
+        if isinstance(error, httpx.ConnectTimeout):
+            reason = f"no connection within {self._limits.connect:g} s"
+        elif isinstance(error, httpx.TimeoutException):
+            reason = f"nothing came for {self._limits.read:g} s"
+        else:
+            reason = excerpt(str(error), 200) or type(error).__name__
+        return UnreachableError(
+            f"{shown(url)}: could not be read: {reason}; check the network, the proxy settings and source.url"
+        )
 
     def _read(self, response: "httpx.Response", url: "httpx.URL", limit: int) -> bytes:
         """Return the decompressed body, of at most `limit` bytes."""
@@ -211,9 +194,7 @@ class Transport:
                 "in between"
             ) from None
         except EOFError:
-            raise UnreachableError(
-                f"{shown(url)}: the answer broke off after {size} bytes; it is tried again at the next check"
-            ) from None
+            raise UnreachableError(f"{shown(url)}: the answer broke off after {size} bytes; {LATER}") from None
         body = b"".join(pieces)
         # An echo must not become the name of a model, which is stored and announced.
         return body.replace(self._key.encode(), HIDDEN.encode()) if self._key else body
@@ -231,7 +212,7 @@ class Transport:
             + (f": {detail}" if detail else "")
             + (f" (Retry-After: {wait:g} s)" if wait is not None else "")
             + "; "
-            + self._advice.get(status, "it is tried again at the next check" if status >= 500 else "check source.url"),
+            + self._advice.get(status, LATER if status >= 500 else "check source.url"),
             status,
             wait,
         )
@@ -248,10 +229,9 @@ class Transport:
 
 
 def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
-    """Return the URL that `link` leads to from `here`.
+    """Return the URL that `link` leads to from `here`: of the same scheme, host and port; only http may become https.
 
-    It must have the same scheme, host and port; only http may become https.
-    Raises RedirectError if it leads elsewhere. `what` names the link in its message.
+    Raises UpstreamError if it leads elsewhere. `what` names the link in its message.
     """
     import httpx
 
@@ -261,9 +241,9 @@ def follow(here: "httpx.URL", link: str, what: str) -> "httpx.URL":
         same_server = (there.host, there.port) == (here.host, here.port)
         allowed = same_server and there.scheme in (here.scheme, "https") and not there.userinfo
     except (httpx.InvalidURL, ValueError):
-        raise RedirectError(f"{shown(here)}: {what} leads to something that is not a URL") from None
+        raise UpstreamError(f"{shown(here)}: {what} leads to something that is not a URL") from None
     if not allowed:
-        raise RedirectError(
+        raise UpstreamError(
             f"{shown(here)}: {what} leads to {shown(there)}, which is not the same host (or not as safe), so it "
             "was not followed; if the API has moved, change source.url"
         )

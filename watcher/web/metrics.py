@@ -54,7 +54,7 @@ class Metrics:
     def _count_polls(self, session: Session) -> None:
         last = session.version()
         if self._last_poll is not None and self._last_poll < last:
-            self._polls.update(session.figures.polls(self._last_poll))
+            self._polls.update(session.state.poll_counts(self._last_poll))
         self._last_poll = last
 
 
@@ -73,7 +73,7 @@ class _Figures(Collector):
         yield from self._source()
         yield _gauge("models", "Models in the catalogue.", self._session.history.present())
         events = CounterMetricFamily("watcher_events", "Events announced, by kind.", labels=("kind",))
-        counts = self._session.figures.events()
+        counts = self._session.history.event_counts()
         for kind in KINDS:
             events.add_metric((kind,), counts.get(kind, 0))
         yield events
@@ -109,7 +109,7 @@ class _Figures(Collector):
             "watcher_channel_failing", "1: the last attempt to send to the channel failed.", labels=("channel",)
         )
         conditions = self._session.outbox.conditions(self._now)
-        counts, due = self._session.figures.deliveries(), self._session.figures.oldest_due(self._now)
+        counts, due = self._session.outbox.counts(), self._session.outbox.oldest_due(self._now)
         names = {channel.name for channel in self._config.channels}
         # A channel that was taken out of the configuration stays only while something waits for it.
         names |= {name for name, condition in conditions.items() if condition.pending or not names}

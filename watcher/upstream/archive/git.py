@@ -123,8 +123,7 @@ def _captures(found: _Repository, file: str, plan: list[Planned], skipped: Skipp
 
 def _ask(git: "subprocess.Popen[bytes]", name: str) -> tuple[str, int, IO[bytes]]:
     """Return kind and size of an object, and where its content can be read. The kind may be `missing`."""
-    assert git.stdin
-    assert git.stdout
+    assert git.stdin and git.stdout
     git.stdin.write(os.fsencode(name) + b"\n")
     git.stdin.flush()
     answer = git.stdout.readline()
