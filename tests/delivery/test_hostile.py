@@ -19,7 +19,7 @@ from testkit.shown import title_and_text
 from tests.delivery.conftest import divert, urls_of
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
-from watcher.simulator import Simulator, StorySource, built_in
+from watcher.simulator import Simulator, built_in, story_scenes
 from watcher.simulator.story import Story, StoryStep
 
 OURS = re.compile(r"https://openrouter\.ai/[^\s>\"|)]*")
@@ -146,7 +146,7 @@ def test_the_terminal_the_log_and_the_json_stay_harmless(tmp_path: Path) -> None
     steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), appear))
     story = Story("hostile", datetime(2026, 1, 14, tzinfo=UTC), built_in, steps)
     watcher = Watcher(tmp_path)
-    with Simulator(StorySource(story)) as simulator:
+    with Simulator(story_scenes(story)) as simulator:
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\nrss = false\n[store]\nurl = "sqlite:///w.db"\n'
             '[announce]\nsettle = "0s"\n'

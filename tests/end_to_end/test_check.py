@@ -13,7 +13,7 @@ import pytest
 
 from testkit.command import Command
 from testkit.receivers import Sink
-from watcher.simulator import Fault, Simulator, StorySource, built_in
+from watcher.simulator import Fault, Simulator, built_in, story_scenes
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 NEWCOMER, HAIKU, GONE = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5", "qwen/qwen3-coder:free"
@@ -34,7 +34,7 @@ def story() -> Story:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testkit.command import Command
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 from watcher.simulator.story import STORIES
 from watcher.store.file import sending_lock
 from watcher.store.revisions import REVISIONS
@@ -18,7 +18,7 @@ PAGE = 4096
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(STORIES["demo"])) as simulator:
+    with Simulator(story_scenes(STORIES["demo"])) as simulator:
         yield simulator
 
 

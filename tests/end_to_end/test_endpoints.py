@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from testkit.command import Command
-from watcher.simulator import Fault, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
 
 HAIKU = "anthropic/claude-haiku-4.5"
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("demo"))) as running:
+    with Simulator(story_scenes(story_by_name("demo"))) as running:
         yield running
 
 

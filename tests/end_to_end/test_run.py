@@ -23,7 +23,7 @@ import pytest
 from testkit.command import SECONDS, Running, Watcher, starting
 from testkit.receivers import Request, Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
-from watcher.simulator import Fault, Simulator, StorySource
+from watcher.simulator import Fault, Simulator, story_scenes
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def until(true: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 

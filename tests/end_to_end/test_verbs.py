@@ -17,7 +17,7 @@ from testkit.receivers import Sink
 from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, record
 from tests.store.samples import document, unfit
 from watcher.cli.output import print_json
-from watcher.simulator import Fault, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
 
 CONFIG = '[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n'
 
@@ -40,7 +40,7 @@ def past(imported: Path, command: Command) -> Command:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("quiet"))) as simulator:
+    with Simulator(story_scenes(story_by_name("quiet"))) as simulator:
         yield simulator
 
 

@@ -150,9 +150,9 @@ def test_a_bug_in_the_scan_fails_no_poll(checks: Checks, monkeypatch: pytest.Mon
 
 def test_a_check_under_cron_is_silent_about_the_scan(checks: Checks, tmp_path: Path) -> None:
     from testkit.command import Watcher
-    from watcher.simulator import Simulator, StorySource, story_by_name
+    from watcher.simulator import Simulator, story_by_name, story_scenes
 
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         watcher = Watcher(tmp_path)
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///other.db"\n[mine]\npaths = ["missing"]\n'

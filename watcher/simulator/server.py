@@ -6,6 +6,7 @@ another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DEL
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Self
 
 import msgspec
@@ -15,7 +16,7 @@ from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
-from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator.scenes import Scene
 from watcher.simulator.wire import HOST, Server
 
 CONTROL = "/simulator/"
@@ -24,17 +25,22 @@ _MAX_REQUESTS = 10_000
 
 
 class Simulator:
-    """Serves a source until it is closed; a context manager. Every method may be called from any thread."""
+    """Serves scenes until it is closed; a context manager. Every method may be called from any thread."""
 
-    def __init__(self, source: SceneSource, port: int = 0, gzip: bool = False) -> None:
-        """Start to serve on 127.0.0.1 at `port` (0: any free one). Raises UsageError if the port cannot be used.
+    def __init__(self, scenes: Iterable[Scene], port: int = 0, gzip: bool = False) -> None:
+        """Start to serve on 127.0.0.1 at `port` (0: any free one). The next scene is made when `advance` asks for it.
 
         With `gzip`, large bodies are compressed for clients that accept it.
+
+        Raises UsageError: there is no scene, or the port cannot be used.
         """
-        self._source = source
+        self._scenes = iter(scenes)
+        first = next(self._scenes, None)
+        if first is None:
+            raise UsageError("the archive holds no recorded answer to serve")
+        self._scene, self._fault = first, first.fault
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
-        self._fault = source.current().fault
         self._by_hand = False
         try:
             self._server = Server(port, self._reply, gzip)
@@ -57,7 +63,7 @@ class Simulator:
     def scene(self) -> Scene:
         """The scene that is served now."""
         with self._lock:
-            return self._source.current()
+            return self._scene
 
     @property
     def requests(self) -> list[Request]:
@@ -71,9 +77,11 @@ class Simulator:
         The fault of the step before ends. A step with its own fault replaces one that was set by hand.
         """
         with self._lock:
-            scene = self._source.advance()
-            if scene is not None and (scene.fault is not None or not self._by_hand):
-                self._fault, self._by_hand = scene.fault, False
+            scene = next(self._scenes, None)
+            if scene is not None:
+                self._scene = scene
+                if scene.fault is not None or not self._by_hand:
+                    self._fault, self._by_hand = scene.fault, False
             return scene
 
     def set_fault(self, fault: Fault) -> None:
@@ -100,7 +108,7 @@ class Simulator:
     def state(self) -> dict[str, Any]:
         """Return what `GET /simulator/state` answers."""
         with self._lock:
-            scene = self._source.current()
+            scene = self._scene
             return {
                 "step": scene.number,
                 "title": scene.title,
@@ -116,7 +124,7 @@ class Simulator:
             return self._control(request, body), Fault()
         with self._lock:
             self._requests.append(request)
-            scene = self._source.current()
+            scene = self._scene
             fault = self._take_fault(request)
         return fault.spoil(self._answer(request, scene)), fault
 
@@ -154,5 +162,5 @@ class Simulator:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is not a list of models")
-        default = self._source.default_output
-        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, default, endpoints=scene.endpoints))
+        catalogue = Catalogue(scene.models, scene.at, self.origin, scene.default_output, endpoints=scene.endpoints)
+        return api.answer(request, catalogue)
