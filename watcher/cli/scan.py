@@ -13,8 +13,8 @@ from watcher.cli.table import print_table
 from watcher.cli.time_arguments import when
 from watcher.config.parse import WrongValueError
 from watcher.messages.text import visible
+from watcher.mine.ids import Dictionary
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
-from watcher.mine.scan import dictionary_of
 from watcher.mine.scan import scan as scan_paths
 from watcher.mine.status import statuses
 
@@ -75,8 +75,9 @@ def scan(
     with reading_fresh(config, max_age, now) as session:
         states = session.state.model_states()
         then = session.history.facets(since)
+    models = {model: state.model.facets.get("hugging_face_id") for model, state in states.items()}
     try:
-        found = scan_paths(paths, dictionary_of(states), exclude=exclude)
+        found = scan_paths(paths, Dictionary(models), exclude=exclude)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--exclude") from None
     status = statuses((hit.id for hit in found.hits), states, then, config.announce, now)

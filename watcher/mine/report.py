@@ -98,14 +98,10 @@ def words(status: Status, since: datetime) -> str:
 
 
 def _expires(status: Status) -> str:
-    on = day_text(status.expiration_date)
-    match status.days_left:
-        case int() as days if days > 1:
-            return f"expires on {on}, in {days} days"
-        case int() as days if days >= 0:
-            return f"expires on {on}, {'tomorrow' if days else 'today'}"
-        case _:
-            return f"was to expire on {on}, still there"
+    on, days = day_text(status.expiration_date), status.days_left
+    if days is None or days < 0:
+        return f"was to expire on {on}, still there"
+    return f"expires on {on}, {('today', 'tomorrow')[days] if days < 2 else f'in {days} days'}"
 
 
 def _use(other: Instead) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from watcher.catalog.state import ModelStates
 from watcher.mine.ids import Dictionary, Found
 from watcher.mine.tools import named_models, without_comments
 from watcher.mine.tree import File, Tree
@@ -45,11 +44,6 @@ class Scan(Struct, frozen=True):
     left_out: Sequence[str]
     """Ids that may be another service's: its name stands in the file and OpenRouter's does not, or they are names at
     Hugging Face, too, in a project that never mentions OpenRouter."""
-
-
-def dictionary_of(states: ModelStates) -> Dictionary:
-    """Return the dictionary of all known models."""
-    return Dictionary({model: state.model.facets.get("hugging_face_id") for model, state in states.items()})
 
 
 def scan(

@@ -59,11 +59,6 @@ def statuses(
     }
 
 
-def is_gone(state: ModelState) -> bool:
-    """Whether the model is gone: not listed, and not only since the last poll or two."""
-    return not state.present and state.listed and not state.is_missing
-
-
 def _status(
     model: str,
     state: ModelState | None,
@@ -75,17 +70,13 @@ def _status(
     if state is None:
         return Status(model, "unknown")
     facets = state.model.facets
-    gone = is_gone(state)
+    gone = not state.present and state.listed and not state.is_missing  # not only since the last poll or two
     ends = facets.get(EXPIRATION)
     moved, repriced = (None, {}) if then is None or gone else (_moved(then, facets), _repriced(then, facets, policy))
-    kind: State = "there"
-    for wanted, holds in (("gone", gone), ("expiring", ends), ("moved", moved), ("repriced", repriced)):
-        if holds:
-            kind = wanted  # type: ignore[assignment]
-            break
+    is_true: dict[State, object] = {"gone": gone, "expiring": ends, "moved": moved, "repriced": repriced}
     return Status(
         model,
-        kind,
+        next((kind for kind, holds in is_true.items() if holds), "there"),
         name=state.model.name,
         since=state.last_seen if gone else None,
         expiration_date=ends,

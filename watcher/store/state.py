@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import delete, insert, select
 
@@ -11,8 +12,13 @@ from watcher.catalog.health import Health
 from watcher.catalog.model import Event
 from watcher.store.documents import pack, unpack
 from watcher.store.records import Poll
-from watcher.store.schema import events, found_models, polls, sources
+from watcher.store.rows import newest_version
+from watcher.store.schema import events, found_models, models, polls, sources, versions
 from watcher.store.states import States
+
+
+class _Weights(Struct):
+    hugging_face_id: str | None = None
 
 
 class State(States):
@@ -57,6 +63,12 @@ class State(States):
         self._connection.execute(insert(polls).values(asdict(poll)))
 
     # Models
+
+    def hugging_face_ids(self) -> dict[str, str | None]:
+        """Return every known model, by id, with its id at Hugging Face if it has one."""
+        joined = models.outerjoin(versions, versions.c.id == newest_version(models, versions.c.model))
+        rows = self._connection.execute(select(models.c.id, versions.c.facets).select_from(joined))
+        return {row.id: unpack(row.facets, _Weights).hugging_face_id if row.facets else None for row in rows}
 
     def found_models(self) -> frozenset[str]:
         """Return the ids that the last whole scan of `[mine] paths` found."""
