@@ -32,6 +32,7 @@ def announce(states: ModelStates, moment: Moment) -> tuple[dict[str, ModelState]
         elif after.present and not after.announced:
             after, made = _appeared(after, moment)
         elif after.present and (after.pending or EXPIRATION in after.model.facets):
+            after = _without_unwatched(after, moment.policy)
             for announce_kind in (_retargeted, _repriced, _expiring, _changed):
                 after, more = announce_kind(after, moment)
                 made += more
@@ -96,24 +97,19 @@ def _retargeted(state: ModelState, moment: Moment) -> _Made:
         return state.announce(paths), []
     # The price, the name and the limits are those of another model now: all of it is one piece of news.
     together = [path for path in state.pending if path != EXPIRATION]
-    unwatched = _unwatched_prices(state, moment.policy)
     made = event.model_event(
         "retargeted",
         state.model,
         moment.now,
         _since(state, moved),
         fields=event.field_changes(state.pending, facets, [*moved, *filter(diff.is_watched, together)]),
-        **event.price_details(
-            state.announced_facets, facets, [path for path in together if is_price(path) and path not in unwatched]
-        ),
+        **event.price_details(state.announced_facets, facets, filter(is_price, together)),
     )
     return moment.count(state.announce(together), "target"), [made]
 
 
 def _repriced(state: ModelState, moment: Moment) -> _Made:
-    policy, facets = moment.policy, state.model.facets
-    state = _without_unwatched(state, policy)
-    before = state.announced_facets
+    policy, facets, before = moment.policy, state.model.facets, state.announced_facets
     # A price that changed with the target is announced together with it.
     moves = [state.pending[path].since for path in TARGETS if path in state.pending]
     paths = [
@@ -141,16 +137,11 @@ def _repetition(state: ModelState, moment: Moment) -> str | None:
     return f"{times}{ending} change in {half_life / timedelta(days=1):g} days."
 
 
-def _unwatched_prices(state: ModelState, policy: Policy) -> list[str]:
-    """Return the pending prices that are not among those to announce."""
-    before, facets = state.announced_facets, state.model.facets
-    prices = filter(is_price, state.pending)
-    return [path for path in prices if not diff.is_price_watched(path, policy.prices, before, facets)]
-
-
 def _without_unwatched(state: ModelState, policy: Policy) -> ModelState:
     """Return the state with unwatched prices announced silently: watching them later starts from today's price."""
-    unwatched = _unwatched_prices(state, policy)
+    before, facets = state.announced_facets, state.model.facets
+    prices = filter(is_price, state.pending)
+    unwatched = [path for path in prices if not diff.is_price_watched(path, policy.prices, before, facets)]
     return state.announce(unwatched) if unwatched else state
 
 

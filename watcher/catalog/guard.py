@@ -35,13 +35,6 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
     return None
 
 
-def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
-    """Return why a feed with `unknown` new ids is implausible beside `known` models, or None."""
-    if too_many(unknown, known, policy):
-        return Refusal(f"the feed has {unknown} models that nobody knows, beside {known} that are known")
-    return None
-
-
 def too_many(models: int, of: int, policy: Policy) -> bool:
     """Whether so many models are more than `max_gone` and `max_gone_models` allow."""
     return models > policy.max_gone_models and models > policy.max_gone * of

@@ -150,7 +150,8 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 def _repair(body: bytes) -> bytes:
     """Return the JSON with everything that a text cannot hold replaced by U+FFFD."""
     try:
-        return msgspec.json.encode(_without_surrogates(_lenient(body.decode("utf-8", "replace"))))
+        text = json.dumps(_lenient(body.decode("utf-8", "replace")), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
             raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
@@ -174,16 +175,6 @@ def _decode(raw: bytes) -> Any:
         return msgspec.json.decode(raw)
     except msgspec.MsgspecError:
         return _lenient(raw.decode())
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def normalise(raw: bytes, now: datetime) -> Reading:

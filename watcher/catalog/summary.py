@@ -24,9 +24,6 @@ class _Described(msgspec.Struct):
     description: str = ""
 
 
-_decoder = msgspec.json.Decoder(_Described)
-
-
 def first_sentence(description: str) -> str | None:
     """Return the first sentence of a description, without Markdown, cut between words; a stranger's text."""
     text = clean(_MARKS.sub("", _LINK.sub(r"\1", description[:_MOST_READ]))).strip()
@@ -43,7 +40,8 @@ def describe_new(events: Iterable[Event], snapshot: Snapshot) -> tuple[Event, ..
 
 def _described(event: Event, snapshot: Snapshot) -> Event:
     try:
-        description = _decoder.decode(snapshot.entries[event.model or ""].raw).description
+        raw = snapshot.entries[event.model or ""].raw
+        description = msgspec.json.decode(raw, type=_Described).description
     except (KeyError, msgspec.MsgspecError):  # only the feed has it, or it is not a text
         return event
     return replace(event, offer=replace(event.offer or Offer(), description=first_sentence(description) or UNSET))
