@@ -53,9 +53,9 @@ url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7/#general"
 class Changing(Simulator):
     """A simulator whose models are whatever they were set to last."""
 
-    def __init__(self, models: list[dict[str, Any]], gzip: bool = False) -> None:
+    def __init__(self, models: list[dict[str, Any]]) -> None:
         self._models = models
-        super().__init__(self._shown(), gzip=gzip)
+        super().__init__(self._shown())
 
     def _shown(self) -> Iterator[Scene]:
         for number in count():
@@ -133,7 +133,7 @@ def main(rounds: int = 3) -> None:
 def _rested(*, creates: bool) -> tuple[float, float, float]:
     models = newest_models(MODELS + 1)
     sink, mail = Sink(), MailServer()
-    with TemporaryDirectory() as name, Changing(models[1:], gzip=True) as simulator:
+    with TemporaryDirectory() as name, Changing(models[1:]) as simulator:
         folder = Path(name)
         host, _, port = simulator.origin.removeprefix("http://").rpartition(":")
         proxy = Proxy(folder, {"openrouter.ai": (host, int(port)), "hooks.slack.com": sink.server.server_address[:2]})

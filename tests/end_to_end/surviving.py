@@ -75,7 +75,7 @@ def story() -> Story:
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
     first = partial(vanishes, "openai/gpt-5.2-codex".__eq__)
-    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
+    steps = (StoryStep("first"), StoryStep("second", change))
     return Story("survival", start, lambda: first(built_in()), steps)
 
 

@@ -178,21 +178,6 @@ def test_a_port_that_cannot_be_is_refused(port):
         Simulator(story_scenes(story_by_name("quiet")), port=port)
 
 
-@pytest.mark.parametrize("wanted", ["gzip", "identity"])
-def test_large_bodies_are_compressed_only_when_both_sides_want_it(wanted):
-    with Simulator(story_scenes(story_by_name("quiet")), gzip=True) as simulator, httpx.Client() as client:
-        response = client.get(f"{simulator.url}/models", headers={"accept-encoding": wanted})
-        assert response.headers.get("content-encoding", "identity") == wanted
-        assert response.json()["data"]
-        assert "content-encoding" not in client.get(f"{simulator.url}/models/count").headers
-
-
-def test_without_being_told_to_it_does_not_compress(client):
-    response = client.get("/api/v1/models", headers={"accept-encoding": "gzip"})
-    assert "content-encoding" not in response.headers
-    assert response.content.startswith(b'{"data":[')
-
-
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from msgspec import UNSET
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from watcher.catalog.decision import Acknowledgement
 from watcher.catalog.model import Bill, Event, PriceChange, Provider
-from watcher.catalog.price import direction_of, is_material, percent
+from watcher.catalog.price import VARIES, direction_of, is_material, percent
 from watcher.catalog.pricing import is_free
 from watcher.config.settings import Rules
 from watcher.mine.cost import Use, bill_of
@@ -151,11 +151,4 @@ def _within_budget(limit: Decimal, event: Event) -> bool:
     candidates = list(event.offer.prices.items()) if event.offer is not None else []
     candidates += [(key, price) for key, change in event.prices.items() for price in (change.old, change.new) if price]
     prices = [price for key, price in candidates if _PROMPT.fullmatch(key)]
-    return not prices or any(_costs_at_most(limit, price) for price in prices)
-
-
-def _costs_at_most(limit: Decimal, price: str) -> bool:
-    try:
-        return Decimal(price) * 1_000_000 <= limit
-    except InvalidOperation:
-        return False
+    return not prices or any(price != VARIES and Decimal(price) * 1_000_000 <= limit for price in prices)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from watcher.simulator.faults import Fault
-from watcher.simulator.story import Story, endpoints
+from watcher.simulator.story import STEP, Story, endpoints
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def story_scenes(story: Story) -> Iterator[Scene]:
         if step.ends is not None:
             ended.append(step.ends)
         offered = endpoints(models, ended)
-        yield Scene(number, step.title, story.start + step.at, models, step.fault, endpoints=offered)
+        yield Scene(number, step.title, story.start + number * STEP, models, step.fault, endpoints=offered)
 
 
 def recorded_scenes(bodies: Iterable[tuple[datetime, bytes]]) -> Iterator[Scene]:

@@ -27,10 +27,8 @@ _MAX_REQUESTS = 10_000
 class Simulator:
     """Serves scenes until it is closed; a context manager. Every method may be called from any thread."""
 
-    def __init__(self, scenes: Iterable[Scene], port: int = 0, gzip: bool = False) -> None:
+    def __init__(self, scenes: Iterable[Scene], port: int = 0) -> None:
         """Start to serve on 127.0.0.1 at `port` (0: any free one). The next scene is made when `advance` asks for it.
-
-        With `gzip`, large bodies are compressed for clients that accept it.
 
         Raises UsageError: there is no scene, or the port cannot be used.
         """
@@ -43,7 +41,7 @@ class Simulator:
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
         self._by_hand = False
         try:
-            self._server = Server(port, self._reply, gzip)
+            self._server = Server(port, self._reply)
         except (OSError, OverflowError) as problem:
             raise UsageError(f"the simulator cannot listen on {HOST}:{port}: {problem}") from problem
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
