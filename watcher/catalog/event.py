@@ -20,7 +20,7 @@ REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 """What a name says in parentheses at its end, such as ` (free)`."""
 
 
-def _event(**fields: Any) -> Event:
+def make_event(**fields: Any) -> Event:
     """Return an event whose id is a digest of its content: judging the same history again gives the same ids."""
     event = Event(id="", **fields)
     digest = blake2b(msgspec.json.encode(event, order="deterministic"), digest_size=8)
@@ -31,18 +31,18 @@ def model_event(kind: Kind, model: Model, now: datetime, since: datetime, **deta
     """Return an event about one model; `details` are further attributes of `Event`, and replace its present offer."""
     url = SITE + quote(model.id, safe="/:~")
     details = {"offer": offer(model.facets), **details}
-    return _event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, **details)
+    return make_event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, **details)
 
 
 def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Event:
     """Return an event about the source as a whole."""
-    return _event(kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail)
+    return make_event(kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail)
 
 
 def undelivered_event(channel: str, alerts: int, error: str, now: datetime, since: datetime) -> Event:
     """Return the event for alerts of a channel that were given up; the oldest was queued at `since`."""
     detail = f"{'1 alert' if alerts == 1 else f'{alerts} alerts'} could not be delivered: {error}"
-    return _event(kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail)
+    return make_event(kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail)
 
 
 def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
@@ -53,20 +53,6 @@ def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetim
     if trouble is not None:
         detail += f" But the last poll was not good: {trouble}"
     return source_event("alive", now, since, detail)
-
-
-def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]) -> Event:
-    """Return the one `changed` event that stands for the same change on many models."""
-    return _event(
-        kind="changed",
-        model=None,
-        name="The whole catalogue",
-        at=now,
-        since=since,
-        url=SITE + "models",
-        fields=dict(fields),
-        detail="; ".join(details),
-    )
 
 
 def offer(facets: Facets) -> Offer:

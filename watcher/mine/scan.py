@@ -79,9 +79,8 @@ def scan(
 
 def _ids(file: File, dictionary: Dictionary, *, mentions: bool) -> Iterator[tuple[int, Found]]:
     """Yield the ids in a file, with their lines."""
-    ignored = set[int]()
-    if _IGNORE in file.data:
-        ignored.update(number for number, text in enumerate(file.data.split(b"\n"), start=1) if _IGNORE in text)
+    texts = file.data.split(b"\n") if _IGNORE in file.data else []
+    ignored = {number for number, text in enumerate(texts, start=1) if _IGNORE in text}
     strings = named_models(file.path, file.data)
     if strings is not None:
         for line, text in strings:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from watcher.catalog import event, price
 from watcher.catalog.diff import EXPIRATION, TARGETS, is_price_watched
-from watcher.catalog.model import Facets, FieldChange, Model, PriceChange, Reason
+from watcher.catalog.model import Alternative, Facets, FieldChange, Model, PriceChange
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price, is_tier, price_of
 from watcher.catalog.state import ModelState, ModelStates
@@ -18,12 +18,9 @@ State = Literal["gone", "expiring", "moved", "repriced", "unknown", "there"]
 """`moved`: the id stands for another model. If several are true, the first."""
 
 
-class Instead(Struct, frozen=True):
+class Instead(Alternative, frozen=True):
     """A model that can be called instead, and its price as a multiple of the other's, by key."""
 
-    id: str
-    name: str
-    reason: Reason
     prices: Mapping[str, str]
     """By key, as in `Offer.prices`."""
     ratio: Mapping[str, str]
