@@ -214,7 +214,7 @@ def test_a_lying_source_expires_nothing_and_says_why_in_one_line(
     assert ("not believed, nothing was taken: " in line) is (fault in ("empty", "short", "duplicates"))
     assert [err for _, _, err in said[1:]] == [""] * 3, "cron mails every line"
     assert says in command.run("--check", "--dry-run").err
-    simulator.clear_fault()
+    simulator.set_fault(None)
     again = "is believed again" if "not believed" in line else "can be read again"
     assert command.run("--check") == (0, "", f"watcher: the source {again}\n")
     assert command.run("--check") == (0, "", "")
@@ -229,7 +229,7 @@ def test_with_default_events_the_first_channel_learns_that_the_source_fails_and_
     simulator.set_fault(Fault.named("500"))
     for _ in range(3):
         command.run("--check")
-    simulator.clear_fault()
+    simulator.set_fault(None)
     command.run("--check")
     posted = [json.loads(request.body)["events"] for request in sink.requests]
     assert [[event["kind"] for event in events] for events in posted] == [["source_failing"], ["source_recovered"]]

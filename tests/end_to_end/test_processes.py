@@ -268,7 +268,7 @@ def test_control_c_in_the_middle_of_a_check_ends_it_with_nothing_stored(watcher:
             ran = end(process)
         assert (ran.code, ran.out) == (130, "")
         assert ran.err.split() == ["watcher:", "stopped"]
-        simulator.clear_fault()
+        simulator.set_fault(None)
         assert watcher.run_here("--check").code == 0
 
 

@@ -146,6 +146,6 @@ def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
         assert {(event["kind"], event["model"]) for event in told} == {("new", model) for model in fresh}
         assert all(event["marks"] == ["unlisted"] for event in told)
         assert all(model in mail_server.text() for model in fresh)
-        simulator.clear_fault()
+        simulator.set_fault(None)
         ran = watcher.run("--check", "--json")
         assert (ran.code, [event for event in ran.json["events"] if event["kind"] == "new"]) == (0, [])

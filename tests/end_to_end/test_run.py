@@ -225,7 +225,7 @@ def test_a_source_that_fails_stops_nothing(watcher: Watcher, simulator: Simulato
     run.polls()
     run.polls()
     assert len([line for line in run.lines if "the source cannot be read: " in line]) == 1
-    simulator.clear_fault()
+    simulator.set_fault(None)
     run.gets(signal.SIGUSR1)
     run.says("the source can be read again")
     simulator.advance()

@@ -600,7 +600,7 @@ def test_status_of_a_source_that_fails_and_of_a_channel_that_waits(
     assert "the source cannot be read, 3 polls in a row" in out
     assert "404" in out
     assert "channel hook: 1 delivery waits" in out
-    simulator.clear_fault()
+    simulator.set_fault(None)
     sink.status = 200
     command.run("--check")
     code, out, _ = command.run("status")

@@ -187,7 +187,7 @@ def test_a_fault_can_be_for_the_next_few_requests_that_match(simulator, client):
 def test_a_fault_can_be_cleared(simulator, client):
     simulator.set_fault(Fault.named("500"))
     assert client.get(LIST).status_code == 500
-    simulator.clear_fault()
+    simulator.set_fault(None)
     assert client.get(LIST).status_code == 200
 
 

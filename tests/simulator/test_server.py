@@ -74,7 +74,7 @@ def test_a_fault_set_by_hand_outlives_a_step_but_a_step_s_own_does_not():
         simulator.set_fault(Fault.named("500"))
         simulator.advance()
         assert simulator.state()["fault"]["name"] == "500"
-        simulator.clear_fault()
+        simulator.set_fault(None)
         while simulator.scene.fault is None:
             simulator.advance()
         assert simulator.state()["fault"]["name"] == "empty"

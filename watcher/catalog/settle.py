@@ -22,9 +22,6 @@ OFTEN = timedelta(hours=12)
 FORGOTTEN = 6
 """After so many half-lives, an announcement no longer counts for damping."""
 
-_ROUNDS = 8
-"""Each round brings the moment nearer by a factor of ten."""
-
 
 class Moment(Struct, frozen=True):
     """The time of a poll (UTC), the good poll before (None if there was none), and what counts as news."""
@@ -134,8 +131,6 @@ def _due_times(state: ModelState, moment: Moment) -> Iterator[datetime]:
 
 
 def _settles(state: ModelState, key: str, since: datetime, moment: Moment) -> datetime:
-    """Return when a difference settles; the stillness that damping asks for shrinks in the meantime."""
-    at = since
-    for _ in range(_ROUNDS):
-        at = since + replace(moment, now=at).stillness(state, key)
-    return at
+    """Return when a difference settles, or a little earlier: the stillness that damping asks for shrinks till then."""
+    latest = since + moment.stillness(state, key)
+    return since + replace(moment, now=latest).stillness(state, key)

@@ -82,15 +82,10 @@ class Simulator:
                     self._fault, self._by_hand = scene.fault, False
             return scene
 
-    def set_fault(self, fault: Fault) -> None:
-        """Switch a fault on, in place of any other."""
+    def set_fault(self, fault: Fault | None) -> None:
+        """Switch a fault on, in place of any other; None: switch it off."""
         with self._lock:
-            self._fault, self._by_hand = fault, True
-
-    def clear_fault(self) -> None:
-        """Switch the fault off."""
-        with self._lock:
-            self._fault, self._by_hand = None, False
+            self._fault, self._by_hand = fault, fault is not None
 
     def close(self) -> None:
         """End open connections and free the port. It may be called twice."""
@@ -137,7 +132,7 @@ class Simulator:
                 except UsageError as problem:
                     return api.error(400, str(problem))
             case "DELETE", "fault":
-                self.clear_fault()
+                self.set_fault(None)
             case "GET", "state":
                 pass
             case _, "advance" | "fault" | "state":
