@@ -68,7 +68,7 @@ def _appeared(state: ModelState, moment: Moment) -> _Made:
         moment.now,
         state.since,
         fields=event.field_changes(state.pending, facets, fields),
-        days_left=event.days_left(facets.get(EXPIRATION), moment.now),
+        days_left=event.days_left(facets, moment.now),
         **event.price_details(state.announced_facets, facets, filter(is_price, state.pending)),
     )
     if kind == "returned":
@@ -160,7 +160,7 @@ def _expiring(state: ModelState, moment: Moment) -> _Made:
         after = state
     else:
         return state, []
-    left = event.days_left(facets.get(EXPIRATION), moment.now)
+    left = event.days_left(facets, moment.now)
     made = event.model_event("expiring", state.model, moment.now, since, fields=fields, days_left=left)
     return replace(after, reminded=due), [made]
 

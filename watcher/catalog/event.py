@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from watcher.catalog import price
-from watcher.catalog.diff import CANONICAL_SLUG, Pending
+from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION, Pending
 from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange, Reason
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
@@ -62,15 +62,14 @@ def offer(facets: Facets) -> Offer:
         for window, value in ((None, price.usual(facets[path])), *price.windows(facets[path])):
             if value != price.UNKNOWN:
                 prices[_key(path, window)] = value
-    context, most = (facets.get(path) for path in ("context_length", "top_provider.max_completion_tokens"))
     return Offer(
-        context_length=context if isinstance(context, int) else None,
-        max_completion_tokens=most if isinstance(most, int) else None,
+        context_length=facets.get("context_length"),
+        max_completion_tokens=facets.get("top_provider.max_completion_tokens"),
         input_modalities=tuple(facets.get("architecture.input_modalities", ())),
         output_modalities=tuple(facets.get("architecture.output_modalities", ())),
         supported_parameters=tuple(facets.get("supported_parameters", ())),
         prices=prices,
-        expiration_date=facets.get("expiration_date"),
+        expiration_date=facets.get(EXPIRATION),
     )
 
 
@@ -114,12 +113,10 @@ def field_changes(pending: Mapping[str, Pending], after: Facets, paths: Iterable
     return {path.removesuffix(".slug"): FieldChange(pending[path].announced, after.get(path)) for path in sorted(paths)}
 
 
-def days_left(expiration_date: object, now: datetime) -> int | None:
-    """Return the whole days (UTC) until the date, or None where there is no readable date."""
-    try:
-        return (date.fromisoformat(str(expiration_date)[:10]) - now.date()).days
-    except ValueError:
-        return None
+def days_left(facets: Facets, now: datetime) -> int | None:
+    """Return the whole days (UTC) until the model's expiration date, or None where it has none."""
+    ends = facets.get(EXPIRATION)
+    return None if ends is None else (date.fromisoformat(ends) - now.date()).days
 
 
 def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple[Alternative, ...]:

@@ -80,7 +80,7 @@ class Moment(Struct, frozen=True):
 
     def due_reminder(self, facets: Facets) -> int | None:
         """Return the smallest number of days before expiration whose reminder is due, if any is."""
-        left = event.days_left(facets.get(EXPIRATION), self.now)
+        left = event.days_left(facets, self.now)
         if left is None or left < 0:
             return None
         return min((days for days in self.policy.remind_days if left <= days), default=None)
@@ -124,7 +124,7 @@ def _due_times(state: ModelState, moment: Moment) -> Iterator[datetime]:
             at = _settles(state, path, held.since, moment)
             if at > now:  # a drift that has settled but is not material stays pending, and is due only when it moves
                 yield at
-        left = event.days_left(state.model.facets.get(EXPIRATION), now)
+        left = event.days_left(state.model.facets, now)
         if left is not None:
             midnight = datetime.combine(now.date(), time(), UTC)
             yield from (midnight + timedelta(left - days) for days in moment.policy.remind_days if left > days)

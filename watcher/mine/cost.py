@@ -39,14 +39,14 @@ def use_of(tokens: Tokens, before: ModelState, after: ModelState) -> Use:
     return Use(tokens, offer(facets | {path: old[path] for path in moved if path in old}).prices)
 
 
-def bill_of(event: Event, use: Use, told: Mapping[str, str]) -> Bill | None:
+def bill_of(event: Event, use: Use, sent: Mapping[str, str]) -> Bill | None:
     """Return what the changed prices of an event do to the costs of a month; None where that cannot be told.
 
-    `told` are the prices that a channel was told, where they are not those of before.
+    `sent` are the prices that were sent to a channel last, where they are not those of before.
     """
     if event.offer is None or not event.prices:
         return None
-    old, new = monthly_cost({**use.before, **told}, use.tokens), monthly_cost(event.offer.prices, use.tokens)
+    old, new = monthly_cost({**use.before, **sent}, use.tokens), monthly_cost(event.offer.prices, use.tokens)
     return None if old is None or new is None else Bill(as_text(old), as_text(new))
 
 

@@ -77,7 +77,7 @@ def _status(
         name=state.model.name,
         since=state.last_seen if gone else None,
         expiration_date=ends,
-        days_left=event.days_left(ends, now),
+        days_left=event.days_left(facets, now),
         moved=moved,
         repriced=repriced,
         prices=event.offer(facets).prices,

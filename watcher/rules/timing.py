@@ -38,13 +38,13 @@ def due_at(timing: Timing, kind: Kind, now: datetime) -> datetime:
     if timing.digest is None or kind == "alive":
         return end
     # A digest that fell into these quiet hours before the event waits for their end too, and takes the event along.
-    slot = _next_slot(timing.digest, timing.zone, begin)
+    slot = slot_after(timing.digest, timing.zone, begin - timedelta.resolution)
     return _quiet_around(timing, slot)[1]
 
 
 def slot_after(digest: Digest, zone: "ZoneInfo", moment: datetime) -> datetime:
     """Return the first time of a digest that is later than `moment`."""
-    return _next_slot(digest, zone, moment + timedelta.resolution)
+    return next(slot for slot in _slots(digest, zone, moment.astimezone(zone)) if slot > moment)
 
 
 def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime:
@@ -59,11 +59,6 @@ def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime
     counted = sorted(moment for moment in sent if now - HOUR < moment <= now)
     free = now if most is None or len(counted) < most else counted[-most] + HOUR
     return _quiet_around(timing, free)[1]
-
-
-def _next_slot(digest: Digest, zone: "ZoneInfo", moment: datetime) -> datetime:
-    """Return the first digest at `moment` or later."""
-    return next(slot for slot in _slots(digest, zone, moment.astimezone(zone)) if slot >= moment)
 
 
 def _slots(digest: Digest, zone: "ZoneInfo", local: datetime) -> Iterator[datetime]:
