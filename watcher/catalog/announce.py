@@ -19,10 +19,17 @@ from watcher.catalog.settle import Moment
 from watcher.catalog.state import ModelState, ModelStates
 
 
-def announce(states: ModelStates, moment: Moment) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
-    """Return the states whose announced side moves, and the events that are due, most important first."""
+def announce(
+    before: ModelStates, observed: ModelStates, moment: Moment, *, baseline: bool
+) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
+    """Return the states that a poll changed, and the events that are due, most important first.
+
+    `observed` are those whose observed side it changed. A `baseline` is not news: it is taken as announced silently.
+    """
+    if baseline:
+        return {key: moment.adopt(state, before.get(key)) for key, state in observed.items()}, ()
+    states, changed = {**before, **observed}, dict(observed)
     events, folded = fold(states, moment)
-    changed: dict[str, ModelState] = {}
     for model_id, state in states.items():
         after, made = state, list[Event]()
         if model_id in folded:

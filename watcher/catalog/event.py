@@ -81,9 +81,9 @@ def _key(path: str, window: str | None) -> str:
 def price_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[str, PriceChange]:
     """Return the changes of the prices at `paths`, by key; each time of day and each tier has a key of its own."""
     return {
-        _key(path, step.window): PriceChange(step.old, step.new, price.percent(step.old, step.new))
+        _key(path, window): PriceChange(old, new, price.percent(old, new))
         for path in sorted(paths)
-        for step in price.steps(price_of(before, path), price_of(after, path))
+        for window, old, new in price.steps(price_of(before, path), price_of(after, path))
     }
 
 
