@@ -9,14 +9,11 @@ from watcher.catalog.reading import Snapshot
 
 
 class Refusal(Struct, frozen=True):
-    """Why a poll is not believed.
-
-    `gone` are the models it lacks, if nothing else speaks against it: then the API's own count or repetition can
-    confirm it.
-    """
+    """Why a poll is not believed."""
 
     reason: str
     gone: frozenset[str] = frozenset()
+    """The missing models, if they are the only reason: the API's own count, or more such polls, can confirm them."""
 
 
 def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refusal | None:

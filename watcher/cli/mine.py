@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from watcher.catalog.event import offer
-from watcher.catalog.model import Tokens, without_routing
+from watcher.catalog.model import Tokens
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.cli.output import print_json
 from watcher.cli.setup import Context, reading_fresh
@@ -67,7 +67,7 @@ def read_mine(session: "Session", config: Config, since: datetime, now: datetime
     """Return the models of `[mine]`, by id, compared with those of a moment."""
     states, then = session.state.model_states(), session.history.facets(since)
     found, tokens = session.state.found_models(), {**session.personal.usage(), **config.mine.tokens}
-    ids = (model for model in map(without_routing, config.mine.models) if not set("*?[") & set(model))
+    ids = (model for model in config.mine.models if not set("*?[") & set(model))
     unknown = [model for model in ids if not any(named([model], known) for known in states)]
     unknown += config.mine.tokens.keys() - states.keys()
     mine = sorted({*my_models(states, config.mine, found), *unknown})

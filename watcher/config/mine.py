@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, force_setattr
 
 from watcher.catalog.model import Tokens, without_routing
 from watcher.catalog.option import Option
@@ -108,3 +108,6 @@ class MineSettings(Struct, frozen=True):
         'Tokens a month by model: { prompt = "40M", completion = "5M", cached = "10M" }, or a part of "all" such as '
         '"70%".',
     ] = {}
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "models", tuple(map(without_routing, self.models)))

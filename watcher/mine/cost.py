@@ -32,7 +32,7 @@ class Use(Struct, frozen=True):
 
 
 def use_of(tokens: Tokens, before: ModelState, after: ModelState) -> Use:
-    """Return the use of a model whose state a poll changed: the prices are those without what it announces."""
+    """Return how much of a model is used, at its prices without those that a poll announces."""
     old, new = before.announced_facets, after.announced_facets
     moved = {path for path in {*old, *new} if is_price(path) and old.get(path) != new.get(path)}
     facets = {path: value for path, value in after.model.facets.items() if path not in moved}

@@ -5,7 +5,6 @@ from glob import escape
 
 from msgspec.structs import replace
 
-from watcher.catalog.model import without_routing
 from watcher.config.mine import MINE, MineSettings
 from watcher.config.settings import Channel
 from watcher.rules.rules import named
@@ -13,13 +12,13 @@ from watcher.rules.rules import named
 
 def my_models(known: Iterable[str], settings: MineSettings, found: Collection[str]) -> list[str]:
     """Return which of these ids are mine. `found` are the ids in `paths`: `Known.mine`, or `State.found_models`."""
-    patterns = _patterns(settings)
+    patterns = (*settings.models, *map(escape, settings.tokens))
     return [model for model in known if model in found or named(patterns, model)]
 
 
 def with_my_models(channels: Sequence[Channel], settings: MineSettings, found: Collection[str]) -> tuple[Channel, ...]:
     """Return the channels with the patterns that `@mine` stands for in its place."""
-    mine = (*_patterns(settings), *map(escape, sorted(found)))
+    mine = (*settings.models, *map(escape, settings.tokens), *map(escape, sorted(found)))
 
     def spelled(patterns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(each for pattern in patterns for each in (mine if pattern == MINE else (pattern,)))
@@ -31,7 +30,3 @@ def with_my_models(channels: Sequence[Channel], settings: MineSettings, found: C
         )
         for channel in channels
     )
-
-
-def _patterns(settings: MineSettings) -> tuple[str, ...]:
-    return (*map(without_routing, settings.models), *map(escape, settings.tokens))
