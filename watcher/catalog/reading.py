@@ -160,14 +160,12 @@ def _repair(body: bytes) -> bytes:
 
 def _lenient(text: str) -> Any:
     """Decode JSON; numbers that JSON or a double cannot hold become text, so that they are not taken for `null`."""
-
-    def read_float(number: str) -> float | str:
-        return float(number) if math.isfinite(float(number)) else number
-
-    def read_integer(number: str) -> int | str:
-        return int(number) if len(number) < 19 else number
-
-    return json.loads(text, parse_constant=str, parse_float=read_float, parse_int=read_integer)
+    return json.loads(
+        text,
+        parse_constant=str,
+        parse_float=lambda number: float(number) if math.isfinite(float(number)) else number,
+        parse_int=lambda number: int(number) if len(number) < 19 else number,
+    )
 
 
 def _decode(raw: bytes) -> Any:

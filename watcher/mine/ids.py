@@ -38,7 +38,6 @@ class Found(NamedTuple):
     at: int
     """Where it starts."""
     id: str
-    known: bool
     sure: bool
     """Whether OpenRouter's name stands before it. Else it may be the name of the same weights at Hugging Face."""
 
@@ -79,7 +78,7 @@ class Dictionary:
             found = self._named(base, variant[1].decode() if variant is not None else "", ours=ours or prefixed)
             if found is not None:
                 sure = ours or prefixed or not self._is_shared(found)
-                yield Found(start + before.start(1), found, found in self._models, sure)
+                yield Found(start + before.start(1), found, sure)
 
     def _named(self, base: str, variant: str, *, ours: bool) -> str | None:
         """Return the id that is meant; None if it is none."""
