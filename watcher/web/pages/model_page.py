@@ -10,6 +10,7 @@ from watcher.api.query import BadQueryError, Query
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
+from watcher.catalog.summary import with_description
 from watcher.catalog.timeline import Period, Points, price_series, timeline
 from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
 from watcher.messages.headline import headline
@@ -49,10 +50,10 @@ def model_page(asking: Asking, id: str) -> Page:
     if known is None:
         raise UnknownPageError(f"No model {id} was ever seen.", similar_ids(id, asking.session.history.names()))
     listing = Listing(asking.session.connection)
-    periods, raw = listing.periods(id), listing.document(id)
+    periods, raw = listing.periods(id), listing.document(id) or b"{}"
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
     last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
-    facets = periods[-1].facets if periods else {}
+    facets = with_description(periods[-1].facets if periods else {}, raw)
     offered, turns = offer(facets), timeline(periods)
     rows = asking.rows.by_id
     until = asking.session.history.watched_until() or asking.now
@@ -77,7 +78,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "charts": list(charts(known.name, series, events)),
         "turns": turns[: -_MOST_TURNS - 1 : -1],
         "hidden": max(0, len(turns) - _MOST_TURNS),
-        "document": None if raw is None else _pretty(raw),
+        "document": json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False),
     }
     return Page("model", known.name, data, more, feed=Filter(model=id).query)
 
@@ -127,10 +128,6 @@ def similar_ids(wanted: str, names: Iterable[str]) -> list[str]:
         near = [id for id in known if id[:3].casefold() == word[:3] or id.rpartition("/")[2][:3].casefold() == slug[:3]]
         found = get_close_matches(word, near[:500], n=_SIMILAR)
     return found[:_SIMILAR]
-
-
-def _pretty(raw: bytes) -> str:
-    return json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False)
 
 
 def compare_page(asking: Asking) -> Page:
