@@ -74,7 +74,7 @@ def _appeared(state: ModelState, moment: Moment) -> _Made:
         state.model,
         moment.now,
         state.since,
-        fields=event.field_changes(state.pending, facets, fields),
+        fields=event.field_changes(state.announced_facets, facets, fields),
         days_left=event.days_left(facets, moment.now),
         **event.price_details(state.announced_facets, facets, filter(is_price, state.pending)),
     )
@@ -109,7 +109,7 @@ def _retargeted(state: ModelState, moment: Moment) -> _Made:
         state.model,
         moment.now,
         _since(state, moved),
-        fields=event.field_changes(state.pending, facets, [*moved, *filter(diff.is_watched, together)]),
+        fields=event.field_changes(state.announced_facets, facets, [*moved, *filter(diff.is_watched, together)]),
         **event.price_details(state.announced_facets, facets, filter(is_price, together)),
     )
     return moment.count(state.announce(together), "target"), [made]
@@ -160,7 +160,7 @@ def _expiring(state: ModelState, moment: Moment) -> _Made:
     if held is not None:
         if not moment.has_settled(state, EXPIRATION, held.since):
             return state, []
-        fields, since = event.field_changes(state.pending, facets, [EXPIRATION]), held.since
+        fields, since = event.field_changes(state.announced_facets, facets, [EXPIRATION]), held.since
         after = moment.count(state.announce([EXPIRATION]), EXPIRATION)
     elif due is not None and (state.reminded is None or due < state.reminded):
         fields, since = {EXPIRATION: FieldChange(facets[EXPIRATION], facets[EXPIRATION])}, moment.now
@@ -180,6 +180,6 @@ def _changed(state: ModelState, moment: Moment) -> _Made:
     watched = [path for path in paths if diff.is_watched(path)]
     if not watched:  # a description or an unknown field is recorded, but is not news about one model
         return after, []
-    fields = event.field_changes(state.pending, state.model.facets, watched)
+    fields = event.field_changes(state.announced_facets, state.model.facets, watched)
     made = event.model_event("changed", state.model, moment.now, _since(state, watched), fields=fields)
     return moment.count(after, *watched), [made]

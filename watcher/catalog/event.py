@@ -1,7 +1,7 @@
 """Making events of each kind, and the parts that they are made of."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from watcher.catalog import price
-from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION, Pending
+from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION
 from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange, Reason
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
@@ -108,9 +108,9 @@ def price_marks(before: Facets, after: Facets) -> tuple[Mark, ...]:
     return ()
 
 
-def field_changes(pending: Mapping[str, Pending], after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
+def field_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
     """Return the changes of other facets, by the name of the field."""
-    return {path.removesuffix(".slug"): FieldChange(pending[path].announced, after.get(path)) for path in sorted(paths)}
+    return {path.removesuffix(".slug"): FieldChange(before.get(path), after.get(path)) for path in sorted(paths)}
 
 
 def days_left(facets: Facets, now: datetime) -> int | None:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
+from watcher.catalog.diff import differing
 from watcher.catalog.event import offer
 from watcher.catalog.model import Bill, Event, Tokens
 from watcher.catalog.price import DAY, DAYS, FREE, WEEK
@@ -34,7 +35,7 @@ class Use(Struct, frozen=True):
 def use_of(tokens: Tokens, before: ModelState, after: ModelState) -> Use:
     """Return how much of a model is used, at its prices without those that a poll announces."""
     old, new = before.announced_facets, after.announced_facets
-    moved = {path for path in {*old, *new} if is_price(path) and old.get(path) != new.get(path)}
+    moved = set(filter(is_price, differing(old, new)))
     facets = {path: value for path, value in after.model.facets.items() if path not in moved}
     return Use(tokens, offer(facets | {path: old[path] for path in moved if path in old}).prices)
 

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from watcher.catalog import event, price
-from watcher.catalog.diff import EXPIRATION, TARGETS, is_price_watched
+from watcher.catalog.diff import EXPIRATION, TARGETS, differing, is_price_watched
 from watcher.catalog.model import Alternative, Facets, FieldChange, Model, PriceChange
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price, is_tier, price_of
@@ -96,7 +96,7 @@ def _moved(then: Facets, now: Facets) -> FieldChange | None:
 def _repriced(then: Facets, now: Facets, policy: Policy) -> dict[str, PriceChange]:
     paths = [
         path
-        for path in {*filter(is_price, then), *filter(is_price, now)}
+        for path in filter(is_price, differing(then, now))
         if not (is_tier(path) and (path not in then or path not in now))  # prices that begin to be published
         and is_price_watched(path, policy.prices, then, now)
         and price.is_material(price_of(then, path), price_of(now, path), policy.min_change)

@@ -9,6 +9,7 @@ Times are UTC. Digests and quiet hours follow the clocks of the channel's time z
 - Quiet hours begin at the first of two starts and end at the second of two ends: nobody is woken early.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -108,11 +109,7 @@ def _moments(wall: datetime, zone: "ZoneInfo") -> tuple[datetime, ...]:
 
 def _jump(before: datetime, after: datetime, zone: "ZoneInfo") -> datetime:
     """Return the moment, on a whole second, between these two at which the zone's offset changes."""
+    seconds = range((after - before) // SECOND)
     offset = after.astimezone(zone).utcoffset()
-    while after - before > SECOND:
-        middle = before + (after - before) // SECOND // 2 * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
-            after = middle
-        else:
-            before = middle
-    return after
+    passed = bisect_left(seconds, True, key=lambda n: (before + n * SECOND).astimezone(zone).utcoffset() == offset)
+    return before + passed * SECOND

@@ -46,8 +46,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html: bool = False
     """An HTML page with 200, as from a proxy."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
-    """What is wrong with the list, but not with the feed. `short`: half of the models, but `total_count` counts all.
-    `duplicates`: a quarter comes twice, with differences. `broken`: some have wrong types or no prices, one is `null`."""
+    """What is wrong with the list, not with the feed. `short`: half of the models, but `total_count` counts all.
+    `duplicates`: a quarter comes twice, with differences. `broken`: some with wrong types, no prices, or `null`."""
     size: Annotated[int, Meta(ge=0)] = 0
     """Bytes to which the body is padded with white space."""
     bomb: bool = False

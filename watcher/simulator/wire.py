@@ -31,7 +31,6 @@ class Server(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
 
     def __init__(self, port: int, reply: Reply) -> None:
