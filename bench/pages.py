@@ -27,7 +27,7 @@ from watcher.catalog.event import model_event
 from watcher.catalog.model import Event, FieldChange, Model, PriceChange
 from watcher.catalog.price import percent
 from watcher.catalog.reading import normalise
-from watcher.simulator import Scene, SceneSource, Simulator
+from watcher.simulator import Scene, Simulator
 from watcher.store.documents import pack
 from watcher.store.schema import events, models, polls, versions
 from watcher.store.store import Store
@@ -138,10 +138,8 @@ def _print_pages(origin: str, title: str, ids: Sequence[str], goal: int) -> None
 
 
 def _print_memory(folder: Path, ids: Sequence[str]) -> None:
-    scene = Scene(0, "", datetime.now(UTC), newest_models(USUAL[0]))
-    source = SceneSource([scene])
-    source.default_output = "all"
-    with Simulator(source) as simulator:
+    scene = Scene(0, "", datetime.now(UTC), newest_models(USUAL[0]), default_output="all")
+    with Simulator([scene]) as simulator:
         watcher = Watcher(folder)
         web = '[web]\nlisten = "127.0.0.1:0"\n'
         watcher.configure(f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///nin.db"\n{web}')

@@ -17,7 +17,6 @@ from bench.rest import Changing
 from testkit.archive import newest_models
 from testkit.command import Running, Watcher
 from watcher.api.answer import to_json
-from watcher.simulator import Simulator
 
 BYTES = 750_000
 POLLS = 300
@@ -87,9 +86,8 @@ print((time.process_time() - start) / {POLLS})
 
 
 def _measured(folder: Path, models: list[dict[str, Any]], rss: str) -> dict[str, float]:
-    source = Changing(models)
     watcher = Watcher(folder)
-    with Simulator(source) as simulator:
+    with Changing(models) as simulator:
         watcher.configure(CONFIG.format(url=simulator.url, rss=rss))
         (folder / "config.toml").chmod(0o600)
         running = Running(watcher, "--verbose", "run")
@@ -97,7 +95,7 @@ def _measured(folder: Path, models: list[dict[str, Any]], rss: str) -> dict[str,
             running.says("polled: good")
             running.polls()
             took = {"same": _seconds_a_poll(running, lambda _: None)}
-            took["other bytes"] = _seconds_a_poll(running, lambda n: source.show(_moved(models, n)))
+            took["other bytes"] = _seconds_a_poll(running, lambda n: simulator.show(_moved(models, n)))
         finally:
             running.stops()
     return took

@@ -12,7 +12,9 @@ import socketserver
 import ssl
 import subprocess
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +24,7 @@ import certifi
 from testkit.archive import newest_models
 from testkit.command import Running, Watcher
 from testkit.receivers import MailServer, Sink
-from watcher.simulator import Scene, SceneSource, Simulator
+from watcher.simulator import Scene, Simulator
 from watcher.store.store import Store
 
 UNIT = Path(__file__).parents[1] / "deploy" / "systemd" / "openrouter-watcher.service"
@@ -48,17 +50,21 @@ url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7/#general"
 """
 
 
-class Changing(SceneSource):
-    """A source whose models are whatever they were set to last."""
-
-    default_output = "all"
+class Changing(Simulator):
+    """A simulator whose models are whatever they were set to last."""
 
     def __init__(self, models: list[dict[str, Any]]) -> None:
-        super().__init__([Scene(0, "", datetime.now(UTC), models)])
+        self._models = models
+        super().__init__(self._shown())
+
+    def _shown(self) -> Iterator[Scene]:
+        for number in count():
+            yield Scene(number, "", datetime.now(UTC), self._models, default_output="all")
 
     def show(self, models: list[dict[str, Any]]) -> None:
         """Serve these models from now on."""
-        self._scene = Scene(self._scene.number + 1, "", datetime.now(UTC), models)
+        self._models = models
+        self.advance()
 
 
 class Proxy:
@@ -126,9 +132,8 @@ def main(rounds: int = 3) -> None:
 
 def _rested(*, creates: bool) -> tuple[float, float, float]:
     models = newest_models(MODELS + 1)
-    source = Changing(models[1:])
     sink, mail = Sink(), MailServer()
-    with TemporaryDirectory() as name, Simulator(source, gzip=True) as simulator:
+    with TemporaryDirectory() as name, Changing(models[1:]) as simulator:
         folder = Path(name)
         host, _, port = simulator.origin.removeprefix("http://").rpartition(":")
         proxy = Proxy(folder, {"openrouter.ai": (host, int(port)), "hooks.slack.com": sink.server.server_address[:2]})
@@ -142,7 +147,7 @@ def _rested(*, creates: bool) -> tuple[float, float, float]:
         running = Running(watcher, "--verbose", "run", env=env)
         try:
             running.says("polled: good")
-            source.show(_cheaper(models))
+            simulator.show(_cheaper(models))
             running.polls()
             for _ in range(2):
                 running.says("channel (mail|slack): .*: sent")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.measure import run
-from watcher.simulator import Simulator, StorySource, story_by_name
+from watcher.simulator import Simulator, story_by_name, story_scenes
 
 FILES = 10_000
 
@@ -18,7 +18,7 @@ FILES = 10_000
 def main(rounds: int = 5) -> None:
     """Print medians of the whole command, and its ratio to reading the files."""
     library = sorted(Path(sysconfig.get_path("stdlib")).glob("*/*.py"))
-    with TemporaryDirectory() as name, Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with TemporaryDirectory() as name, Simulator(story_scenes(story_by_name("demo"))) as simulator:
         folder = Path(name)
         size = 0
         for number, source in enumerate(islice(cycle(library), FILES)):

@@ -87,10 +87,10 @@ def _peers(folder: Path, url: str) -> dict[str, list[str]]:
 def _serve() -> None:
     """Serve one list until stopped; print the address of the API and the size of the list in bytes."""
     from testkit.archive import one_body
-    from watcher.simulator import ArchiveSource, Simulator
+    from watcher.simulator import Simulator, recorded_scenes
 
     moment = one_body()
-    with Simulator(ArchiveSource([moment])) as simulator:
+    with Simulator(recorded_scenes([moment])) as simulator:
         print(simulator.url, len(moment[1]), flush=True)
         threading.Event().wait()
 

@@ -29,7 +29,7 @@ from testkit.command import Running, Watcher
 from watcher.config.load import load_config
 from watcher.config.secret import DatabaseURL
 from watcher.config.settings import WebSettings
-from watcher.simulator import Scene, SceneSource, Simulator
+from watcher.simulator import Scene, Simulator
 
 MODELS = 640
 SECONDS = 3.0
@@ -92,10 +92,8 @@ def _print_memory(models: list[dict]) -> None:
 
 
 def _memory_of_run(models: list[dict], web: str) -> float:
-    scene = Scene(0, "", datetime.now(UTC), models)
-    source = SceneSource([scene])
-    source.default_output = "all"
-    with TemporaryDirectory() as name, Simulator(source) as simulator:
+    scene = Scene(0, "", datetime.now(UTC), models, default_output="all")
+    with TemporaryDirectory() as name, Simulator([scene]) as simulator:
         watcher = Watcher(Path(name))
         watcher.configure(f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n{web}')
         running = Running(watcher, "--verbose", "run", env={"MALLOC_ARENA_MAX": "1"})

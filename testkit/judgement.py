@@ -86,11 +86,13 @@ def judge(archive: Path) -> Judged:
             captures.append(lasting.capture(*recorded))
             yield recorded
 
-    decisions = [
-        decision for _, decision in Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())).run(noting())
-    ]
+    decisions = [decision for _, decision in _replay().run(noting())]
     events = [event for decision in decisions for event in decision.events]
     return Judged(captures, events, Counter(decision.outcome for decision in decisions))
+
+
+def _replay() -> Replay:
+    return Replay(Config(None, SourceSettings(), StoreSettings(""), Policy()))
 
 
 def _announcement(event: Event) -> lasting.Announcement:
@@ -104,22 +106,19 @@ def differences_by_cadence(archive: Path) -> list[str]:
 
     A time may differ by one capture. An absence of one capture is ignored, because only its repetitions confirm it.
     """
-    once, often = (
-        Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
-        Replay(Config(None, SourceSettings(), StoreSettings(""), Policy())),
-    )
-    told_once, told_often = [], []
+    once, often = _replay(), _replay()
+    events_once, events_often = [], []
     captures: list[lasting.Capture] = []
     recorded = list(lasting.captures(archive))
     for (at, body), following in zip(recorded, [*recorded[1:], None], strict=True):
         captures.append(lasting.capture(at, body))
         snapshot = read([body])
-        told_once += once.decide(at, Fetched(snapshot)).events
+        events_once += once.decide(at, Fetched(snapshot)).events
         for number in range(REPEATS + 1):
             if following is None or at + number * POLL < following.at:
-                told_often += often.decide(at + number * POLL, Fetched(snapshot)).events
+                events_often += often.decide(at + number * POLL, Fetched(snapshot)).events
     brief = {absence.model for absence in lasting.absences(captures) if absence.captures == 1}
-    times_once, times_often = _times(told_once, brief), _times(told_often, brief)
+    times_once, times_often = _times(events_once, brief), _times(events_often, brief)
     gap = dict(pairwise(shot.at for shot in captures))
     before = {later: earlier for earlier, later in gap.items()}
     found = []

@@ -146,7 +146,9 @@ class MisbehavingMail(Server):
                 if "text" in self.faults:
                     self._answer(connection, "text")
                 while not mail.endswith(b"\r\n.\r\n"):
-                    mail += lines.readline() or _raise(EOFError())
+                    if not (line := lines.readline()):
+                        raise EOFError
+                    mail += line
                 self.mails.append(mail)
                 self._answer(connection, "dot")
 
@@ -182,7 +184,3 @@ class MisbehavingWeb(Server):
         if len(body) == length:
             self.bodies.append(body)
         give(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" if fault is None else fault)
-
-
-def _raise(error: Exception) -> bytes:
-    raise error

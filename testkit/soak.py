@@ -28,8 +28,7 @@ from typing import Any, NamedTuple
 from aiosmtpd.controller import Controller
 
 from watcher.catalog.model import CHANGE_KINDS, Event
-from watcher.simulator import Fault, Simulator, built_in
-from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator import Fault, Scene, Simulator, built_in
 from watcher.store.store import Store
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
@@ -88,10 +87,8 @@ class Expected(NamedTuple):
     value: str | None = None
 
 
-class Story(SceneSource):
-    """A `Source` for the simulator in which something happens every few steps, to one model at a time."""
-
-    default_output = "all"
+class Story:
+    """Scenes for the simulator in which something happens every few steps, to one model at a time."""
 
     def __init__(self, steps: int, seed: int) -> None:
         self.expected: Counter[Expected] = Counter()
@@ -108,15 +105,21 @@ class Story(SceneSource):
         self._free_at = dict.fromkeys(self._restless, 0)
         self._later: dict[int, list[tuple[str, Mapping[str, Any] | None]]] = {}
         self._newcomers = 0
-        super().__init__([Scene(0, "start", START, list(self._models.values()))])
 
     @property
     def calm(self) -> bool:
         """Whether the story is over."""
         return self.number > self._steps - QUIET
 
-    def advance(self) -> Scene:
-        """The next step; there is always one."""
+    def __iter__(self) -> Iterator[Scene]:
+        yield self._scene(list(self._models.values()))
+        while True:
+            yield self._next()
+
+    def _scene(self, models: list[Mapping[str, Any]], fault: Fault | None = None) -> Scene:
+        return Scene(self.number, "", START + self.number * INTERVAL, models, fault, default_output="all")
+
+    def _next(self) -> Scene:
         self.number += 1
         for model_id, document in self._later.pop(self.number, []):
             if document is None:
@@ -129,8 +132,7 @@ class Story(SceneSource):
         if self._dice.random() < 0.3:  # benchmarks change all the time
             models[0] = {**models[0], "benchmarks": {"arena_elo": self._dice.randint(900, 1500)}}
         fault = None if self.calm or self.number < 3 or self._dice.random() > 0.12 else self._fault()
-        self._scene = Scene(self.number, "", START + self.number * INTERVAL, models, fault)
-        return self._scene
+        return self._scene(models, fault)
 
     def _happen(self) -> None:
         idle = [model_id for model_id, free_at in self._free_at.items() if free_at <= self.number]

@@ -1,7 +1,7 @@
 """Asking for the endpoints of my models: over real sockets, spread over the polls, politely; and an account's list."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from watcher.config.secret import DatabaseURL, SourceURL
 from watcher.config.settings import Config, Rules, SourceSettings, StoreSettings
 from watcher.cycle import Report, check
 from watcher.errors import SourceError
-from watcher.simulator import Fault, Scene, SceneSource, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Scene, Simulator, story_by_name, story_scenes
 from watcher.store.store import Store
 from watcher.upstream.client import Client
 from watcher.upstream.errors import StatusError
@@ -59,8 +59,8 @@ class Asking:
 def asking(database: str) -> Iterator[Callable[..., Asking]]:
     with ExitStack() as stack:
 
-        def start(source: SceneSource, *models: str, **more: Any) -> Asking:
-            simulator = stack.enter_context(Simulator(source))
+        def start(scenes: Iterable[Scene], *models: str, **more: Any) -> Asking:
+            simulator = stack.enter_context(Simulator(scenes))
             store = stack.enter_context(Store.open(database))
             config = settings(simulator.url, *models, **more)
             client = stack.enter_context(Client(simulator.url, config.source.query))
@@ -69,8 +69,8 @@ def asking(database: str) -> Iterator[Callable[..., Asking]]:
         yield start
 
 
-def story() -> SceneSource:
-    return StorySource(story_by_name("demo"))
+def story() -> Iterator[Scene]:
+    return story_scenes(story_by_name("demo"))
 
 
 def test_over_the_built_in_story_the_providers_of_my_models_are_announced(asking: Callable[..., Asking]) -> None:
@@ -178,8 +178,8 @@ def test_when_the_list_fails_nobody_is_asked_about_endpoints(asking: Callable[..
     assert watcher.asked == []
 
 
-def scenes(*shown: tuple[list[Any], dict[str, Any]]) -> SceneSource:
-    return SceneSource(
+def scenes(*shown: tuple[list[Any], dict[str, Any]]) -> Iterator[Scene]:
+    return (
         Scene(number, "", START + number * HOUR, models, endpoints=endpoints)
         for number, (models, endpoints) in enumerate(shown)
     )

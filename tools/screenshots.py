@@ -30,7 +30,7 @@ from watcher.cycle import check
 from watcher.delivery.mail import page
 from watcher.messages.builder import compose
 from watcher.messages.document import Format
-from watcher.simulator import Scene, Simulator, StorySource, story_by_name
+from watcher.simulator import Scene, Simulator, story_by_name, story_scenes
 from watcher.store.store import Store
 from watcher.upstream.client import Client
 from watcher.web.server import WebServer
@@ -86,7 +86,7 @@ def _take_changes(browser: Browser, picture: Path, config: Config, until: dateti
 
 def demo_events(config: Config) -> Iterator[Event]:
     """Yield what is announced in the demo's story, and store it."""
-    with Simulator(StorySource(story_by_name("demo")), port=0) as simulator:
+    with Simulator(story_scenes(story_by_name("demo")), port=0) as simulator:
         config = replace(config, source=SourceSettings(SourceURL(simulator.url)))
         with Store.open(config.store.url.reveal()) as store, Client(simulator.url, config.source.query) as source:
             scene: Scene | None = simulator.scene

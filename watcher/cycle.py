@@ -115,9 +115,9 @@ def _start_scan(store: Store, config: Config, scanner: "PathScanner | None") -> 
     from watcher.mine.beside import PathScanner
 
     with store.reading() as session:
-        states = session.state.model_states()
+        models = session.state.hugging_face_ids()
     scanner = scanner or PathScanner()
-    scanner.start(config.mine.paths, states)
+    scanner.start(config.mine.paths, models)
     return scanner
 
 

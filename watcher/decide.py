@@ -93,9 +93,9 @@ def _with_feed(decision: Decision, known: Known, fetched: Fetched, config: Confi
     if baseline and not (fetched.feed and fetched.feed_whole):  # what the rest has would be news at the next poll
         return replace(decision, feed_error="the RSS feed is empty or was cut off, and the first one must be whole")
     unknown = unknown_to(states, fetched.feed)
-    refusal = None if baseline else guard.check_feed(len(unknown), len(states), config.announce)
-    if refusal is not None:
-        return replace(decision, feed_error=refusal.reason)
+    if not baseline and guard.too_many(len(unknown), len(states), config.announce):
+        error = f"the feed has {len(unknown)} models that nobody knows, beside {len(states)} that are known"
+        return replace(decision, feed_error=error)
     changed, events = decide_feed(unknown, now=now, baseline=baseline)
     return replace(
         decision,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from watcher.api.answer import Catalogue, Request, answer
-from watcher.simulator import Simulator, StorySource, built_in, story_by_name
+from watcher.simulator import Simulator, built_in, story_by_name, story_scenes
 
 MODELS = built_in()
 MILLION = 1_000_000
@@ -322,6 +322,6 @@ def test_head_is_get_without_a_body(client):
 def test_the_time_of_day_price_is_that_of_the_story_s_time(hour, minute, price):
     start = datetime(2026, 1, 14, hour, minute, 59, tzinfo=UTC)
     story = replace(story_by_name("quiet"), start=start)
-    with Simulator(StorySource(story)) as running, httpx.Client() as client:
+    with Simulator(story_scenes(story)) as running, httpx.Client() as client:
         model = client.get(f"{running.url}/model/deepseek/deepseek-chat-v3.1").json()["data"]
     assert model["pricing"]["prompt"] == price

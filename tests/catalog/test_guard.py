@@ -1,16 +1,24 @@
 """What is refused as implausible, and what makes a refused list believed."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.catalog.history import World, body, many, model
-from watcher.catalog import guard, poll
-from watcher.catalog.decision import Fetched
+from watcher.catalog import poll
+from watcher.catalog.decision import Fetched, Known, SourceState
+from watcher.catalog.feed import FeedModel
+from watcher.catalog.model import Model
 from watcher.catalog.policy import Policy
 from watcher.catalog.reading import read
+from watcher.catalog.state import ModelState
+from watcher.config.secret import DatabaseURL
+from watcher.config.settings import Config, SourceSettings, StoreSettings
+from watcher.decide import decide, feed_query
 
+NOW = datetime(2026, 1, 4, tzinfo=UTC)
 BEFORE = many(100)
 LESS = many(80)
 
@@ -182,10 +190,14 @@ def test_entries_without_a_readable_id_are_named_once() -> None:
     ("unknown", "known", "refused"), [(5, 10, False), (6, 10, True), (60, 600, False), (61, 600, True)]
 )
 def test_a_feed_full_of_strangers_is_refused(unknown: int, known: int, refused: bool) -> None:
-    refusal = guard.check_feed(unknown, known, Policy())
-    assert (refusal is not None) is refused
-    if refusal:
-        assert refusal.reason == f"the feed has {unknown} models that nobody knows, beside {known} that are known"
+    config = Config(None, SourceSettings(), StoreSettings(DatabaseURL("unused")))
+    states = {f"a/{number}": ModelState(Model(f"a/{number}", {}), NOW) for number in range(known)}
+    feed = tuple(FeedModel(f"b/{number}", "New") for number in range(unknown))
+    before = Known(feed=SourceState(feed_query(config.source)), states=states)
+    decision = decide(before, Fetched(error="it cannot be reached", feed=feed), config, NOW)
+    says = f"the feed has {unknown} models that nobody knows, beside {known} that are known"
+    assert decision.feed_error == (says if refused else None)
+    assert len(decision.events) == (0 if refused else unknown)
 
 
 def test_lists_that_contradict_themselves_agree_with_none() -> None:

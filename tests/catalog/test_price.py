@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from watcher.catalog import price
 from watcher.catalog.model import Direction, PriceChange
-from watcher.catalog.price import PriceStep
 
 PERCENT = Decimal("0.01")
 
@@ -90,9 +89,9 @@ def test_what_holds_over_midnight_is_one_piece() -> None:
     assert daily([(0, "1"), (600, "2"), (1200, "1")]) == "10:00=2 20:00=1"
     assert daily([(0, "1"), (600, "1")]) == "1"
     assert price.steps("10:00=2 20:00=1", "5") == [
-        PriceStep(None, "1", "5"),
-        PriceStep("10:00-20:00", "2", "5"),
-        PriceStep("20:00-10:00", "1", "5"),
+        (None, "1", "5"),
+        ("10:00-20:00", "2", "5"),
+        ("20:00-10:00", "1", "5"),
     ]
 
 
@@ -109,8 +108,8 @@ def test_windows_of_a_week_are_named_by_days_and_only_where_the_price_is_not_the
 
 
 def test_a_daily_schedule_that_becomes_one_of_weekdays_differs_at_the_weekend_alone() -> None:
-    assert price.steps("01:00=2 04:00=1", WEEKDAYS) == [PriceStep("sat-sun 01:00-04:00", "2", "1")]
-    assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [PriceStep(None, "1", "1.1")]
+    assert price.steps("01:00=2 04:00=1", WEEKDAYS) == [("sat-sun 01:00-04:00", "2", "1")]
+    assert price.steps(WEEKDAYS, WEEKDAYS.replace("=1", "=1.1")) == [(None, "1", "1.1")]
 
 
 @given(st.dictionaries(minutes, any_prices, min_size=1, max_size=5), minutes)
@@ -144,19 +143,17 @@ def test_filling_in_twice_changes_nothing(old: str, new: str) -> None:
 def test_steps_are_none_only_between_equals_and_turn_round(old: str, new: str) -> None:
     steps = price.steps(old, new)
     assert (steps == []) == (old == new)
-    assert price.steps(new, old) == [PriceStep(step.window, step.new, step.old) for step in steps]
+    assert price.steps(new, old) == [(window, after, before) for window, before, after in steps]
 
 
 @given(schedules(any_prices), schedules(any_prices), minutes)
 def test_steps_say_what_each_minute_was_and_is(old: str, new: str, minute: int) -> None:
     pair = price.at_minute(old, minute), price.at_minute(new, minute)
     steps = price.steps(old, new)
-    here = [step for step in steps if step.window and _covers(step.window, minute)] or [
-        step for step in steps if not step.window
-    ]
+    here = [step for step in steps if step[0] and _covers(step[0], minute)] or [step for step in steps if not step[0]]
     differs = pair[0] != pair[1] and price.UNKNOWN not in pair
-    said = [(step.old, step.new) for step in here]
-    assert pair in said if differs else all(step.window is None for step in here)
+    said = [(before, after) for _, before, after in here]
+    assert pair in said if differs else all(window is None for window, _, _ in here)
 
 
 def _covers(window: str | None, minute: int) -> bool:

@@ -116,7 +116,7 @@ def test_announcing_twice_without_a_change_announces_nothing(history: list[Shown
     for shown in history:
         world = shown.onto(world)
         if world.last.outcome == "good":
-            assert announce(world.states, Moment(world.now, world.now, policy)) == ({}, ())
+            assert announce(world.states, {}, Moment(world.now, world.now, policy), baseline=False) == ({}, ())
 
 
 @many_examples

@@ -189,7 +189,7 @@ def test_check_warns_of_a_pattern_that_names_no_known_model(run: Run, tmp_path: 
         f'warning: {tmp_path}/config.toml: channel "team": models: "nobody/*" names none of 2 known models',
     ]
     assert run("check", config=config.format('["*"]')).stderr == ""
-    mine = '[mine]\nmodels = ["openai/gpt-*", "openai/gpt-8"]\n'
+    mine = '[mine]\nmodels = ["openai/gpt-*", "openai/gpt-9:nitro", "openai/gpt-8"]\n'
     assert run("check", config=mine + config.format('["@mine"]')).stderr.splitlines() == [
         f'warning: {tmp_path}/config.toml: mine.models: "openai/gpt-8" names none of 2 known models'
     ]

@@ -34,6 +34,13 @@ def test_tokens_are_counted_or_parts_of_all(tmp_path: Path) -> None:
     }
 
 
+def test_tokens_of_a_routing_variant_are_those_of_the_model(tmp_path: Path) -> None:
+    lines = '"a/one" = { prompt = 1 }\n"a/one:nitro" = { prompt = 2 }\n"a/one:free" = { prompt = 4 }\n'
+    shares = 'all = { prompt = 100 }\n"a/one:floor" = "8%"\n"b/two" = "20%"\n"b/two:online" = "12%"'
+    mine = load(tmp_path, f"[mine.tokens]\n{lines}{shares}").mine
+    assert mine.tokens == {"a/one": Tokens(11), "a/one:free": Tokens(4), "b/two": Tokens(32)}
+
+
 def test_what_is_shown_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     first = load(tmp_path, '[mine]\nmodels = ["a/*"]\n[mine.tokens]\n"b/two:free" = { prompt = "1k" }')

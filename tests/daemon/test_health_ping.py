@@ -15,7 +15,7 @@ from watcher.config.settings import HealthSettings
 from watcher.daemon import health_ping
 from watcher.daemon.health_ping import Pings
 from watcher.errors import StoreError
-from watcher.simulator import Fault, Simulator, StorySource
+from watcher.simulator import Fault, Simulator, story_scenes
 from watcher.simulator.story import STORIES
 from watcher.store.records import Poll
 from watcher.store.store import Store
@@ -159,7 +159,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(STORIES["demo"])) as simulator:
+    with Simulator(story_scenes(STORIES["demo"])) as simulator:
         yield simulator
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,7 +20,7 @@ from tests.delivery.conftest import divert, urls_of
 from tests.events import NEW
 from tests.messages.test_builder import HOSTILE, hostile
 from watcher.catalog.model import Event
-from watcher.simulator import Simulator, StorySource, built_in
+from watcher.simulator import Simulator, built_in, story_scenes
 from watcher.simulator.story import Story, StoryStep
 
 OURS = re.compile(r"https://openrouter\.ai/[^\s>\"|)]*")
@@ -154,10 +154,10 @@ def test_the_terminal_the_log_and_the_json_stay_harmless(tmp_path: Path) -> None
         # A list of which many ids make no sense is refused as a whole, so only a few.
         return [*models, *({**models[0], "id": HOSTILE[name]} for name in ("everyone", "html", "bidi"))]
 
-    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), appear))
+    steps = (StoryStep("first"), StoryStep("second", appear))
     story = Story("hostile", datetime(2026, 1, 14, tzinfo=UTC), built_in, steps)
     watcher = Watcher(tmp_path)
-    with Simulator(StorySource(story)) as simulator:
+    with Simulator(story_scenes(story)) as simulator:
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\nrss = false\n[store]\nurl = "sqlite:///w.db"\n'
             '[announce]\nsettle = "0s"\n'

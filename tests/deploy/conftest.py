@@ -6,12 +6,12 @@ import pytest
 
 from tests.end_to_end.conftest import watcher
 from tests.end_to_end.test_check import story
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 
 __all__ = ["simulator", "watcher"]
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator

@@ -32,8 +32,7 @@ from tests.deploy.action_job import (
     in_process,
 )
 from tests.deploy.pretend_github import PretendGitHub
-from watcher.simulator import Fault, Simulator
-from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator import Fault, Scene, Simulator
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def github() -> Iterator[PretendGitHub]:
 def simulator() -> Iterator[Simulator]:
     now = datetime.now(UTC)
     lists = ([KEPT, GONE, SIBLING], [KEPT, SIBLING], [KEPT, GONE, SIBLING])
-    with Simulator(SceneSource(Scene(at, "", now, models) for at, models in enumerate(lists))) as simulator:
+    with Simulator(Scene(at, "", now, models) for at, models in enumerate(lists)) as simulator:
         yield simulator
 
 

@@ -13,8 +13,7 @@ from tests.docs.documents import text
 from watcher.mine.report import Finding, as_json
 from watcher.mine.scan import Hit, Scan
 from watcher.mine.status import Instead, Status
-from watcher.simulator import Simulator, built_in
-from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator import Scene, Simulator, built_in
 
 PAGE = text("mine.md")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -33,7 +32,7 @@ def simulator() -> Iterator[Simulator]:
         gone = [model for model in models if model["id"] != "google/gemini-2.5-flash"]
         yield Scene(1, "one is gone", datetime(2026, 1, 2, tzinfo=UTC), gone)
 
-    with Simulator(SceneSource(scenes())) as simulator:
+    with Simulator(scenes()) as simulator:
         yield simulator
 
 

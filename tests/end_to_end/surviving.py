@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from testkit.command import TOGETHER, CommandResult, clean_environment, run_here
 from testkit.receivers import MailServer, Sink
-from watcher.simulator import Simulator, StorySource, built_in
+from watcher.simulator import Simulator, built_in, story_scenes
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -75,7 +75,7 @@ def story() -> Story:
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
     first = partial(vanishes, "openai/gpt-5.2-codex".__eq__)
-    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
+    steps = (StoryStep("first"), StoryStep("second", change))
     return Story("survival", start, lambda: first(built_in()), steps)
 
 
@@ -94,7 +94,7 @@ class World:
         self.folder = folder
         self.sink = Sink()
         self.mail = MailServer()
-        self.simulator = Simulator(StorySource(story()))
+        self.simulator = Simulator(story_scenes(story()))
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ import pytest
 
 from testkit.command import Command
 from testkit.receivers import Sink
-from watcher.simulator import Fault, Simulator, StorySource, built_in
+from watcher.simulator import Fault, Simulator, built_in, story_scenes
 from watcher.simulator.story import Story, StoryStep, appears, repriced, vanishes
 
 NEWCOMER, HAIKU, GONE = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5", "qwen/qwen3-coder:free"
@@ -21,20 +21,20 @@ NEWCOMER, HAIKU, GONE = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5", "q
 
 def story() -> Story:
     """All at once, for a configuration that settles at once: new, cheaper, gone; then nothing more."""
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC, datetime
 
     def change(models: list[dict[str, object]]) -> list[dict[str, object]]:
         models = repriced(HAIKU, {"prompt": "0.8", "completion": "4"}, appears(NEWCOMER, models))
         return vanishes(GONE.__eq__, models)
 
     start = datetime(2026, 1, 14, 15, tzinfo=UTC)
-    steps = (StoryStep("first", timedelta(0)), StoryStep("second", timedelta(hours=1), change))
+    steps = (StoryStep("first"), StoryStep("second", change))
     return Story("test", start, lambda: vanishes(NEWCOMER.__eq__, built_in()), steps)
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 
@@ -214,7 +214,7 @@ def test_a_lying_source_expires_nothing_and_says_why_in_one_line(
     assert ("not believed, nothing was taken: " in line) is (fault in ("empty", "short", "duplicates"))
     assert [err for _, _, err in said[1:]] == [""] * 3, "cron mails every line"
     assert says in command.run("--check", "--dry-run").err
-    simulator.clear_fault()
+    simulator.set_fault(None)
     again = "is believed again" if "not believed" in line else "can be read again"
     assert command.run("--check") == (0, "", f"watcher: the source {again}\n")
     assert command.run("--check") == (0, "", "")
@@ -229,7 +229,7 @@ def test_with_default_events_the_first_channel_learns_that_the_source_fails_and_
     simulator.set_fault(Fault.named("500"))
     for _ in range(3):
         command.run("--check")
-    simulator.clear_fault()
+    simulator.set_fault(None)
     command.run("--check")
     posted = [json.loads(request.body)["events"] for request in sink.requests]
     assert [[event["kind"] for event in events] for events in posted] == [["source_failing"], ["source_recovered"]]
@@ -240,7 +240,7 @@ def test_what_cannot_be_read_of_models_is_named_once_and_in_status_and_they_coun
 ) -> None:
     configure(command, simulator)
     command.run("--check")
-    simulator.set_fault(Fault.named("broken", path="!*use_rss=true*"))
+    simulator.set_fault(Fault.named("broken"))
     said = [command.run("--check") for _ in range(2)]
     assert [(code, out) for code, out, _ in said] == [(0, "")] * 2
     assert "pricing cannot be read of " in said[0].err

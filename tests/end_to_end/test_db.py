@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testkit.command import Command, Watcher
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 from watcher.simulator.story import STORIES
 from watcher.store.file import sending_lock
 from watcher.store.records import REVISIONS
@@ -19,7 +19,7 @@ PAGE = 4096
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(STORIES["demo"])) as simulator:
+    with Simulator(story_scenes(STORIES["demo"])) as simulator:
         yield simulator
 
 
@@ -33,7 +33,7 @@ def configure(watcher: Watcher, simulator: Simulator) -> None:
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database after one check. Copy it."""
     watcher = Watcher(tmp_path_factory.mktemp("checked"))
-    with Simulator(StorySource(STORIES["demo"])) as simulator:
+    with Simulator(story_scenes(STORIES["demo"])) as simulator:
         configure(watcher, simulator)
         assert watcher.run_here("--check").code == 0
     return watcher.folder / "w.db"

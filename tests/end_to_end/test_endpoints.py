@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from testkit.command import Command
-from watcher.simulator import Fault, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
 
 HAIKU = "anthropic/claude-haiku-4.5"
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("demo"))) as running:
+    with Simulator(story_scenes(story_by_name("demo"))) as running:
         yield running
 
 
@@ -92,6 +92,6 @@ def test_a_key_that_is_refused_is_named_by_its_place(watcher: Command, simulator
     assert done.code == 69
     assert f"check the API key in source.api_key_file '{tmp_path / 'key'}'" in done.err
     assert "hidden" not in done.err + done.out
-    simulator.clear_fault()
+    simulator.set_fault(None)
     assert watcher.run("--check").code == 0
     assert {request.path for request in simulator.requests[1:]} == {"/api/v1/models/user"}

@@ -22,7 +22,7 @@ from testkit.receivers import Sink
 from tests.end_to_end.captures import CHEAPER, FRESH, GONE, NEWS, ONE, SIBLING, STORY, TWO, hour, record
 from tests.store.samples import body, document, unfit
 from watcher.cli import main
-from watcher.simulator import ArchiveSource, Simulator
+from watcher.simulator import Simulator, recorded_scenes
 from watcher.store.documents import decompress, unpack
 from watcher.store.store import Store
 
@@ -261,7 +261,7 @@ class Live:
 
     def __init__(self, command: Command, *lists: Sequence[Mapping[str, Any]]) -> None:
         self.command = command
-        self.simulator = Simulator(ArchiveSource((hour(n), body(shown)) for n, shown in enumerate(lists)))
+        self.simulator = Simulator(recorded_scenes((hour(n), body(shown)) for n, shown in enumerate(lists)))
         command.configure(SOURCE.format(url=self.simulator.url))
 
     def check(self) -> list[tuple[str, str]]:

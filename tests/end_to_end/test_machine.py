@@ -16,14 +16,14 @@ from testkit.receivers import Sink
 from tests.end_to_end.test_check import channel, configure, story
 from tests.end_to_end.test_run import Start, start
 from watcher.cli import check
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 
 __all__ = ["start"]
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 

@@ -17,7 +17,7 @@ from tests.databases import Server
 from tests.end_to_end.test_check import HAIKU, channel, story
 from tests.store.samples import HOUR, START, Polls, contents, document, event, rows
 from watcher.catalog.decision import Heartbeat, Queued, SourceState
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 from watcher.store.maintenance import PRUNED
 from watcher.store.outbox import Delivery
 from watcher.store.records import REVISIONS
@@ -30,7 +30,7 @@ TABLES = [table.name for table in metadata.sorted_tables]
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 

@@ -26,7 +26,7 @@ from rich.cells import cell_len
 from testkit.command import TOGETHER, CommandResult, Watcher, clean_environment
 from tests.end_to_end.captures import STORY, hour, record
 from tests.store.samples import document
-from watcher.simulator import Fault, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
 from watcher.simulator.story import STORIES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -197,7 +197,7 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(past: Watcher, argume
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 def test_news_that_could_not_be_printed_is_printed_later(watcher: Watcher) -> None:
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n'
         )
@@ -266,7 +266,7 @@ def test_arguments_that_are_no_text(past: Watcher, arguments: tuple[str, ...]) -
 
 
 def test_control_c_in_the_middle_of_a_check_ends_it_with_nothing_stored(watcher: Watcher) -> None:
-    with Simulator(StorySource(story_by_name("quiet"))) as simulator:
+    with Simulator(story_scenes(story_by_name("quiet"))) as simulator:
         watcher.configure(f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///w.db"\n')
         simulator.set_fault(Fault.named("slow", delay=30.0))
         with started(watcher, "--check") as process:
@@ -275,7 +275,7 @@ def test_control_c_in_the_middle_of_a_check_ends_it_with_nothing_stored(watcher:
             ran = end(process)
         assert (ran.code, ran.out) == (130, "")
         assert ran.err.split() == ["watcher:", "stopped"]
-        simulator.clear_fault()
+        simulator.set_fault(None)
         assert watcher.run_here("--check").code == 0
 
 
@@ -381,7 +381,7 @@ def test_simulate_refuses_what_cannot_be(watcher: Watcher, arguments: tuple[str,
 
 
 def test_simulate_on_a_port_that_is_taken(watcher: Watcher) -> None:
-    with Simulator(StorySource(story_by_name("quiet"))) as simulator:
+    with Simulator(story_scenes(story_by_name("quiet"))) as simulator:
         port = simulator.origin.rpartition(":")[2]
         ran = watcher.run_here("simulate", "--port", port)
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (64, "", 1)

@@ -13,7 +13,7 @@ import pytest
 from testkit.command import Watcher
 from testkit.lasting import RecordedResponse
 from testkit.receivers import MailServer, Sink
-from watcher.simulator import ArchiveSource, Fault, Simulator
+from watcher.simulator import Fault, Simulator, recorded_scenes
 
 STEPS = 16
 CONFIG = """
@@ -98,7 +98,7 @@ def test_mail_and_web_hook_tell_exactly_what_changed_in_the_recorded_files(
     chosen = liveliest(recorded, STEPS)
     ledger = Ledger(prices(chosen[0][1]))
     seen: News = set()
-    with Simulator(ArchiveSource(chosen)) as simulator:
+    with Simulator(recorded_scenes(chosen)) as simulator:
         watcher.configure(CONFIG.format(url=simulator.url, mail=mail_server.url, hook=sink.address))
         first = watcher.run("--check", "--json")
         assert (first.code, first.json["events"], sink.requests, mail_server.envelopes) == (0, [], [], [])
@@ -135,7 +135,7 @@ def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
     start = next(n for n in range(len(ids)) if (fresh := ids[n + 1] - ids[n]) and fresh == bases[n + 1] - bases[n])
     chosen = recorded[start : start + 2]
     fresh = ids[start + 1] - ids[start]
-    with Simulator(ArchiveSource(chosen)) as simulator:
+    with Simulator(recorded_scenes(chosen)) as simulator:
         watcher.configure(CONFIG.format(url=simulator.url, mail=mail_server.url, hook=sink.address))
         assert watcher.run("--check").code == 0
         simulator.advance()
@@ -146,6 +146,6 @@ def test_what_only_the_feed_knows_is_new_once_and_no_news_when_the_list_has_it(
         assert {(event["kind"], event["model"]) for event in told} == {("new", model) for model in fresh}
         assert all(event["marks"] == ["unlisted"] for event in told)
         assert all(model in mail_server.text() for model in fresh)
-        simulator.clear_fault()
+        simulator.set_fault(None)
         ran = watcher.run("--check", "--json")
         assert (ran.code, [event for event in ran.json["events"] if event["kind"] == "new"]) == (0, [])

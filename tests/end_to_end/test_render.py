@@ -9,7 +9,7 @@ from testkit.command import Command
 from testkit.receivers import Sink
 from tests.end_to_end.test_check import GONE, HAIKU, NEWCOMER, story
 from watcher.catalog.model import KINDS
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 
 STORE = '[store]\nurl = "sqlite:///w.db"\n[announce]\nsettle = "0s"\n'
 BODY = "body_template = '''\n{% for e in events %}*{{ e.kind }}* {{ e.model }}\n{% endfor %}'''\n"
@@ -21,7 +21,7 @@ def channel(name: str, url: str, more: str = "") -> str:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 

@@ -23,7 +23,7 @@ from tests.end_to_end.test_check import channel, story
 from tests.end_to_end.test_run import until
 from tests.proxy import Proxy
 from tests.store.samples import rows
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 from watcher.store.store import Store
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def events_of(request: Request) -> list[Any]:
 
 @pytest.fixture
 def world(tmp_path: Path, postgresql: Server, sink: Sink) -> Iterator[World]:
-    with postgresql.database(empty=True) as database, Simulator(StorySource(story())) as simulator:
+    with postgresql.database(empty=True) as database, Simulator(story_scenes(story())) as simulator:
         world = World(tmp_path, database, simulator, sink)
         try:
             until(lambda: world.store.exists and world.polls())

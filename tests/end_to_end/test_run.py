@@ -23,7 +23,7 @@ import pytest
 from testkit.command import SECONDS, Running, Watcher, starting
 from testkit.receivers import Request, Sink
 from tests.end_to_end.test_check import HAIKU, NEWCOMER, channel, story
-from watcher.simulator import Fault, Simulator, StorySource
+from watcher.simulator import Fault, Simulator, story_scenes
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def until(true: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story())) as simulator:
+    with Simulator(story_scenes(story())) as simulator:
         yield simulator
 
 
@@ -225,7 +225,7 @@ def test_a_source_that_fails_stops_nothing(watcher: Watcher, simulator: Simulato
     run.polls()
     run.polls()
     assert len([line for line in run.lines if "the source cannot be read: " in line]) == 1
-    simulator.clear_fault()
+    simulator.set_fault(None)
     run.gets(signal.SIGUSR1)
     run.says("the source can be read again")
     simulator.advance()

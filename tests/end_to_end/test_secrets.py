@@ -18,7 +18,7 @@ import pytest
 
 from testkit.command import TOGETHER, CommandResult, Watcher, clean_environment
 from testkit.receivers import MailServer, Sink
-from watcher.simulator import Simulator, StorySource, story_by_name
+from watcher.simulator import Simulator, story_by_name, story_scenes
 
 STEPS = 5
 """Of the story, by which there is something to tell."""
@@ -69,7 +69,7 @@ def urls(address: str, mail: str) -> dict[str, str]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         yield simulator
 
 

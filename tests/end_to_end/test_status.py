@@ -12,13 +12,13 @@ from testkit.command import Command, Running
 from testkit.receivers import Sink
 from tests.end_to_end.test_processes import wait_until
 from tests.store.processes import run_on_small_disk, run_unprivileged
-from watcher.simulator import Simulator, StorySource
+from watcher.simulator import Simulator, story_scenes
 from watcher.simulator.story import STORIES
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(STORIES["demo"])) as simulator:
+    with Simulator(story_scenes(STORIES["demo"])) as simulator:
         yield simulator
 
 

@@ -15,7 +15,7 @@ import pytest
 from testkit.command import clean_environment
 from testkit.receivers import MailServer, Sink
 from tests.docs.test_readme import blocks
-from watcher.simulator import Simulator, StorySource, story_by_name
+from watcher.simulator import Simulator, story_by_name, story_scenes
 
 ROOT = Path(__file__).parents[2]
 PYTHON = """#!/bin/sh
@@ -30,7 +30,7 @@ chmod +x "$3/bin/pip" "$3/bin/watcher"
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         yield simulator
 
 

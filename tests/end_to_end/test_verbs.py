@@ -17,7 +17,7 @@ from testkit.receivers import Sink
 from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, record
 from tests.store.samples import document, unfit
 from watcher.cli.output import print_json
-from watcher.simulator import Fault, Simulator, StorySource, story_by_name
+from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
 
 CONFIG = '[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n'
 
@@ -40,7 +40,7 @@ def past(imported: Path, command: Command) -> Command:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("quiet"))) as simulator:
+    with Simulator(story_scenes(story_by_name("quiet"))) as simulator:
         yield simulator
 
 
@@ -600,7 +600,7 @@ def test_status_of_a_source_that_fails_and_of_a_channel_that_waits(
     assert "the source cannot be read, 3 polls in a row" in out
     assert "404" in out
     assert "channel hook: 1 delivery waits" in out
-    simulator.clear_fault()
+    simulator.set_fault(None)
     sink.status = 200
     command.run("--check")
     code, out, _ = command.run("status")

@@ -16,6 +16,7 @@ from watcher.config.settings import Rules
 from watcher.cycle import Report, check
 from watcher.mine import scan
 from watcher.mine.beside import PathScanner
+from watcher.store.state import States
 from watcher.store.store import Store
 
 ONE, TWO = document("a/one"), document("b/two")
@@ -80,6 +81,20 @@ def test_a_channel_of_mine_gets_news_about_what_stands_in_the_paths(checks: Chec
     assert checks.news == [("repriced", "a/one")]
 
 
+def test_a_name_at_hugging_face_is_no_id_by_itself(checks: Checks) -> None:
+    checks.write("'a/one' 'b/two'")
+    for _ in range(2):
+        checks.shows(document("a/one", hugging_face_id="A/One"), TWO)
+    assert checks.found == {"b/two"}
+
+
+def test_a_scan_needs_no_states_of_models(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        checks.shows(ONE, TWO)
+    monkeypatch.delattr(States, "model_states")
+    assert checks.shows(ONE, TWO).idle
+
+
 def test_a_model_that_is_gone_is_still_mine(checks: Checks) -> None:
     checks.write("MODEL = 'a/one'")
     checks.shows(ONE, TWO)
@@ -130,7 +145,7 @@ def test_a_scan_that_hangs_is_waited_for_once_and_not_begun_again(checks: Checks
     assert threading.active_count() == before + 1 and checks.found == {"a/one"}
     checks.write("'b/two'")
     hanging.set()
-    checks.scanner._thread.join(30)  # type: ignore[union-attr]
+    checks.scanner._scan.result(30)
     checks.scanner = PathScanner(patience=30)
     assert checks.shows(ONE, TWO).scan_problem is None and checks.found == {"b/two"}
 
@@ -150,9 +165,9 @@ def test_a_bug_in_the_scan_fails_no_poll(checks: Checks, monkeypatch: pytest.Mon
 
 def test_a_check_under_cron_is_silent_about_the_scan(checks: Checks, tmp_path: Path) -> None:
     from testkit.command import Watcher
-    from watcher.simulator import Simulator, StorySource, story_by_name
+    from watcher.simulator import Simulator, story_by_name, story_scenes
 
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         watcher = Watcher(tmp_path)
         watcher.configure(
             f'[source]\nurl = "{simulator.url}"\n[store]\nurl = "sqlite:///other.db"\n[mine]\npaths = ["missing"]\n'

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -42,6 +42,13 @@ def bill(facets: dict[str, str]) -> Decimal:
     return Decimal(cost.numerator) / cost.denominator
 
 
+@example(
+    [  # the price of the cache is gone when the bill is high enough
+        {"pricing.prompt": "00:00=2 12:00=0.1", "pricing.completion": "0.11", "pricing.input_cache_read": "0.01"},
+        {"pricing.prompt": "00:00=2 12:00=0.1", "pricing.completion": "0.1"},
+        {"pricing.prompt": "00:00=2 12:00=0.1", "pricing.completion": "0.11"},
+    ]
+)
 @given(st.lists(TIERS, min_size=2, max_size=6) | st.lists(SCHEDULES, min_size=2, max_size=6))
 def test_the_bill_that_a_channel_was_told_last_is_near(lists: list[dict[str, str]]) -> None:
     known = bill(lists[0])

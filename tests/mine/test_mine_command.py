@@ -56,6 +56,14 @@ def test_an_id_in_other_letters_is_the_model_that_it_matches(filled: Watcher) ->
     assert found == ["nobody/knows", "openai/gone:free", "openai/kept", "qwen/Dearer", "qwen/dearer"]
 
 
+def test_a_routing_variant_is_the_model_without_it(filled: Watcher) -> None:
+    written = MINE.replace("openai/*", "openai/kept:nitro").replace("qwen/dearer", "qwen/dearer:floor")
+    filled.configure(written.replace("nobody/knows", "nobody/knows:online"))
+    found = {each["id"]: each for each in filled.run_here("mine", "--json").json}
+    assert list(found) == ["nobody/knows", "openai/gone:free", "openai/kept", "qwen/dearer"]
+    assert found["openai/kept"]["state"] == "there" and found["qwen/dearer"]["cost"]["now"] == "19"
+
+
 def test_without_models_there_is_nothing_to_list(filled: Watcher) -> None:
     done = filled.run_here("mine")
     assert (done.code, done.out) == (1, "") and "[mine] in the configuration names no model" in done.err

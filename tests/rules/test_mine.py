@@ -14,6 +14,13 @@ def test_a_model_is_mine_if_it_is_named_has_tokens_or_was_found() -> None:
     assert my_models(known, MINE, {"x-ai/grok"}) == [known[0], known[1], known[3], known[4]]
 
 
+def test_a_routing_variant_means_the_model_without_it() -> None:
+    mine = MineSettings(models=("openai/gpt-4o:nitro", "x-ai/*:floor"))
+    assert my_models(["openai/gpt-4o", "openai/gpt-4o:free", "x-ai/grok"], mine, ()) == ["openai/gpt-4o", "x-ai/grok"]
+    (channel,) = with_my_models([Channel("team", rules=Rules(models=("@mine",)))], mine, ())
+    assert wants(channel.rules, event("repriced", "openai/gpt-4o"))
+
+
 def test_a_channel_of_mine_gets_news_about_mine_alone() -> None:
     rules = Rules(models=("@mine", "z-ai/*"), exclude=("*:free",))
     (channel,) = with_my_models([Channel("team", rules=rules)], MINE, {"x-ai/grok", "x-ai/grok:free"})

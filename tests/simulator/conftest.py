@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from watcher.simulator import Simulator, StorySource, story_by_name
+from watcher.simulator import Simulator, story_by_name, story_scenes
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("quiet"))) as running:
+    with Simulator(story_scenes(story_by_name("quiet"))) as running:
         yield running
 
 

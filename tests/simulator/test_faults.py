@@ -1,11 +1,9 @@
 """Every fault, as a client sees it on the wire."""
 
-import io
 import json
 import socket
 import zlib
 
-import feedparser
 import httpx
 import pytest
 
@@ -16,10 +14,6 @@ from watcher.simulator import FAULTS, Fault
 LIST = "/api/v1/models"
 FEED = f"{LIST}?use_rss=true"
 MIB64 = 64 * 1024 * 1024
-
-
-def entries(body: bytes) -> list:
-    return feedparser.parse(io.BytesIO(body)).entries
 
 
 def test_every_fault_has_a_test_here():
@@ -97,16 +91,15 @@ def test_html_comes_with_200(simulator, client):
 def test_an_empty_list_is_well_formed(simulator, client):
     simulator.set_fault(Fault.named("empty"))
     assert client.get(LIST).json() == {"data": [], "total_count": 0, "links": {"next": None}}
-    assert entries(client.get(FEED).content) == []
 
 
 def test_a_short_list_has_fewer_models_than_its_total(simulator, client):
-    whole, feed = client.get(LIST).json(), entries(client.get(FEED).content)
+    whole, feed = client.get(LIST).json(), client.get(FEED).content
     simulator.set_fault(Fault.named("short"))
     short = client.get(LIST).json()
     assert short["total_count"] == whole["total_count"]
     assert short["data"] == whole["data"][: len(whole["data"]) // 2]
-    assert len(entries(client.get(FEED).content)) == len(feed) // 2
+    assert client.get(FEED).content == feed
     assert client.get(f"{LIST}/count").json()["data"]["count"] == whole["total_count"]
 
 
@@ -115,12 +108,10 @@ def test_duplicates_are_counted_in_the_total(simulator, client):
     body = client.get(LIST).json()
     ids = [model["id"] for model in body["data"]]
     assert body["total_count"] == len(ids) == len(set(ids)) * 5 // 4
-    titles = [entry.title for entry in entries(client.get(FEED).content)]
-    assert len(titles) == len(set(titles)) + 3
 
 
 def test_broken_models_stand_among_good_ones(simulator, client):
-    whole, feed = client.get(LIST).json(), entries(client.get(FEED).content)
+    whole = client.get(LIST).json()
     simulator.set_fault(Fault.named("broken"))
     broken = client.get(LIST).json()
     assert broken["total_count"] == len(broken["data"]) == len(whole["data"])
@@ -132,9 +123,6 @@ def test_broken_models_stand_among_good_ones(simulator, client):
     assert first[3]["id"] == 17
     assert isinstance(first[4]["pricing"]["prompt"], float)
     assert first[5]["pricing"]["prompt"] == "cheap"
-    ids = [entry.get("id") for entry in entries(client.get(FEED).content)]
-    assert ids[3:] == [entry.id for entry in feed[3:]]
-    assert not any(ids[:3])
 
 
 def test_a_huge_body_is_right_but_for_its_size(simulator, client):
@@ -187,7 +175,7 @@ def test_a_fault_can_be_for_the_next_few_requests_that_match(simulator, client):
 def test_a_fault_can_be_cleared(simulator, client):
     simulator.set_fault(Fault.named("500"))
     assert client.get(LIST).status_code == 500
-    simulator.clear_fault()
+    simulator.set_fault(None)
     assert client.get(LIST).status_code == 200
 
 

@@ -6,17 +6,9 @@ from itertools import pairwise
 import pytest
 
 from watcher.errors import UsageError
-from watcher.simulator import STORIES, StorySource, story_by_name
+from watcher.simulator import STORIES, story_by_name, story_scenes
 
 DEMO = story_by_name("demo")
-
-
-def told(name: str) -> list:
-    source = StorySource(story_by_name(name))
-    moments = [source.current()]
-    while moment := source.advance():
-        moments.append(moment)
-    return moments
 
 
 def ids(moment) -> set:
@@ -27,7 +19,7 @@ def prices(moment) -> dict:
     return {model["id"]: (model["pricing"]["prompt"], model["pricing"]["completion"]) for model in moment.models}
 
 
-MOMENTS = told("demo")
+MOMENTS = list(story_scenes(DEMO))
 
 
 def when(words: str) -> int:
@@ -41,7 +33,7 @@ def test_the_demo_is_the_first_story():
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_is_told_in_order_with_a_title_a_step(name):
-    moments = told(name)
+    moments = list(story_scenes(story_by_name(name)))
     assert [moment.number for moment in moments] == list(range(len(moments)))
     assert moments[0].at == story_by_name(name).start
     assert moments == sorted(moments, key=lambda moment: moment.at)
@@ -50,7 +42,7 @@ def test_a_story_is_told_in_order_with_a_title_a_step(name):
 
 @pytest.mark.parametrize("name", STORIES)
 def test_ids_are_unique_and_aliases_point_to_what_is_there_at_every_step(name):
-    for moment in told(name):
+    for moment in list(story_scenes(story_by_name(name))):
         assert len(ids(moment)) == len(moment.models)
         by_id = {model["id"]: model for model in moment.models}
         for model in moment.models:
@@ -127,7 +119,7 @@ def test_the_end_is_quiet_long_enough_for_everything_to_settle():
 
 
 def test_the_quiet_story_never_changes():
-    assert len(told("quiet")) == 1
+    assert len(list(story_scenes(story_by_name("quiet")))) == 1
 
 
 def test_an_unknown_story_is_refused_with_those_there_are():

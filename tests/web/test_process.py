@@ -13,14 +13,14 @@ import pytest
 
 from testkit.command import Watcher, starting
 from tests.web.conftest import ids
-from watcher.simulator import Simulator, StorySource, story_by_name
+from watcher.simulator import Simulator, story_by_name, story_scenes
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(StorySource(story_by_name("demo"))) as simulator:
+    with Simulator(story_scenes(story_by_name("demo"))) as simulator:
         yield simulator
 
 

@@ -19,10 +19,17 @@ from watcher.catalog.settle import Moment
 from watcher.catalog.state import ModelState, ModelStates
 
 
-def announce(states: ModelStates, moment: Moment) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
-    """Return the states whose announced side moves, and the events that are due, most important first."""
+def announce(
+    before: ModelStates, observed: ModelStates, moment: Moment, *, baseline: bool
+) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
+    """Return the states that a poll changed, and the events that are due, most important first.
+
+    `observed` are those whose observed side it changed. A `baseline` is not news: it is taken as announced silently.
+    """
+    if baseline:
+        return {key: moment.adopt(state, before.get(key)) for key, state in observed.items()}, ()
+    states, changed = {**before, **observed}, dict(observed)
     events, folded = fold(states, moment)
-    changed: dict[str, ModelState] = {}
     for model_id, state in states.items():
         after, made = state, list[Event]()
         if model_id in folded:
@@ -32,6 +39,7 @@ def announce(states: ModelStates, moment: Moment) -> tuple[dict[str, ModelState]
         elif after.present and not after.announced:
             after, made = _appeared(after, moment)
         elif after.present and (after.pending or EXPIRATION in after.model.facets):
+            after = _without_unwatched(after, moment.policy)
             for announce_kind in (_retargeted, _repriced, _expiring, _changed):
                 after, more = announce_kind(after, moment)
                 made += more
@@ -66,8 +74,8 @@ def _appeared(state: ModelState, moment: Moment) -> _Made:
         state.model,
         moment.now,
         state.since,
-        fields=event.field_changes(state.pending, facets, fields),
-        days_left=event.days_left(facets.get(EXPIRATION), moment.now),
+        fields=event.field_changes(state.announced_facets, facets, fields),
+        days_left=event.days_left(facets, moment.now),
         **event.price_details(state.announced_facets, facets, filter(is_price, state.pending)),
     )
     if kind == "returned":
@@ -96,24 +104,19 @@ def _retargeted(state: ModelState, moment: Moment) -> _Made:
         return state.announce(paths), []
     # The price, the name and the limits are those of another model now: all of it is one piece of news.
     together = [path for path in state.pending if path != EXPIRATION]
-    unwatched = _unwatched_prices(state, moment.policy)
     made = event.model_event(
         "retargeted",
         state.model,
         moment.now,
         _since(state, moved),
-        fields=event.field_changes(state.pending, facets, [*moved, *filter(diff.is_watched, together)]),
-        **event.price_details(
-            state.announced_facets, facets, [path for path in together if is_price(path) and path not in unwatched]
-        ),
+        fields=event.field_changes(state.announced_facets, facets, [*moved, *filter(diff.is_watched, together)]),
+        **event.price_details(state.announced_facets, facets, filter(is_price, together)),
     )
     return moment.count(state.announce(together), "target"), [made]
 
 
 def _repriced(state: ModelState, moment: Moment) -> _Made:
-    policy, facets = moment.policy, state.model.facets
-    state = _without_unwatched(state, policy)
-    before = state.announced_facets
+    policy, facets, before = moment.policy, state.model.facets, state.announced_facets
     # A price that changed with the target is announced together with it.
     moves = [state.pending[path].since for path in TARGETS if path in state.pending]
     paths = [
@@ -141,16 +144,11 @@ def _repetition(state: ModelState, moment: Moment) -> str | None:
     return f"{times}{ending} change in {half_life / timedelta(days=1):g} days."
 
 
-def _unwatched_prices(state: ModelState, policy: Policy) -> list[str]:
-    """Return the pending prices that are not among those to announce."""
-    before, facets = state.announced_facets, state.model.facets
-    prices = filter(is_price, state.pending)
-    return [path for path in prices if not diff.is_price_watched(path, policy.prices, before, facets)]
-
-
 def _without_unwatched(state: ModelState, policy: Policy) -> ModelState:
     """Return the state with unwatched prices announced silently: watching them later starts from today's price."""
-    unwatched = _unwatched_prices(state, policy)
+    before, facets = state.announced_facets, state.model.facets
+    prices = filter(is_price, state.pending)
+    unwatched = [path for path in prices if not diff.is_price_watched(path, policy.prices, before, facets)]
     return state.announce(unwatched) if unwatched else state
 
 
@@ -162,14 +160,14 @@ def _expiring(state: ModelState, moment: Moment) -> _Made:
     if held is not None:
         if not moment.has_settled(state, EXPIRATION, held.since):
             return state, []
-        fields, since = event.field_changes(state.pending, facets, [EXPIRATION]), held.since
+        fields, since = event.field_changes(state.announced_facets, facets, [EXPIRATION]), held.since
         after = moment.count(state.announce([EXPIRATION]), EXPIRATION)
     elif due is not None and (state.reminded is None or due < state.reminded):
         fields, since = {EXPIRATION: FieldChange(facets[EXPIRATION], facets[EXPIRATION])}, moment.now
         after = state
     else:
         return state, []
-    left = event.days_left(facets.get(EXPIRATION), moment.now)
+    left = event.days_left(facets, moment.now)
     made = event.model_event("expiring", state.model, moment.now, since, fields=fields, days_left=left)
     return replace(after, reminded=due), [made]
 
@@ -182,6 +180,6 @@ def _changed(state: ModelState, moment: Moment) -> _Made:
     watched = [path for path in paths if diff.is_watched(path)]
     if not watched:  # a description or an unknown field is recorded, but is not news about one model
         return after, []
-    fields = event.field_changes(state.pending, state.model.facets, watched)
+    fields = event.field_changes(state.announced_facets, state.model.facets, watched)
     made = event.model_event("changed", state.model, moment.now, _since(state, watched), fields=fields)
     return moment.count(after, *watched), [made]

@@ -1,16 +1,15 @@
 """The differences between a model as it was announced and as it is, and how long each has held still."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from watcher.catalog import price
 from watcher.catalog.model import Facets
-from watcher.catalog.pricing import TOKEN_PRICES, is_headline, is_price, is_tier, price_key, price_of, tier_tokens
+from watcher.catalog.pricing import TOKEN_PRICES, is_headline, is_price, is_tier, price_key, price_of
 from watcher.catalog.reading import UNREAD, is_under
 
 EXPIRATION = "expiration_date"
@@ -138,23 +137,3 @@ def _moved(path: str, anchor: Any, announced: Facets, old: Facets, new: Facets, 
     if price.is_material(price_of({**old, path: anchor}, path), value, threshold):
         return True
     return price.is_material(before, value, threshold) and not price.is_material(before, was, threshold)
-
-
-def announce_facets(pending: Mapping[str, Pending], facets: Facets, paths: Iterable[str]) -> dict[str, Pending]:
-    """Return the pending facets once those at `paths` are announced, with no other announced price moved.
-
-    A tier without a price of its own costs what the next lower one costs. Announcing that one would silently announce
-    the tier's price as well, or end the difference of a pending tier.
-    """
-    done = set(paths)
-    before = announced_facets(facets, pending)
-    result = {path: held for path, held in pending.items() if path not in done}
-    tiers = [path for path in result if is_tier(path)]
-    for path in sorted(tiers, key=lambda path: (price_key(path), tier_tokens(path))):
-        announced = price_of(before, path)
-        without = announced_facets(facets, {key: held for key, held in result.items() if key != path})
-        if price_of(without, path) == announced:
-            del result[path]
-        elif price_of(announced_facets(facets, result), path) != announced:
-            result[path] = replace(result[path], announced=announced)
-    return result

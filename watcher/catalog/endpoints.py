@@ -175,22 +175,13 @@ def decide_endpoints(
         baseline = before is None or before.answered is None or left
         own = known.get(answer.model, {})
         after = replace(moment, last_good=before.answered if before else None, endpoints=True)
-        found, made = _decide(own, answer.snapshot, after, baseline=baseline)
+        renamed = dict(_renamed(own, answer.snapshot, moment.now))
+        observed, _ = observe({**own, **renamed}, answer.snapshot, after)
+        new = {**(own if baseline else {}), **renamed, **observed}
+        found, made = announce(own, new, after, baseline=baseline)
         changed |= found
         events += _about(models[answer.model].model, made, {**own, **found})
     return changed, noted, tuple(events)
-
-
-def _decide(
-    own: ModelStates, snapshot: Snapshot, moment: Moment, *, baseline: bool
-) -> tuple[dict[str, ModelState], tuple[Event, ...]]:
-    renamed = dict(_renamed(own, snapshot, moment.now))
-    states = {**own, **renamed}
-    changed, _ = observe(states, snapshot, moment)
-    if baseline:
-        return {key: moment.adopt(state, own.get(key)) for key, state in (states | changed).items()}, ()
-    announced, events = announce({**states, **changed}, moment)
-    return renamed | changed | announced, events
 
 
 def _renamed(own: ModelStates, snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, ModelState]]:

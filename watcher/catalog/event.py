@@ -1,7 +1,7 @@
 """Making events of each kind, and the parts that they are made of."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from watcher.catalog import price
-from watcher.catalog.diff import CANONICAL_SLUG, Pending
+from watcher.catalog.diff import CANONICAL_SLUG, EXPIRATION
 from watcher.catalog.model import Alternative, Event, Facets, FieldChange, Kind, Mark, Model, Offer, PriceChange, Reason
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_free, is_price, price_of, prices_of
 
@@ -20,7 +20,7 @@ REMARK = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 """What a name says in parentheses at its end, such as ` (free)`."""
 
 
-def _event(**fields: Any) -> Event:
+def make_event(**fields: Any) -> Event:
     """Return an event whose id is a digest of its content: judging the same history again gives the same ids."""
     event = Event(id="", **fields)
     digest = blake2b(msgspec.json.encode(event, order="deterministic"), digest_size=8)
@@ -31,18 +31,18 @@ def model_event(kind: Kind, model: Model, now: datetime, since: datetime, **deta
     """Return an event about one model; `details` are further attributes of `Event`, and replace its present offer."""
     url = SITE + quote(model.id, safe="/:~")
     details = {"offer": offer(model.facets), **details}
-    return _event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, **details)
+    return make_event(kind=kind, model=model.id, name=model.name, at=now, since=since, url=url, **details)
 
 
 def source_event(kind: Kind, now: datetime, since: datetime, detail: str) -> Event:
     """Return an event about the source as a whole."""
-    return _event(kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail)
+    return make_event(kind=kind, model=None, name="OpenRouter", at=now, since=since, detail=detail)
 
 
 def undelivered_event(channel: str, alerts: int, error: str, now: datetime, since: datetime) -> Event:
     """Return the event for alerts of a channel that were given up; the oldest was queued at `since`."""
     detail = f"{'1 alert' if alerts == 1 else f'{alerts} alerts'} could not be delivered: {error}"
-    return _event(kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail)
+    return make_event(kind="undelivered", model=None, name=channel, at=now, since=since, detail=detail)
 
 
 def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetime, since: datetime) -> Event:
@@ -55,20 +55,6 @@ def heartbeat_event(models: int, changes: int, trouble: str | None, now: datetim
     return source_event("alive", now, since, detail)
 
 
-def catalogue_event(now: datetime, since: datetime, fields: Mapping[str, FieldChange], details: Iterable[str]) -> Event:
-    """Return the one `changed` event that stands for the same change on many models."""
-    return _event(
-        kind="changed",
-        model=None,
-        name="The whole catalogue",
-        at=now,
-        since=since,
-        url=SITE + "models",
-        fields=dict(fields),
-        detail="; ".join(details),
-    )
-
-
 def offer(facets: Facets) -> Offer:
     """Return what a model with these facets offers; of a schedule, the usual price as well as the windows."""
     prices: dict[str, str] = {}
@@ -76,15 +62,14 @@ def offer(facets: Facets) -> Offer:
         for window, value in ((None, price.usual(facets[path])), *price.windows(facets[path])):
             if value != price.UNKNOWN:
                 prices[_key(path, window)] = value
-    context, most = (facets.get(path) for path in ("context_length", "top_provider.max_completion_tokens"))
     return Offer(
-        context_length=context if isinstance(context, int) else None,
-        max_completion_tokens=most if isinstance(most, int) else None,
+        context_length=facets.get("context_length"),
+        max_completion_tokens=facets.get("top_provider.max_completion_tokens"),
         input_modalities=tuple(facets.get("architecture.input_modalities", ())),
         output_modalities=tuple(facets.get("architecture.output_modalities", ())),
         supported_parameters=tuple(facets.get("supported_parameters", ())),
         prices=prices,
-        expiration_date=facets.get("expiration_date"),
+        expiration_date=facets.get(EXPIRATION),
     )
 
 
@@ -96,9 +81,9 @@ def _key(path: str, window: str | None) -> str:
 def price_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[str, PriceChange]:
     """Return the changes of the prices at `paths`, by key; each time of day and each tier has a key of its own."""
     return {
-        _key(path, step.window): PriceChange(step.old, step.new, price.percent(step.old, step.new))
+        _key(path, window): PriceChange(old, new, price.percent(old, new))
         for path in sorted(paths)
-        for step in price.steps(price_of(before, path), price_of(after, path))
+        for window, old, new in price.steps(price_of(before, path), price_of(after, path))
     }
 
 
@@ -123,17 +108,15 @@ def price_marks(before: Facets, after: Facets) -> tuple[Mark, ...]:
     return ()
 
 
-def field_changes(pending: Mapping[str, Pending], after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
+def field_changes(before: Facets, after: Facets, paths: Iterable[str]) -> dict[str, FieldChange]:
     """Return the changes of other facets, by the name of the field."""
-    return {path.removesuffix(".slug"): FieldChange(pending[path].announced, after.get(path)) for path in sorted(paths)}
+    return {path.removesuffix(".slug"): FieldChange(before.get(path), after.get(path)) for path in sorted(paths)}
 
 
-def days_left(expiration_date: object, now: datetime) -> int | None:
-    """Return the whole days (UTC) until the date, or None where there is no readable date."""
-    try:
-        return (date.fromisoformat(str(expiration_date)[:10]) - now.date()).days
-    except ValueError:
-        return None
+def days_left(facets: Facets, now: datetime) -> int | None:
+    """Return the whole days (UTC) until the model's expiration date, or None where it has none."""
+    ends = facets.get(EXPIRATION)
+    return None if ends is None else (date.fromisoformat(ends) - now.date()).days
 
 
 def alternatives(model: Model, others: Iterable[Model], limit: int = 3) -> tuple[Alternative, ...]:

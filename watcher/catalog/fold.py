@@ -67,8 +67,17 @@ def fold(states: ModelStates, moment: Moment) -> tuple[list[Event], dict[str, se
     lines = [
         f"{change.field} {change.verb} on {len(members)} of {present} models" for (change, _), members in large.items()
     ]
-    since = max(since for _, since in large)
-    return [event.catalogue_event(moment.now, since, fields, lines)], paths
+    made = event.make_event(
+        kind="changed",
+        model=None,
+        name="The whole catalogue",
+        at=moment.now,
+        since=max(since for _, since in large),
+        url=event.SITE + "models",
+        fields=fields,
+        detail="; ".join(lines),
+    )
+    return [made], paths
 
 
 def _change(path: str, announced: Any, state: ModelState) -> _Change | None:

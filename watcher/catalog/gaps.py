@@ -26,10 +26,13 @@ class Gaps(Struct, frozen=True, omit_defaults=True):
     """Unknown condition in `pricing.overrides` → ids of the models that have it."""
     unnamed: tuple[str, ...] = ()
     """Names, or else digests, of entries without a readable id."""
-    suspect: tuple[str, ...] = ()
-    """Fields that are unreadable on many models."""
     announced: dict[str, int] = {}
-    """Fields that were announced as suspect → good polls since then in which they were not."""
+    """Fields that were announced as suspect → good polls in a row since then in which they were not."""
+
+    @property
+    def suspect(self) -> tuple[str, ...]:
+        """The fields that are unreadable on many models."""
+        return tuple(field for field, polls in self.announced.items() if polls == 0)
 
     def updated(self, snapshot: Snapshot, readings: Mapping[str, Reading]) -> "Gaps":
         """Return the gaps after a good poll; `readings` are those of its new documents, by id."""

@@ -9,14 +9,11 @@ from watcher.catalog.reading import Snapshot
 
 
 class Refusal(Struct, frozen=True):
-    """Why a poll is not believed.
-
-    `gone` are the models it lacks, if nothing else speaks against it: then the API's own count or repetition can
-    confirm it.
-    """
+    """Why a poll is not believed."""
 
     reason: str
     gone: frozenset[str] = frozenset()
+    """The missing models, if they are the only reason: the API's own count, or more such polls, can confirm them."""
 
 
 def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refusal | None:
@@ -32,13 +29,6 @@ def check(snapshot: Snapshot, present: AbstractSet[str], policy: Policy) -> Refu
     gone = frozenset(present - snapshot.entries.keys())
     if too_many(len(gone), len(present), policy):
         return Refusal(f"{len(gone)} of {len(present)} models are gone at once", gone)
-    return None
-
-
-def check_feed(unknown: int, known: int, policy: Policy) -> Refusal | None:
-    """Return why a feed with `unknown` new ids is implausible beside `known` models, or None."""
-    if too_many(unknown, known, policy):
-        return Refusal(f"the feed has {unknown} models that nobody knows, beside {known} that are known")
     return None
 
 

@@ -82,7 +82,7 @@ class Health(Struct, frozen=True):
         """
         ended = {field: polls + 1 for field, polls in gaps.announced.items() if field not in suspect}
         recent = {field: polls for field, polls in ended.items() if polls < policy.confirm_suspect}
-        after = replace(self, gaps=replace(gaps, suspect=suspect, announced=dict.fromkeys(suspect, 0) | recent))
+        after = replace(self, gaps=replace(gaps, announced=dict.fromkeys(suspect, 0) | recent))
         fields = tuple(field for field in suspect if field not in gaps.announced)
         if not fields:
             return after, ()

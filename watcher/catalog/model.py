@@ -57,6 +57,12 @@ Reason = Literal["variant", "same_model", "same_weights", "same_name"]
 QUANTIZATIONS = ("int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown")
 """What the API says of how a provider stores a model's weights; other words may come."""
 
+ROUTING = frozenset({"nitro", "floor", "exacto", "online"})
+"""Variants that every model takes: they choose a provider, and the model is the one without them.
+
+Source: https://openrouter.ai/docs/guides/routing/model-variants/overview
+"""
+
 Facets = Mapping[str, Any]
 """A model flattened: dotted path in the API's document → JSON value, see `reading.normalise`."""
 
@@ -80,6 +86,12 @@ class Model(Struct, frozen=True):
     def base_id(self) -> str:
         """The id without its variant: `a/b` of `a/b:free`."""
         return self.id.partition(":")[0]
+
+
+def without_routing(model: str) -> str:
+    """Return an id, or a pattern, without its routing variant: `a/b` of `a/b:nitro`, but `a/b:free` as it is."""
+    base, _, variant = model.partition(":")
+    return base if variant in ROUTING else model
 
 
 class PriceChange(Struct, frozen=True):

@@ -40,13 +40,8 @@ def decide_list(known: Known, fetched: Fetched, policy: Policy, now: datetime, *
             after, events = health.suspected(now, refusal, policy, fresh=fetched.fresh)
             return Decision("refused", replace(known.list, health=after), known.feed, refusal.reason, events=events)
     moment = Moment(now, known.last_good, policy)
-    changed, readings = observe(known.states, snapshot, moment, unnamed=health.gaps.unnamed, fresh=fetched.fresh)
-    events = ()
-    if baseline:
-        changed = {key: moment.adopt(state, known.states.get(key)) for key, state in changed.items()}
-    else:
-        announced, events = announce({**known.states, **changed}, moment)
-        changed |= announced
+    observed, readings = observe(known.states, snapshot, moment, unnamed=health.gaps.unnamed, fresh=fetched.fresh)
+    changed, events = announce(known.states, observed, moment, baseline=baseline)
     states = {**known.states, **changed}
     gaps = health.gaps.updated(snapshot, readings)
     after, recovered = health.recovered(now)

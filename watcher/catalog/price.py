@@ -16,8 +16,6 @@ from decimal import Context, Decimal
 from itertools import groupby, pairwise
 from typing import TypeVar
 
-from msgspec import Struct
-
 from watcher.catalog.model import Direction, PriceChange
 
 FREE = "0"
@@ -32,19 +30,14 @@ T = TypeVar("T", bound=Hashable)
 Pieces = list[tuple[int, T]]
 """(minute of the week from Monday 00:00 UTC, value from then on), in order, starting at minute 0."""
 
+Step = tuple[str | None, str, str]
+"""A window of UTC time (`16:30-00:30`, `mon-fri 01:00-04:00`; None: usually), the old and the new price in it."""
+
 _PIECE = re.compile(r"(?:([a-z]{3}) )?(\d\d):(\d\d)=(\S+)")
 
 # A double holds 15 decimal digits exactly. Further digits from the API are the rounding of a division
 # (8.333333333333333e-8 became 8.333333333333334e-8 overnight), not a change of price.
 _DIGITS = Context(prec=15)
-
-
-class PriceStep(Struct, frozen=True):
-    """The change of a price in one window of UTC time (`16:30-00:30`, `mon-fri 01:00-04:00`); None: the usual price."""
-
-    window: str | None
-    old: str
-    new: str
 
 
 def canonical(value: object) -> str:
@@ -179,11 +172,11 @@ def _pairs(old: str, new: str) -> Pieces[tuple[str, str]]:
     return [next(same) for _, same in groupby(pairs, key=lambda pair: pair[1])]
 
 
-def steps(old: str, new: str) -> list[PriceStep]:
+def steps(old: str, new: str) -> list[Step]:
     """Return where the two prices differ: first the usual price, then each window. Unknown prices do not differ."""
     pairs = _pairs(old, new)
-    found = [PriceStep(None, *_usual(pairs)), *(PriceStep(window, *pair) for window, pair in _windows(pairs))]
-    return [step for step in found if step.old != step.new and UNKNOWN not in (step.old, step.new)]
+    found = [(None, _usual(pairs)), *_windows(pairs)]
+    return [(window, *pair) for window, pair in found if pair[0] != pair[1] and UNKNOWN not in pair]
 
 
 def is_material(old: str, new: str, threshold: Decimal) -> bool:
@@ -192,9 +185,9 @@ def is_material(old: str, new: str, threshold: Decimal) -> bool:
     A move to or from free or `varies` always is. Any other must reach `threshold`, a fraction of `old`.
     """
     return any(
-        not {VARIES, FREE}.isdisjoint((step.old, step.new))
-        or abs(Decimal(step.new) - Decimal(step.old)) >= threshold * Decimal(step.old)
-        for step in steps(old, new)
+        not {VARIES, FREE}.isdisjoint((before, after))
+        or abs(Decimal(after) - Decimal(before)) >= threshold * Decimal(before)
+        for _, before, after in steps(old, new)
     )
 
 

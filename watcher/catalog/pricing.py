@@ -221,6 +221,15 @@ def prices_of(facets: Facets) -> dict[str, str]:
     return {path.removeprefix(PRICING): value for path, value in facets.items() if is_price(path)}
 
 
+def offered_price(prices: Mapping[str, str], key: str) -> str | None:
+    """Return the price of a key in `Offer.prices`, absent or not; None: unknown. Without its window, the usual one."""
+    if key in prices:
+        return prices[key]
+    facets = {PRICING + name: value for name, value in prices.items() if split_window(name) == (name, None)}
+    value = price_of(facets, PRICING + split_window(key)[0])
+    return None if value == price.UNKNOWN else value
+
+
 def is_free(prices: Mapping[str, str]) -> bool:
     """Whether every price that cannot be avoided is known to be zero; prices by key, as in `Offer.prices`."""
     charged = {key: value for key, value in prices.items() if price_key(key) not in ADD_ONS}

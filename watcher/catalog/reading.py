@@ -150,7 +150,8 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 def _repair(body: bytes) -> bytes:
     """Return the JSON with everything that a text cannot hold replaced by U+FFFD."""
     try:
-        return msgspec.json.encode(_without_surrogates(_lenient(body.decode("utf-8", "replace"))))
+        text = json.dumps(_lenient(body.decode("utf-8", "replace")), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
     except ValueError as error:
         if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
             raise UnreadableError(f"not the promised list: something follows it at character {error.pos}") from None
@@ -159,14 +160,12 @@ def _repair(body: bytes) -> bytes:
 
 def _lenient(text: str) -> Any:
     """Decode JSON; numbers that JSON or a double cannot hold become text, so that they are not taken for `null`."""
-
-    def read_float(number: str) -> float | str:
-        return float(number) if math.isfinite(float(number)) else number
-
-    def read_integer(number: str) -> int | str:
-        return int(number) if len(number) < 19 else number
-
-    return json.loads(text, parse_constant=str, parse_float=read_float, parse_int=read_integer)
+    return json.loads(
+        text,
+        parse_constant=str,
+        parse_float=lambda number: float(number) if math.isfinite(float(number)) else number,
+        parse_int=lambda number: int(number) if len(number) < 19 else number,
+    )
 
 
 def _decode(raw: bytes) -> Any:
@@ -174,16 +173,6 @@ def _decode(raw: bytes) -> Any:
         return msgspec.json.decode(raw)
     except msgspec.MsgspecError:
         return _lenient(raw.decode())
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def normalise(raw: bytes, now: datetime) -> Reading:

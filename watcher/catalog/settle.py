@@ -22,9 +22,6 @@ OFTEN = timedelta(hours=12)
 FORGOTTEN = 6
 """After so many half-lives, an announcement no longer counts for damping."""
 
-_ROUNDS = 8
-"""Each round brings the moment nearer by a factor of ten."""
-
 
 class Moment(Struct, frozen=True):
     """The time of a poll (UTC), the good poll before (None if there was none), and what counts as news."""
@@ -83,7 +80,7 @@ class Moment(Struct, frozen=True):
 
     def due_reminder(self, facets: Facets) -> int | None:
         """Return the smallest number of days before expiration whose reminder is due, if any is."""
-        left = event.days_left(facets.get(EXPIRATION), self.now)
+        left = event.days_left(facets, self.now)
         if left is None or left < 0:
             return None
         return min((days for days in self.policy.remind_days if left <= days), default=None)
@@ -127,15 +124,13 @@ def _due_times(state: ModelState, moment: Moment) -> Iterator[datetime]:
             at = _settles(state, path, held.since, moment)
             if at > now:  # a drift that has settled but is not material stays pending, and is due only when it moves
                 yield at
-        left = event.days_left(state.model.facets.get(EXPIRATION), now)
+        left = event.days_left(state.model.facets, now)
         if left is not None:
             midnight = datetime.combine(now.date(), time(), UTC)
             yield from (midnight + timedelta(left - days) for days in moment.policy.remind_days if left > days)
 
 
 def _settles(state: ModelState, key: str, since: datetime, moment: Moment) -> datetime:
-    """Return when a difference settles; the stillness that damping asks for shrinks in the meantime."""
-    at = since
-    for _ in range(_ROUNDS):
-        at = since + replace(moment, now=at).stillness(state, key)
-    return at
+    """Return when a difference settles, or a little earlier: the stillness that damping asks for shrinks till then."""
+    latest = since + moment.stillness(state, key)
+    return since + replace(moment, now=latest).stillness(state, key)

@@ -6,8 +6,9 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from watcher.catalog.diff import Pending, announce_facets, announced_facets
+from watcher.catalog.diff import Pending, announced_facets
 from watcher.catalog.model import Facets, Model
+from watcher.catalog.pricing import is_tier, price_key, price_of, tier_tokens
 
 
 class ModelState(Struct, frozen=True):
@@ -47,8 +48,21 @@ class ModelState(Struct, frozen=True):
         return announced_facets(self.model.facets, self.pending)
 
     def announce(self, paths: Iterable[str]) -> "ModelState":
-        """Return the state with the facets at `paths` announced."""
-        return replace(self, pending=announce_facets(self.pending, self.model.facets, paths))
+        """Return the state with the facets at `paths` announced, and no other announced price moved.
+
+        A tier without a price of its own costs what the next lower one costs. Announcing that one would silently
+        announce the tier's price as well, or end the difference of a pending tier.
+        """
+        done, facets = set(paths), self.model.facets
+        pending = {path: held for path, held in self.pending.items() if path not in done}
+        for path in sorted(filter(is_tier, pending), key=lambda path: (price_key(path), tier_tokens(path))):
+            announced = price_of(self.announced_facets, path)
+            without = announced_facets(facets, {key: held for key, held in pending.items() if key != path})
+            if price_of(without, path) == announced:
+                del pending[path]
+            elif price_of(announced_facets(facets, pending), path) != announced:
+                pending[path] = replace(pending[path], announced=announced)
+        return replace(self, pending=pending)
 
 
 ModelStates = Mapping[str, ModelState]

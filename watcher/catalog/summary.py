@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from watcher.catalog.model import Event, Facets, Offer
@@ -24,9 +23,6 @@ class _Described(msgspec.Struct):
     description: str = ""
 
 
-_decoder = msgspec.json.Decoder(_Described)
-
-
 def first_sentence(description: str) -> str | None:
     """Return the first sentence of a description, without Markdown, cut between words; a stranger's text."""
     text = clean(_MARKS.sub("", _LINK.sub(r"\1", description[:_MOST_READ]))).strip()
@@ -43,16 +39,19 @@ def describe_new(events: Iterable[Event], snapshot: Snapshot) -> tuple[Event, ..
 
 def with_description(facets: Facets, raw: bytes) -> Facets:
     """Return a model's facets with the description of its document, of which they hold only a digest."""
-    try:
-        description = _decoder.decode(raw).description
-    except msgspec.MsgspecError:  # it is not a text
-        return facets
+    description = _description(raw)
     return {**facets, "description": description} if description else facets
 
 
 def _described(event: Event, snapshot: Snapshot) -> Event:
+    entry = snapshot.entries.get(event.model or "")  # None: only the feed has it
+    sentence = entry and first_sentence(_description(entry.raw))
+    return replace(event, offer=replace(event.offer or Offer(), description=sentence)) if sentence else event
+
+
+def _description(raw: bytes) -> str:
+    """Return the description in a document; empty if it has none, or one that is not a text."""
     try:
-        description = _decoder.decode(snapshot.entries[event.model or ""].raw).description
-    except (KeyError, msgspec.MsgspecError):  # only the feed has it, or it is not a text
-        return event
-    return replace(event, offer=replace(event.offer or Offer(), description=first_sentence(description) or UNSET))
+        return msgspec.json.decode(raw, type=_Described).description
+    except msgspec.MsgspecError:
+        return ""

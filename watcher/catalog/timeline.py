@@ -46,11 +46,8 @@ def timeline(periods: Iterable[Period]) -> list[Happening]:
         else:
             paths = sorted(diff.differing(before.facets, period.facets))
             prices = event.price_changes(before.facets, period.facets, filter(is_price, paths))
-            fields = {
-                path.removesuffix(".slug"): FieldChange(before.facets.get(path), period.facets.get(path))
-                for path in paths
-                if diff.is_watched(path) or path == diff.EXPIRATION or path in diff.TARGETS
-            }
+            others = [path for path in paths if diff.is_watched(path) or path in (*diff.TARGETS, diff.EXPIRATION)]
+            fields = event.field_changes(before.facets, period.facets, others)
             if before.end is not None and before.end < period.start:
                 turns += [Happening(before.end, "gone"), Happening(period.start, "back", prices, fields)]
             elif prices or fields:

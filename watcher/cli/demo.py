@@ -10,7 +10,7 @@ from watcher.config.secret import DatabaseURL, SourceURL
 from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.cycle import check
 from watcher.delivery.outbox import drain
-from watcher.simulator import Scene, Simulator, StorySource, story_by_name
+from watcher.simulator import Scene, Simulator, story_by_name, story_scenes
 from watcher.store.store import Store
 from watcher.upstream.client import Client
 
@@ -22,7 +22,7 @@ def demo() -> None:
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-    story = StorySource(story_by_name("demo"))
+    story = story_scenes(story_by_name("demo"))
     with TemporaryDirectory() as folder, Simulator(story, port=0) as simulator:
         database = f"sqlite:///{folder}/watcher.db"
         settings = SourceSettings(SourceURL(simulator.url)), StoreSettings(DatabaseURL(database))

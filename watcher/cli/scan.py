@@ -10,8 +10,8 @@ from watcher.cli.arguments import argument, when
 from watcher.cli.output import format_count, print_json, print_table, warn
 from watcher.cli.setup import Context, reading_fresh
 from watcher.messages.text import visible
+from watcher.mine.ids import Dictionary
 from watcher.mine.report import Condition, Finding, as_github, as_json, as_sarif, read_condition, words
-from watcher.mine.scan import dictionary_of
 from watcher.mine.scan import scan as scan_paths
 from watcher.mine.status import statuses
 
@@ -62,8 +62,9 @@ def scan(
     with reading_fresh(config, max_age, now) as session:
         states = session.state.model_states()
         then = session.history.facets(since)
+    models = {model: state.model.facets.get("hugging_face_id") for model, state in states.items()}
     try:
-        found = scan_paths(paths, dictionary_of(states), exclude=exclude)
+        found = scan_paths(paths, Dictionary(models), exclude=exclude)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--exclude") from None
     status = statuses((hit.id for hit in found.hits), states, then, config.announce, now)

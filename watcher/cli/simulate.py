@@ -6,7 +6,7 @@ import threading
 import click
 
 from watcher.cli.output import warn
-from watcher.simulator import ArchiveSource, Scene, SceneSource, Simulator, StorySource, story_by_name
+from watcher.simulator import Scene, Simulator, recorded_scenes, story_by_name, story_scenes
 from watcher.upstream.archive import read_archive
 
 
@@ -26,13 +26,12 @@ def simulate(port: int, archive: str | None, story: str | None, every: float | N
     """
     if archive is not None and story is not None:
         raise click.UsageError("--archive and --story exclude each other.")
-    source: SceneSource
     if archive is not None:
-        source = ArchiveSource((capture.at, capture.body) for capture in read_archive(archive, on_problem=warn))
+        scenes = recorded_scenes((capture.at, capture.body) for capture in read_archive(archive, on_problem=warn))
     else:
-        source = StorySource(story_by_name(story or "demo"))
+        scenes = story_scenes(story_by_name(story or "demo"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Simulator(source, port=port) as simulator:
+    with Simulator(scenes, port=port) as simulator:
         click.echo(simulator.url)
         _print_scene(simulator.scene)
         stopped = threading.Event()

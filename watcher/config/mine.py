@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, force_setattr
 
-from watcher.catalog.model import Tokens
+from watcher.catalog.model import Tokens, without_routing
 from watcher.catalog.option import Option
 from watcher.config.parse import PERCENTAGE, Type, WrongValueError, describe, suggestion, text, wrong
 
@@ -46,10 +46,11 @@ def _parse_tokens(value: object) -> dict[str, Tokens]:
         try:
             if model != ALL and ("/" not in model or {*"*?["} & {*model}):  # a pattern has no tokens of its own
                 raise WrongValueError(f'expected the id of a model or "{ALL}"')
+            name = without_routing(model)
             if isinstance(given, str) and model != ALL:
-                shares[model] = PERCENTAGE.parse(given)
+                shares[name] = shares.get(name, Decimal(0)) + PERCENTAGE.parse(given)
             else:
-                counted[model] = _parse_counts(given)
+                counted[name] = counted.get(name, Tokens()) + _parse_counts(given)
         except WrongValueError as error:
             mistakes += (f"{describe(model)}: {sentence}" for sentence in error.sentences)
     if shares and ALL not in counted and not mistakes:
@@ -59,7 +60,9 @@ def _parse_tokens(value: object) -> dict[str, Tokens]:
     if mistakes:
         raise WrongValueError(*mistakes)
     total = counted.pop(ALL, Tokens())
-    return counted | {model: total.share(fraction) for model, fraction in shares.items()}
+    for name, fraction in shares.items():
+        counted[name] = counted.get(name, Tokens()) + total.share(fraction)
+    return counted
 
 
 def _parse_counts(value: object) -> Tokens:
@@ -105,3 +108,6 @@ class MineSettings(Struct, frozen=True):
         'Tokens a month by model: { prompt = "40M", completion = "5M", cached = "10M" }, or a part of "all" such as '
         '"70%".',
     ] = {}
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "models", tuple(map(without_routing, self.models)))

@@ -1,6 +1,5 @@
 """Acknowledging a model as it is now: what `watcher ack` and the web page do. `rules.acknowledged` applies it."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,14 +32,11 @@ def acknowledge(
 
 def describe(made: Acknowledgement) -> str:
     """Return what is acknowledged: `its end on 20 January 2026; prices up to prompt $2.50/M, completion $10/M`."""
-    return "; ".join(_parts(made))
-
-
-def _parts(made: Acknowledgement) -> Iterator[str]:
-    if made.expiration_date is not None:
-        yield f"its end on {day_text(made.expiration_date)}"
     keys = [key for key in headline_keys(made.prices) if key in made.prices]
-    if keys:
-        yield f"prices up to {', '.join(f'{label(key)} {with_unit(key, made.prices[key])}' for key in keys)}"
-    if made.until is not None:
-        yield f"until {made.until:%Y-%m-%d %H:%M} UTC"
+    prices = ", ".join(f"{label(key)} {with_unit(key, made.prices[key])}" for key in keys)
+    parts = (
+        f"its end on {day_text(made.expiration_date)}" if made.expiration_date else "",
+        f"prices up to {prices}" if prices else "",
+        f"until {made.until:%Y-%m-%d %H:%M} UTC" if made.until else "",
+    )
+    return "; ".join(filter(None, parts))

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
+from watcher.catalog.diff import differing
 from watcher.catalog.event import offer
 from watcher.catalog.model import Bill, Event, Tokens
 from watcher.catalog.price import DAY, DAYS, FREE, WEEK
@@ -32,21 +33,21 @@ class Use(Struct, frozen=True):
 
 
 def use_of(tokens: Tokens, before: ModelState, after: ModelState) -> Use:
-    """Return the use of a model whose state a poll changed: the prices are those without what it announces."""
+    """Return how much of a model is used, at its prices without those that a poll announces."""
     old, new = before.announced_facets, after.announced_facets
-    moved = {path for path in {*old, *new} if is_price(path) and old.get(path) != new.get(path)}
+    moved = set(filter(is_price, differing(old, new)))
     facets = {path: value for path, value in after.model.facets.items() if path not in moved}
     return Use(tokens, offer(facets | {path: old[path] for path in moved if path in old}).prices)
 
 
-def bill_of(event: Event, use: Use, told: Mapping[str, str]) -> Bill | None:
+def bill_of(event: Event, use: Use, sent: Mapping[str, str]) -> Bill | None:
     """Return what the changed prices of an event do to the costs of a month; None where that cannot be told.
 
-    `told` are the prices that a channel was told, where they are not those of before.
+    `sent` are the prices that were sent to a channel last, where they are not those of before.
     """
     if event.offer is None or not event.prices:
         return None
-    old, new = monthly_cost({**use.before, **told}, use.tokens), monthly_cost(event.offer.prices, use.tokens)
+    old, new = monthly_cost({**use.before, **sent}, use.tokens), monthly_cost(event.offer.prices, use.tokens)
     return None if old is None or new is None else Bill(as_text(old), as_text(new))
 
 

@@ -8,11 +8,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
-ROUTING = frozenset({"nitro", "floor", "exacto", "online"})
-"""Variants that every model takes: they choose a provider, and the model is the one without them.
-
-Source: https://openrouter.ai/docs/guides/routing/model-variants/overview
-"""
+from watcher.catalog.model import without_routing
 
 _LONGEST_AUTHOR = 80
 _LONGEST = 150
@@ -32,8 +28,8 @@ _LIKE_A_MODEL = re.compile(
 def meant(written: str, models: Container[str]) -> str:
     """Return the id of the model that is meant: without `openrouter/` before it, and without a routing variant."""
     id = written if written in models or written.count("/") < 2 else written.removeprefix("openrouter/")
-    base, _, variant = id.partition(":")
-    return base if id not in models and variant in ROUTING and base in models else id
+    base = without_routing(id)
+    return base if id not in models and base in models else id
 
 
 class Found(NamedTuple):
@@ -42,7 +38,6 @@ class Found(NamedTuple):
     at: int
     """Where it starts."""
     id: str
-    known: bool
     sure: bool
     """Whether OpenRouter's name stands before it. Else it may be the name of the same weights at Hugging Face."""
 
@@ -50,7 +45,7 @@ class Found(NamedTuple):
 class Dictionary:
     """Every id that was ever known."""
 
-    def __init__(self, models: Mapping[str, object]) -> None:
+    def __init__(self, models: Mapping[str, str | None]) -> None:
         """`models` maps each id to its id at Hugging Face, if it has one."""
         self._models = models
         self._authors = {model.partition("/")[0].encode() for model in models}
@@ -83,17 +78,17 @@ class Dictionary:
             found = self._named(base, variant[1].decode() if variant is not None else "", ours=ours or prefixed)
             if found is not None:
                 sure = ours or prefixed or not self._is_shared(found)
-                yield Found(start + before.start(1), found, found in self._models, sure)
+                yield Found(start + before.start(1), found, sure)
 
     def _named(self, base: str, variant: str, *, ours: bool) -> str | None:
         """Return the id that is meant; None if it is none."""
-        whole = f"{base}:{variant}" if variant else base
+        whole = meant(f"{base}:{variant}" if variant else base, self._models)
         if whole in self._models:
             return whole
         if base in self._models:
-            return base if variant in ROUTING or not ours else whole
+            return whole if ours else base
         return whole if ours and _LIKE_A_MODEL.fullmatch(base.partition("/")[2]) else None
 
     def _is_shared(self, model: str) -> bool:
         """Whether the id is also the name of the weights at Hugging Face, as in `google/gemma-2-9b-it`."""
-        return str(self._models.get(model)).lower() == model.partition(":")[0]
+        return (self._models.get(model) or "").lower() == model.partition(":")[0]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -98,14 +98,10 @@ def words(status: Status, since: datetime) -> str:
 
 
 def _expires(status: Status) -> str:
-    on = day_text(status.expiration_date)
-    match status.days_left:
-        case int() as days if days > 1:
-            return f"expires on {on}, in {days} days"
-        case int() as days if days >= 0:
-            return f"expires on {on}, {'tomorrow' if days else 'today'}"
-        case _:
-            return f"was to expire on {on}, still there"
+    on, days = day_text(status.expiration_date), status.days_left
+    if days is None or days < 0:
+        return f"was to expire on {on}, still there"
+    return f"expires on {on}, {('today', 'tomorrow')[days] if days < 2 else f'in {days} days'}"
 
 
 def _use(other: Instead) -> str:
@@ -160,7 +156,6 @@ def _property(text: str) -> str:
 
 def as_sarif(scan: Scan, findings: Sequence[Finding], since: datetime) -> dict[str, Any]:
     """Return the document of SARIF 2.1.0; a model that is as it was has no result."""
-    rules = [state for state in get_args(State) if state in _RULES]
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -170,7 +165,7 @@ def as_sarif(scan: Scan, findings: Sequence[Finding], since: datetime) -> dict[s
                     "driver": {
                         "name": "openrouter-watcher",
                         "version": __version__,
-                        "rules": [{"id": rule, "shortDescription": {"text": _RULES[rule]}} for rule in rules],
+                        "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in _RULES.items()],
                     }
                 },
                 "invocations": [
@@ -181,17 +176,17 @@ def as_sarif(scan: Scan, findings: Sequence[Finding], since: datetime) -> dict[s
                         ],
                     }
                 ],
-                "results": [_result(found, rules, since) for found in findings if found.level != "none"],
+                "results": [_result(found, since) for found in findings if found.level != "none"],
             }
         ],
     }
 
 
-def _result(found: Finding, rules: Sequence[State], since: datetime) -> dict[str, Any]:
+def _result(found: Finding, since: datetime) -> dict[str, Any]:
     artifact = {"uri": quote(found.hit.path)}
     return {
         "ruleId": found.status.state,
-        "ruleIndex": rules.index(found.status.state),
+        "ruleIndex": list(_RULES).index(found.status.state),
         "level": found.level,
         "message": {"text": f"{found.hit.id}: {words(found.status, since)}"},
         "locations": [

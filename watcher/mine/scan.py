@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from watcher.catalog.state import ModelStates
 from watcher.mine.ids import Dictionary, Found
 from watcher.mine.tools import named_models, without_comments
 from watcher.mine.tree import File, Tree
@@ -47,11 +46,6 @@ class Scan(Struct, frozen=True):
     Hugging Face, too, in a project that never mentions OpenRouter."""
 
 
-def dictionary_of(states: ModelStates) -> Dictionary:
-    """Return the dictionary of all known models."""
-    return Dictionary({model: state.model.facets.get("hugging_face_id") for model, state in states.items()})
-
-
 def scan(
     paths: Sequence[Path],
     dictionary: Dictionary,
@@ -85,9 +79,8 @@ def scan(
 
 def _ids(file: File, dictionary: Dictionary, *, mentions: bool) -> Iterator[tuple[int, Found]]:
     """Yield the ids in a file, with their lines."""
-    ignored = set[int]()
-    if _IGNORE in file.data:
-        ignored.update(number for number, text in enumerate(file.data.split(b"\n"), start=1) if _IGNORE in text)
+    texts = file.data.split(b"\n") if _IGNORE in file.data else []
+    ignored = {number for number, text in enumerate(texts, start=1) if _IGNORE in text}
     strings = named_models(file.path, file.data)
     if strings is not None:
         for line, text in strings:

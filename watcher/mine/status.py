@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 from watcher.catalog import event, price
-from watcher.catalog.diff import EXPIRATION, TARGETS, is_price_watched
-from watcher.catalog.model import Facets, FieldChange, Model, PriceChange, Reason
+from watcher.catalog.diff import EXPIRATION, TARGETS, differing, is_price_watched
+from watcher.catalog.model import Alternative, Facets, FieldChange, Model, PriceChange
 from watcher.catalog.policy import Policy
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price, is_tier, price_of
 from watcher.catalog.state import ModelState, ModelStates
@@ -18,12 +18,9 @@ State = Literal["gone", "expiring", "moved", "repriced", "unknown", "there"]
 """`moved`: the id stands for another model. If several are true, the first."""
 
 
-class Instead(Struct, frozen=True):
+class Instead(Alternative, frozen=True):
     """A model that can be called instead, and its price as a multiple of the other's, by key."""
 
-    id: str
-    name: str
-    reason: Reason
     prices: Mapping[str, str]
     """By key, as in `Offer.prices`."""
     ratio: Mapping[str, str]
@@ -59,11 +56,6 @@ def statuses(
     }
 
 
-def is_gone(state: ModelState) -> bool:
-    """Whether the model is gone: not listed, and not only since the last poll or two."""
-    return not state.present and state.listed and not state.is_missing
-
-
 def _status(
     model: str,
     state: ModelState | None,
@@ -75,21 +67,17 @@ def _status(
     if state is None:
         return Status(model, "unknown")
     facets = state.model.facets
-    gone = is_gone(state)
+    gone = not state.present and state.listed and not state.is_missing  # not only since the last poll or two
     ends = facets.get(EXPIRATION)
     moved, repriced = (None, {}) if then is None or gone else (_moved(then, facets), _repriced(then, facets, policy))
-    kind: State = "there"
-    for wanted, holds in (("gone", gone), ("expiring", ends), ("moved", moved), ("repriced", repriced)):
-        if holds:
-            kind = wanted  # type: ignore[assignment]
-            break
+    is_true: dict[State, object] = {"gone": gone, "expiring": ends, "moved": moved, "repriced": repriced}
     return Status(
         model,
-        kind,
+        next((kind for kind, holds in is_true.items() if holds), "there"),
         name=state.model.name,
         since=state.last_seen if gone else None,
         expiration_date=ends,
-        days_left=event.days_left(ends, now),
+        days_left=event.days_left(facets, now),
         moved=moved,
         repriced=repriced,
         prices=event.offer(facets).prices,
@@ -108,7 +96,7 @@ def _moved(then: Facets, now: Facets) -> FieldChange | None:
 def _repriced(then: Facets, now: Facets, policy: Policy) -> dict[str, PriceChange]:
     paths = [
         path
-        for path in {*filter(is_price, then), *filter(is_price, now)}
+        for path in filter(is_price, differing(then, now))
         if not (is_tier(path) and (path not in then or path not in now))  # prices that begin to be published
         and is_price_watched(path, policy.prices, then, now)
         and price.is_material(price_of(then, path), price_of(now, path), policy.min_change)

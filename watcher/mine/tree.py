@@ -70,7 +70,8 @@ class Tree:
                 self._folders.add((found.st_dev, found.st_ino))
                 with os.scandir(folder) as listed:
                     entries = sorted(listed, key=lambda entry: entry.name)
-                kinds = [_kind(entry) for entry in entries]
+                is_folder = {entry: entry.is_dir(follow_symlinks=False) for entry in entries}
+                regular = [entry for entry in entries if is_folder[entry] or entry.is_file(follow_symlinks=False)]
             except OSError as error:
                 self._problem((named or ".") + folder[len(top) :], error)
                 continue
@@ -78,12 +79,12 @@ class Tree:
             project = folder if ".git" in names else project
             rules = (*rules, *_rules(folder)) if ".gitignore" in names else rules
             below = []
-            for entry, kind in zip(entries, kinds, strict=True):
+            for entry in regular:  # neither links nor pipes and devices
                 shown_path = os.path.join(named, entry.path[start:])  # noqa: PTH118 - ten thousand times
-                excluded = self._exclude.match_file(entry.path[start:] + "/" * (kind == "folder"))
-                if not kind or excluded or entry.name in _NEVER or _is_ignored(entry.path, kind == "folder", rules):
+                excluded = self._exclude.match_file(entry.path[start:] + "/" * is_folder[entry])
+                if excluded or entry.name in _NEVER or _is_ignored(entry.path, is_folder[entry], rules):
                     continue
-                if kind == "folder":
+                if is_folder[entry]:
                     below.append((entry.path, project, rules))
                     continue
                 if self._is_late():
@@ -126,13 +127,6 @@ def _read(path: str, most: int) -> bytes | None:
         if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             return None
         return file.read(found.st_size) or b""
-
-
-def _kind(entry: "os.DirEntry[str]") -> str:
-    """Return what to do with an entry of a folder: nothing with a link, a pipe or a device."""
-    if entry.is_dir(follow_symlinks=False):
-        return "folder"
-    return "file" if entry.is_file(follow_symlinks=False) else ""
 
 
 def _rules_above(top: str) -> _Rules:

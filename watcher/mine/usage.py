@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from io import BufferedReader, TextIOWrapper
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,7 @@ from watcher.catalog.model import Tokens
 from watcher.catalog.state import ModelStates
 from watcher.errors import UsageError
 from watcher.messages.text import visible
-from watcher.mine.ids import ROUTING
+from watcher.mine.ids import meant
 
 MONTH = 30
 """Days to which the activity is scaled. The activity call answers with as many, or with one that was asked for.
@@ -46,13 +46,8 @@ _DATES = ("created_at", "date")
 _STANDARD = ("", "standard")
 
 
-class Name(NamedTuple):
-    """What the record calls a model."""
-
-    id: str
-    """Empty in the CSV."""
-    permaslug: str
-    variant: str
+Names = tuple[str, str]
+"""What the record calls a model: by its id (in the CSV, by its slug) and by its slug, both with the variant."""
 
 
 class Activity(Struct, frozen=True):
@@ -60,19 +55,19 @@ class Activity(Struct, frozen=True):
 
     days: int
     """From its first day to its last one; of the activity call, which leaves out days without activity, all."""
-    tokens: Mapping[Name, Tokens]
+    tokens: Mapping[Names, Tokens]
     """In all these days."""
 
 
 def read_activity(file: BufferedReader) -> Activity:
     """Return what a record of activity says. Raises UsageError if it is none, or any of it cannot be understood."""
     start = file.peek(1024).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    sums: dict[Name, Tokens] = defaultdict(Tokens)
+    sums: dict[Names, Tokens] = defaultdict(Tokens)
     days: set[date] = set()
     is_json = start in (b"{", b"[")
     for where, row in _json_rows(file) if is_json else _csv_rows(file):
         days.add(_day(where, row))
-        sums[_name(where, row)] += _tokens(where, row)
+        sums[_names(where, row)] += _tokens(where, row)
     if not days:
         raise UsageError("there is no activity in the file; nothing was imported")
     if any(number > _MOST for tokens in sums.values() for number in astuple(tokens)):
@@ -83,23 +78,20 @@ def read_activity(file: BufferedReader) -> Activity:
 
 def monthly(activity: Activity, states: ModelStates) -> tuple[dict[str, Tokens], list[str]]:
     """Return the tokens of a month by id, and the names that belong to no known model."""
-    by_slug: dict[tuple[str, str], list[str]] = defaultdict(list)
+    known: dict[str, str] = {}
     for model_id, state in sorted(states.items(), key=lambda item: (not item[1].present, len(item[0]), item[0])):
-        if not model_id.startswith("~"):
-            slug = str(state.model.facets.get(CANONICAL_SLUG, ""))
-            by_slug[slug.partition(":")[0], model_id.partition(":")[2]].append(model_id)
+        if not model_id.startswith("~") and (slug := state.model.facets.get(CANONICAL_SLUG)):
+            _, colon, variant = model_id.partition(":")
+            known.setdefault(slug.partition(":")[0] + colon + variant, model_id)
+    known |= {model_id: model_id for model_id in states}
     sums: dict[str, Tokens] = defaultdict(Tokens)
     unknown: list[str] = []
-    for name, tokens in activity.tokens.items():
-        variant = f":{name.variant}" if name.variant else ""
-        exact = [id for id in (name.id + variant, name.permaslug + variant) if id in states]
-        ids = exact or by_slug[name.permaslug, name.variant]
-        if not ids and name.variant in ROUTING:
-            ids = by_slug[name.permaslug, ""] or [id for id in (name.id, name.permaslug) if id in states]
+    for names, tokens in activity.tokens.items():
+        ids = [known[name] for name in (meant(written, known) for written in names) if name in known]
         if ids:
             sums[ids[0]] += tokens
         else:
-            unknown.append((name.id or name.permaslug) + variant)
+            unknown.append(names[0])
     month = Fraction(MONTH, activity.days)
     return {model: tokens.share(month) for model, tokens in sums.items()}, unknown
 
@@ -179,11 +171,12 @@ def _day(where: str, row: Mapping[str, Any]) -> date:
         raise UsageError(f"{where}: {visible(written, 40) or 'nothing'} is no date; nothing was imported") from None
 
 
-def _name(where: str, row: Mapping[str, Any]) -> Name:
+def _names(where: str, row: Mapping[str, Any]) -> Names:
     id, slug, variant = (str(row.get(key) or "").strip() for key in ("model", "model_permaslug", "variant"))
     if not id and not slug:
         raise UsageError(f"{where}: it names no model; nothing was imported")
     id, _, of_id = id.partition(":")
     slug, _, of_slug = slug.partition(":")
-    variant = "" if variant in _STANDARD else variant
-    return Name(id, slug or id, variant or of_id or of_slug)
+    variant = ("" if variant in _STANDARD else variant) or of_id or of_slug
+    ending = f":{variant}" if variant else ""
+    return (id or slug) + ending, (slug or id) + ending

@@ -1,7 +1,7 @@
 """Which alerts are no news, because the user has acknowledged as much.
 
-The end of a model and its prices can be acknowledged. Then that very end is no news any more, nor is a price that is no
-higher. This holds for every channel. Another end is news, and that a model has expired is in any case.
+Once the end of a model and its prices are acknowledged, that same end is no news for any channel, and neither is a
+price that is no higher. Another end is news, and so is that the model has expired.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from msgspec import UNSET
@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from watcher.catalog.decision import Acknowledgement
 from watcher.catalog.model import Bill, Event, PriceChange, Provider
-from watcher.catalog.price import direction_of, is_material, percent
-from watcher.catalog.pricing import is_free
+from watcher.catalog.price import VARIES, direction_of, is_material, percent
+from watcher.catalog.pricing import is_free, offered_price
 from watcher.config.settings import Rules
 from watcher.mine.cost import Use, bill_of
 from watcher.rules.acknowledged import are_known_prices
@@ -98,7 +98,7 @@ def apply_min_change(
         return _with_bill(event, None if use is None else bill_of(event, use, {})), rest
     changes = {key: (hidden.get(key, change.old), change.new) for key, change in event.prices.items()}
     if rules.min_impact is not None and event.offer is not None:  # a bill is made of all prices
-        changes |= {key: (old, event.offer.prices[key]) for key, old in rest.items() if key in event.offer.prices}
+        changes |= {key: (old, offered_price(event.offer.prices, key)) for key, old in rest.items()}
     prices = {key: PriceChange(old, new, percent(old, new)) for key, (old, new) in changes.items() if old != new}
     direction = direction_of(prices.values())
     bill = None if use is None else bill_of(event, use, hidden)
@@ -151,11 +151,4 @@ def _within_budget(limit: Decimal, event: Event) -> bool:
     candidates = list(event.offer.prices.items()) if event.offer is not None else []
     candidates += [(key, price) for key, change in event.prices.items() for price in (change.old, change.new) if price]
     prices = [price for key, price in candidates if _PROMPT.fullmatch(key)]
-    return not prices or any(_costs_at_most(limit, price) for price in prices)
-
-
-def _costs_at_most(limit: Decimal, price: str) -> bool:
-    try:
-        return Decimal(price) * 1_000_000 <= limit
-    except InvalidOperation:
-        return False
+    return not prices or any(price != VARIES and Decimal(price) * 1_000_000 <= limit for price in prices)

@@ -9,6 +9,7 @@ Times are UTC. Digests and quiet hours follow the clocks of the channel's time z
 - Quiet hours begin at the first of two starts and end at the second of two ends: nobody is woken early.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -38,13 +39,13 @@ def due_at(timing: Timing, kind: Kind, now: datetime) -> datetime:
     if timing.digest is None or kind == "alive":
         return end
     # A digest that fell into these quiet hours before the event waits for their end too, and takes the event along.
-    slot = _next_slot(timing.digest, timing.zone, begin)
+    slot = slot_after(timing.digest, timing.zone, begin - timedelta.resolution)
     return _quiet_around(timing, slot)[1]
 
 
 def slot_after(digest: Digest, zone: "ZoneInfo", moment: datetime) -> datetime:
     """Return the first time of a digest that is later than `moment`."""
-    return _next_slot(digest, zone, moment + timedelta.resolution)
+    return next(slot for slot in _slots(digest, zone, moment.astimezone(zone)) if slot > moment)
 
 
 def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime:
@@ -59,11 +60,6 @@ def free_at(timing: Timing, sent: Sequence[datetime], now: datetime) -> datetime
     counted = sorted(moment for moment in sent if now - HOUR < moment <= now)
     free = now if most is None or len(counted) < most else counted[-most] + HOUR
     return _quiet_around(timing, free)[1]
-
-
-def _next_slot(digest: Digest, zone: "ZoneInfo", moment: datetime) -> datetime:
-    """Return the first digest at `moment` or later."""
-    return next(slot for slot in _slots(digest, zone, moment.astimezone(zone)) if slot >= moment)
 
 
 def _slots(digest: Digest, zone: "ZoneInfo", local: datetime) -> Iterator[datetime]:
@@ -113,11 +109,7 @@ def _moments(wall: datetime, zone: "ZoneInfo") -> tuple[datetime, ...]:
 
 def _jump(before: datetime, after: datetime, zone: "ZoneInfo") -> datetime:
     """Return the moment, on a whole second, between these two at which the zone's offset changes."""
+    seconds = range((after - before) // SECOND)
     offset = after.astimezone(zone).utcoffset()
-    while after - before > SECOND:
-        middle = before + (after - before) // SECOND // 2 * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
-            after = middle
-        else:
-            before = middle
-    return after
+    passed = bisect_left(seconds, True, key=lambda n: (before + n * SECOND).astimezone(zone).utcoffset() == offset)
+    return before + passed * SECOND

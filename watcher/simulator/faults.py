@@ -18,7 +18,6 @@ from watcher.errors import UsageError
 
 _HUGE = 65 * 1024 * 1024
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body><h1>One moment</h1></body></html>"
-_ITEM = re.compile(rb"<item>(?:(?!<item>).)*?</item>\n?", re.DOTALL)
 _Header = Annotated[str, Meta(pattern=r"\A[^\r\n]*\Z")]
 
 
@@ -47,8 +46,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html: bool = False
     """An HTML page with 200, as from a proxy."""
     models: Literal["empty", "short", "duplicates", "broken"] | None = None
-    """What is wrong with the list. `short`: half of the models, but `total_count` counts all. `duplicates`: a quarter
-    comes twice, with differences. `broken`: some have wrong types or no prices, and one is `null`."""
+    """What is wrong with the list, not with the feed. `short`: half of the models, but `total_count` counts all.
+    `duplicates`: a quarter comes twice, with differences. `broken`: some with wrong types, no prices, or `null`."""
     size: Annotated[int, Meta(ge=0)] = 0
     """Bytes to which the body is padded with white space."""
     bomb: bool = False
@@ -91,8 +90,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return `answer` with the fault's status, headers and content."""
         headers, status, body = dict(answer.headers), answer.status, answer.body
         if self.models is not None and status == 200:
-            feed = "xml" in headers.get("content-type", "")
-            body = _spoiled_feed(body, self.models) if feed else _spoiled_list(body, self.models)
+            body = _spoiled_list(body, self.models)
         if self.html:
             status, body = 200, _HTML
             headers["content-type"] = "text/html; charset=utf-8"
@@ -158,19 +156,3 @@ def _broken(number: int, model: Any) -> Any:
         {**model, "pricing": {"prompt": 1e-30, "completion": {"usd": "lots"}, "overrides": "none"}},
         {**model, "pricing": {**(model.get("pricing") or {}), "prompt": "cheap"}},
     )[number]
-
-
-def _spoiled_feed(body: bytes, how: str) -> bytes:
-    items = _ITEM.findall(body)
-    head, foot = body[: body.find(b"<item>")] if items else body, b"</channel></rss>\n" if items else b""
-    match how:
-        case "empty":
-            items = []
-        case "short":
-            items = items[: len(items) // 2]
-        case "duplicates":
-            items = items + items[:3]
-        case "broken":
-            nameless = b"<item><title>nameless</title><pubDate>soon</pubDate></item>\n"
-            items[:3] = [b"<item></item>\n", nameless, b"<item/>\n"]
-    return head + b"".join(items) + foot

@@ -6,6 +6,7 @@ another process: `POST advance`, `PUT fault` (JSON, see `Fault.from_json`), `DEL
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Self
 
 import msgspec
@@ -15,7 +16,7 @@ from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Request, Response
 from watcher.errors import UsageError
 from watcher.simulator.faults import Fault
-from watcher.simulator.source import Scene, SceneSource
+from watcher.simulator.scenes import Scene
 from watcher.simulator.wire import HOST, Server
 
 CONTROL = "/simulator/"
@@ -24,20 +25,23 @@ _MAX_REQUESTS = 10_000
 
 
 class Simulator:
-    """Serves a source until it is closed; a context manager. Every method may be called from any thread."""
+    """Serves scenes until it is closed; a context manager. Every method may be called from any thread."""
 
-    def __init__(self, source: SceneSource, port: int = 0, gzip: bool = False) -> None:
-        """Start to serve on 127.0.0.1 at `port` (0: any free one). Raises UsageError if the port cannot be used.
+    def __init__(self, scenes: Iterable[Scene], port: int = 0) -> None:
+        """Start to serve on 127.0.0.1 at `port` (0: any free one). The next scene is made when `advance` asks for it.
 
-        With `gzip`, large bodies are compressed for clients that accept it.
+        Raises UsageError: there is no scene, or the port cannot be used.
         """
-        self._source = source
+        self._scenes = iter(scenes)
+        first = next(self._scenes, None)
+        if first is None:
+            raise UsageError("the archive holds no recorded answer to serve")
+        self._scene, self._fault = first, first.fault
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=_MAX_REQUESTS)
-        self._fault = source.current().fault
         self._by_hand = False
         try:
-            self._server = Server(port, self._reply, gzip)
+            self._server = Server(port, self._reply)
         except (OSError, OverflowError) as problem:
             raise UsageError(f"the simulator cannot listen on {HOST}:{port}: {problem}") from problem
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -57,7 +61,7 @@ class Simulator:
     def scene(self) -> Scene:
         """The scene that is served now."""
         with self._lock:
-            return self._source.current()
+            return self._scene
 
     @property
     def requests(self) -> list[Request]:
@@ -71,20 +75,17 @@ class Simulator:
         The fault of the step before ends. A step with its own fault replaces one that was set by hand.
         """
         with self._lock:
-            scene = self._source.advance()
-            if scene is not None and (scene.fault is not None or not self._by_hand):
-                self._fault, self._by_hand = scene.fault, False
+            scene = next(self._scenes, None)
+            if scene is not None:
+                self._scene = scene
+                if scene.fault is not None or not self._by_hand:
+                    self._fault, self._by_hand = scene.fault, False
             return scene
 
-    def set_fault(self, fault: Fault) -> None:
-        """Switch a fault on, in place of any other."""
+    def set_fault(self, fault: Fault | None) -> None:
+        """Switch a fault on, in place of any other; None: switch it off."""
         with self._lock:
-            self._fault, self._by_hand = fault, True
-
-    def clear_fault(self) -> None:
-        """Switch the fault off."""
-        with self._lock:
-            self._fault, self._by_hand = None, False
+            self._fault, self._by_hand = fault, fault is not None
 
     def close(self) -> None:
         """End open connections and free the port. It may be called twice."""
@@ -100,7 +101,7 @@ class Simulator:
     def state(self) -> dict[str, Any]:
         """Return what `GET /simulator/state` answers."""
         with self._lock:
-            scene = self._source.current()
+            scene = self._scene
             return {
                 "step": scene.number,
                 "title": scene.title,
@@ -116,7 +117,7 @@ class Simulator:
             return self._control(request, body), Fault()
         with self._lock:
             self._requests.append(request)
-            scene = self._source.current()
+            scene = self._scene
             fault = self._take_fault(request)
         return fault.spoil(self._answer(request, scene)), fault
 
@@ -131,7 +132,7 @@ class Simulator:
                 except UsageError as problem:
                     return api.error(400, str(problem))
             case "DELETE", "fault":
-                self.clear_fault()
+                self.set_fault(None)
             case "GET", "state":
                 pass
             case _, "advance" | "fault" | "state":
@@ -154,5 +155,5 @@ class Simulator:
             if request.path == f"{api.BASE}/models":
                 return Response(200, {"content-type": "application/json"}, scene.body)
             return api.error(500, "The recorded answer is not a list of models")
-        default = self._source.default_output
-        return api.answer(request, Catalogue(scene.models, scene.at, self.origin, default, endpoints=scene.endpoints))
+        catalogue = Catalogue(scene.models, scene.at, self.origin, scene.default_output, endpoints=scene.endpoints)
+        return api.answer(request, catalogue)

@@ -5,7 +5,7 @@ and dates are those of early 2026; the descriptions are our own. It has examples
 aliases, conditional prices, odd spellings.
 
 The change of a step holds for all later steps, unless the step is `passing`: then it holds for that step alone, as its
-fault does. Steps are an hour apart, so that a story has room for the three hours in which a price must hold still.
+fault does.
 """
 
 import json
@@ -26,13 +26,15 @@ Document = dict[str, Any]
 Models = list[Document]
 Change = Callable[[Models], Models]
 
+STEP = timedelta(hours=1)
+"""The time between two steps: a story has room for the three hours in which a price must hold still."""
+
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One step of a story: a line to print, the time since the start, and what happens."""
+    """One step of a story: a line to print, and what happens."""
 
     title: str
-    at: timedelta
     change: Change | None = None
     fault: Fault | None = None
     passing: bool = False
@@ -137,48 +139,51 @@ def _edited(id_: str, edit: Callable[[Document], Document], models: Models) -> M
 
 def _demo() -> Story:
     newcomer, haiku = "openai/gpt-5.2-codex", "anthropic/claude-haiku-4.5"
-    table: tuple[tuple[str, Change | None, Mapping[str, Any]], ...] = (
-        ("The first check: everything is recorded, nothing is announced", None, {}),
-        ("An hour later nothing has changed", None, {}),
-        ("GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day", partial(appears, newcomer), {}),
-        ("Claude Haiku 4.5 is a fifth cheaper", partial(repriced, haiku, {"prompt": "0.8", "completion": "4"}), {}),
-        ("Grok 4 costs more", partial(repriced, "x-ai/grok-4", {"prompt": "4", "completion": "18"}), {}),
-        ("MiMo-V2-Flash becomes free", partial(repriced, "xiaomi/mimo-v2-flash", _FREE), {}),
-        ("Quiet: the cheaper Haiku has lasted three hours", None, {}),
-        ("So has the dearer Grok; AtlasCloud is gone from the providers", None, {"ends": "atlas-cloud/fp8"}),
-        ("Quiet: and so has the free MiMo", None, {}),
-        ("qwen3-coder:free is gone, qwen3-coder stays", partial(vanishes, "qwen/qwen3-coder:free".__eq__), {}),
-        ("It is still gone: now it counts; DeepSeek is back to its day rate", None, {}),
-        ("The GPT Codex alias moves on to GPT-5.2-Codex", partial(moves, "~openai/gpt-codex-latest", newcomer), {}),
-        ("Claude 3 Haiku gets an end date", partial(ends_on, "anthropic/claude-3-haiku", "2026-03-16"), {}),
-        ("A glitch: the list is empty", None, {"fault": Fault.named("empty", path="/api/v1/models*")}),
-        ("All is there again; the alias has cost what its new target costs for three hours", None, {}),
-        ("Another glitch: every Google model is missing", partial(vanishes, _is_google), {"passing": True}),
-        ("They are back: nothing was announced", None, {}),
-        (
+    steps = (
+        StoryStep("The first check: everything is recorded, nothing is announced"),
+        StoryStep("An hour later nothing has changed"),
+        StoryStep(
+            "GPT-5.2-Codex appears; DeepSeek's night rate begins, as it does every day", partial(appears, newcomer)
+        ),
+        StoryStep(
+            "Claude Haiku 4.5 is a fifth cheaper", partial(repriced, haiku, {"prompt": "0.8", "completion": "4"})
+        ),
+        StoryStep("Grok 4 costs more", partial(repriced, "x-ai/grok-4", {"prompt": "4", "completion": "18"})),
+        StoryStep("MiMo-V2-Flash becomes free", partial(repriced, "xiaomi/mimo-v2-flash", _FREE)),
+        StoryStep("Quiet: the cheaper Haiku has lasted three hours"),
+        StoryStep("So has the dearer Grok; AtlasCloud is gone from the providers", ends="atlas-cloud/fp8"),
+        StoryStep("Quiet: and so has the free MiMo"),
+        StoryStep("qwen3-coder:free is gone, qwen3-coder stays", partial(vanishes, "qwen/qwen3-coder:free".__eq__)),
+        StoryStep("It is still gone: now it counts; DeepSeek is back to its day rate"),
+        StoryStep(
+            "The GPT Codex alias moves on to GPT-5.2-Codex", partial(moves, "~openai/gpt-codex-latest", newcomer)
+        ),
+        StoryStep("Claude 3 Haiku gets an end date", partial(ends_on, "anthropic/claude-3-haiku", "2026-03-16")),
+        StoryStep("A glitch: the list is empty", fault=Fault.named("empty", path="/api/v1/models*")),
+        StoryStep("All is there again; the alias has cost what its new target costs for three hours"),
+        StoryStep("Another glitch: every Google model is missing", partial(vanishes, _is_google), passing=True),
+        StoryStep("They are back: nothing was announced"),
+        StoryStep(
             "GPT-4o costs double for an hour",
             partial(repriced, "openai/gpt-4o", {"prompt": "5", "completion": "20"}),
-            {"passing": True},
+            passing=True,
         ),
-        ("And is back at its price", None, {}),
-        ("A quiet hour", None, {}),
-        ("Another", None, {}),
-        ("Three quiet hours: nothing is left to announce", None, {}),
+        StoryStep("And is back at its price"),
+        StoryStep("A quiet hour"),
+        StoryStep("Another"),
+        StoryStep("Three quiet hours: nothing is left to announce"),
     )
-    steps = tuple(StoryStep(title, timedelta(hours=n), change, **more) for n, (title, change, more) in enumerate(table))
-    # The afternoon on which that model really appeared, at 16:48 UTC.
-    start = datetime(2026, 1, 14, 15, tzinfo=UTC)
-    return Story("demo", start, lambda: vanishes(newcomer.__eq__, built_in()), steps)
+    return Story("demo", _START, lambda: vanishes(newcomer.__eq__, built_in()), steps)
 
 
 def _is_google(id_: str) -> bool:
     return id_.removeprefix("~").startswith("google/")
 
 
+_START = datetime(2026, 1, 14, 15, tzinfo=UTC)
+"""The afternoon on which the newcomer of the demo really appeared, at 16:48 UTC."""
 _FREE = {"prompt": "0", "completion": "0", "input_cache_read": "0"}
-_QUIET = (StoryStep("Nothing ever changes", timedelta(0)),)
+_QUIET = (StoryStep("Nothing ever changes"),)
 
-STORIES: Mapping[str, Story] = {
-    story.name: story for story in (_demo(), Story("quiet", datetime(2026, 1, 14, 15, tzinfo=UTC), built_in, _QUIET))
-}
+STORIES: Mapping[str, Story] = {story.name: story for story in (_demo(), Story("quiet", _START, built_in, _QUIET))}
 """All stories by name; the first is the default."""

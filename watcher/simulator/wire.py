@@ -18,7 +18,6 @@ from watcher.simulator.faults import Fault
 HOST = "127.0.0.1"
 
 _MAX_BODY = 1024 * 1024
-_WORTH_COMPRESSING = 1024  # bytes
 _NO_FAULT = Fault()
 
 log = logging.getLogger(__name__)
@@ -28,16 +27,14 @@ Reply = Callable[[Request, bytes], tuple[Response, Fault]]
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """A server with one thread a connection. With `compress`, clients that accept gzip get it."""
+    """A server with one thread a connection."""
 
     allow_reuse_address = True
     daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, port: int, reply: Reply, compress: bool) -> None:
+    def __init__(self, port: int, reply: Reply) -> None:
         self.reply = reply
-        self.compress = compress
         self.stopping = threading.Event()
         self._connections: WeakSet[socket.socket] = WeakSet()
         super().__init__((HOST, port), _Handler)
@@ -109,8 +106,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, answer: Response, fault: Fault) -> None:
         headers, body = dict(answer.headers), answer.body.ljust(fault.size)  # spaces do not change JSON or XML
-        worth = self.server.compress and len(body) >= _WORTH_COMPRESSING
-        if fault.bomb or (worth and "gzip" in self.headers.get("accept-encoding", "")):
+        if fault.bomb:
             body = gzip.compress(body, compresslevel=1)
             headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
         if fault.delay and self.server.stopping.wait(fault.delay):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import Column, Table, bindparam, case, delete, func, insert, select, update
 
@@ -82,6 +83,10 @@ class States(Rows):
         self._each(insert(versions).values({self._of.name: bindparam("of"), "valid_from": _not_before(ended)}), opened)
 
 
+class _Weights(Struct):
+    hugging_face_id: str | None = None
+
+
 class State(States):
     """Reads and writes sources, polls and events as well."""
 
@@ -125,6 +130,12 @@ class State(States):
     def add_poll(self, poll: Poll) -> None:
         """Record a poll."""
         self._connection.execute(insert(polls).values(asdict(poll)))
+
+    def hugging_face_ids(self) -> dict[str, str | None]:
+        """Return every known model, by id, with its id at Hugging Face if it has one."""
+        joined = models.outerjoin(versions, versions.c.id == newest_version(models, versions.c.model))
+        rows = self._connection.execute(select(models.c.id, versions.c.facets).select_from(joined))
+        return {row.id: unpack(row.facets, _Weights).hugging_face_id if row.facets else None for row in rows}
 
     def found_models(self) -> frozenset[str]:
         """Return the ids that the last whole scan of `[mine] paths` found."""
