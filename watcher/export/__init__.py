@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from watcher.export import csv_file, litellm, llm_prices
 from watcher.export.periods import Exported, Known, known
 from watcher.store.past import Past
@@ -34,14 +36,11 @@ def export(
     """
     if form == "jsonl":
         return _events(session, at, model, since)
-    return _PRICES[form](
-        [found for found in known(Past(session.connection), at, since) if fnmatchcase(found.id, model)], at
-    )
+    models = known(Past(session.connection), at, since)
+    return _PRICES[form]([one for one in models if fnmatchcase(one.id, model)], at)
 
 
 def _events(session: Session, at: datetime | None, model: str, since: datetime | None) -> Exported:
-    import msgspec
-
     lines = [
         msgspec.json.encode(event).decode()
         for event in session.history.events(since=since)

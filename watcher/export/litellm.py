@@ -5,11 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from watcher.catalog import price
 from watcher.catalog.pricing import TOKEN_PRICES
-from watcher.export.periods import Exported, Known, is_number, left_out, split
+from watcher.export.periods import Exported, Known, as_json, is_number, left_out, split
 
 _FIELDS = {
     "prompt": "input_cost_per_token",
@@ -62,11 +60,7 @@ def export(models: Sequence[Known], _at: datetime | None) -> Exported:
             entry["metadata"] = {"notes": "; ".join(notes)}
             remarks.append(f"{model.id}: {'; '.join(notes)}")
         entries[f"openrouter/{model.id}"] = entry
-    text = msgspec.json.format(_ENCODER.encode(entries), indent=4).decode()
-    return Exported("application/json", f"{text}\n", remarks)
-
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+    return as_json(entries, remarks, indent=4)
 
 
 def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
@@ -94,13 +88,12 @@ def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
         if field is not None:
             entry[field] = Decimal(value)
         elif key == "web_search" and window is None:
-            entry["search_context_cost_per_query"] = {f"search_context_size_{size}": Decimal(value) for size in _SIZES}
+            entry["search_context_cost_per_query"] = {
+                f"search_context_size_{size}": Decimal(value) for size in ("low", "medium", "high")
+            }
         else:
             notes.append(f"{key} {window or ''}".strip() + f" costs {value} USD")
     return entry, notes
-
-
-_SIZES = ("low", "medium", "high")
 
 
 def _field(key: str) -> str | None:

@@ -5,13 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from watcher.catalog import price
-from watcher.export.periods import Exported, Known, Period, is_number, left_out
+from watcher.export.periods import Exported, Known, Period, as_json, is_number, joined, left_out
 
 _FIELDS = {"input": "prompt", "output": "completion", "input_cached": "input_cache_read"}
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def export(models: Sequence[Known], at: datetime | None) -> Exported:
@@ -43,22 +40,14 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
         document = {"updated_at": _day(at), **document}
     if remarks:
         document["remarks"] = remarks
-    text = msgspec.json.format(_ENCODER.encode(document), indent=2).decode()
-    return Exported("application/json", f"{text}\n", remarks)
+    return as_json(document, remarks, indent=2)
 
 
 def _priced(model: Known) -> Iterator[tuple[Period, dict[str, Decimal | None]]]:
     """Yield the periods in which the prices that have a place stayed the same, with these prices."""
-    found = [(period, _values(period)) for period in model.periods]
-    joined: list[tuple[Period, dict[str, Decimal | None]]] = []
-    for period, values in found:
-        if joined and joined[-1][1] == values and joined[-1][0].end == period.start:
-            before = joined.pop()[0]
-            period = Period(before.start, period.end, period.prices, period.name)  # noqa: PLW2901
-        joined.append((period, values))
-    return (
-        (period, values) for period, values in joined if values["input"] is not None and values["output"] is not None
-    )
+    for period, values in joined((period, _values(period)) for period in model.periods):
+        if values["input"] is not None and values["output"] is not None:
+            yield period, values
 
 
 def _values(period: Period) -> dict[str, Decimal | None]:
