@@ -172,7 +172,7 @@ def _entries(modality: str, show: Callable[[dict[str, Any]], dict[str, Any]], ca
 
 def _providers(_request: Request, catalogue: Catalogue) -> Response:
     names = {provider(model) for model in catalogue.models if isinstance(value(model, "id"), str)}
-    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=str.lower)]}))
+    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=lambda name: (name.lower(), name))]}))
 
 
 def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:
