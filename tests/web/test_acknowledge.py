@@ -161,7 +161,7 @@ def test_other_methods_and_other_paths_take_no_post(ask, serve, tokens):
 
 
 def test_a_database_that_cannot_be_written_is_503(ask, monkeypatch, polls):
-    monkeypatch.setattr(acknowledge, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(acknowledge, "BUSY_SECONDS", 0.1)
     with polls.store.writing():
         answer = ask(model="a/one", token=TOKEN)
     assert answer.status_code == 503 and answer.headers["retry-after"] == "30"

@@ -90,9 +90,7 @@ def ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as the API does, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Response(
-        status, {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}, to_json(body)
-    )
+    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
 
 
 def to_json(document: object) -> bytes:

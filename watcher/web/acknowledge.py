@@ -15,10 +15,9 @@ from watcher.messages.text import visible
 from watcher.mine.acknowledge import acknowledge as acknowledge_model
 from watcher.mine.acknowledge import describe
 from watcher.store.store import Store
-from watcher.web.access import Access, Asked, RefusedError
+from watcher.web.access import BUSY_SECONDS, Access, Asked, RefusedError
 
 _LARGEST_BODY = 8 * 1024
-_BUSY_SECONDS = 3.0
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -61,7 +60,7 @@ def acknowledge(
     access.require_token(fields.get("token") or asked.key)
     try:
         until = _day(fields["until"], now) if "until" in fields else None
-        with Store(url, busy_seconds=_BUSY_SECONDS) as store:
+        with Store(url, busy_seconds=BUSY_SECONDS) as store:
             if not store.exists:
                 raise StoreError("The watcher has not read the list yet")
             with store.writing() as session:
@@ -69,7 +68,7 @@ def acknowledge(
     except UsageError as error:
         return page(400, says=str(error))
     except WatcherError:
-        raise RefusedError(503, "The database cannot be written", {"retry-after": "30"}) from None
+        raise RefusedError(503, "The database cannot be written") from None
     return page(200, model=model, says=f"{model}: {describe(made)}")
 
 

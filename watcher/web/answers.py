@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from hashlib import blake2b
+from threading import Lock
 
 from watcher.api.answer import Response
 
@@ -30,7 +31,6 @@ class Answer:
         self.headers = dict(response.headers)
         self.body = response.body
         self.compressed: bytes | None = None
-        self._forms: dict[tuple[bool, bool], Response] = {}
         self.last_sent: tuple[object, object] = (None, None)
         """What was sent last, and what it depended on; see `app`."""
         lasts = state is not None and self.status == 200 and "no-store" not in self.headers["cache-control"]
@@ -44,22 +44,17 @@ class Answer:
         """Bytes that it takes in memory."""
         return len(self.body) + len(self.compressed or b"")
 
-    def is_ready(self, headers: Mapping[str, str]) -> bool:
-        """Whether `for_client` costs next to nothing: a large body is compressed only once, on its first use."""
-        return self.compressed is not None or not self._is_zipped(headers)
+    def form(self, headers: Mapping[str, str]) -> tuple[bool, bool]:
+        """Return whether the client of these request headers gets it compressed, and whether it has it already."""
+        zipped = len(self.body) >= _WORTH_COMPRESSING and _takes_gzip(headers.get("accept-encoding", ""))
+        return zipped, self._is_current(headers)
 
-    def _is_zipped(self, headers: Mapping[str, str]) -> bool:
-        return len(self.body) >= _WORTH_COMPRESSING and _takes_gzip(headers.get("accept-encoding", ""))
+    def is_ready(self, zipped: bool, current: bool) -> bool:
+        """Whether a form costs next to nothing: a large body is compressed only once, on its first use."""
+        return current or not zipped or self.compressed is not None
 
-    def for_client(self, headers: Mapping[str, str]) -> Response:
-        """Return the answer for these request headers: compressed if the client takes that, 304 if it has it."""
-        zipped = self._is_zipped(headers)
-        form = (zipped, self._is_current(headers))
-        if form not in self._forms:
-            self._forms[form] = self._form(*form)
-        return self._forms[form]
-
-    def _form(self, zipped: bool, current: bool) -> Response:
+    def response(self, zipped: bool, current: bool) -> Response:
+        """Return the answer in a form."""
         headers = {**self.headers, "vary": "Accept-Encoding"}
         if self.etag is not None:
             headers["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
@@ -87,24 +82,30 @@ class Answer:
 
 
 class Answers:
-    """The answers that were asked for last, by what they were made from and for."""
+    """The answers that were asked for last, by what they were made from and for. Any thread may use them."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._known: OrderedDict[object, Answer] = OrderedDict()
 
     def get(self, key: object) -> Answer | None:
         """Return an answer that is in memory."""
-        found = self._known.get(key)
-        if found is not None:
-            self._known.move_to_end(key)
-        return found
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+            return found
 
-    def keep(self, key: object, answer: Answer) -> None:
-        """Keep an answer, and drop those that nobody asked for longest where there are too many."""
-        self._known[key] = answer
-        size = sum(kept.size for kept in self._known.values())
-        while len(self._known) > 1 and (size > _MAX_BYTES or len(self._known) > _MAX_ANSWERS):
-            size -= self._known.popitem(last=False)[1].size
+    def keep(self, key: object, answer: Answer) -> Answer:
+        """Keep an answer if it lasts, and drop those that nobody asked for longest where there are too many."""
+        if answer.etag is None:
+            return answer
+        with self._lock:
+            self._known[key] = answer
+            size = sum(kept.size for kept in self._known.values())
+            while len(self._known) > 1 and (size > _MAX_BYTES or len(self._known) > _MAX_ANSWERS):
+                size -= self._known.popitem(last=False)[1].size
+        return answer
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

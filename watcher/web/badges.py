@@ -35,22 +35,16 @@ _SVG = (
 )
 
 
-class Badges:
-    """Draws badges."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def answer(self, asked: Asked, _now: datetime) -> Answer:
-        """Return the badge of a model; with status 404 if there never was one. Raises StoreError or ConfigError."""
-        named = _PATH.fullmatch(unquote(asked.path, errors="replace"))
-        if named is None:
-            return Answer(api.error(404, f"A badge is at {BADGES}AUTHOR/SLUG.svg"))
-        with self._store.reading() as session:
-            status, says, colour = _state(session, named[1])
-        body = _draw(named[1], says, colour)
-        headers = {"content-type": "image/svg+xml", "cache-control": "public, max-age=120"}
-        return Answer(Response(status, headers, body.encode("utf-8", "replace")), body)
+def badge(store: Store, asked: Asked, _now: datetime) -> Answer:
+    """Return the badge of a model; with status 404 if there never was one. Raises StoreError or ConfigError."""
+    named = _PATH.fullmatch(unquote(asked.path, errors="replace"))
+    if named is None:
+        return Answer(api.error(404, f"A badge is at {BADGES}AUTHOR/SLUG.svg"))
+    with store.reading() as session:
+        status, says, colour = _state(session, named[1])
+    body = _draw(named[1], says, colour)
+    headers = {"content-type": "image/svg+xml", "cache-control": "public, max-age=120"}
+    return Answer(Response(status, headers, body.encode("utf-8", "replace")), body)
 
 
 def _state(session: Session, model: str) -> tuple[int, str, str]:

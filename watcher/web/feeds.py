@@ -4,7 +4,6 @@ An entry is one event. Its id follows from the event's, and the feed's from its 
 or scheme is no news to a reader. Pages are those of RFC 5005, section 3.
 """
 
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -36,8 +35,6 @@ ENTRIES = 100
 """Changes on a page of a feed."""
 _BEFORE = "before"
 """The parameter that asks for the page before an event."""
-_WORDED = 1000
-"""Events whose words are in memory: feeds with other filters, and the next page after a poll, have most in common."""
 _IDS = uuid5(NAMESPACE_URL, "openrouter-watcher")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without entries was updated."""
@@ -46,12 +43,10 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 class Feeds:
     """Answers feed readers."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, answers: Answers) -> None:
         self._mine = config.mine
         self._store = store
-        self._lock = threading.Lock()
-        self._answers = Answers()
-        self._worded: dict[str, tuple[str, str]] = {}
+        self._answers = answers
 
     def answer(self, asked: Asked, _now: datetime) -> Answer:
         """Return a page of a feed. Raises StoreError or ConfigError."""
@@ -62,43 +57,20 @@ class Feeds:
             return Answer(api.error(400, str(error)))
         with self._store.reading() as session:
             key = (session.version(), asked.base_url, asked.path, asked.query)
-            with self._lock:
-                known = self._answers.get(key)
-            if known is not None:
+            if (known := self._answers.get(key)) is not None:
                 return known
             changes = find_changes(session, wanted, self._mine, limit=ENTRIES, before=before)
-        feed = _Feed(asked, wanted, before, changes, self._words)
+        feed = _Feed(asked, wanted, before, changes)
         headers = {"content-type": f"{FEEDS[asked.path]}; charset=utf-8", "cache-control": "public, max-age=120"}
         made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
         body = _WRITERS[asked.path](feed).encode()
-        made = Answer(Response(200, headers, body), made_from, feed.changed)
-        with self._lock:
-            self._answers.keep(key, made)
-        return made
-
-    def _words(self, event: Event) -> tuple[str, str]:
-        """Return the title and the body (HTML) of an event."""
-        known = self._worded.get(event.id)
-        if known is None:
-            message = compose((event,), Format.FEED)
-            known = message.title, message.body.strip()
-            if len(self._worded) >= _WORDED:
-                self._worded.clear()
-            self._worded[event.id] = known
-        return known
+        return self._answers.keep(key, Answer(Response(200, headers, body), made_from, feed.changed))
 
 
 class _Feed:
     """What a page of a feed says, in any format."""
 
-    def __init__(
-        self,
-        asked: Asked,
-        wanted: Filter,
-        before: str | None,
-        changes: Changes,
-        words: Callable[[Event], tuple[str, str]],
-    ) -> None:
+    def __init__(self, asked: Asked, wanted: Filter, before: str | None, changes: Changes) -> None:
         self.media_type = FEEDS[asked.path]
         self.id = _id(f"feed?{wanted.query}")
         asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=", " ")))
@@ -118,19 +90,20 @@ class _Feed:
         # Imported events are older than the last answer, so only the ETag tells that they came.
         is_dated = changes.events and not any("imported" in event.marks for event in changes.events)
         self.changed = self.updated if is_dated else None
-        self.entries = [_Entry(event, self.home, *words(event)) for event in changes.events]
+        self.entries = [_Entry(event, self.home) for event in changes.events]
 
 
 class _Entry:
     """One event, as a channel gets it."""
 
-    def __init__(self, event: Event, home: str, title: str, html: str) -> None:
+    def __init__(self, event: Event, home: str) -> None:
+        message = compose((event,), Format.FEED)
         self.id = _id(event.id)
         self.url = own_link(event.url) or home
         self.at = event.at
         self.kind = event.kind
-        self.title = title
-        self.html = html
+        self.title = message.title
+        self.html = message.body.strip()
 
 
 def _id(name: str) -> str:

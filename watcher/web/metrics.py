@@ -47,15 +47,12 @@ class Metrics:
         encode, content_type = choose_encoder(asked.headers.get("accept", ""))
         size = self._store.size
         with self._lock, self._store.reading() as session:
-            self._count_polls(session)
+            last = session.version()
+            if self._last_poll is not None and self._last_poll < last:
+                self._polls.update(session.figures.polls(self._last_poll))
+            self._last_poll = last
             body = encode(_Figures(session, self._config, self._polls, size, now))
         return Answer(Response(200, {"content-type": content_type, "cache-control": "no-store"}, body))
-
-    def _count_polls(self, session: Session) -> None:
-        last = session.version()
-        if self._last_poll is not None and self._last_poll < last:
-            self._polls.update(session.figures.polls(self._last_poll))
-        self._last_poll = last
 
 
 class _Figures(Collector):

@@ -1,6 +1,5 @@
 """What agents read first: `/llms.txt`, also below each page, and `/llms-full.txt`."""
 
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from watcher.messages.document import Format, escape
@@ -16,7 +15,7 @@ PAGES = {
 }
 """Each page, and what it tells."""
 FULL = ("changes", "models", "gone")
-"""The pages in `/llms-full.txt`."""
+"""The pages in `/llms-full.txt`, after the index."""
 
 
 def index(base: str, path: str) -> str:
@@ -48,8 +47,3 @@ its end as Markdown, and with `.json` as JSON. With `/llms.txt` at its end it is
 
 - [llms-full.txt]({base}/llms-full.txt)
 """
-
-
-def full(base: str, parts: Sequence[str]) -> str:
-    """Return the index and the most important pages as one text."""
-    return "\n\n---\n\n".join([index(base, ""), *parts])

@@ -1,6 +1,6 @@
 """What a page is before it is written in a format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -36,12 +36,12 @@ class Asking(Struct, frozen=True):
     """Decoded, without the suffix of a format."""
     query: str
     edition: Edition
-    read_rows: Callable[[Session, Edition], Rows]
+    table: Rows
 
     @property
     def rows(self) -> Rows:
         """The models that are listed."""
-        return self.read_rows(self.session, self.edition)
+        return self.table.read(self.session, self.edition)
 
 
 class UnknownPageError(Exception):

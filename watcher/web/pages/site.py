@@ -1,11 +1,9 @@
 """The site of pages: which path is which page, in which format, and what goes with every answer."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,11 +16,10 @@ from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.messages.chart import style
 from watcher.store.listing import Edition, Listing
-from watcher.store.session import Session
 from watcher.store.store import Store
 from watcher.web.access import STATIC, Asked
 from watcher.web.answers import SAFE, Answer, Answers
-from watcher.web.catalogues import RECHECK, reason_of, state_of_files
+from watcher.web.catalogues import Latest, reason_of
 from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
 from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
@@ -54,15 +51,13 @@ _AGAIN = "public, no-cache"
 class Pages:
     """Answers what is asked of pages, in a worker."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, answers: Answers) -> None:
         self._config = config
         self._store = store
-        self._lock = Lock()
+        self._answers = answers
         self._rows = Rows()
-        self._answers = Answers()
-        self._known: Edition | None = None
-        self._seen: tuple[object, ...] = ()
-        self._checked = 0.0
+        self._edition: Latest[Edition] = Latest(store, lambda session, _: Listing(session.connection).edition())
+        """What all pages follow from."""
         folder = Path(__file__).with_name("static")
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files["style.css"] = style().encode() + self._files["style.css"]
@@ -87,21 +82,15 @@ class Pages:
         path, form = _format(asked.path)
         try:
             path = unquote(path, errors="strict")
-            edition = self._edition()
+            edition = self._edition.get()
             state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
-            with self._lock:
-                known = self._answers.get(state)
-            if known is not None:
+            if (known := self._answers.get(state)) is not None:
                 return known
             with self._store.reading() as session:
                 if form != "html" and session.history.known(f"{path.removeprefix(MODEL)}.{form}"):
                     path, form = f"{path}.{form}", "html"  # an id that looks like a format
-                asking = Asking(session, self._config, now, path, asked.query, edition, self._read_rows)
-                made = self._make(asked, asking, form, state)
-            if made.etag is not None:
-                with self._lock:
-                    self._answers.keep(state, made)
-            return made
+                asking = Asking(session, self._config, now, path, asked.query, edition, self._rows)
+                return self._answers.keep(state, self._make(asked, asking, form, state))
         except (BadQueryError, UnicodeDecodeError) as error:
             return self._problem(form, 400, "This address cannot be read", str(error))
         except UnknownPageError as error:
@@ -109,20 +98,6 @@ class Pages:
         except WatcherError as error:
             reason = reason_of(error, self._store)
             return self._problem(form, 503, "The database cannot be used", reason, **{"retry-after": "30"})
-
-    def _edition(self) -> Edition:
-        """Return what all pages follow from, from memory while the database has not changed."""
-        with self._lock:
-            files, now = state_of_files(self._store), time.monotonic()
-            if self._known is None or files != self._seen or now - self._checked >= RECHECK:
-                with self._store.reading() as session:
-                    self._known = Listing(session.connection).edition()
-                self._seen, self._checked = files, now
-            return self._known
-
-    def _read_rows(self, session: Session, edition: Edition) -> Rows:
-        with self._lock:
-            return self._rows.read(session, edition)
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
@@ -132,7 +107,7 @@ class Pages:
             return _answer(200, "txt", agents.index(asked.base_url, path), state)
         if asking.path == "/llms-full.txt":
             parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
-            return _answer(200, "txt", agents.full(asked.base_url, parts), state)
+            return _answer(200, "txt", "\n\n---\n\n".join([agents.index(asked.base_url, ""), *parts]), state)
         found, name = self._page(asking), asking.path.strip("/") or "changes"
         return _answer(found.status, form, self._write(found, form, asking, name), state if found.lasts else None)
 
