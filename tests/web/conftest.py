@@ -1,8 +1,10 @@
 """A web server over a database that a few polls have filled, asked over a real socket."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,6 +34,16 @@ def make_config(url: str, **web: Any) -> Config:
     settings = WebSettings(**{"listen": "127.0.0.1:0", **web})
     config = load_config(None, {"HOME": "/nonexistent"})
     return replace(config, web=settings, store=replace(config.store, url=DatabaseURL(url)))
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[str]:
+    """The `[store] url` of an empty SQLite database; of PostgreSQL where a test asks for that as well."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url
 
 
 @pytest.fixture

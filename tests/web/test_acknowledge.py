@@ -1,7 +1,6 @@
 """The form at /ack: the one write over HTTP."""
 
 import re
-import shutil
 import socket
 from urllib.parse import urlencode
 
@@ -11,12 +10,6 @@ from watcher.store.store import Store
 from watcher.web import acknowledge
 
 TOKEN = "first-token"
-
-
-@pytest.fixture
-def database(empty, tmp_path):
-    """Nothing here depends on the kind of database."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
 
 
 @pytest.fixture

@@ -22,16 +22,6 @@ FORMS = {"": "text/html; charset=utf-8", ".json": "application/json", ".md": "te
 
 
 @pytest.fixture
-def database(request, empty, tmp_path):
-    """A file, unless a test asks for the other kind."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
-    else:
-        with request.getfixturevalue("postgresql").database() as url:
-            yield url
-
-
-@pytest.fixture
 def site(serve):
     """Return a client of the pages, over a history with each kind of change of presence and price."""
 
