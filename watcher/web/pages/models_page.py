@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -13,7 +12,7 @@ from watcher.api.query import BadQueryError, Query, to_decimal
 from watcher.catalog.model import Alternative, Event, Kind
 from watcher.store.history import KnownModel
 from watcher.store.listing import Listing
-from watcher.web.changes import is_checked, is_like
+from watcher.web.changes import is_checked, is_like, query_string
 from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.rows import CACHE, Row
 
@@ -24,21 +23,33 @@ DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
 """The kinds of events that tell how a model came and went."""
 
 
+class Column(Struct, frozen=True):
+    """A column of the table."""
+
+    heading: str
+    explanation: str
+    order: Callable[[Row, Mapping[str, datetime]], Any]
+    """What it sorts by, given when each model changed last. Models without it come last either way."""
+
+
 def _price(key: str) -> Callable[[Row, Any], object]:
     return lambda row, _: to_decimal(row.prices.get(key))
 
 
-_ORDERS: Mapping[str, Callable[[Row, Mapping[str, datetime]], Any]] = {
-    "id": lambda row, _: row.id.lower(),
-    "prompt": _price("prompt"),
-    "completion": _price("completion"),
-    "cache": _price(CACHE),
-    "context": lambda row, _: row.context_length,
-    "modalities": lambda row, _: (len({*row.input_modalities, *row.output_modalities}), *row.input_modalities),
-    "created": lambda row, _: row.created,
-    "changed": lambda row, changed: changed.get(row.id),
+def _modalities(row: Row, _: object) -> object:
+    return len({*row.input_modalities, *row.output_modalities}), *row.input_modalities
+
+
+_COLUMNS = {
+    "id": Column("Model", "", lambda row, _: row.id.lower()),
+    "prompt": Column("In", "USD per million prompt tokens", _price("prompt")),
+    "completion": Column("Out", "USD per million completion tokens", _price("completion")),
+    "cache": Column("Cache read", "USD per million tokens read from a cache", _price(CACHE)),
+    "context": Column("Context", "Tokens that fit into a conversation", lambda row, _: row.context_length),
+    "modalities": Column("Modalities", "What it takes and gives", _modalities),
+    "created": Column("Age", "Since it was published", lambda row, _: row.created),
+    "changed": Column("Last change", "Since its last announced change", lambda row, changed: changed.get(row.id)),
 }
-"""What each column sorts by. Models without it come last either way."""
 _NAMES = ("q", "free", "modality", "parameter", "max_price", "min_context", "sort", "page")
 
 
@@ -60,8 +71,8 @@ class Wish(Struct, frozen=True):
         """Return the wish in a query. Raises BadQueryError."""
         values = query.values
         sort = values.get("sort", "id")
-        if sort.removeprefix("-") not in _ORDERS:
-            raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
+        if sort.removeprefix("-") not in _COLUMNS:
+            raise BadQueryError(f'"sort" must be one of: {", ".join(_COLUMNS)}; with - before it the other way round')
         free = is_checked(query, "free")
         modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
         most, least = query.decimal("max_price"), query.integer("min_context")
@@ -69,14 +80,12 @@ class Wish(Struct, frozen=True):
 
     def query(self, **changed: Any) -> str:
         """Return the wish as a query string, with some parts changed."""
-        parts = {name: getattr(self, name) for name in self.__struct_fields__} | changed
-        given = {name: value for name, value in parts.items() if value and (name, value) != ("sort", "id")}
-        texts = {name: "true" if value is True else str(value) for name, value in given.items()}
-        return "?" + urlencode(texts, safe="/:,*~")
+        parts = asdict(self) | changed
+        return "?" + query_string({name: value for name, value in parts.items() if (name, value) != ("sort", "id")})
 
     def of(self, rows: Iterable[Row], changed: Mapping[str, datetime]) -> list[Row]:
         """Return the models that are wanted, in order."""
-        order = _ORDERS[self.sort.removeprefix("-")]
+        order = _COLUMNS[self.sort.removeprefix("-")].order
         keyed = [(order(row, changed), row) for row in rows if self._wants(row)]
         known = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: (pair[0], pair[1].id))
         if self.sort.startswith("-"):
@@ -117,27 +126,14 @@ def models_page(asking: Asking) -> Page:
     }
     data = {
         "count": len(found),
-        "models": [{**_facts(row), "last_change": changed.get(row.id)} for row in shown],
+        "models": [{**_without_cells(row), "last_change": changed.get(row.id)} for row in shown],
         "next": more["later"],
     }
     return Page("models", "Models", data, more, feed="")
 
 
-_COLUMNS = (
-    ("id", "Model", ""),
-    ("prompt", "In", "USD per million prompt tokens"),
-    ("completion", "Out", "USD per million completion tokens"),
-    ("cache", "Cache read", "USD per million tokens read from a cache"),
-    ("context", "Context", "Tokens that fit into a conversation"),
-    ("modalities", "Modalities", "What it takes and gives"),
-    ("created", "Age", "Since it was published"),
-    ("changed", "Last change", "Since its last announced change"),
-)
-"""Name, heading and explanation of each column."""
-
-
-def _facts(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Row.__struct_fields__ if name != "cells"}
+def _without_cells(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in asdict(row).items() if name != "cells"}
 
 
 class Departure(Struct, frozen=True):
@@ -161,30 +157,21 @@ def gone_page(asking: Asking) -> Page:
     query = Query.parse(asking.query, ("q", "page"))
     text, page = query.values.get("q", "").strip(), query.integer("page", 1, 10_000) or 1
     found = [model for model in Listing(asking.session.connection).gone() if is_like(text, model.id, model.name)]
-    shown = departures(asking, found[(page - 1) * _GONE_ROWS : page * _GONE_ROWS])
-
-    def address(number: int) -> str:
-        return "?" + urlencode({name: value for name, value in (("q", text), ("page", number)) if value})
-
+    shown = found[(page - 1) * _GONE_ROWS : page * _GONE_ROWS]
+    ids = [model.id for model in shown]
+    news: dict[str | None, list[Event]] = {id: [] for id in ids}
+    for event in asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else ():
+        news[event.model].append(event)
+    gone = [departure(model, news[model.id]) for model in shown]
     more = {
         "text": text,
-        "departures": shown,
+        "departures": gone,
         "count": len(found),
-        "earlier": address(page - 1) if page > 1 else None,
-        "later": address(page + 1) if len(found) > page * _GONE_ROWS else None,
+        "earlier": "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None,
+        "later": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
     }
-    data = {"count": len(found), "models": [{**asdict(one), "days": one.days} for one in shown], "next": more["later"]}
+    data = {"count": len(found), "models": [{**asdict(one), "days": one.days} for one in gone], "next": more["later"]}
     return Page("gone", "Gone", data, more, feed="kind=expired,returned")
-
-
-def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:
-    """Return how these models went."""
-    ids = [model.id for model in found]
-    news = asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else []
-    by_id: dict[str | None, list[Event]] = {}
-    for event in news:
-        by_id.setdefault(event.model, []).append(event)
-    return [departure(model, by_id.get(model.id, [])) for model in found]
 
 
 def departure(model: KnownModel, news: Sequence[Event]) -> Departure:

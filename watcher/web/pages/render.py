@@ -25,8 +25,15 @@ from watcher.web.pages.changes_page import lines_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST = 500
-_STYLES = {"code": "code", "strong": "b", "good": "b", "bad": "b"}
-_CLASSES = {"good": "good", "bad": "bad", "muted": "muted", "price": "price"}
+_STYLES = {
+    "plain": "{}",
+    "strong": "<b>{}</b>",
+    "code": "<code>{}</code>",
+    "good": '<b class="good">{}</b>',
+    "bad": '<b class="bad">{}</b>',
+    "muted": '<span class="muted">{}</span>',
+    "price": '<span class="price">{}</span>',
+}
 _LONG = 5000
 _PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
@@ -96,11 +103,7 @@ class Renderer:
         """Return a line as HTML; its links go to our pages."""
         written = []
         for span in line:
-            text, tag = escape(span.text), _STYLES.get(span.style, "span")
-            if name := _CLASSES.get(span.style):
-                text = f'<{tag} class="{name}">{text}</{tag}>'
-            elif span.style != "plain":
-                text = f"<{tag}>{text}</{tag}>"
+            text = _STYLES[span.style].format(escape(span.text))
             if link := own_link(span.url):
                 path = link.removeprefix(SITE)
                 href = f"{self._root}/models" if path == "models" else f"{self._root}/model/{path}"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import asdict
+
 from watcher.catalog.model import HEALTH_KINDS
 from watcher.status import CHANNEL, HEALTHY, channel_conditions, condition, next_poll, oldest_good, read_status
 from watcher.store.store import Store
@@ -24,14 +26,7 @@ def status_page(asking: Asking, store: Store) -> Page:
         "source": found.health,
         "models": found.models,
         "channels": [
-            {
-                "name": name,
-                "pending": one.pending,
-                "last_success": one.last_success,
-                "last_failure": one.last_failure,
-                "error": one.error,
-                "fails": one.fails,
-            }
+            {"name": name, **asdict(one), "fails": one.fails}
             for name, one in channel_conditions(found, asking.config).items()
         ],
         "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
