@@ -92,6 +92,13 @@ def test_without_a_valid_token_nothing_is_written(ask, database, given):
     assert ask(model="a/one", headers={"authorization": "Basic first-token"}, **given).status_code == 401
 
 
+def test_a_browser_with_a_wrong_token_gets_a_page_that_says_so(ask, database):
+    answer = ask(model="a/one", token="wrong", headers={"accept": "text/html"})
+    assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+    assert "no valid token, so nothing was acknowledged" in answer.text and "wrong" not in answer.text
+    assert known(database) == {}
+
+
 def test_where_there_are_no_tokens_nobody_may_write(serve, database):
     client = serve()
     form = str(client.base_url).replace("/api/v1/", "/ack")

@@ -38,17 +38,20 @@ _NOT_NAMED = (TOKEN, "before")
 
 METHODS = "GET, HEAD, OPTIONS"
 """What is answered everywhere."""
-_HEADERS = {401: {"www-authenticate": "Bearer"}, 405: {"allow": METHODS}, 503: {"retry-after": "30"}}
-"""The headers of a refusal, by status."""
+REFUSAL_HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"www-authenticate": "Bearer"},
+    405: {"allow": METHODS},
+    503: {"retry-after": "30"},
+}
+"""The headers of what is not answered, by status."""
 
 
 class RefusedError(Exception):
-    """The request is not answered; with the status, the reason and the headers to give."""
+    """The request is not answered; with the status and the reason to give."""
 
     def __init__(self, status: int, reason: str = "") -> None:
         super().__init__(reason)
         self.status = status
-        self.headers = _HEADERS.get(status, {})
 
 
 @dataclass(frozen=True)

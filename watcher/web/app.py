@@ -20,7 +20,7 @@ from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.export.csv_file import exact_time
 from watcher.store.store import Store
-from watcher.web.access import ACKNOWLEDGE, HEALTH, METHODS, Access, Asked, RefusedError
+from watcher.web.access import ACKNOWLEDGE, HEALTH, METHODS, REFUSAL_HEADERS, Access, Asked, RefusedError
 from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.badges import BADGES, badge
@@ -230,12 +230,19 @@ class App:
 
     def _refuse(self, asked: Asked | None, refused: RefusedError) -> "_Sent":
         """Return an error that web pages may read where they may read the answer."""
-        cors = {} if asked is None else self._cors(asked)
-        return _sent(api.error(refused.status, str(refused), {**refused.headers, **cors}))
+        if asked is not None and refused.status == 401 and _is_browser(asked):
+            return _sent(self._pages.no_token(asked.path))
+        headers, cors = REFUSAL_HEADERS.get(refused.status, {}), {} if asked is None else self._cors(asked)
+        return _sent(api.error(refused.status, str(refused), {**headers, **cors}))
 
 
 _Rendered: TypeAlias = tuple[Answer, View | None]
 """An answer, and what the database held; None: a handler answered without it."""
+
+
+def _is_browser(asked: Asked) -> bool:
+    """Whether a person reads the answer: no path of the API, and a client that takes HTML."""
+    return "text/html" in asked.headers.get("accept", "") and not asked.path.startswith((_API, EXPORT))
 
 
 def _moment(asked: Asked, now: datetime) -> datetime | None:

@@ -19,7 +19,6 @@ class Page(Struct, frozen=True):
     title: str
     data: Mapping[str, Any]
     more: Mapping[str, Any] = {}
-    status: int = 200
     feed: str | None = None
     """The filter of the feed that tells what changes here, as a query string."""
     lasts: bool = True

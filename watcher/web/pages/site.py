@@ -17,7 +17,7 @@ from watcher.errors import WatcherError
 from watcher.messages.chart import style
 from watcher.store.listing import Edition, Listing
 from watcher.store.store import Store
-from watcher.web.access import STATIC, Asked
+from watcher.web.access import ACKNOWLEDGE, REFUSAL_HEADERS, STATIC, Asked, RefusedError
 from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.catalogues import Latest, reason_of
 from watcher.web.pages import agents
@@ -92,24 +92,24 @@ class Pages:
                 asking = Asking(session, self._config, now, path, asked.query, edition, self._rows)
                 return self._answers.keep(state, self._make(asked, asking, form, state))
         except (BadQueryError, UnicodeDecodeError) as error:
-            return self._problem(form, 400, "This address cannot be read", str(error))
+            return Answer(self._problem(form, "This address cannot be read", RefusedError(400, str(error))))
         except UnknownPageError as error:
-            return self._problem(form, 404, "Not found", str(error), error.similar)
+            return Answer(self._problem(form, "Not found", RefusedError(404, str(error)), error.similar))
         except WatcherError as error:
-            reason = reason_of(error, self._store)
-            return self._problem(form, 503, "The database cannot be used", reason, **{"retry-after": "30"})
+            refused = RefusedError(503, reason_of(error, self._store))
+            return Answer(self._problem(form, "The database cannot be used", refused))
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
             path = asking.path.removesuffix("/llms.txt")
             if path:
                 self._page(replace(asking, path=path))  # there is such a page
-            return _answer(200, "txt", agents.index(asked.base_url, path), state)
+            return _answer("txt", agents.index(asked.base_url, path), state)
         if asking.path == "/llms-full.txt":
             parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
-            return _answer(200, "txt", "\n\n---\n\n".join([agents.index(asked.base_url, ""), *parts]), state)
+            return _answer("txt", "\n\n---\n\n".join([agents.index(asked.base_url, ""), *parts]), state)
         found, name = self._page(asking), asking.path.strip("/") or "changes"
-        return _answer(found.status, form, self._write(found, form, asking, name), state if found.lasts else None)
+        return _answer(form, self._write(found, form, asking, name), state if found.lasts else None)
 
     def _page(self, asking: Asking) -> Page:
         path = asking.path
@@ -127,39 +127,44 @@ class Pages:
         common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
         return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
 
-    def _problem(
-        self, form: str, status: int, title: str, reason: str, similar: Sequence[str] = (), **more: str
-    ) -> Answer:
-        """Return the answer that says what is wrong; `more` are headers."""
+    def _problem(self, form: str, title: str, refused: RefusedError, similar: Sequence[str] = ()) -> Response:
+        """Return the answer that says what is wrong."""
         if form == "json":
-            error = {"error": {"code": status, "message": reason}, "similar": similar}
-            return _answer(status, form, msgspec.json.encode(error).decode(), None, more)
-        return self._alone(Page("problem", title, {}, {"reason": reason, "similar": similar}, status), form, more)
+            error = {"error": {"code": refused.status, "message": str(refused)}, "similar": similar}
+            return _response(refused.status, form, msgspec.json.encode(error).decode())
+        return self._alone("problem", title, refused.status, form, reason=str(refused), similar=similar)
 
     def ack(self, status: int, **values: Any) -> Response:
         """Return the form that acknowledges a model or, with what it `says`, what became of it."""
-        page = Page("ack", "Acknowledge a model", {}, {"says": None, **values}, status)
-        answer = self._alone(page, "html", {})
-        return Response(status, answer.headers, answer.body)
+        return self._alone("ack", "Acknowledge a model", status, **{"says": None, **values})
 
-    def _alone(self, page: Page, form: str, headers: Mapping[str, str]) -> Answer:
+    def no_token(self, path: str) -> Response:
+        """Return what a browser without a valid token gets."""
+        if path == ACKNOWLEDGE:
+            return self.ack(401, says="This is no valid token, so nothing was acknowledged.")
+        return self._alone("no_token", "A token is needed", 401)
+
+    def _alone(self, template: str, title: str, status: int, form: str = "html", **values: Any) -> Response:
         """Return a page that needs no database, and is not kept."""
-        values = {"page": page, "path": "", "query": "", "polled": None, **page.more}
-        return _answer(page.status, form, self._renderer.render(page.template, form, values), None, headers)
+        common = {"page": Page(template, title, {}), "status": status, "path": "", "query": "", "polled": None}
+        return _response(status, form, self._renderer.render(template, form, {**common, **values}))
 
     def _file(self, asked: Asked) -> Answer:
         name = asked.path.removeprefix(STATIC)
         data = self._files.get(name)
         if data is None:
-            return self._problem("html", 404, "Not found", f"There is no file {name}.")
+            return Answer(self._problem("html", "Not found", RefusedError(404, f"There is no file {name}.")))
         lasting = {"cache-control": _FOREVER if asked.query == _digest(data) else _AGAIN}
-        return _answer(200, name.rpartition(".")[2], data.decode(), _digest(data), lasting)
+        return Answer(_response(200, name.rpartition(".")[2], data.decode(), lasting), _digest(data))
 
 
-def _answer(status: int, form: str, text: str, state: str | None, headers: Mapping[str, str] | None = None) -> Answer:
-    caching = _AGAIN if state is not None and status == 200 else "no-store"
-    more: dict[str, Any] = {"content-type": _TYPES[form], "cache-control": caching, **_SAFE, **(headers or {})}
-    return Answer(Response(status, more, text.encode()), state)
+def _answer(form: str, text: str, state: str | None) -> Answer:
+    return Answer(_response(200, form, text, {"cache-control": _AGAIN} if state is not None else None), state)
+
+
+def _response(status: int, form: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    first = {"content-type": _TYPES[form], "cache-control": "no-store", **_SAFE, **REFUSAL_HEADERS.get(status, {})}
+    return Response(status, {**first, **(headers or {})}, text.encode())
 
 
 def _format(path: str) -> tuple[str, str]:
