@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from logging import getLogger
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from watcher.api import answer as api
 from watcher.api.answer import Catalogue, Response
@@ -33,8 +33,6 @@ from watcher.web.pages.site import Pages
 SECONDS = 10.0
 """How long an answer may take."""
 _WORKERS = 2
-_MAX_WAITING = 100
-"""Different questions that wait for a worker; more than these are sent away."""
 _PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
 _API = "/api/"
@@ -51,6 +49,7 @@ _ENDPOINTS = "/endpoints"
 """Ends the path of what changes apart from the list."""
 _HEALTHY = b'{"status":"ok"}'
 
+T = TypeVar("T")
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
@@ -71,7 +70,6 @@ class App:
         self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
-        self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
         self._pages = Pages(config, store, self._answers)
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
             HEALTH: self._health,
@@ -100,7 +98,7 @@ class App:
         if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
             body = await read_body(asked, receive) if asked.method == "POST" else None
             given = (asked, body, self._access, self._url, self._clock(), self._pages.ack)
-            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, acknowledge, *given))
+            return _sent(await self._in_worker(acknowledge, *given))
         self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
             raise RefusedError(405)
@@ -108,33 +106,26 @@ class App:
         if view is not None:
             now = self._clock()
             state = self._state(asked, view, now)
-            answer = self._answers.get(state)
-            if answer is not None and answer.is_ready(*(form := answer.form(asked.headers))):
-                return self._finish(asked, answer, form, view, now)
-        answer, view = await self._in_worker(asked)
-        return self._finish(asked, answer, answer.form(asked.headers), view, self._clock())
-
-    async def _in_worker(self, asked: Asked) -> "_Rendered":
-        """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
-        accepted = (asked.headers.get("accept"), asked.headers.get("accept-encoding"))
-        question = (asked.path, asked.query, asked.base_url, asked.has_key, accepted)
-        future = self._rendering.get(question)
-        if future is None:
-            if len(self._rendering) >= _MAX_WAITING:
-                raise RefusedError(503, "Too many requests wait for an answer")
-            future = asyncio.get_running_loop().run_in_executor(self._workers, self._render, asked)
-            future.add_done_callback(lambda _: self._rendering.pop(question))
-            self._rendering[question] = future
+            known = self._answers.get(state)
+            if known is not None and known.is_ready(*(form := known.form(asked.headers))):
+                return self._finish(asked, known, form, view, now)
         try:
             async with asyncio.timeout(SECONDS):
-                return await asyncio.shield(future)
+                answer, view = await self._in_worker(self._render, asked)
         except TimeoutError:
             raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds") from None
+        return self._finish(asked, answer, answer.form(asked.headers), view, self._clock())
+
+    def _in_worker(self, work: Callable[..., T], *given: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._workers, work, *given)
 
     # In a worker
 
-    def _render(self, asked: Asked) -> "_Rendered":
-        """Return the answer of this moment, and what it was made from. Raises RefusedError."""
+    def _render(self, asked: Asked) -> tuple[Answer, View | None]:
+        """Return the answer of this moment, and what the database held; None: a handler answered without it.
+
+        Raises RefusedError.
+        """
         now, handler = self._clock(), self._handler(asked.path)
         try:
             if handler is not None:
@@ -142,7 +133,8 @@ class App:
             else:
                 view = self._catalogues.latest.get()
                 state = self._state(asked, view, now)
-                answer = self._answers.keep(state, self._answer(asked, view, state, now))
+                known = self._answers.get(state)  # others may have asked the same meanwhile
+                answer = known or self._answers.keep(state, self._answer(asked, view, state, now))
         except WatcherError as error:
             reason = "The database cannot be read" if asked.path == HEALTH else reason_of(error, self._store)
             raise RefusedError(503, reason) from None
@@ -234,10 +226,6 @@ class App:
             return _sent(self._pages.no_token(asked.path))
         headers, cors = REFUSAL_HEADERS.get(refused.status, {}), {} if asked is None else self._cors(asked)
         return _sent(api.error(refused.status, str(refused), {**headers, **cors}))
-
-
-_Rendered: TypeAlias = tuple[Answer, View | None]
-"""An answer, and what the database held; None: a handler answered without it."""
 
 
 def _is_browser(asked: Asked) -> bool:
