@@ -75,11 +75,8 @@ class Access:
         self._hosts = {"localhost", *(_hostname(host) for host in settings.allowed_hosts)}
         self._proxies = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
         self._tokens = None if settings.tokens_file is None else _Tokens(settings.tokens_file)
-
-    @property
-    def guarded(self) -> bool:
+        self.guarded = self._tokens is not None
         """Whether a token is needed."""
-        return self._tokens is not None
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
         """Return the request of an ASGI scope, whoever sent it. Raises RefusedError."""

@@ -17,6 +17,8 @@ SAFE = {
     "x-content-type-options": "nosniff",
 }
 """Headers of every answer that has no other ones of these names."""
+CACHED = "public, max-age=120"
+"""How long an answer may be used again: as long as upstream's."""
 _MAX_BYTES = 8 * 1024 * 1024
 """Bytes of answers in memory."""
 _MAX_ANSWERS = 256

@@ -26,7 +26,7 @@ from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.badges import BADGES, badge
 from watcher.web.catalogues import Catalogues, View, reason_of
 from watcher.web.exports import EXPORT, export_response, parse_moment
-from watcher.web.feeds import FEEDS, Feeds
+from watcher.web.feeds import FEEDS, feed
 from watcher.web.metrics import METRICS, Metrics
 from watcher.web.pages.site import Pages
 
@@ -75,7 +75,7 @@ class App:
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
             BADGES: partial(badge, store),
-            **dict.fromkeys(FEEDS, Feeds(config, store, self._answers).answer),
+            **dict.fromkeys(FEEDS, partial(feed, config, store, self._answers)),
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 
@@ -149,7 +149,7 @@ class App:
     def _health(self, _asked: Asked, _now: datetime) -> Answer:
         with self._store.reading() as session:
             session.version()
-        return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
+        return Answer(api.ok(_HEALTHY, cache="no-store"))
 
     def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
         try:

@@ -16,7 +16,7 @@ from watcher.messages.text import visible
 from watcher.store.session import Session
 from watcher.store.store import Store
 from watcher.web.access import Asked
-from watcher.web.answers import Answer
+from watcher.web.answers import CACHED, Answer
 
 BADGES = "/badge/"
 """Where the badges begin in the path of a URL."""
@@ -43,7 +43,7 @@ def badge(store: Store, asked: Asked, _now: datetime) -> Answer:
     with store.reading() as session:
         status, says, colour = _state(session, named[1])
     body = _draw(named[1], says, colour)
-    headers = {"content-type": "image/svg+xml", "cache-control": "public, max-age=120"}
+    headers = {"content-type": "image/svg+xml", "cache-control": CACHED}
     return Answer(Response(status, headers, body.encode("utf-8", "replace")), body)
 
 

@@ -9,6 +9,7 @@ from watcher.export import FORMATS, export
 from watcher.export.csv_file import exact_time
 from watcher.store.past import Past
 from watcher.store.session import Session
+from watcher.web.answers import CACHED
 from watcher.web.catalogues import unknown_moment
 
 EXPORT = "/export/"
@@ -27,7 +28,7 @@ def export_response(path: str, query: str, at: datetime | None, session: Session
     values = Query.parse(query, names=("model", "since")).values
     since = parse_moment("since", values["since"]) if "since" in values else None
     found = export(session, form, at=at, model=values.get("model", "*"), since=since)
-    headers = {"content-type": found.content_type, "cache-control": "public, max-age=120"}
+    headers = {"content-type": found.content_type, "cache-control": CACHED}
     if at is not None:
         headers["x-watcher-as-of"] = exact_time(at)
     if found.remarks:

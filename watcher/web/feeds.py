@@ -13,7 +13,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from watcher import __version__
 from watcher.api import answer as api
-from watcher.api.answer import Response
 from watcher.api.query import BadQueryError, Query
 from watcher.catalog.model import Event
 from watcher.config.settings import Config
@@ -22,7 +21,7 @@ from watcher.messages.document import Format
 from watcher.messages.text import own_link, visible
 from watcher.store.store import Store
 from watcher.web.access import Asked
-from watcher.web.answers import Answer, Answers
+from watcher.web.answers import CACHED, Answer, Answers
 from watcher.web.changes import Changes, Filter, find_changes
 
 FEEDS: Mapping[str, str] = {
@@ -40,31 +39,22 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without entries was updated."""
 
 
-class Feeds:
-    """Answers feed readers."""
-
-    def __init__(self, config: Config, store: Store, answers: Answers) -> None:
-        self._mine = config.mine
-        self._store = store
-        self._answers = answers
-
-    def answer(self, asked: Asked, _now: datetime) -> Answer:
-        """Return a page of a feed. Raises StoreError or ConfigError."""
-        try:
-            wanted = Filter.parse(asked.query)
-            before = Query.parse(asked.query, (_BEFORE,)).values.get(_BEFORE)
-        except BadQueryError as error:
-            return Answer(api.error(400, str(error)))
-        with self._store.reading() as session:
-            key = (session.version(), asked.base_url, asked.path, asked.query)
-            if (known := self._answers.get(key)) is not None:
-                return known
-            changes = find_changes(session, wanted, self._mine, limit=ENTRIES, before=before)
-        feed = _Feed(asked, wanted, before, changes)
-        headers = {"content-type": f"{FEEDS[asked.path]}; charset=utf-8", "cache-control": "public, max-age=120"}
-        made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
-        body = _WRITERS[asked.path](feed).encode()
-        return self._answers.keep(key, Answer(Response(200, headers, body), made_from, feed.changed))
+def feed(config: Config, store: Store, answers: Answers, asked: Asked, _now: datetime) -> Answer:
+    """Return a page of a feed, from `answers` if nothing was recorded since. Raises StoreError or ConfigError."""
+    try:
+        wanted = Filter.parse(asked.query)
+        before = Query.parse(asked.query, (_BEFORE,)).values.get(_BEFORE)
+    except BadQueryError as error:
+        return Answer(api.error(400, str(error)))
+    with store.reading() as session:
+        key = (session.version(), asked.base_url, asked.path, asked.query)
+        if (known := answers.get(key)) is not None:
+            return known
+        changes = find_changes(session, wanted, config.mine, limit=ENTRIES, before=before)
+    page = _Feed(asked, wanted, before, changes)
+    made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
+    response = api.ok(_WRITERS[asked.path](page).encode(), f"{page.media_type}; charset=utf-8", CACHED)
+    return answers.keep(key, Answer(response, made_from, page.changed))
 
 
 class _Feed:

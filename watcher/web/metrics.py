@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from watcher import __version__
-from watcher.api.answer import Response
+from watcher.api import answer as api
 from watcher.catalog.event import offer
 from watcher.catalog.model import KINDS
 from watcher.catalog.price import VARIES
@@ -52,7 +52,7 @@ class Metrics:
                 self._polls.update(session.figures.polls(self._last_poll))
             self._last_poll = last
             body = encode(_Figures(session, self._config, self._polls, size, now))
-        return Answer(Response(200, {"content-type": content_type, "cache-control": "no-store"}, body))
+        return Answer(api.ok(body, content_type, "no-store"))
 
 
 class _Figures(Collector):

@@ -16,7 +16,7 @@ from watcher.web.changes import is_checked, is_like, query_string
 from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.rows import CACHE, Row
 
-MOST_ROWS = 1000
+_MOST_ROWS = 1000
 """Models on one page."""
 _GONE_ROWS = 100
 DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
@@ -111,23 +111,21 @@ def models_page(asking: Asking) -> Page:
     known = asking.rows
     rows, changed = known.by_id.values(), known.changed
     found = wish.of(rows, changed)
-    shown = found[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+    shown = found[(page - 1) * _MOST_ROWS : page * _MOST_ROWS]
     modalities = sorted({name for row in rows for name in (*row.input_modalities, *row.output_modalities)})
     more = {
         "wish": wish,
         "rows": shown,
         "changed": changed,
-        "count": len(found),
         "total": len(rows),
         "modalities": modalities,
         "columns": _COLUMNS,
         "earlier": wish.query(page=page - 1) if page > 1 else None,
-        "later": wish.query(page=page + 1) if len(found) > page * MOST_ROWS else None,
     }
     data = {
         "count": len(found),
         "models": [{**_without_cells(row), "last_change": changed.get(row.id)} for row in shown],
-        "next": more["later"],
+        "next": wish.query(page=page + 1) if len(found) > page * _MOST_ROWS else None,
     }
     return Page("models", "Models", data, more, feed="")
 
@@ -163,14 +161,13 @@ def gone_page(asking: Asking) -> Page:
     for event in asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else ():
         news[event.model].append(event)
     gone = [departure(model, news[model.id]) for model in shown]
-    more = {
-        "text": text,
-        "departures": gone,
+    earlier = "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None
+    data = {
         "count": len(found),
-        "earlier": "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None,
-        "later": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
+        "models": [{**asdict(one), "days": one.days} for one in gone],
+        "next": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
     }
-    data = {"count": len(found), "models": [{**asdict(one), "days": one.days} for one in gone], "next": more["later"]}
+    more = {"text": text, "departures": gone, "earlier": earlier}
     return Page("gone", "Gone", data, more, feed="kind=expired,returned")
 
 

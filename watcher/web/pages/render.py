@@ -52,44 +52,43 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        markdown = html.overlay(autoescape=False, finalize=_in_markdown)
+        html.filters |= {
+            "ago": ago,
+            "code": _code,
+            "count": count,
+            "day": day,
+            "label": label,
+            "long": _long,
+            "markdown": _block,
+            "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            "ours": self.ours,
+            "path": _quoted,
+            "raw": Markup,
+            "price": lambda value, key: price_text(key, value),
+            "seen": visible,
+            "spans": self._spans,
+            "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
+            "unit": unit,
+            "words": lambda value, path: wording.value_text(path, value),
+            "change": lambda change, key: (
+                wording.changes_text({key: change}, {})
+                if isinstance(change, PriceChange)
+                else wording.changes_text({}, {key: change})
+            ),
+        }
+        html.globals |= {
+            **marks,
+            "root": root,
+            "HEADINGS": HEADINGS,
+            "feeds": FEEDS,
+            "headline": lambda event: headline((event,)),
+            "in_order": in_order,
+            "item_of": partial(wording.item_of, zone=None),
+            "lines_of": lines_of,
+            "site": page,
+        }
+        markdown = html.overlay(autoescape=False, finalize=_in_markdown)  # which has the same filters and globals
         self._environments = {"html": html, "md": markdown}
-        for form in self._environments.values():
-            form.filters |= {
-                "ago": ago,
-                "code": _code,
-                "count": count,
-                "day": day,
-                "label": label,
-                "long": _long,
-                "markdown": _block,
-                "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
-                "ours": self.ours,
-                "path": _quoted,
-                "raw": Markup,
-                "price": lambda value, key: price_text(key, value),
-                "seen": visible,
-                "spans": self._spans,
-                "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
-                "unit": unit,
-                "words": lambda value, path: wording.value_text(path, value),
-                "change": lambda change, key: (
-                    wording.changes_text({key: change}, {})
-                    if isinstance(change, PriceChange)
-                    else wording.changes_text({}, {key: change})
-                ),
-            }
-            form.globals |= {
-                **marks,
-                "root": root,
-                "HEADINGS": HEADINGS,
-                "feeds": FEEDS,
-                "headline": lambda event: headline((event,)),
-                "in_order": in_order,
-                "item_of": partial(wording.item_of, zone=None),
-                "lines_of": lines_of,
-                "site": page,
-            }
 
     def render(self, template: str, form: str, values: Mapping[str, Any]) -> str:
         """Return a page in a format: `html` or `md`."""

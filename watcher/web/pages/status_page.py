@@ -16,13 +16,11 @@ def status_page(asking: Asking, store: Store) -> Page:
     found = read_status(store, asking.session, asking.config, asking.now)
     names = [channel.name for channel in asking.config.channels]
     works = condition(found, names, asking.now, oldest_good(asking.config, asking.now))
-    following = next_poll(found.last, asking.config)
-    gaps = list(found.health.gaps.lines().values())
     data: dict[str, Any] = {
         "healthy": works == HEALTHY,
         "last_poll": found.last,
         "last_good": found.last_good,
-        "next_poll": following,
+        "next_poll": next_poll(found.last, asking.config),
         "source": found.health,
         "models": found.models,
         "channels": [
@@ -32,5 +30,5 @@ def status_page(asking: Asking, store: Store) -> Page:
         "ping": None if found.ping is None else {"failing_since": found.ping[0], "reason": found.ping[1]},
         "database": {"bytes": found.size or 0},
     }
-    more = {"status": found, "channel_fails": works == CHANNEL, "gaps": gaps, "following": following}
+    more = {"runs": found.runs, "channel_fails": works == CHANNEL, "gaps": list(found.health.gaps.lines().values())}
     return Page("status", "Status", data, more, feed=Filter(kinds=HEALTH_KINDS).query, lasts=False)
