@@ -53,7 +53,8 @@ def export(models: Sequence[Known], _at: datetime | None) -> Exported:
     remarks = left_out(models)
     entries: dict[str, Any] = {}
     for model in models:
-        if not all(is_number(price.usual(model.last.prices.get(key, price.UNKNOWN))) for key in TOKEN_PRICES):
+        last = model.periods[-1].prices
+        if not all(is_number(price.usual(last.get(key, price.UNKNOWN))) for key in TOKEN_PRICES):
             continue
         entry, notes = _entry(model)
         if notes:
@@ -64,15 +65,14 @@ def export(models: Sequence[Known], _at: datetime | None) -> Exported:
 
 
 def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
-    facets = model.facets
+    facets, last = model.facets, model.periods[-1]
     outputs = tuple(facets.get("architecture.output_modalities", ()))
     context, most = facets.get("context_length"), facets.get("top_provider.max_completion_tokens")
-    ended = model.last.end
     limits = {
         "max_tokens": most or context,
         "max_input_tokens": context,
         "max_output_tokens": most,
-        "deprecation_date": facets.get("expiration_date") if ended is None else f"{ended:%Y-%m-%d}",
+        "deprecation_date": facets.get("expiration_date") if last.end is None else f"{last.end:%Y-%m-%d}",
     }
     entry = {
         "litellm_provider": "openrouter",
@@ -80,8 +80,8 @@ def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
         **{field: value for field, value in limits.items() if value is not None},
         **_flags(facets),
     }
-    notes = [] if ended is None else [f"not listed any more since {ended:%Y-%m-%dT%H:%M:%SZ}"]
-    for key, window, value in split(model.last.prices):
+    notes = [] if last.end is None else [f"not listed any more since {last.end:%Y-%m-%dT%H:%M:%SZ}"]
+    for key, window, value in split(last.prices):
         if not is_number(value):
             continue
         field = _field(key) if window is None else None

@@ -53,11 +53,6 @@ class Known(Struct, frozen=True):
     facets: Facets
     """The normal form of the last one."""
 
-    @property
-    def last(self) -> Period:
-        """The last one, which still holds where `end` is None."""
-        return self.periods[-1]
-
 
 def known(past: Past, at: datetime | None, since: datetime | None) -> Iterator[Known]:
     """Yield every model with what was known of it at a moment (None: now), and held at `since` or later."""

@@ -5,7 +5,7 @@ import hmac
 import ipaddress
 import os
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,11 +47,12 @@ REFUSAL_HEADERS: Mapping[int, Mapping[str, str]] = {
 
 
 class RefusedError(Exception):
-    """The request is not answered; with the status and the reason to give."""
+    """The request is not answered; with the status and the reason to give, and ids that may have been meant."""
 
-    def __init__(self, status: int, reason: str = "") -> None:
+    def __init__(self, status: int, reason: str = "", similar: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.status = status
+        self.similar = similar
 
 
 @dataclass(frozen=True)

@@ -39,15 +39,9 @@ async def read_body(asked: Asked, receive: Callable[[], Any]) -> bytes:
 def acknowledge(
     asked: Asked, body: bytes | None, access: Access, url: str, now: datetime, page: Callable[..., Response]
 ) -> Response:
-    """Return the form or, for its `body`, acknowledge the model and say so. Raises RefusedError.
+    """Return the form or, for its `body` as it was sent, acknowledge the model in the store at `url` and say so.
 
-    Args:
-        asked: the request.
-        body: the form as it was sent; None: it is asked for.
-        access: knows the tokens.
-        url: the `[store] url`.
-        now: the time (UTC).
-        page: writes the page for a status.
+    `page` writes the page for a status. Raises RefusedError.
     """
     sent = (asked.query.encode() if body is None else body).decode("utf-8", "replace")
     try:

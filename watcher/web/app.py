@@ -25,7 +25,7 @@ from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.badges import BADGES, badge
 from watcher.web.catalogues import Catalogues, View, reason_of
-from watcher.web.exports import EXPORT, export_response, parse_moment
+from watcher.web.exports import EXPORT, export_response
 from watcher.web.feeds import FEEDS, feed
 from watcher.web.metrics import METRICS, Metrics
 from watcher.web.pages.site import Pages
@@ -235,8 +235,7 @@ def _is_browser(asked: Asked) -> bool:
 
 def _moment(asked: Asked, now: datetime) -> datetime | None:
     """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
-    given = Query.parse(asked.query, names=("at",)).values.get("at")
-    moment = None if given is None else parse_moment("at", given)
+    moment = Query.parse(asked.query, names=("at",)).moment("at")
     if moment is not None and moment > now:
         raise BadQueryError('"at" lies in the future')
     return moment

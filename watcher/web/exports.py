@@ -1,10 +1,10 @@
 """`/export/…`: what `watcher export` prints, by HTTP."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from watcher.api import answer as api
 from watcher.api.answer import Response
-from watcher.api.query import BadQueryError, Query
+from watcher.api.query import Query
 from watcher.export import FORMATS, export
 from watcher.export.csv_file import exact_time
 from watcher.store.past import Past
@@ -25,23 +25,11 @@ def export_response(path: str, query: str, at: datetime | None, session: Session
     past = Past(session.connection)
     if at is not None and past.polled(at) is None:
         raise unknown_moment(past.first())
-    values = Query.parse(query, names=("model", "since")).values
-    since = parse_moment("since", values["since"]) if "since" in values else None
-    found = export(session, form, at=at, model=values.get("model", "*"), since=since)
+    asked = Query.parse(query, names=("model", "since"))
+    found = export(session, form, at=at, model=asked.values.get("model", "*"), since=asked.moment("since"))
     headers = {"content-type": found.content_type, "cache-control": CACHED}
     if at is not None:
         headers["x-watcher-as-of"] = exact_time(at)
     if found.remarks:
         headers["x-watcher-remarks"] = "; ".join(found.remarks)[:_LONGEST_REMARKS].strip()
     return Response(200, headers, found.text.encode())
-
-
-def parse_moment(name: str, written: str) -> datetime:
-    """Return the moment of a parameter, such as `2026-07-14T00:00Z`; without a zone it is UTC. Raises BadQueryError."""
-    if "T" in written:
-        written = written.replace(" ", "+")  # an unescaped plus sign of a zone
-    try:
-        moment = datetime.fromisoformat(written)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadQueryError(f'"{name}" must be a moment such as 2026-07-14T00:00Z') from None

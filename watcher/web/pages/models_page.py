@@ -108,7 +108,7 @@ def models_page(asking: Asking) -> Page:
     """Return the table of the models that are listed. Raises BadQueryError."""
     query = Query.parse(asking.query, _NAMES)
     wish, page = Wish.parse(query), query.integer("page", 1, 10_000) or 1
-    known = asking.rows
+    known = asking.rows()
     rows, changed = known.by_id.values(), known.changed
     found = wish.of(rows, changed)
     shown = found[(page - 1) * _MOST_ROWS : page * _MOST_ROWS]
@@ -143,11 +143,8 @@ class Departure(Struct, frozen=True):
     date: str | None
     """Its expiration date, as announced last."""
     successors: Sequence[Alternative]
-
-    @property
-    def days(self) -> int | None:
-        """How long it was there."""
-        return None if self.model.last_seen is None else (self.model.last_seen - self.model.first_seen).days
+    days: int | None
+    """How long it was there."""
 
 
 def gone_page(asking: Asking) -> Page:
@@ -164,7 +161,7 @@ def gone_page(asking: Asking) -> Page:
     earlier = "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None
     data = {
         "count": len(found),
-        "models": [{**asdict(one), "days": one.days} for one in gone],
+        "models": gone,
         "next": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
     }
     more = {"text": text, "departures": gone, "earlier": earlier}
@@ -177,4 +174,5 @@ def departure(model: KnownModel, news: Sequence[Event]) -> Departure:
     before = [event.at for event in dated if event.kind != "expired"]
     date = dated[-1].offer.expiration_date if dated and dated[-1].offer is not None else None
     successors = next((event.alternatives for event in reversed(news) if event.alternatives), ())
-    return Departure(model, before[0] if before else None, date, successors)
+    days = None if model.last_seen is None else (model.last_seen - model.first_seen).days
+    return Departure(model, before[0] if before else None, date, successors, days)

@@ -1,6 +1,6 @@
 """What a page is before it is written in a format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,17 +35,5 @@ class Asking(Struct, frozen=True):
     """Decoded, without the suffix of a format."""
     query: str
     edition: Edition
-    table: Rows
-
-    @property
-    def rows(self) -> Rows:
-        """The models that are listed."""
-        return self.table.read(self.session, self.edition)
-
-
-class UnknownPageError(Exception):
-    """There is no such page; with ids or addresses that may have been meant."""
-
-    def __init__(self, message: str, similar: list[str]) -> None:
-        super().__init__(message)
-        self.similar = similar
+    rows: Callable[[], Rows]
+    """Reads the models that are listed."""

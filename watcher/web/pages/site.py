@@ -1,7 +1,8 @@
 """The site of pages: which path is which page, in which format, and what goes with every answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
 from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
 from watcher.web.pages.models_page import gone_page, models_page
-from watcher.web.pages.page import Asking, Page, UnknownPageError
+from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.render import Renderer
 from watcher.web.pages.rows import Rows
 from watcher.web.pages.status_page import status_page
@@ -43,6 +44,7 @@ _TYPES = {
     "svg": "image/svg+xml",
     "txt": "text/plain; charset=utf-8",
 }
+_TITLES = {400: "This address cannot be read", 404: "Not found", 503: "The database cannot be used"}
 _FOREVER = "public, max-age=31536000, immutable"
 _AGAIN = "public, no-cache"
 """A page may be kept, but not shown again without asking whether it is still the same."""
@@ -77,10 +79,10 @@ class Pages:
 
     def answer(self, asked: Asked, now: datetime) -> Answer:
         """Return the answer to a request for a page, or for what pages load."""
-        if asked.path.startswith(STATIC):
-            return self._file(asked)
         path, form = _format(asked.path)
         try:
+            if asked.path.startswith(STATIC):
+                return self._file(asked)
             path = unquote(path, errors="strict")
             edition = self._edition.get()
             state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
@@ -89,15 +91,16 @@ class Pages:
             with self._store.reading() as session:
                 if form != "html" and session.history.known(f"{path.removeprefix(MODEL)}.{form}"):
                     path, form = f"{path}.{form}", "html"  # an id that looks like a format
-                asking = Asking(session, self._config, now, path, asked.query, edition, self._rows)
+                rows = partial(self._rows.read, session, edition)
+                asking = Asking(session, self._config, now, path, asked.query, edition, rows)
                 return self._answers.keep(state, self._make(asked, asking, form, state))
+        except RefusedError as error:
+            refused = error
         except (BadQueryError, UnicodeDecodeError) as error:
-            return Answer(self._problem(form, "This address cannot be read", RefusedError(400, str(error))))
-        except UnknownPageError as error:
-            return Answer(self._problem(form, "Not found", RefusedError(404, str(error)), error.similar))
+            refused = RefusedError(400, str(error))
         except WatcherError as error:
             refused = RefusedError(503, reason_of(error, self._store))
-            return Answer(self._problem(form, "The database cannot be used", refused))
+        return Answer(self._problem(form, refused))
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
@@ -119,7 +122,7 @@ class Pages:
             return made(asking)
         id = path.strip("/")  # as in an address of OpenRouter
         similar = similar_ids(id, asking.session.history.names()) if id.count("/") == 1 else []
-        raise UnknownPageError(f"There is no page {path}.", similar)
+        raise RefusedError(404, f"There is no page {path}.", similar)
 
     def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
         if form == "json":
@@ -127,12 +130,13 @@ class Pages:
         common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
         return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
 
-    def _problem(self, form: str, title: str, refused: RefusedError, similar: Sequence[str] = ()) -> Response:
+    def _problem(self, form: str, refused: RefusedError) -> Response:
         """Return the answer that says what is wrong."""
         if form == "json":
-            error = {"error": {"code": refused.status, "message": str(refused)}, "similar": similar}
+            error = {"error": {"code": refused.status, "message": str(refused)}, "similar": refused.similar}
             return _response(refused.status, form, msgspec.json.encode(error).decode())
-        return self._alone("problem", title, refused.status, form, reason=str(refused), similar=similar)
+        title = _TITLES[refused.status]
+        return self._alone("problem", title, refused.status, form, reason=str(refused), similar=refused.similar)
 
     def ack(self, status: int, **values: Any) -> Response:
         """Return the form that acknowledges a model or, with what it `says`, what became of it."""
@@ -153,7 +157,7 @@ class Pages:
         name = asked.path.removeprefix(STATIC)
         data = self._files.get(name)
         if data is None:
-            return Answer(self._problem("html", "Not found", RefusedError(404, f"There is no file {name}.")))
+            raise RefusedError(404, f"There is no file {name}.")
         lasting = {"cache-control": _FOREVER if asked.query == _digest(data) else _AGAIN}
         return Answer(_response(200, name.rpartition(".")[2], data.decode(), lasting), _digest(data))
 
