@@ -21,7 +21,6 @@ from watcher.store.store import Store
 from watcher.web.access import ACKNOWLEDGE, REFUSAL_HEADERS, STATIC, Asked, RefusedError
 from watcher.web.answers import SAFE, Answer, Answers
 from watcher.web.catalogues import Latest, reason_of
-from watcher.web.pages import agents
 from watcher.web.pages.changes_page import changes_page
 from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
 from watcher.web.pages.models_page import gone_page, models_page
@@ -44,6 +43,8 @@ _TYPES = {
     "svg": "image/svg+xml",
     "txt": "text/plain; charset=utf-8",
 }
+_FULL = ("changes", "models", "gone")
+"""The pages in `/llms-full.txt`, after the index."""
 _TITLES = {400: "This address cannot be read", 404: "Not found", 503: "The database cannot be used"}
 _FOREVER = "public, max-age=31536000, immutable"
 _AGAIN = "public, no-cache"
@@ -107,12 +108,16 @@ class Pages:
             path = asking.path.removesuffix("/llms.txt")
             if path:
                 self._page(replace(asking, path=path))  # there is such a page
-            return _answer("txt", agents.index(asked.base_url, path), state)
+            return _answer("txt", self._index(asked.base_url, path), state)
         if asking.path == "/llms-full.txt":
-            parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
-            return _answer("txt", "\n\n---\n\n".join([agents.index(asked.base_url, ""), *parts]), state)
+            parts = [self._write(self._pages[name](asking), "md", asking, name) for name in _FULL]
+            return _answer("txt", "\n\n---\n\n".join([self._index(asked.base_url, ""), *parts]), state)
         found, name = self._page(asking), asking.path.strip("/") or "changes"
         return _answer(form, self._write(found, form, asking, name), state if found.lasts else None)
+
+    def _index(self, base: str, path: str) -> str:
+        """Return what agents read first, about the whole site or a page."""
+        return self._renderer.render("llms_page" if path else "llms", "md", {"base": base, "of": path}) + "\n"
 
     def _page(self, asking: Asking) -> Page:
         path = asking.path
