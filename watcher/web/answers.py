@@ -2,12 +2,13 @@
 
 import gzip
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
+from typing import Any, TypeAlias
 
 from watcher.api.answer import Response
 
@@ -17,6 +18,8 @@ SAFE = {
     "x-content-type-options": "nosniff",
 }
 """Headers of every answer that has no other ones of these names."""
+Render: TypeAlias = Callable[[str, str, Mapping[str, Any]], str]
+"""Writes a template in a format with these values."""
 CACHED = "public, max-age=120"
 """How long an answer may be used again: as long as upstream's."""
 _MAX_BYTES = 8 * 1024 * 1024

@@ -74,8 +74,8 @@ class App:
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
-            BADGES: partial(badge, store),
-            **dict.fromkeys(FEEDS, partial(feed, config, store, self._answers)),
+            BADGES: partial(badge, store, self._pages.render),
+            **dict.fromkeys(FEEDS, partial(feed, config, store, self._answers, self._pages.render)),
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 

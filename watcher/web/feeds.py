@@ -4,10 +4,9 @@ An entry is one event. Its id follows from the event's, and the feed's from its 
 or scheme is no news to a reader. Pages are those of RFC 5005, section 3.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from html import escape
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
@@ -21,7 +20,7 @@ from watcher.messages.document import Format
 from watcher.messages.text import own_link, visible
 from watcher.store.store import Store
 from watcher.web.access import Asked
-from watcher.web.answers import CACHED, Answer, Answers
+from watcher.web.answers import CACHED, Answer, Answers, Render
 from watcher.web.changes import Changes, Filter, find_changes
 
 FEEDS: Mapping[str, str] = {
@@ -39,7 +38,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without entries was updated."""
 
 
-def feed(config: Config, store: Store, answers: Answers, asked: Asked, _now: datetime) -> Answer:
+def feed(config: Config, store: Store, answers: Answers, render: Render, asked: Asked, _now: datetime) -> Answer:
     """Return a page of a feed, from `answers` if nothing was recorded since. Raises StoreError or ConfigError."""
     try:
         wanted = Filter.parse(asked.query)
@@ -53,7 +52,10 @@ def feed(config: Config, store: Store, answers: Answers, asked: Asked, _now: dat
         changes = find_changes(session, wanted, config.mine, limit=ENTRIES, before=before)
     page = _Feed(asked, wanted, before, changes)
     made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
-    response = api.ok(_WRITERS[asked.path](page).encode(), f"{page.media_type}; charset=utf-8", CACHED)
+    form = asked.path.rpartition(".")[2]
+    values = {"feed": page, "version": __version__, "rfc3339": _rfc3339, "rfc822": _rfc822}
+    body = _json(page) if form == "json" else render("feed", form, values).encode()
+    response = api.ok(body, f"{page.media_type}; charset=utf-8", CACHED)
     return answers.keep(key, Answer(response, made_from, page.changed))
 
 
@@ -100,40 +102,7 @@ def _id(name: str) -> str:
     return f"urn:uuid:{uuid5(_IDS, name)}"
 
 
-def _atom(feed: _Feed) -> str:
-    entries = [
-        f"<entry>\n{_tag('id', entry.id)}{_tag('title', entry.title)}"
-        f"{_tag('published', _rfc3339(entry.at))}{_tag('updated', _rfc3339(entry.at))}"
-        f"{_link('link', 'alternate', entry.url, 'text/html')}"
-        f'<category term="{entry.kind}"/>\n<content type="html">{escape(entry.html)}</content>\n</entry>\n'
-        for entry in feed.entries
-    ]
-    links = [_link("link", rel, url, feed.media_type) for rel, url in feed.links.items()]
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en">\n'
-        f"{_tag('id', feed.id)}{_tag('title', feed.title)}{_tag('updated', _rfc3339(feed.updated))}"
-        f'<author><name>openrouter-watcher</name></author>\n<generator version="{__version__}">openrouter-watcher'
-        f"</generator>\n{_link('link', 'alternate', feed.home, 'text/html')}{''.join(links + entries)}</feed>\n"
-    )
-
-
-def _rss(feed: _Feed) -> str:
-    items = [
-        f"<item>\n{_tag('title', entry.title)}{_tag('link', entry.url)}"
-        f'<guid isPermaLink="false">{entry.id}</guid>\n{_tag("pubDate", _rfc822(entry.at))}'
-        f"{_tag('category', entry.kind)}{_tag('description', entry.html)}</item>\n"
-        for entry in feed.entries
-    ]
-    links = [_link("atom:link", rel, url, feed.media_type) for rel, url in feed.links.items()]
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">'
-        f"<channel>\n{_tag('title', feed.title)}{_tag('link', feed.home)}{_tag('description', feed.title)}"
-        f"{_tag('language', 'en')}{_tag('lastBuildDate', _rfc822(feed.updated))}{''.join(links + items)}"
-        "</channel></rss>\n"
-    )
-
-
-def _json(feed: _Feed) -> str:
+def _json(feed: _Feed) -> bytes:
     items = [
         {
             "id": entry.id,
@@ -155,18 +124,7 @@ def _json(feed: _Feed) -> str:
         "authors": [{"name": "openrouter-watcher"}],
         "items": items,
     }
-    return api.to_json(document).decode()
-
-
-_WRITERS: Mapping[str, Callable[[_Feed], str]] = dict(zip(FEEDS, (_atom, _rss, _json), strict=True))
-
-
-def _tag(name: str, text: str) -> str:
-    return f"<{name}>{escape(text)}</{name}>\n"
-
-
-def _link(name: str, rel: str, url: str, media_type: str) -> str:
-    return f'<{name} rel="{rel}" type="{media_type}" href="{escape(url)}"/>\n'
+    return api.to_json(document)
 
 
 def _rfc3339(at: datetime) -> str:

@@ -17,7 +17,7 @@ from watcher.catalog.model import PriceChange
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
 from watcher.messages.document import Format, Item, Span
-from watcher.messages.headline import HEADINGS, headline
+from watcher.messages.headline import HEADINGS
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import own_link, page, visible
 from watcher.web.feeds import FEEDS
@@ -81,18 +81,18 @@ class Renderer:
             "root": root,
             "HEADINGS": HEADINGS,
             "feeds": FEEDS,
-            "headline": lambda event: headline((event,)),
             "in_order": in_order,
             "item_of": partial(wording.item_of, zone=None),
             "lines_of": lines_of,
             "site": page,
         }
-        markdown = html.overlay(autoescape=False, finalize=_in_markdown)  # which has the same filters and globals
-        self._environments = {"html": html, "md": markdown}
+        self._markup = html
+        self._markdown = html.overlay(autoescape=False, finalize=_in_markdown)  # with the same filters and globals
 
     def render(self, template: str, form: str, values: Mapping[str, Any]) -> str:
-        """Return a page in a format: `html` or `md`."""
-        return self._environments[form].get_template(f"{template}.{form}").render(values)
+        """Return a page in a format: `md`, `html` or another that is escaped like it."""
+        environment = self._markdown if form == "md" else self._markup
+        return environment.get_template(f"{template}.{form}").render(values)
 
     def ours(self, id: str) -> Markup:
         """Return the path of our page about a model."""

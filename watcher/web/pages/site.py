@@ -68,7 +68,7 @@ class Pages:
             name.replace(".", "_"): f"{config.web.prefix}{STATIC}{name}?{_digest(data)}"
             for name, data in self._files.items()
         }
-        self._renderer = Renderer(config.web.prefix, marks)
+        self.render = Renderer(config.web.prefix, marks).render
         self._pages: Mapping[str, Callable[[Asking], Page]] = {
             "": changes_page,
             "changes": changes_page,
@@ -117,7 +117,7 @@ class Pages:
 
     def _index(self, base: str, path: str) -> str:
         """Return what agents read first, about the whole site or a page."""
-        return self._renderer.render("llms_page" if path else "llms", "md", {"base": base, "of": path}) + "\n"
+        return self.render("llms_page" if path else "llms", "md", {"base": base, "of": path}) + "\n"
 
     def _page(self, asking: Asking) -> Page:
         path = asking.path
@@ -133,7 +133,7 @@ class Pages:
         if form == "json":
             return msgspec.json.encode(page.data).decode()
         common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
-        return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
+        return self.render(page.template, form, {**common, **page.data, **page.more})
 
     def _problem(self, form: str, refused: RefusedError) -> Response:
         """Return the answer that says what is wrong."""
@@ -156,7 +156,7 @@ class Pages:
     def _alone(self, template: str, title: str, status: int, form: str = "html", **values: Any) -> Response:
         """Return a page that needs no database, and is not kept."""
         common = {"page": Page(template, title, {}), "status": status, "path": "", "query": "", "polled": None}
-        return _response(status, form, self._renderer.render(template, form, {**common, **values}))
+        return _response(status, form, self.render(template, form, {**common, **values}))
 
     def _file(self, asked: Asked) -> Answer:
         name = asked.path.removeprefix(STATIC)
