@@ -29,9 +29,8 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
                 days = {"from_date": _day(period.start), "to_date": _day(period.end)}
                 prices.append({**about, **name, **values, **days})
             else:
-                remarks.append(
-                    f"{model.id}: left out, as it held for less than a day: {_in_words(values)} on {_day(period.start)}"
-                )
+                said = ", ".join(f"{field} {value}" for field, value in values.items() if value is not None)
+                remarks.append(f"{model.id}: left out, as it held for less than a day: {said} on {_day(period.start)}")
         others = sorted(_without_place(model))
         if others:
             remarks.append(f"{model.id}: the format has no place for {', '.join(others)}")
@@ -62,10 +61,6 @@ def _without_place(model: Known) -> set[str]:
     keys = {key for period in model.periods for key, value in period.prices.items() if value != price.FREE}
     timed = {key for period in model.periods for key, value in period.prices.items() if price.is_schedule(value)}
     return {*(keys - {*_FIELDS.values()}), *(f"the times of {key}" for key in timed)}
-
-
-def _in_words(values: dict[str, Decimal | None]) -> str:
-    return ", ".join(f"{field} {value}" for field, value in values.items() if value is not None)
 
 
 def _day(moment: datetime | None) -> str | None:

@@ -180,12 +180,6 @@ class _Tokens:
             self._read_as = state
 
 
-def split_address(listen: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`, the host of IPv6 without its brackets."""
-    host, _, port = listen.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a host."""
     address = _address(host)

@@ -7,6 +7,7 @@ or scheme is no news to a reader. Pages are those of RFC 5005, section 3.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
@@ -127,9 +128,8 @@ def _json(feed: _Feed) -> bytes:
     return api.to_json(document)
 
 
+_rfc822 = partial(format_datetime, usegmt=True)
+
+
 def _rfc3339(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _rfc822(at: datetime) -> str:
-    return format_datetime(at, usegmt=True)

@@ -17,7 +17,7 @@ from watcher.api.answer import error
 from watcher.config.settings import Config
 from watcher.errors import ConfigError
 from watcher.store.store import Store
-from watcher.web.access import BUSY_SECONDS, LONGEST_HEADERS, LONGEST_URL, is_loopback, split_address
+from watcher.web.access import BUSY_SECONDS, LONGEST_HEADERS, LONGEST_URL, is_loopback
 from watcher.web.app import App
 
 HEAD_SECONDS = 10.0
@@ -41,10 +41,11 @@ class WebServer:
         assert config.web.listen is not None
         self._store = Store(config.store.url.reveal(), read_only=True, busy_seconds=BUSY_SECONDS)
         app = App(config, self._store, clock)
-        host, port = split_address(config.web.listen)
+        host, _, port = config.web.listen.rpartition(":")
+        host = host.strip("[]")  # of an IPv6 address
         if not is_loopback(host) and config.web.tokens_file is None:
             _log.warning("the API at %s has no tokens_file: everyone who reaches it may ask", config.web.listen)
-        self._socket = _listen(host, port)
+        self._socket = _listen(host, int(port))
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -153,17 +154,16 @@ class _Protocol(H11Protocol):
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    listening = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # asyncio sends at once only where a socket is told to be TCP; else small answers wait for an acknowledgement.
         listening = socket.socket(family, kind, socket.IPPROTO_TCP)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            raise
-        return listening
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         raise ConfigError(f"web.listen: cannot listen on {host} port {port}: {error.strerror}") from None
+    return listening

@@ -16,7 +16,7 @@ from watcher.catalog.event import SITE
 from watcher.catalog.model import PriceChange
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
-from watcher.messages.document import Format, Item, Span
+from watcher.messages.document import Format, Span
 from watcher.messages.headline import HEADINGS
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import own_link, page, visible
@@ -59,7 +59,7 @@ class Renderer:
             "day": day,
             "label": label,
             "long": _long,
-            "markdown": _block,
+            "markdown": lambda item: Markup(document.write(item, Format.MARKDOWN)),  # noqa: S704 - `write` escapes
             "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "ours": self.ours,
             "path": _quoted,
@@ -154,7 +154,3 @@ def _long(text: str, limit: int = _LONG) -> Markup:
 def _code(id: str) -> Markup:
     """Return an id for Markdown, letter by letter; escaped if it is not made of what ids are made of."""
     return Markup(f"`{id}`") if _PLAIN.fullmatch(id) else Markup(_in_markdown(id))  # noqa: S704 - harmless or escaped
-
-
-def _block(item: Item) -> Markup:
-    return Markup(document.write(item, Format.MARKDOWN))  # noqa: S704 - `write` escapes
