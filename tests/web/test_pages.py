@@ -197,6 +197,11 @@ def test_models_are_filtered_and_sorted_by_the_server(site, history, query, expe
     assert [model["id"] for model in found] == expected
 
 
+def test_a_bound_of_zero_stays_in_the_links(site, history):
+    shown = Document(page(site(), "/models?max_price=0&q=a&min_context=0"))
+    assert "/models?q=a&max_price=0&min_context=0&sort=prompt" in shown.links
+
+
 def test_the_sorted_column_says_so_and_turns_round(site, history):
     html = page(site(), "/models?sort=prompt&free=on")
     (sorted_column,) = [values for tag, values in Document(html).tags if "aria-sort" in values]

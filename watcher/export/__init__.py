@@ -11,8 +11,6 @@ from watcher.export.periods import Exported, Known, known
 from watcher.store.past import Past
 from watcher.store.session import Session
 
-__all__ = ["FORMATS", "Exported", "export"]
-
 _PRICES: Mapping[str, Callable[[Sequence[Known], datetime | None], Exported]] = {
     "csv": csv_file.export,
     "litellm": litellm.export,

@@ -1,6 +1,6 @@
 """Prices in the shape of LiteLLM's `model_prices_and_context_window.json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -68,6 +68,8 @@ def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
     facets, last = model.facets, model.periods[-1]
     outputs = tuple(facets.get("architecture.output_modalities", ()))
     context, most = facets.get("context_length"), facets.get("top_provider.max_completion_tokens")
+    flags = [_SUPPORTS.get(name) for name in facets.get("supported_parameters", ())]
+    flags += [_ACCEPTS.get(name) for name in facets.get("architecture.input_modalities", ())]
     limits = {
         "max_tokens": most or context,
         "max_input_tokens": context,
@@ -78,7 +80,7 @@ def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
         "litellm_provider": "openrouter",
         "mode": _MODES.get(outputs, "chat"),
         **{field: value for field, value in limits.items() if value is not None},
-        **_flags(facets),
+        **dict.fromkeys(filter(None, flags), True),
     }
     notes = [] if last.end is None else [f"not listed any more since {last.end:%Y-%m-%dT%H:%M:%SZ}"]
     for key, window, value in split(last.prices):
@@ -103,9 +105,3 @@ def _field(key: str) -> str | None:
     if field is None or not tokens:
         return field
     return f"{field}_above_{tokens // 1000}k_tokens" if name in _WITH_TIERS and not tokens % 1000 else None
-
-
-def _flags(facets: Mapping[str, Any]) -> dict[str, bool]:
-    parameters, inputs = facets.get("supported_parameters", ()), facets.get("architecture.input_modalities", ())
-    found = [_SUPPORTS[name] for name in parameters if name in _SUPPORTS]
-    return dict.fromkeys([*found, *(_ACCEPTS[name] for name in inputs if name in _ACCEPTS)], True)

@@ -88,9 +88,9 @@ class Filter(Struct, frozen=True):
 
 
 def query_string(values: Mapping[str, object]) -> str:
-    """Return parameters as a query string, without those that are empty."""
-    texts = {name: "true" if value is True else str(value) for name, value in values.items() if value}
-    return urlencode(texts, safe="/:,*~")
+    """Return parameters as a query string, without those that are empty or false."""
+    given = {name: value for name, value in values.items() if value not in (None, "") and value is not False}
+    return urlencode({name: "true" if value is True else value for name, value in given.items()}, safe="/:,*~")
 
 
 def is_checked(query: Query, name: str) -> bool:

@@ -157,14 +157,12 @@ def gone_page(asking: Asking) -> Page:
     news: dict[str | None, list[Event]] = {id: [] for id in ids}
     for event in asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else ():
         news[event.model].append(event)
-    gone = [departure(model, news[model.id]) for model in shown]
-    earlier = "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None
     data = {
         "count": len(found),
-        "models": gone,
+        "models": [departure(model, news[model.id]) for model in shown],
         "next": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
     }
-    more = {"text": text, "departures": gone, "earlier": earlier}
+    more = {"text": text, "earlier": "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None}
     return Page("gone", "Gone", data, more, feed="kind=expired,returned")
 
 

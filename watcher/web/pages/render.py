@@ -34,7 +34,6 @@ _STYLES = {
     "muted": '<span class="muted">{}</span>',
     "price": '<span class="price">{}</span>',
 }
-_LONG = 5000
 _PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
 
@@ -145,7 +144,7 @@ def _in_markdown(value: Any) -> Any:
     return "" if value is None else document.escape(visible(value, _LONGEST), Format.MARKDOWN)
 
 
-def _long(text: str, limit: int = _LONG) -> Markup:
+def _long(text: str, limit: int) -> Markup:
     """Return a long text, its lines kept."""
     lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
     return Markup("\n".join(lines))  # noqa: S704 - escaped above
