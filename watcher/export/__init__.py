@@ -33,15 +33,11 @@ def export(
         since: only what held, or was announced, at that time or later.
     """
     if form == "jsonl":
-        return _events(session, at, model, since)
+        lines = [
+            msgspec.json.encode(event).decode()
+            for event in session.history.events(since=since)
+            if (at is None or event.at <= at) and fnmatchcase(event.model or "", model) and event.kind != "alive"
+        ]
+        return Exported("application/x-ndjson", "".join(f"{line}\n" for line in lines), ())
     models = known(Past(session.connection), at, since)
     return _PRICES[form]([one for one in models if fnmatchcase(one.id, model)], at)
-
-
-def _events(session: Session, at: datetime | None, model: str, since: datetime | None) -> Exported:
-    lines = [
-        msgspec.json.encode(event).decode()
-        for event in session.history.events(since=since)
-        if (at is None or event.at <= at) and fnmatchcase(event.model or "", model) and event.kind != "alive"
-    ]
-    return Exported("application/x-ndjson", "".join(f"{line}\n" for line in lines), ())

@@ -47,7 +47,6 @@ _EXPOSED = {
 }
 _ENDPOINTS = "/endpoints"
 """Ends the path of what changes apart from the list."""
-_HEALTHY = b'{"status":"ok"}'
 
 T = TypeVar("T")
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -149,11 +148,13 @@ class App:
     def _health(self, _asked: Asked, _now: datetime) -> Answer:
         with self._store.reading() as session:
             session.version()
-        return Answer(api.ok(_HEALTHY, cache="no-store"))
+        return Answer(api.ok(b'{"status":"ok"}', cache="no-store"))
 
     def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
         try:
-            moment = _moment(asked, now)
+            moment = Query.parse(asked.query, names=("at",)).moment("at")
+            if moment is not None and moment > now:
+                raise BadQueryError('"at" lies in the future')
             if asked.path.startswith(EXPORT):
                 with self._store.reading() as session:
                     return Answer(export_response(asked.path, asked.query, moment, session), state)
@@ -231,14 +232,6 @@ class App:
 def _is_browser(asked: Asked) -> bool:
     """Whether a person reads the answer: no path of the API, and a client that takes HTML."""
     return "text/html" in asked.headers.get("accept", "") and not asked.path.startswith((_API, EXPORT))
-
-
-def _moment(asked: Asked, now: datetime) -> datetime | None:
-    """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
-    moment = Query.parse(asked.query, names=("at",)).moment("at")
-    if moment is not None and moment > now:
-        raise BadQueryError('"at" lies in the future')
-    return moment
 
 
 def _question(asked: Asked) -> str:

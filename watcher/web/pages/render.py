@@ -23,7 +23,6 @@ from watcher.messages.text import own_link, page, visible
 from watcher.web.feeds import FEEDS
 from watcher.web.pages.changes_page import lines_of
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST = 500
 _STYLES = {
     "plain": "{}",
@@ -43,7 +42,7 @@ class Renderer:
     def __init__(self, root: str, marks: Mapping[str, Any]) -> None:
         self._root = root
         html = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
+            loader=FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True,
             auto_reload=False,  # an update of the package must not mix its templates with the old program
             finalize=_harmless,
