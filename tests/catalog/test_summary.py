@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.catalog.history import World, model
-from watcher.catalog.summary import LONGEST, first_sentence
+from watcher.catalog.summary import LONGEST, first_sentence, with_description
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,14 @@ def test_other_kinds_say_nothing_of_it() -> None:
     (event,) = world.events
     assert event.offer is not None
     assert not event.offer.description
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b'{"description": "All of it. *Really*."}', "All of it. *Really*."), (b'{"description": ""}', "1f"),
+     (b'{"description": 7}', "1f"), (b"{}", "1f")],
+)  # fmt: skip
+def test_a_description_takes_the_place_of_its_digest(raw, text):
+    facets = {"name": "One", "description": "1f"}
+    assert with_description(facets, raw) == {"name": "One", "description": text}
+    assert facets["description"] == "1f"

@@ -57,7 +57,8 @@ def test_show_has_a_table_of_the_providers_cheapest_first(watcher: Command, simu
 def test_show_of_a_model_that_nobody_asked_about_has_no_providers(watcher: Command) -> None:
     watcher.run("--check")
     assert "providers, " not in watcher.run("show", HAIKU).out
-    assert "endpoints" not in watcher.run("show", HAIKU, "--json").json
+    shown = watcher.run("show", HAIKU, "--json").json
+    assert "endpoints" not in shown and " " in shown["facets"]["description"]
 
 
 def test_endpoints_that_cannot_be_read_are_in_the_output_and_the_status(watcher: Command, simulator: Simulator) -> None:

@@ -443,6 +443,14 @@ def test_an_id_in_markdown_is_as_it_is(site, history):
     assert "`~a/latest`, listed" in page(site(), "/model/~a/latest.md")
 
 
+@pytest.mark.parametrize("form", ["", ".md", ".json"])
+def test_the_page_of_a_model_has_its_description_as_text(site, polls, form):
+    polls.see(document("a/told", description="Writes long reports.\nCosts <little>."), at=START)
+    text = page(site(), f"/model/a/told{form}")
+    shown = {"": "Writes long reports.\nCosts &lt;little&gt;.", ".md": r"Writes long reports. Costs \<little\>."}
+    assert shown.get(form, r"Writes long reports.\nCosts <little>.") in text
+
+
 def test_pages_may_only_be_read(site):
     assert site().post("/models").status_code == 405
     assert site().head("/models").content == b""

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from watcher.catalog.model import Event, Offer
+from watcher.catalog.model import Event, Facets, Offer
 from watcher.catalog.reading import Snapshot
 from watcher.catalog.values import clean
 
@@ -39,6 +39,15 @@ def first_sentence(description: str) -> str | None:
 def describe_new(events: Iterable[Event], snapshot: Snapshot) -> tuple[Event, ...]:
     """Return the events, those about new models with the first sentence of the model's description in their offer."""
     return tuple(_described(event, snapshot) if event.kind == "new" else event for event in events)
+
+
+def with_description(facets: Facets, raw: bytes) -> Facets:
+    """Return a model's facets with the description of its document, of which they hold only a digest."""
+    try:
+        description = _decoder.decode(raw).description
+    except msgspec.MsgspecError:  # it is not a text
+        return facets
+    return {**facets, "description": description} if description else facets
 
 
 def _described(event: Event, snapshot: Snapshot) -> Event:

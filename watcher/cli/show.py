@@ -7,6 +7,7 @@ import click
 
 from watcher.catalog.event import offer
 from watcher.catalog.pricing import TOKEN_PRICES
+from watcher.catalog.summary import with_description
 from watcher.catalog.timeline import Happening, Period, timeline
 from watcher.cli.completion import model_ids
 from watcher.cli.output import did_you_mean, format_time, print_json
@@ -23,8 +24,8 @@ _SHOWN_FACETS = {
     "canonical_slug": "canonical slug",
     "context_length": "context length",
     "top_provider.max_completion_tokens": "output limit",
-    "architecture.input_modalities": "takes",
-    "architecture.output_modalities": "gives",
+    "architecture.input_modalities": "input",
+    "architecture.output_modalities": "output",
     "expiration_date": "expires",
     "knowledge_cutoff": "knows until",
     "supported_parameters": "parameters",
@@ -47,7 +48,7 @@ def show(context: Context, model: str, as_json: bool) -> None:
             raise UsageError(f"no model {visible(model)!r} was ever seen{hint}")
     known = found[0]
     history = timeline(Period(v.valid_from, v.valid_to, v.model.facets) for v in versions)
-    facets = versions[-1].model.facets if versions else {}
+    facets = with_description(versions[-1].model.facets, versions[-1].raw) if versions else {}
     offered = offer(facets)
     if as_json:
         document = {"model": known, "facets": facets, "offer": offered, "history": history}

@@ -10,6 +10,7 @@ from watcher.api.query import BadQueryError, Query
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
+from watcher.catalog.summary import with_description
 from watcher.catalog.timeline import Period, Points, price_series, timeline
 from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
 from watcher.messages.headline import headline
@@ -53,7 +54,7 @@ def model_page(asking: Asking, id: str) -> Page:
     periods, raw = listing.periods(id), listing.document(id)
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
     last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
-    facets = periods[-1].facets if periods else {}
+    facets = with_description(periods[-1].facets if periods else {}, raw or b"{}")
     offered, turns, own = offer(facets), timeline(periods), (id, facets.get("canonical_slug"))
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
