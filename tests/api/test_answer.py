@@ -78,3 +78,11 @@ def test_an_alias_of_an_alias_is_followed():
 def test_a_lone_surrogate_survives_as_an_escape():
     body = answer(Request("/api/v1/models", "output_modalities=all"), Catalogue([{"name": "\ud800"}], NOW)).body
     assert json.loads(body)["data"] == [{"name": "\ud800"}]
+
+
+def test_providers_that_differ_only_in_case_are_always_in_the_same_order():
+    """A set has another order in each process, and the ETag says that the bytes are the same."""
+    names = [name for letter in "abcdefgh" for name in (letter.upper(), letter)]
+    catalogue = Catalogue([{"id": f"x/{name}", "name": f"{name}: Y"} for name in reversed(names)], NOW)
+    found = json.loads(answer(Request("/api/v1/providers"), catalogue).body)
+    assert [each["name"] for each in found["data"]] == names

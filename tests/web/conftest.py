@@ -83,6 +83,16 @@ def filled(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[str]:
+    """The `[store] url` of an empty SQLite database; of PostgreSQL where a test asks for that as well."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url
+
+
+@pytest.fixture
 def polls(database: str, filled: Path) -> Iterator[Polls]:
     """A database after these polls."""
     if database.startswith("sqlite"):

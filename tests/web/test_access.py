@@ -1,6 +1,5 @@
 """Who may ask: hosts, tokens, proxies and bounds."""
 
-import shutil
 import socket
 import threading
 import time
@@ -13,12 +12,6 @@ from watcher.errors import ConfigError
 from watcher.web import server as server_module
 
 TOKEN = {"authorization": "Bearer first-token"}
-
-
-@pytest.fixture
-def database(empty, tmp_path):
-    """Nothing here depends on the kind of database."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
 
 
 @pytest.fixture

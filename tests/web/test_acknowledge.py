@@ -1,7 +1,6 @@
 """The form at /ack: the one write over HTTP."""
 
 import re
-import shutil
 import socket
 from urllib.parse import urlencode
 
@@ -11,12 +10,6 @@ from watcher.store.store import Store
 from watcher.web import acknowledge
 
 TOKEN = "first-token"
-
-
-@pytest.fixture
-def database(empty, tmp_path):
-    """Nothing here depends on the kind of database."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
 
 
 @pytest.fixture
@@ -99,6 +92,13 @@ def test_without_a_valid_token_nothing_is_written(ask, database, given):
     assert ask(model="a/one", headers={"authorization": "Basic first-token"}, **given).status_code == 401
 
 
+def test_a_browser_with_a_wrong_token_gets_a_page_that_says_so(ask, database):
+    answer = ask(model="a/one", token="wrong", headers={"accept": "text/html"})
+    assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+    assert "no valid token, so nothing was acknowledged" in answer.text and "wrong" not in answer.text
+    assert known(database) == {}
+
+
 def test_where_there_are_no_tokens_nobody_may_write(serve, database):
     client = serve()
     form = str(client.base_url).replace("/api/v1/", "/ack")
@@ -161,7 +161,7 @@ def test_other_methods_and_other_paths_take_no_post(ask, serve, tokens):
 
 
 def test_a_database_that_cannot_be_written_is_503(ask, monkeypatch, polls):
-    monkeypatch.setattr(acknowledge, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(acknowledge, "BUSY_SECONDS", 0.1)
     with polls.store.writing():
         answer = ask(model="a/one", token=TOKEN)
     assert answer.status_code == 503 and answer.headers["retry-after"] == "30"

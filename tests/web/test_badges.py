@@ -10,6 +10,8 @@ from tests.web.conftest import NOW
 
 SVG = "{http://www.w3.org/2000/svg}"
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
 
 @pytest.fixture
 def badge(client):

@@ -17,6 +17,8 @@ from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.decide import decide
 from watcher.store.records import Poll
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
 
 def recorded(polls: Polls, hours: int, *endpoints: dict[str, Any], model: str = "a/one") -> None:
     """Record an answer about the endpoints of a model."""

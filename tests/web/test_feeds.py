@@ -31,12 +31,6 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 @pytest.fixture
-def database(empty, tmp_path):
-    """What differs between databases is tested with the filter."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
-
-
-@pytest.fixture
 def news(polls):
     """The announced events, newest first."""
     keep(polls.store, *NEWS)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 import socket
 from contextlib import suppress
 from datetime import timedelta
@@ -14,12 +13,6 @@ from tests.store.samples import START, document
 from tests.web.conftest import NOW, ids
 
 CACHED = "public, max-age=120, stale-while-revalidate=3600, stale-if-error=3600"
-
-
-@pytest.fixture
-def database(empty, tmp_path):
-    """Nothing here depends on the kind of database."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
 
 
 def test_a_list_has_a_strong_etag_and_its_time_and_may_be_cached_as_upstream(client):

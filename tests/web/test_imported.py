@@ -1,7 +1,6 @@
 """Benchmarks in recorded snapshots: the API has the latest, in whatever order the archives are imported."""
 
 import json
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -9,12 +8,6 @@ import pytest
 from testkit.command import Watcher
 from tests.store.samples import START, Polls, document
 from watcher.store.store import Store
-
-
-@pytest.fixture
-def database(empty, tmp_path):
-    """Nothing here depends on the kind of database."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
 
 
 @pytest.fixture

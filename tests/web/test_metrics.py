@@ -14,6 +14,8 @@ from watcher.config.mine import MineSettings
 from watcher.config.settings import Channel
 from watcher.store.records import Poll
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
 
 @pytest.fixture
 def scrape(serve):

@@ -13,6 +13,8 @@ from watcher.store.store import Store
 
 LATER = START + timedelta(hours=1)
 
+pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
 
 def test_the_list_is_that_of_the_last_poll_newest_first(client):
     response = client.get("models")

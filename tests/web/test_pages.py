@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 
+from testkit.command import Watcher
 from tests.messages.test_builder import HOSTILE
 from tests.store.samples import START, Polls, document
 from tests.web.conftest import NOW, make_client, make_config
@@ -20,16 +21,6 @@ from watcher.web.server import WebServer
 PAGES = ("/", "/changes", "/models", "/gone", "/compare", "/compare?model=a/one&model=a/gone", "/status",
          "/model/a/one", "/model/a/gone", "/model/b/new")  # fmt: skip
 FORMS = {"": "text/html; charset=utf-8", ".json": "application/json", ".md": "text/markdown; charset=utf-8"}
-
-
-@pytest.fixture
-def database(request, empty, tmp_path):
-    """A file, unless a test asks for the other kind."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
-    else:
-        with request.getfixturevalue("postgresql").database() as url:
-            yield url
 
 
 @pytest.fixture
@@ -224,6 +215,11 @@ def test_models_are_filtered_and_sorted_by_the_server(reader, query, expected):
     assert [model["id"] for model in found] == expected
 
 
+def test_a_bound_of_zero_stays_in_the_links(reader):
+    shown = Document(page(reader, "/models?max_price=0&q=a&min_context=0"))
+    assert "/models?q=a&max_price=0&min_context=0&sort=prompt" in shown.links
+
+
 def test_the_sorted_column_says_so_and_turns_round(reader):
     html = page(reader, "/models?sort=prompt&free=on")
     (sorted_column,) = [values for tag, values in Document(html).tags if "aria-sort" in values]
@@ -330,6 +326,22 @@ def test_an_empty_database_has_all_its_pages(site, empty, tmp_path):
         assert "<main" in page(client, path)
     assert "watcher --check" in page(client, "/") and "watcher --check" in page(client, "/models")
     assert client.get("/model/a/one").status_code == 404
+    assert "Never checked" in page(client, "/status")
+
+
+def test_the_status_of_a_database_that_was_only_imported_says_so(site, polls, tmp_path):
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (archive / f"{START:%Y-%m-%dT%H-%M-%SZ}.json").write_text(json.dumps({"data": [document("a/one")]}))
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///imported.db"\n')
+    done = Watcher(tmp_path).run_here("import", str(archive))
+    assert done.code == 0, done.err
+    client = site(url=f"sqlite:///{tmp_path / 'imported.db'}")
+    said = text_of(page(client, "/status"))
+    assert "Not polled yet." in said and "was imported: its last snapshot is from 2026-01-04 12:00 UTC" in said
+    assert "Never checked" not in said and "Models 1" in said
+    assert "imported, up to 2026-01-04 12:00 UTC" in page(client, "/status.md")
+    assert client.get("/status.json").json()["last_poll"] is None
 
 
 def test_a_database_that_cannot_be_read_is_a_page_that_says_so(site, polls, tmp_path):
@@ -387,6 +399,39 @@ def test_tokens_guard_pages_as_they_guard_the_api(site, history, tmp_path):
     allowed = client.get("/", headers={"authorization": "Bearer first-token"})
     assert allowed.status_code == 200 and allowed.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in allowed.headers["vary"]
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("wrong", ["", "wrong-token"])
+def test_a_browser_without_a_valid_token_gets_a_page_that_says_how_to_send_one(site, history, tmp_path, wrong):
+    (tmp_path / "tokens").write_text("first-token\nown-token /models?q=one\n")
+    client = site(tokens_file=tmp_path / "tokens", prefix="/x")
+    headers = {**BROWSER, **({"authorization": f"Bearer {wrong}"} if wrong else {})}
+    for path in ("/", f"/models?q=one&token={wrong}", "/nothing", "/feed.atom", "/status.json"):
+        refused = client.get(path, headers=headers)
+        assert (refused.status_code, refused.headers["content-type"]) == (401, FORMS[""]), path
+        assert refused.headers["www-authenticate"] == "Bearer" and refused.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in refused.headers["content-security-policy"]
+        said = text_of(refused.text)
+        assert "No valid token came with your request" in said and "wrong-token" not in said
+        assert "Authorization: Bearer TOKEN" in said and "?token=TOKEN" in said
+        sheet = Document(refused.text).loaded[0]
+        assert client.get(urljoin("/x/", sheet)).status_code == 200
+    assert client.head("/", headers=headers).content == b""
+    assert client.get("/models?q=one&token=own-token", headers=BROWSER).status_code == 200
+
+
+def test_programs_without_a_valid_token_get_json(site, history, tmp_path):
+    (tmp_path / "tokens").write_text("first-token\n")
+    client = site(tokens_file=tmp_path / "tokens")
+    asked = [(path, {}) for path in ("/", "/models.json", "/feed.atom", "/api/v1/models")]
+    asked += [(path, BROWSER) for path in ("/api/v1/models", "/api/v1/nothing", "/export/csv")]
+    for path, headers in asked:
+        refused = client.get(path, headers=headers)
+        assert refused.status_code == 401 and refused.headers["content-type"] == "application/json", path
+        assert refused.json()["error"] == {"code": 401, "message": "No valid token was given"}
 
 
 def test_agents_find_every_page(site, history):

@@ -16,12 +16,6 @@ LATER = START + timedelta(hours=2)
 
 
 @pytest.fixture
-def database(empty, tmp_path):
-    """What can happen to a file."""
-    return f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
-
-
-@pytest.fixture
 def file(database, polls, tmp_path):
     return tmp_path / "watcher.db"
 

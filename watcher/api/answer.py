@@ -90,9 +90,7 @@ def ok(body: bytes, content_type: str = _JSON, cache: str = _PUBLIC) -> Response
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as the API does, `{"error": {"code": …, "message": …}}`."""
     body = {"error": {"code": status, "message": message or _MESSAGES.get(status, "Error")}}
-    return Response(
-        status, {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}, to_json(body)
-    )
+    return Response(status, {"content-type": _JSON, "cache-control": "no-store", **(headers or {})}, to_json(body))
 
 
 def to_json(document: object) -> bytes:
@@ -172,7 +170,7 @@ def _entries(modality: str, show: Callable[[dict[str, Any]], dict[str, Any]], ca
 
 def _providers(_request: Request, catalogue: Catalogue) -> Response:
     names = {provider(model) for model in catalogue.models if isinstance(value(model, "id"), str)}
-    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=str.lower)]}))
+    return ok(to_json({"data": [as_provider(name) for name in sorted(names, key=lambda name: (name.lower(), name))]}))
 
 
 def _unavailable(_request: Request, _catalogue: Catalogue) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -72,6 +73,19 @@ class Query:
         if number is None or not 0 <= number <= high:
             raise BadQueryError(f'"{name}" must be a number from 0 to {high}')
         return number
+
+    def moment(self, name: str) -> datetime | None:
+        """Return a moment such as `2026-07-14T00:00Z`, in UTC without a zone; None if it is not given."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if "T" in value:
+            value = value.replace(" ", "+")  # an unescaped plus sign of a zone
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise BadQueryError(f'"{name}" must be a moment such as 2026-07-14T00:00Z') from None
 
     def choice(self, name: str, choices: Collection[str]) -> str | None:
         """Return one of `choices`; None if it is not given."""

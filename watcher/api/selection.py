@@ -58,7 +58,7 @@ def select(query: Query, catalogue: Iterable[Any], now: datetime, default_output
     """
     models = list(catalogue)
     sort = query.choice("sort", _SORTS)
-    tests = [*_tests(query, now, default_output), *_score_tests(query, models)]
+    tests = [*_tests(query, default_output), *_range_tests(query, now, models)]
     _refuse_unknown(query, sort)
     if sort in _SCORE_SORTS:
         _require_scores(_SCORE_SORTS[sort], models)
@@ -88,7 +88,7 @@ def _words_of(model: Any, *path: str) -> frozenset[str]:
 Test = Callable[[Any], bool]
 
 
-def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
+def _tests(query: Query, default_output: str) -> Iterable[Test]:
     outputs = query.words("output_modalities") or {default_output}
     if unknown := outputs - OUTPUTS - {"all"}:
         raise BadQueryError(f'"output_modalities" does not know {", ".join(sorted(unknown))}')
@@ -113,21 +113,32 @@ def _tests(query: Query, now: datetime, default_output: str) -> Iterable[Test]:
         yield lambda model: provider(model).lower() in providers
     if (context := query.integer("context", 1)) is not None:
         yield lambda model: _number(value(model, "context_length")) >= context
-    for prefix, key in (("", "prompt"), ("output_", "completion")):
-        low, high = query.decimal(f"min_{prefix}price"), query.decimal(f"max_{prefix}price")
-        if low is not None or high is not None:
-            yield partial(_price_within, key, low, high)
-    youngest, oldest = (query.integer(f"{end}_age_days", high=36500) for end in ("min", "max"))
-    if youngest is not None or oldest is not None:
-        yield partial(_age_within, now, youngest, oldest)
 
 
-def _score_tests(query: Query, models: Sequence[Any]) -> Iterable[Test]:
-    for name in _INDICES:
-        low, high = query.decimal(f"min_{name}"), query.decimal(f"max_{name}")
-        if low is not None or high is not None:
+Measure = Callable[[Any], Decimal | float | None]
+
+
+def _range_tests(query: Query, now: datetime, models: Sequence[Any]) -> Iterable[Test]:
+    """Yield the tests of the parameters that have a least and a most. A model without the figure is out of range."""
+    measures: dict[str, Measure] = {
+        "price": lambda model: per_million(model, "prompt"),
+        "output_price": lambda model: per_million(model, "completion"),
+        "age_days": lambda model: _age_days(model, now),
+        **{name: partial(_score, name=name) for name in _INDICES},
+    }
+    for name, measure in measures.items():
+        read = partial(query.integer, high=36500) if name == "age_days" else query.decimal
+        low, high = read(f"min_{name}"), read(f"max_{name}")
+        if low is None and high is None:
+            continue
+        if name in _INDICES:
             _require_scores(name, models)
-            yield partial(_score_within, name, low, high)
+        yield partial(_is_within, measure, low, high)
+
+
+def _is_within(measure: Measure, low: Decimal | int | None, high: Decimal | int | None, model: Any) -> bool:
+    found = measure(model)
+    return found is not None and (low is None or low <= found) and (high is None or found <= high)
 
 
 def _refuse_unknown(query: Query, sort: str | None) -> None:
@@ -155,11 +166,6 @@ def _score(model: Any, name: str) -> float | None:
     return max((number for number in found if isinstance(number, int | float)), default=None)
 
 
-def _score_within(name: str, low: Decimal | None, high: Decimal | None, model: Any) -> bool:
-    score = _score(model, name)
-    return score is not None and (low is None or low <= score) and (high is None or score <= high)
-
-
 def author(model: Any) -> str:
     """Return the author in the id, without an alias's tilde."""
     return str(value(model, "id")).removeprefix("~").partition("/")[0]
@@ -171,17 +177,9 @@ def provider(model: Any) -> str:
     return before if colon else author(model)
 
 
-def _price_within(key: str, low: Decimal | None, high: Decimal | None, model: Any) -> bool:
-    price = per_million(model, key)
-    return price is not None and (low is None or low <= price) and (high is None or price <= high)
-
-
-def _age_within(now: datetime, low: int | None, high: int | None, model: Any) -> bool:
+def _age_days(model: Any, now: datetime) -> float | None:
     created = value(model, "created")
-    if not isinstance(created, int | float):
-        return False
-    days = (now.timestamp() - created) / 86400
-    return (low is None or low <= days) and (high is None or days <= high)
+    return (now.timestamp() - created) / 86400 if isinstance(created, int | float) else None
 
 
 def _sorted(models: list[Any], by: str | None) -> list[Any]:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from watcher.export import csv_file, litellm, llm_prices
 from watcher.export.periods import Exported, Known, known
 from watcher.store.past import Past
 from watcher.store.session import Session
-
-__all__ = ["FORMATS", "Exported", "export"]
 
 _PRICES: Mapping[str, Callable[[Sequence[Known], datetime | None], Exported]] = {
     "csv": csv_file.export,
@@ -33,18 +33,11 @@ def export(
         since: only what held, or was announced, at that time or later.
     """
     if form == "jsonl":
-        return _events(session, at, model, since)
-    return _PRICES[form](
-        [found for found in known(Past(session.connection), at, since) if fnmatchcase(found.id, model)], at
-    )
-
-
-def _events(session: Session, at: datetime | None, model: str, since: datetime | None) -> Exported:
-    import msgspec
-
-    lines = [
-        msgspec.json.encode(event).decode()
-        for event in session.history.events(since=since)
-        if (at is None or event.at <= at) and fnmatchcase(event.model or "", model) and event.kind != "alive"
-    ]
-    return Exported("application/x-ndjson", "".join(f"{line}\n" for line in lines), ())
+        lines = [
+            msgspec.json.encode(event).decode()
+            for event in session.history.events(since=since)
+            if (at is None or event.at <= at) and fnmatchcase(event.model or "", model) and event.kind != "alive"
+        ]
+        return Exported("application/x-ndjson", "".join(f"{line}\n" for line in lines), ())
+    models = known(Past(session.connection), at, since)
+    return _PRICES[form]([one for one in models if fnmatchcase(one.id, model)], at)

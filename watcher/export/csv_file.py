@@ -7,9 +7,9 @@ from io import StringIO
 
 import msgspec
 
-from watcher.export.periods import Exported, Known, Period, is_number, left_out, split
+from watcher.export.periods import Exported, Known, Period, is_number, joined, left_out, split
 
-COLUMNS = ("model", "key", "price", "valid_from", "valid_until")
+_COLUMNS = ("model", "key", "price", "valid_from", "valid_until")
 
 
 def export(models: Sequence[Known], at: datetime | None) -> Exported:
@@ -19,7 +19,7 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
     """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     for model in models:
         writer.writerows(_rows(model, at))
     return Exported("text/csv; charset=utf-8", text.getvalue(), left_out(models))
@@ -29,9 +29,10 @@ def _rows(model: Known, at: datetime | None) -> Iterator[tuple[str, ...]]:
     """Yield the rows of a model by key: a price that stays when another one changes has one row."""
     periods = [(period, _by_key(period)) for period in model.periods]
     for key in dict.fromkeys(key for _, prices in periods for key in prices):
-        for value, start, end in _runs(key, periods):
-            if at is None or (start <= at and (end is None or end > at)):
-                yield _inert(model.id), _inert(key), value, _time(start), _time(end)
+        for period, value in joined((period, prices.get(key)) for period, prices in periods):
+            start, end = period.start, period.end
+            if value is not None and (at is None or (start <= at and (end is None or end > at))):
+                yield _inert(model.id), _inert(key), value, exact_time(start), "" if end is None else exact_time(end)
 
 
 def _inert(text: str) -> str:
@@ -44,21 +45,6 @@ def _by_key(period: Period) -> dict[str, str]:
     return {key: value for key, value in found if is_number(value)}
 
 
-def _runs(
-    key: str, periods: Sequence[tuple[Period, dict[str, str]]]
-) -> Iterator[tuple[str, datetime, datetime | None]]:
-    """Yield (price, since, until) of a key, periods without a change joined."""
-    run: tuple[str, datetime, datetime | None] | None = None
-    for period, prices in periods:
-        if run is not None and (run[0], run[2]) == (prices.get(key), period.start):
-            run = run[0], run[1], period.end
-            continue
-        if run is not None:
-            yield run
-        run = (prices[key], period.start, period.end) if key in prices else None
-    if run is not None:
-        yield run
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else str(msgspec.to_builtins(moment.astimezone(UTC)))
+def exact_time(moment: datetime) -> str:
+    """Return a moment exactly, in UTC: what held then can be asked for by it."""
+    return str(msgspec.to_builtins(moment.astimezone(UTC)))

@@ -1,15 +1,13 @@
 """Prices in the shape of LiteLLM's `model_prices_and_context_window.json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from watcher.catalog import price
 from watcher.catalog.pricing import TOKEN_PRICES
-from watcher.export.periods import Exported, Known, is_number, left_out, split
+from watcher.export.periods import Exported, Known, as_json, is_number, left_out, split
 
 _FIELDS = {
     "prompt": "input_cost_per_token",
@@ -55,52 +53,49 @@ def export(models: Sequence[Known], _at: datetime | None) -> Exported:
     remarks = left_out(models)
     entries: dict[str, Any] = {}
     for model in models:
-        if not all(is_number(price.usual(model.last.prices.get(key, price.UNKNOWN))) for key in TOKEN_PRICES):
+        last = model.periods[-1].prices
+        if not all(is_number(price.usual(last.get(key, price.UNKNOWN))) for key in TOKEN_PRICES):
             continue
         entry, notes = _entry(model)
         if notes:
             entry["metadata"] = {"notes": "; ".join(notes)}
             remarks.append(f"{model.id}: {'; '.join(notes)}")
         entries[f"openrouter/{model.id}"] = entry
-    text = msgspec.json.format(_ENCODER.encode(entries), indent=4).decode()
-    return Exported("application/json", f"{text}\n", remarks)
-
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+    return as_json(entries, remarks, indent=4)
 
 
 def _entry(model: Known) -> tuple[dict[str, Any], list[str]]:
-    facets = model.facets
+    facets, last = model.facets, model.periods[-1]
     outputs = tuple(facets.get("architecture.output_modalities", ()))
     context, most = facets.get("context_length"), facets.get("top_provider.max_completion_tokens")
-    ended = model.last.end
+    flags = [_SUPPORTS.get(name) for name in facets.get("supported_parameters", ())]
+    flags += [_ACCEPTS.get(name) for name in facets.get("architecture.input_modalities", ())]
     limits = {
         "max_tokens": most or context,
         "max_input_tokens": context,
         "max_output_tokens": most,
-        "deprecation_date": facets.get("expiration_date") if ended is None else f"{ended:%Y-%m-%d}",
+        "deprecation_date": facets.get("expiration_date") if last.end is None else f"{last.end:%Y-%m-%d}",
     }
     entry = {
         "litellm_provider": "openrouter",
         "mode": _MODES.get(outputs, "chat"),
         **{field: value for field, value in limits.items() if value is not None},
-        **_flags(facets),
+        **dict.fromkeys(filter(None, flags), True),
     }
-    notes = [] if ended is None else [f"not listed any more since {ended:%Y-%m-%dT%H:%M:%SZ}"]
-    for key, window, value in split(model.last.prices):
+    notes = [] if last.end is None else [f"not listed any more since {last.end:%Y-%m-%dT%H:%M:%SZ}"]
+    for key, window, value in split(last.prices):
         if not is_number(value):
             continue
         field = _field(key) if window is None else None
         if field is not None:
             entry[field] = Decimal(value)
         elif key == "web_search" and window is None:
-            entry["search_context_cost_per_query"] = {f"search_context_size_{size}": Decimal(value) for size in _SIZES}
+            entry["search_context_cost_per_query"] = {
+                f"search_context_size_{size}": Decimal(value) for size in ("low", "medium", "high")
+            }
         else:
             notes.append(f"{key} {window or ''}".strip() + f" costs {value} USD")
     return entry, notes
-
-
-_SIZES = ("low", "medium", "high")
 
 
 def _field(key: str) -> str | None:
@@ -110,9 +105,3 @@ def _field(key: str) -> str | None:
     if field is None or not tokens:
         return field
     return f"{field}_above_{tokens // 1000}k_tokens" if name in _WITH_TIERS and not tokens % 1000 else None
-
-
-def _flags(facets: Mapping[str, Any]) -> dict[str, bool]:
-    parameters, inputs = facets.get("supported_parameters", ()), facets.get("architecture.input_modalities", ())
-    found = [_SUPPORTS[name] for name in parameters if name in _SUPPORTS]
-    return dict.fromkeys([*found, *(_ACCEPTS[name] for name in inputs if name in _ACCEPTS)], True)

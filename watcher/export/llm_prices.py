@@ -5,13 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from watcher.catalog import price
-from watcher.export.periods import Exported, Known, Period, is_number, left_out
+from watcher.export.periods import Exported, Known, Period, as_json, is_number, joined, left_out
 
 _FIELDS = {"input": "prompt", "output": "completion", "input_cached": "input_cache_read"}
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def export(models: Sequence[Known], at: datetime | None) -> Exported:
@@ -32,9 +29,8 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
                 days = {"from_date": _day(period.start), "to_date": _day(period.end)}
                 prices.append({**about, **name, **values, **days})
             else:
-                remarks.append(
-                    f"{model.id}: left out, as it held for less than a day: {_in_words(values)} on {_day(period.start)}"
-                )
+                said = ", ".join(f"{field} {value}" for field, value in values.items() if value is not None)
+                remarks.append(f"{model.id}: left out, as it held for less than a day: {said} on {_day(period.start)}")
         others = sorted(_without_place(model))
         if others:
             remarks.append(f"{model.id}: the format has no place for {', '.join(others)}")
@@ -43,22 +39,14 @@ def export(models: Sequence[Known], at: datetime | None) -> Exported:
         document = {"updated_at": _day(at), **document}
     if remarks:
         document["remarks"] = remarks
-    text = msgspec.json.format(_ENCODER.encode(document), indent=2).decode()
-    return Exported("application/json", f"{text}\n", remarks)
+    return as_json(document, remarks, indent=2)
 
 
 def _priced(model: Known) -> Iterator[tuple[Period, dict[str, Decimal | None]]]:
     """Yield the periods in which the prices that have a place stayed the same, with these prices."""
-    found = [(period, _values(period)) for period in model.periods]
-    joined: list[tuple[Period, dict[str, Decimal | None]]] = []
-    for period, values in found:
-        if joined and joined[-1][1] == values and joined[-1][0].end == period.start:
-            before = joined.pop()[0]
-            period = Period(before.start, period.end, period.prices, period.name)  # noqa: PLW2901
-        joined.append((period, values))
-    return (
-        (period, values) for period, values in joined if values["input"] is not None and values["output"] is not None
-    )
+    for period, values in joined((period, _values(period)) for period in model.periods):
+        if values["input"] is not None and values["output"] is not None:
+            yield period, values
 
 
 def _values(period: Period) -> dict[str, Decimal | None]:
@@ -73,10 +61,6 @@ def _without_place(model: Known) -> set[str]:
     keys = {key for period in model.periods for key, value in period.prices.items() if value != price.FREE}
     timed = {key for period in model.periods for key, value in period.prices.items() if price.is_schedule(value)}
     return {*(keys - {*_FIELDS.values()}), *(f"the times of {key}" for key in timed)}
-
-
-def _in_words(values: dict[str, Decimal | None]) -> str:
-    return ", ".join(f"{field} {value}" for field, value in values.items() if value is not None)
 
 
 def _day(moment: datetime | None) -> str | None:

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watcher.catalog import price
 from watcher.catalog.model import Facets
 from watcher.catalog.pricing import PRICE_KEYS, prices_of
 from watcher.store.history import Version
 from watcher.store.past import Past
+
+T = TypeVar("T")
 
 
 class Exported(NamedTuple):
@@ -21,6 +24,15 @@ class Exported(NamedTuple):
     content_type: str
     text: str
     remarks: Sequence[str]
+
+
+def as_json(document: object, remarks: Sequence[str], indent: int) -> Exported:
+    """Return an export as JSON, its decimals as numbers."""
+    text = msgspec.json.format(_ENCODER.encode(document), indent=indent).decode()
+    return Exported("application/json", f"{text}\n", remarks)
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class Period(Struct, frozen=True):
@@ -41,11 +53,6 @@ class Known(Struct, frozen=True):
     facets: Facets
     """The normal form of the last one."""
 
-    @property
-    def last(self) -> Period:
-        """The last one, which still holds where `end` is None."""
-        return self.periods[-1]
-
 
 def known(past: Past, at: datetime | None, since: datetime | None) -> Iterator[Known]:
     """Yield every model with what was known of it at a moment (None: now), and held at `since` or later."""
@@ -65,11 +72,19 @@ def periods_of(versions: Iterable[Version], at: datetime | None) -> tuple[list[P
             break
         end = None if at is not None and version.valid_to is not None and version.valid_to > at else version.valid_to
         facets = version.model.facets
-        period = Period(version.valid_from, end, _prices(version), version.model.name)
-        if found and found[-1].end == period.start and found[-1].prices == period.prices:
-            period = Period(found.pop().start, end, period.prices, period.name)
-        found.append(period)
-    return found, facets
+        found.append(Period(version.valid_from, end, _prices(version), version.model.name))
+    return [period for period, _ in joined((period, period.prices) for period in found)], facets
+
+
+def joined(pairs: Iterable[tuple[Period, T]]) -> list[tuple[Period, T]]:
+    """Return periods with what held in each; neighbours in which the same held are one."""
+    found: list[tuple[Period, T]] = []
+    for period, held in pairs:
+        if found and found[-1][1] == held and found[-1][0].end == period.start:
+            found.append((replace(period, start=found.pop()[0].start), held))
+        else:
+            found.append((period, held))
+    return found
 
 
 def _prices(version: Version) -> dict[str, str]:

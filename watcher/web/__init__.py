@@ -1,1 +1,1 @@
-"""`watcher web`: the models API over our own database, by HTTP. Only this package imports Starlette and uvicorn."""
+"""`watcher web`: the models API over our own database, by HTTP. Only this package imports uvicorn."""

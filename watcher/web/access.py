@@ -5,14 +5,14 @@ import hmac
 import ipaddress
 import os
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from msgspec import Struct
-
+from watcher.api.answer import Request
 from watcher.config.settings import WebSettings
 from watcher.errors import ConfigError
 from watcher.files import open_to_read
@@ -21,6 +21,8 @@ LONGEST_URL = 8 * 1024
 """Bytes of path and query."""
 LONGEST_HEADERS = 16 * 1024
 """Bytes of all headers."""
+BUSY_SECONDS = 3.0
+"""How long a request waits for a database that another process has locked; a reader seldom has to."""
 HEALTH = "/healthz"
 """The path that needs no token."""
 STATIC = "/static/"
@@ -34,31 +36,31 @@ _NOT_NAMED = (TOKEN, "before")
 """Parameters that the line of a URL's token leaves out: the token itself, and the page of a feed."""
 
 
-class RefusedError(Exception):
-    """The request is not answered; with the status and the reason to give."""
+METHODS = "GET, HEAD, OPTIONS"
+"""What is answered everywhere."""
+REFUSAL_HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"www-authenticate": "Bearer"},
+    405: {"allow": METHODS},
+    503: {"retry-after": "30"},
+}
+"""The headers of what is not answered, by status."""
 
-    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+
+class RefusedError(Exception):
+    """The request is not answered; with the status and the reason to give, and ids that may have been meant."""
+
+    def __init__(self, status: int, reason: str = "", similar: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.status = status
-        self.headers = headers
+        self.similar = similar
 
 
-class Asked(Struct, frozen=True):
-    """A request that may be answered."""
+@dataclass(frozen=True)
+class Asked(Request):
+    """A request that may be answered; its path is without the prefix. Of headers that came twice it has the last."""
 
-    method: str
-    path: str
-    """Without the prefix, percent-encoded as it came."""
-    query: str
-    headers: Mapping[str, str]
-    """Names in lower case; of headers that came twice the last one."""
-    base_url: str
+    base_url: str = ""
     """Scheme, host and prefix under which the client sees us."""
-
-    @property
-    def has_key(self) -> bool:
-        """Whether a bearer key was given, whatever it is."""
-        return self.headers.get("authorization", "")[:7].lower() == "bearer "
 
     @property
     def key(self) -> str:
@@ -74,11 +76,8 @@ class Access:
         self._hosts = {"localhost", *(_hostname(host) for host in settings.allowed_hosts)}
         self._proxies = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
         self._tokens = None if settings.tokens_file is None else _Tokens(settings.tokens_file)
-
-    @property
-    def guarded(self) -> bool:
+        self.guarded = self._tokens is not None
         """Whether a token is needed."""
-        return self._tokens is not None
 
     def check(self, scope: Mapping[str, Any]) -> Asked:
         """Return the request of an ASGI scope, whoever sent it. Raises RefusedError."""
@@ -103,34 +102,31 @@ class Access:
             raise RefusedError(403, "This host name is not served here; [web] allowed_hosts can allow it")
         if self._prefix and (path + "/").startswith(f"{self._prefix}/"):  # a proxy may have removed it
             path = path.removeprefix(self._prefix) or "/"
-        return Asked(scope["method"], path, query, headers, f"{scheme}://{host}{self._prefix}")
+        return Asked(path, query, scope["method"], headers, f"{scheme}://{host}{self._prefix}")
 
     def check_token(self, asked: Asked) -> None:
         """Raise RefusedError if a token is needed and was not given."""
         if self._tokens is None or asked.path == HEALTH or asked.path.startswith(STATIC):
             return
         if not self._tokens.holds(asked.key) and not self._tokens.opens(asked.path, asked.query):
-            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+            raise RefusedError(401, "No valid token was given")
 
     def require_token(self, key: str) -> None:
         """Make sure that there are tokens, and that this is one of them. Raises RefusedError."""
         if self._tokens is None:
             raise RefusedError(403, "Nobody may do this without a token, and [web] tokens_file names no tokens")
         if not self._tokens.holds(key):
-            raise RefusedError(401, "No valid token was given", {"www-authenticate": "Bearer"})
+            raise RefusedError(401, "No valid token was given")
 
     def _is_proxy(self, client: tuple[str, int] | None) -> bool:
-        try:
-            address = ipaddress.ip_address(client[0] if client else "")
-        except ValueError:
-            return False
+        address = _address(client[0] if client else "")
         address = getattr(address, "ipv4_mapped", None) or address  # a socket for IPv6 shows IPv4 like this
-        return any(address in network for network in self._proxies)
+        return address is not None and any(address in network for network in self._proxies)
 
     def _knows(self, host: str) -> bool:
         """Whether a `Host` is ours. A page that rebinds its own name to our address does not know an IP address."""
         name = _hostname(host)
-        return bool(name) and (name in self._hosts or _is_address(name))
+        return bool(name) and (name in self._hosts or _address(name) is not None)
 
 
 class _Tokens:
@@ -142,36 +138,32 @@ class _Tokens:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_as: tuple[int, ...] = ()
-        self._digests: list[bytes] = []
-        self._own: list[tuple[bytes, object]] = []
-        """Tokens of URLs, and what they open."""
+        self._known: list[tuple[bytes, object]] = []
+        """The digest of each token, and what it opens; None: everything."""
         try:
             self._read()
         except OSError as error:
             raise ConfigError(f"web.tokens_file: cannot read {path}: {error.strerror}") from None
-        if not self._digests and not self._own:
+        if not self._known:
             raise ConfigError(f"web.tokens_file: {path} holds no token, so nobody could ask; write one on each line")
 
     def holds(self, key: str) -> bool:
-        """Whether a key is one of the tokens; the time that this takes does not depend on the key."""
-        self._reread()
-        digest = _digest(key.encode("latin-1"))  # as it came
-        return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - all of them, always
+        """Whether a key is one of the tokens for everything."""
+        return self._has(key.encode("latin-1"), None)  # as it came
 
     def opens(self, path: str, query: str) -> bool:
         """Whether the token in a URL is its own."""
         given = [value for name, value in parse_qsl(query) if name == TOKEN]
-        if len(given) != 1:
-            return False
-        self._reread()
-        digest, target = _digest(given[0].encode()), _target(path, query)
-        return any([hmac.compare_digest(digest, known) and target == own for known, own in self._own])  # noqa: C419
+        return len(given) == 1 and self._has(given[0].encode(), _target(path, query))
 
-    def _reread(self) -> None:
+    def _has(self, token: bytes, target: object) -> bool:
+        """Whether there is such a token; the time that this takes does not depend on the token."""
         try:
             self._read()
         except OSError:
-            raise RefusedError(503, "The file of tokens cannot be read", {"retry-after": "30"}) from None
+            raise RefusedError(503, "The file of tokens cannot be read") from None
+        digest = _digest(token)
+        return any([hmac.compare_digest(digest, known) and target == own for known, own in self._known])  # noqa: C419 - all of them, always
 
     def _read(self) -> None:
         found = os.stat(self._path)  # noqa: PTH116 - on each request
@@ -179,38 +171,28 @@ class _Tokens:
         if state != self._read_as:
             with open_to_read(self._path) as file:
                 lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
-            self._digests, self._own = [], []
+            self._known = []
             for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith(b"#"))):
                 token, _, url = line.partition(b" ")
                 path, _, query = url.strip().decode("utf-8", "replace").partition("?")
-                if path.startswith("/"):
-                    self._own.append((_digest(token), _target(path, query)))
-                else:
-                    self._digests.append(_digest(line))
+                own = path.startswith("/")
+                self._known.append((_digest(token if own else line), _target(path, query) if own else None))
             self._read_as = state
-
-
-def split_address(listen: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`, the host of IPv6 without its brackets."""
-    host, _, port = listen.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
 
 
 @lru_cache(64)
-def _is_address(name: str) -> bool:
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an IP address; None if it is none."""
     try:
-        ipaddress.ip_address(name)
+        return ipaddress.ip_address(name)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _target(path: str, query: str) -> object:

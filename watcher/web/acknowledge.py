@@ -15,10 +15,9 @@ from watcher.messages.text import visible
 from watcher.mine.acknowledge import acknowledge as acknowledge_model
 from watcher.mine.acknowledge import describe
 from watcher.store.store import Store
-from watcher.web.access import Access, Asked, RefusedError
+from watcher.web.access import BUSY_SECONDS, Access, Asked, RefusedError
 
 _LARGEST_BODY = 8 * 1024
-_BUSY_SECONDS = 3.0
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -40,15 +39,9 @@ async def read_body(asked: Asked, receive: Callable[[], Any]) -> bytes:
 def acknowledge(
     asked: Asked, body: bytes | None, access: Access, url: str, now: datetime, page: Callable[..., Response]
 ) -> Response:
-    """Return the form or, for its `body`, acknowledge the model and say so. Raises RefusedError.
+    """Return the form or, for its `body` as it was sent, acknowledge the model in the store at `url` and say so.
 
-    Args:
-        asked: the request.
-        body: the form as it was sent; None: it is asked for.
-        access: knows the tokens.
-        url: the `[store] url`.
-        now: the time (UTC).
-        page: writes the page for a status.
+    `page` writes the page for a status. Raises RefusedError.
     """
     sent = (asked.query.encode() if body is None else body).decode("utf-8", "replace")
     try:
@@ -61,7 +54,7 @@ def acknowledge(
     access.require_token(fields.get("token") or asked.key)
     try:
         until = _day(fields["until"], now) if "until" in fields else None
-        with Store(url, busy_seconds=_BUSY_SECONDS) as store:
+        with Store(url, busy_seconds=BUSY_SECONDS) as store:
             if not store.exists:
                 raise StoreError("The watcher has not read the list yet")
             with store.writing() as session:
@@ -69,7 +62,7 @@ def acknowledge(
     except UsageError as error:
         return page(400, says=str(error))
     except WatcherError:
-        raise RefusedError(503, "The database cannot be written", {"retry-after": "30"}) from None
+        raise RefusedError(503, "The database cannot be written") from None
     return page(200, model=model, says=f"{model}: {describe(made)}")
 
 

@@ -2,11 +2,13 @@
 
 import gzip
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from hashlib import blake2b
+from threading import Lock
+from typing import Any, TypeAlias
 
 from watcher.api.answer import Response
 
@@ -16,6 +18,10 @@ SAFE = {
     "x-content-type-options": "nosniff",
 }
 """Headers of every answer that has no other ones of these names."""
+Render: TypeAlias = Callable[[str, str, Mapping[str, Any]], str]
+"""Writes a template in a format with these values."""
+CACHED = "public, max-age=120"
+"""How long an answer may be used again: as long as upstream's."""
 _MAX_BYTES = 8 * 1024 * 1024
 """Bytes of answers in memory."""
 _MAX_ANSWERS = 256
@@ -30,7 +36,6 @@ class Answer:
         self.headers = dict(response.headers)
         self.body = response.body
         self.compressed: bytes | None = None
-        self._forms: dict[tuple[bool, bool], Response] = {}
         self.last_sent: tuple[object, object] = (None, None)
         """What was sent last, and what it depended on; see `app`."""
         lasts = state is not None and self.status == 200 and "no-store" not in self.headers["cache-control"]
@@ -44,22 +49,17 @@ class Answer:
         """Bytes that it takes in memory."""
         return len(self.body) + len(self.compressed or b"")
 
-    def is_ready(self, headers: Mapping[str, str]) -> bool:
-        """Whether `for_client` costs next to nothing: a large body is compressed only once, on its first use."""
-        return self.compressed is not None or not self._is_zipped(headers)
+    def form(self, headers: Mapping[str, str]) -> tuple[bool, bool]:
+        """Return whether the client of these request headers gets it compressed, and whether it has it already."""
+        zipped = len(self.body) >= _WORTH_COMPRESSING and _takes_gzip(headers.get("accept-encoding", ""))
+        return zipped, self._is_current(headers)
 
-    def _is_zipped(self, headers: Mapping[str, str]) -> bool:
-        return len(self.body) >= _WORTH_COMPRESSING and _takes_gzip(headers.get("accept-encoding", ""))
+    def is_ready(self, zipped: bool, current: bool) -> bool:
+        """Whether a form costs next to nothing: a large body is compressed only once, on its first use."""
+        return current or not zipped or self.compressed is not None
 
-    def for_client(self, headers: Mapping[str, str]) -> Response:
-        """Return the answer for these request headers: compressed if the client takes that, 304 if it has it."""
-        zipped = self._is_zipped(headers)
-        form = (zipped, self._is_current(headers))
-        if form not in self._forms:
-            self._forms[form] = self._form(*form)
-        return self._forms[form]
-
-    def _form(self, zipped: bool, current: bool) -> Response:
+    def response(self, zipped: bool, current: bool) -> Response:
+        """Return the answer in a form."""
         headers = {**self.headers, "vary": "Accept-Encoding"}
         if self.etag is not None:
             headers["etag"] = f'"{self.etag}-gzip"' if zipped else f'"{self.etag}"'
@@ -77,7 +77,9 @@ class Answer:
         if self.etag is None:
             return False
         if (given := headers.get("if-none-match")) is not None:
-            return _matches(given, self.etag)
+            # One for another encoding counts, and so does a weak one, as RFC 9110 has it here.
+            tags = {part.strip().removeprefix("W/").strip('"') for part in given.split(",")}
+            return not tags.isdisjoint(("*", self.etag, f"{self.etag}-gzip"))
         if self.changed is None or (since := headers.get("if-modified-since")) is None:
             return False
         try:
@@ -87,30 +89,30 @@ class Answer:
 
 
 class Answers:
-    """The answers that were asked for last, by what they were made from and for."""
+    """The answers that were asked for last, by what they were made from and for. Any thread may use them."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._known: OrderedDict[object, Answer] = OrderedDict()
 
     def get(self, key: object) -> Answer | None:
         """Return an answer that is in memory."""
-        found = self._known.get(key)
-        if found is not None:
-            self._known.move_to_end(key)
-        return found
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+            return found
 
-    def keep(self, key: object, answer: Answer) -> None:
-        """Keep an answer, and drop those that nobody asked for longest where there are too many."""
-        self._known[key] = answer
-        size = sum(kept.size for kept in self._known.values())
-        while len(self._known) > 1 and (size > _MAX_BYTES or len(self._known) > _MAX_ANSWERS):
-            size -= self._known.popitem(last=False)[1].size
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    """Whether the header names this ETag, of any encoding; a weak one counts, too, as RFC 9110 has it here."""
-    given = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]
-    return bool({"*", etag, f"{etag}-gzip"}.intersection(given))
+    def keep(self, key: object, answer: Answer) -> Answer:
+        """Keep an answer if it lasts, and drop those that nobody asked for longest where there are too many."""
+        if answer.etag is None:
+            return answer
+        with self._lock:
+            self._known[key] = answer
+            size = sum(kept.size for kept in self._known.values())
+            while len(self._known) > 1 and (size > _MAX_BYTES or len(self._known) > _MAX_ANSWERS):
+                size -= self._known.popitem(last=False)[1].size
+        return answer
 
 
 @lru_cache(64)

@@ -5,44 +5,40 @@ request → access → in memory? → conditions (ETag, gzip) → send
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from logging import getLogger
-from typing import Any, NamedTuple, TypeAlias, cast
-
-from starlette.applications import Starlette
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from watcher.api import answer as api
-from watcher.api.answer import Catalogue, Request, Response
+from watcher.api.answer import Catalogue, Response
 from watcher.api.query import BadQueryError, Query
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
+from watcher.export.csv_file import exact_time
 from watcher.store.store import Store
-from watcher.web.access import ACKNOWLEDGE, HEALTH, Access, Asked, RefusedError
+from watcher.web.access import ACKNOWLEDGE, HEALTH, METHODS, REFUSAL_HEADERS, Access, Asked, RefusedError
 from watcher.web.acknowledge import acknowledge, read_body
 from watcher.web.answers import SAFE, Answer, Answers
-from watcher.web.badges import BADGES, Badges
-from watcher.web.catalogues import Catalogues, UnknownMomentError, View, reason_of
+from watcher.web.badges import BADGES, badge
+from watcher.web.catalogues import Catalogues, View, reason_of
 from watcher.web.exports import EXPORT, export_response
-from watcher.web.feeds import FEEDS, Feeds
+from watcher.web.feeds import FEEDS, feed
 from watcher.web.metrics import METRICS, Metrics
-from watcher.web.moments import parse_moment, written
 from watcher.web.pages.site import Pages
 
 SECONDS = 10.0
 """How long an answer may take."""
 _WORKERS = 2
-_MAX_WAITING = 100
-"""Different questions that wait for a worker; more than these are sent away."""
 _PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
 _API = "/api/"
 """Below it every answer is the API's, errors too."""
-_RETRY = {"retry-after": "30"}
-_ALLOWED = "GET, HEAD, OPTIONS"
 _PREFLIGHT = {
-    "access-control-allow-methods": _ALLOWED,
+    "access-control-allow-methods": METHODS,
     "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, HTTP-Referer, X-Title",
     "access-control-max-age": "86400",
 }
@@ -51,8 +47,8 @@ _EXPOSED = {
 }
 _ENDPOINTS = "/endpoints"
 """Ends the path of what changes apart from the list."""
-_HEALTHY = b'{"status":"ok"}'
 
+T = TypeVar("T")
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
@@ -60,16 +56,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Any]
 _log = getLogger("watcher")
 
 
-def application(config: Config, store: Store, clock: Callable[[], datetime]) -> Starlette:
-    """Return the ASGI application for a configuration, over a store that is only read. Raises ConfigError."""
-    app = Starlette()
-    app.router.redirect_slashes = False
-    app.router.default = Api(config, store, clock)
-    return app
-
-
-class Api:
-    """The API, the exports and the health check."""
+class App:
+    """Answers all requests, from a store that is only read. Raises ConfigError."""
 
     def __init__(self, config: Config, store: Store, clock: Callable[[], datetime]) -> None:
         self._access = Access(config.web)
@@ -81,13 +69,12 @@ class Api:
         self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
-        self._rendering: dict[tuple[object, ...], asyncio.Future[_Rendered]] = {}
-        self._pages = Pages(config, store)
+        self._pages = Pages(config, store, self._answers)
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
             HEALTH: self._health,
             METRICS: Metrics(config, store).answer,
-            BADGES: Badges(store).answer,
-            **dict.fromkeys(FEEDS, Feeds(config, store).answer),
+            BADGES: partial(badge, store, self._pages.render),
+            **dict.fromkeys(FEEDS, partial(feed, config, store, self._answers, self._pages.render)),
         }
         """What answers without the catalogue in memory, by path; a path with a slash at its end is that of a folder."""
 
@@ -98,73 +85,60 @@ class Api:
             asked = self._access.check(scope)
             sent = await self._respond(asked, receive)
         except RefusedError as refused:
-            sent = self._error(asked, refused.status, str(refused), refused.headers)
+            sent = self._refuse(asked, refused)
         except Exception:
             _log.exception("a request could not be answered: this is a bug in openrouter-watcher")
-            sent = self._error(asked, 500, "This is a bug in openrouter-watcher; its log tells more")
+            sent = self._refuse(asked, RefusedError(500, "This is a bug in openrouter-watcher; its log tells more"))
         await _send(send, sent, head=scope["method"] == "HEAD")
 
     async def _respond(self, asked: Asked, receive: Receive) -> "_Sent":
         if asked.method == "OPTIONS":
-            return _sent(Response(204, {"allow": _ALLOWED, **self._cors(asked, preflight=True)}, b""))
+            return _sent(Response(204, {"allow": METHODS, **self._cors(asked, preflight=True)}, b""))
         if asked.path == ACKNOWLEDGE and asked.method in ("GET", "HEAD", "POST"):
             body = await read_body(asked, receive) if asked.method == "POST" else None
             given = (asked, body, self._access, self._url, self._clock(), self._pages.ack)
-            return _sent(await asyncio.get_running_loop().run_in_executor(self._workers, acknowledge, *given))
+            return _sent(await self._in_worker(acknowledge, *given))
         self._access.check_token(asked)
         if asked.method not in ("GET", "HEAD"):
-            return self._error(asked, 405, headers={"allow": _ALLOWED})
-        view = None if self._handler(asked.path) else self._catalogues.known()
+            raise RefusedError(405)
+        view = None if self._handler(asked.path) else self._catalogues.latest.known()
         if view is not None:
             now = self._clock()
             state = self._state(asked, view, now)
-            answer = self._answers.get(state)
-            if answer is not None and answer.is_ready(asked.headers):
-                return self._finish(asked, answer, view, now)
-        rendered = await self._in_worker(asked)
-        if rendered.answer.etag is not None and rendered.view is not None:
-            self._answers.keep(rendered.state, rendered.answer)
-        return self._finish(asked, rendered.answer, rendered.view, self._clock())
-
-    async def _in_worker(self, asked: Asked) -> "_Rendered":
-        """Render in a worker. Requests for the same wait for one rendering. Raises RefusedError."""
-        accepted = (asked.headers.get("accept"), asked.headers.get("accept-encoding"))
-        question = (asked.path, asked.query, asked.base_url, asked.has_key, accepted)
-        future = self._rendering.get(question)
-        if future is None:
-            if len(self._rendering) >= _MAX_WAITING:
-                raise RefusedError(503, "Too many requests wait for an answer", _RETRY)
-            future = asyncio.get_running_loop().run_in_executor(self._workers, self._render, asked)
-            future.add_done_callback(lambda _: self._rendering.pop(question))
-            self._rendering[question] = future
+            known = self._answers.get(state)
+            if known is not None and known.is_ready(*(form := known.form(asked.headers))):
+                return self._finish(asked, known, form, view, now)
         try:
             async with asyncio.timeout(SECONDS):
-                return await asyncio.shield(future)
+                answer, view = await self._in_worker(self._render, asked)
         except TimeoutError:
-            raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds", _RETRY) from None
+            raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds") from None
+        return self._finish(asked, answer, answer.form(asked.headers), view, self._clock())
+
+    def _in_worker(self, work: Callable[..., T], *given: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._workers, work, *given)
 
     # In a worker
 
-    def _render(self, asked: Asked) -> "_Rendered":
-        """Return the answer of this moment, and what it was made from. Raises RefusedError."""
-        now = self._clock()
-        view, state, handler = None, "", self._handler(asked.path)
+    def _render(self, asked: Asked) -> tuple[Answer, View | None]:
+        """Return the answer of this moment, and what the database held; None: a handler answered without it.
+
+        Raises RefusedError.
+        """
+        now, handler = self._clock(), self._handler(asked.path)
         try:
             if handler is not None:
-                answer = handler(asked, now)
+                answer, view = handler(asked, now), None
             else:
-                view = self._catalogues.view()
+                view = self._catalogues.latest.get()
                 state = self._state(asked, view, now)
-                answer = self._answer(asked, view, state, now)
-        except UnknownMomentError as error:
-            if error.first is None:
-                raise RefusedError(503, "The watcher has not read the list yet", _RETRY) from None
-            raise RefusedError(404, f"Nothing is known from before {written(error.first)}") from None
+                known = self._answers.get(state)  # others may have asked the same meanwhile
+                answer = known or self._answers.keep(state, self._answer(asked, view, state, now))
         except WatcherError as error:
             reason = "The database cannot be read" if asked.path == HEALTH else reason_of(error, self._store)
-            raise RefusedError(503, reason, _RETRY) from None
-        answer.for_client(asked.headers)  # compresses it
-        return _Rendered(state, answer, view)
+            raise RefusedError(503, reason) from None
+        answer.response(*answer.form(asked.headers))  # compresses it
+        return answer, view
 
     def _handler(self, path: str) -> Callable[[Asked, datetime], Answer] | None:
         if path.startswith((_API, EXPORT)):
@@ -174,11 +148,13 @@ class Api:
     def _health(self, _asked: Asked, _now: datetime) -> Answer:
         with self._store.reading() as session:
             session.version()
-        return Answer(Response(200, {"content-type": "application/json", "cache-control": "no-store"}, _HEALTHY))
+        return Answer(api.ok(b'{"status":"ok"}', cache="no-store"))
 
     def _answer(self, asked: Asked, view: View, state: str, now: datetime) -> Answer:
         try:
-            moment = _moment(asked, now)
+            moment = Query.parse(asked.query, names=("at",)).moment("at")
+            if moment is not None and moment > now:
+                raise BadQueryError('"at" lies in the future')
             if asked.path.startswith(EXPORT):
                 with self._store.reading() as session:
                     return Answer(export_response(asked.path, asked.query, moment, session), state)
@@ -186,25 +162,22 @@ class Api:
             return Answer(api.error(400, str(error)))
         offer = view.offer if moment is None else self._catalogues.at(moment, view.version)
         when = now if moment is None else offer.polled
-        request = Request(asked.path, asked.query, headers=asked.headers)
-        lists_endpoints = asked.path.endswith(_ENDPOINTS)
-        endpoints = self._endpoints(offer.polled, past=moment is not None) if lists_endpoints else {}
-        catalogue = Catalogue(offer.models, when, asked.base_url, raw=offer.raw, endpoints=endpoints)
-        response = api.answer(request, catalogue)
+        catalogue = Catalogue(offer.models, when, asked.base_url, raw=offer.raw)
+        if lists_endpoints := asked.path.endswith(_ENDPOINTS):
+            with self._store.reading() as session:
+                endpoints = session.endpoints.documents(offer.polled, past=moment is not None)
+            catalogue = replace(catalogue, endpoints=endpoints)
+        response = api.answer(asked, catalogue)
         if moment is None:
             since = offer.polled if lists_endpoints else view.since
             return Answer(response, state, max(since, offer.period(now)))
-        headers = {**response.headers, "x-watcher-as-of": written(offer.polled)}
+        headers = {**response.headers, "x-watcher-as-of": exact_time(offer.polled)}
         if offer.has_benchmarks:
             headers["x-watcher-benchmarks"] = "last known"
         made_from = f"{offer.digest} {offer.polled} {_question(asked)}"
         # Benchmarks of today change at any poll, and endpoints change when the list does not.
         changed = None if offer.has_benchmarks or lists_endpoints else offer.changed
         return Answer(Response(response.status, headers, response.body), made_from, changed)
-
-    def _endpoints(self, polled: datetime, *, past: bool) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        with self._store.reading() as session:
-            return session.endpoints.documents(polled, past=past)
 
     # What an answer was made from, and what is added to it
 
@@ -219,14 +192,15 @@ class Api:
             state = f"{state} {now:%Y%m%d%H%M}"
         return f"{state} {_question(asked)}"
 
-    def _finish(self, asked: Asked, answer: Answer, view: View | None, now: datetime) -> "_Sent":
+    def _finish(
+        self, asked: Asked, answer: Answer, form: tuple[bool, bool], view: View | None, now: datetime
+    ) -> "_Sent":
         """Return the answer for this client as it is sent, with the age of what we know and who may read it."""
-        response = answer.for_client(asked.headers)
         age = 0 if view is None else max(int(now.timestamp() - view.polled), 0)
-        basis = (response, age, view and view.polled, "origin" in asked.headers)
+        basis = (form, age, view and view.polled, "origin" in asked.headers)
         if answer.last_sent[0] == basis:
             return cast("_Sent", answer.last_sent[1])
-        cors = self._cors(asked)
+        response, cors = answer.response(*form), self._cors(asked)
         headers = {**response.headers, **cors}
         if cors:
             headers["vary"] = f"{headers['vary']}, Origin"
@@ -234,7 +208,7 @@ class Api:
             headers["cache-control"] = headers["cache-control"].replace("public", "private")
             headers["vary"] = f"{headers['vary']}, Authorization"
         if view is not None and response.status in (200, 304) and "x-watcher-as-of" not in headers:
-            headers |= {"age": str(age), "x-watcher-as-of": written(view.offer.polled)}
+            headers |= {"age": str(age), "x-watcher-as-of": exact_time(view.offer.polled)}
             if age > self._silent_after.total_seconds():
                 headers["x-watcher-stale"] = str(age)
         sent = _sent(Response(response.status, headers, response.body))
@@ -247,28 +221,17 @@ class Api:
         origin = {"access-control-allow-origin": self._origin}
         return {**origin, **(_PREFLIGHT if preflight else _EXPOSED if "origin" in asked.headers else {})}
 
-    def _error(
-        self, asked: Asked | None, status: int, message: str = "", headers: Mapping[str, str] | None = None
-    ) -> "_Sent":
+    def _refuse(self, asked: Asked | None, refused: RefusedError) -> "_Sent":
         """Return an error that web pages may read where they may read the answer."""
-        cors = {} if asked is None else self._cors(asked)
-        return _sent(api.error(status, message, {**(headers or {}), **cors}))
+        if asked is not None and refused.status == 401 and _is_browser(asked):
+            return _sent(self._pages.no_token(asked.path))
+        headers, cors = REFUSAL_HEADERS.get(refused.status, {}), {} if asked is None else self._cors(asked)
+        return _sent(api.error(refused.status, str(refused), {**headers, **cors}))
 
 
-class _Rendered(NamedTuple):
-    state: str
-    answer: Answer
-    view: View | None
-    """None: a handler answered without it."""
-
-
-def _moment(asked: Asked, now: datetime) -> datetime | None:
-    """Return the moment that `at` asks for; None: now. Raises BadQueryError."""
-    given = Query.parse(asked.query, names=("at",)).values.get("at")
-    moment = None if given is None else parse_moment("at", given)
-    if moment is not None and moment > now:
-        raise BadQueryError('"at" lies in the future')
-    return moment
+def _is_browser(asked: Asked) -> bool:
+    """Whether a person reads the answer: no path of the API, and a client that takes HTML."""
+    return "text/html" in asked.headers.get("accept", "") and not asked.path.startswith((_API, EXPORT))
 
 
 def _question(asked: Asked) -> str:

@@ -4,10 +4,10 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -17,10 +17,15 @@ from watcher.api.selection import newest_first
 from watcher.api.shapes import completed
 from watcher.catalog import price
 from watcher.catalog.pricing import PRICING
+from watcher.export.csv_file import exact_time
 from watcher.store.past import Catalogue, Document, Past
+from watcher.store.session import Session
 from watcher.store.store import Store
+from watcher.web.access import RefusedError
 
-RECHECK = 1.0
+T = TypeVar("T")
+
+_RECHECK = 1.0
 """Seconds after which the database is asked again whether something changed, where its file cannot tell."""
 _LOOK_AGAIN = 0.005
 """Seconds for which a look at the file counts."""
@@ -30,12 +35,11 @@ _MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 _WEEK = timedelta(weeks=1)
 
 
-class UnknownMomentError(Exception):
-    """There was no good poll up to a moment; `first` is the time of the first one, None if there is none."""
-
-    def __init__(self, first: datetime | None) -> None:
-        super().__init__(first)
-        self.first = first
+def unknown_moment(first: datetime | None) -> RefusedError:
+    """Return the refusal of a moment before the first good poll; None: there was none yet."""
+    if first is None:
+        return RefusedError(503, "The watcher has not read the list yet")
+    return RefusedError(404, f"Nothing is known from before {exact_time(first)}")
 
 
 class Offer:
@@ -93,48 +97,64 @@ class View:
         return self._state[1]
 
 
-class Catalogues:
-    """Reads catalogues; any thread may ask. Raises StoreError or ConfigError where the database cannot be used."""
+class Latest(Generic[T]):
+    """What was read from the database last. It is read again once the database may have changed; any thread may ask.
 
-    def __init__(self, store: Store, prefix: str = "") -> None:
+    Raises StoreError or ConfigError where the database cannot be used.
+    """
+
+    def __init__(self, store: Store, read: Callable[[Session, T | None], T]) -> None:
+        """`read` gets what it returned last, or None."""
         self._store = store
-        self._prefix = prefix
+        self._read = read
         self._lock = threading.Lock()
-        self._view: View | None = None
+        self._found: T | None = None
         self._files: tuple[object, ...] = ()
         self._checked = self._looked = 0.0
-        self._past: OrderedDict[tuple[Any, ...], Offer] = OrderedDict()
 
-    def known(self) -> View | None:
-        """Return the view if the database has not changed since; None if it must be read. Costs next to nothing."""
+    def known(self) -> T | None:
+        """Return it if the database has not changed since; None if it must be read. Costs next to nothing."""
         now = time.monotonic()
         if now - self._looked < _LOOK_AGAIN:
-            return self._view
-        if now - self._checked >= RECHECK or self._files != self._state_of_files():
+            return self._found
+        if now - self._checked >= _RECHECK or self._files != _state_of_files(self._store):
             return None
         self._looked = now
-        return self._view
+        return self._found
 
-    def view(self) -> View:
-        """Return what the database holds now. Raises UnknownMomentError if there was no good poll yet."""
+    def get(self) -> T:
+        """Return it as of now."""
         with self._lock:
             found = self.known()
             if found is None:
-                files, checked = self._state_of_files(), time.monotonic()
-                found = self._read()
-                self._view, self._files, self._checked = found, files, checked
+                files, checked = _state_of_files(self._store), time.monotonic()
+                with self._store.reading() as session:
+                    found = self._read(session, self._found)
+                self._found, self._files, self._checked = found, files, checked
             return found
+
+
+class Catalogues:
+    """The catalogue of now, and those of past moments, with a prefix in their links."""
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self.latest = Latest(store, self._view)
+        """What the database holds now. Raises RefusedError if there was no good poll yet."""
+        self._past: OrderedDict[tuple[Any, ...], Offer] = OrderedDict()
 
     def at(self, moment: datetime, version: tuple[Any, ...]) -> Offer:
         """Return the catalogue as the last good poll up to a moment showed it; `version` is that of the view.
 
-        Raises UnknownMomentError.
+        Raises RefusedError, StoreError or ConfigError.
         """
         with self._lock, self._store.reading() as session:
             past = Past(session.connection)
             polled = past.polled(moment)
             if polled is None:
-                raise UnknownMomentError(past.first())
+                raise unknown_moment(past.first())
             key = (version, polled)
             if key not in self._past:
                 self._past[key] = Offer(past.catalogue(polled), self._prefix)
@@ -142,22 +162,18 @@ class Catalogues:
                     self._past.popitem(last=False)
             return self._past[key]
 
-    def _read(self) -> View:
-        with self._store.reading() as session:
-            past = Past(session.connection)
-            version = past.version()
-            if self._view is not None and self._view.version == version:
-                return self._view
-            polled = past.polled()
-            if polled is None:
-                raise UnknownMomentError(None)
-            return View(version, Offer(past.catalogue(polled), self._prefix), self._view)
-
-    def _state_of_files(self) -> tuple[object, ...]:
-        return state_of_files(self._store)
+    def _view(self, session: Session, before: View | None) -> View:
+        past = Past(session.connection)
+        version = past.version()
+        if before is not None and before.version == version:
+            return before
+        polled = past.polled()
+        if polled is None:
+            raise unknown_moment(None)
+        return View(version, Offer(past.catalogue(polled), self._prefix), before)
 
 
-def state_of_files(store: Store) -> tuple[object, ...]:
+def _state_of_files(store: Store) -> tuple[object, ...]:
     """Return what differs after a commit to a file; nothing for a database server."""
     return () if store.file is None else (_state(str(store.file)), _state(f"{store.file}-wal"))
 

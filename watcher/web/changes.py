@@ -1,6 +1,6 @@
 """Which announced changes a page or a feed shows, as its URL says: `?kind=repriced&author=openai&direction=down`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -62,10 +62,7 @@ class Filter(Struct, frozen=True):
     @property
     def query(self) -> str:
         """The filter as a query string; empty if it lets everything pass. Equal filters have equal ones."""
-        pairs = [("kind", ",".join(self.kinds)), ("model", self.model), ("author", self.author)]
-        pairs += [("mine", "true" if self.mine else ""), ("free", "true" if self.free else "")]
-        pairs += [("direction", self.direction), ("size", self.size)]
-        return urlencode([pair for pair in pairs if pair[1]], safe="/:,*~")
+        return query_string({"kind": ",".join(self.kinds), **{name: getattr(self, name) for name in NAMES[1:]}})
 
     @property
     def rules(self) -> Rules:
@@ -88,6 +85,12 @@ class Filter(Struct, frozen=True):
             if (id == self.model if exact else is_like(self.model, id, name))
             and self.author.lower() in ("", id.lower().lstrip("~").partition("/")[0])
         }
+
+
+def query_string(values: Mapping[str, object]) -> str:
+    """Return parameters as a query string, without those that are empty or false."""
+    given = {name: value for name, value in values.items() if value not in (None, "") and value is not False}
+    return urlencode({name: "true" if value is True else value for name, value in given.items()}, safe="/:,*~")
 
 
 def is_checked(query: Query, name: str) -> bool:

@@ -4,17 +4,15 @@ An entry is one event. Its id follows from the event's, and the feed's from its 
 or scheme is no news to a reader. Pages are those of RFC 5005, section 3.
 """
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from html import escape
+from functools import partial
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from watcher import __version__
 from watcher.api import answer as api
-from watcher.api.answer import Response
 from watcher.api.query import BadQueryError, Query
 from watcher.catalog.model import Event
 from watcher.config.settings import Config
@@ -23,7 +21,7 @@ from watcher.messages.document import Format
 from watcher.messages.text import own_link, visible
 from watcher.store.store import Store
 from watcher.web.access import Asked
-from watcher.web.answers import Answer, Answers
+from watcher.web.answers import CACHED, Answer, Answers, Render
 from watcher.web.changes import Changes, Filter, find_changes
 
 FEEDS: Mapping[str, str] = {
@@ -36,69 +34,36 @@ ENTRIES = 100
 """Changes on a page of a feed."""
 _BEFORE = "before"
 """The parameter that asks for the page before an event."""
-_WORDED = 1000
-"""Events whose words are in memory: feeds with other filters, and the next page after a poll, have most in common."""
 _IDS = uuid5(NAMESPACE_URL, "openrouter-watcher")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without entries was updated."""
 
 
-class Feeds:
-    """Answers feed readers."""
-
-    def __init__(self, config: Config, store: Store) -> None:
-        self._mine = config.mine
-        self._store = store
-        self._lock = threading.Lock()
-        self._answers = Answers()
-        self._worded: dict[str, tuple[str, str]] = {}
-
-    def answer(self, asked: Asked, _now: datetime) -> Answer:
-        """Return a page of a feed. Raises StoreError or ConfigError."""
-        try:
-            wanted = Filter.parse(asked.query)
-            before = Query.parse(asked.query, (_BEFORE,)).values.get(_BEFORE)
-        except BadQueryError as error:
-            return Answer(api.error(400, str(error)))
-        with self._store.reading() as session:
-            key = (session.version(), asked.base_url, asked.path, asked.query)
-            with self._lock:
-                known = self._answers.get(key)
-            if known is not None:
-                return known
-            changes = find_changes(session, wanted, self._mine, limit=ENTRIES, before=before)
-        feed = _Feed(asked, wanted, before, changes, self._words)
-        headers = {"content-type": f"{FEEDS[asked.path]}; charset=utf-8", "cache-control": "public, max-age=120"}
-        made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
-        body = _WRITERS[asked.path](feed).encode()
-        made = Answer(Response(200, headers, body), made_from, feed.changed)
-        with self._lock:
-            self._answers.keep(key, made)
-        return made
-
-    def _words(self, event: Event) -> tuple[str, str]:
-        """Return the title and the body (HTML) of an event."""
-        known = self._worded.get(event.id)
-        if known is None:
-            message = compose((event,), Format.FEED)
-            known = message.title, message.body.strip()
-            if len(self._worded) >= _WORDED:
-                self._worded.clear()
-            self._worded[event.id] = known
-        return known
+def feed(config: Config, store: Store, answers: Answers, render: Render, asked: Asked, _now: datetime) -> Answer:
+    """Return a page of a feed, from `answers` if nothing was recorded since. Raises StoreError or ConfigError."""
+    try:
+        wanted = Filter.parse(asked.query)
+        before = Query.parse(asked.query, (_BEFORE,)).values.get(_BEFORE)
+    except BadQueryError as error:
+        return Answer(api.error(400, str(error)))
+    with store.reading() as session:
+        key = (session.version(), asked.base_url, asked.path, asked.query)
+        if (known := answers.get(key)) is not None:
+            return known
+        changes = find_changes(session, wanted, config.mine, limit=ENTRIES, before=before)
+    page = _Feed(asked, wanted, before, changes)
+    made_from = repr([__version__, key[1:], changes.following, [event.id for event in changes.events]])
+    form = asked.path.rpartition(".")[2]
+    values = {"feed": page, "version": __version__, "rfc3339": _rfc3339, "rfc822": _rfc822}
+    body = _json(page) if form == "json" else render("feed", form, values).encode()
+    response = api.ok(body, f"{page.media_type}; charset=utf-8", CACHED)
+    return answers.keep(key, Answer(response, made_from, page.changed))
 
 
 class _Feed:
     """What a page of a feed says, in any format."""
 
-    def __init__(
-        self,
-        asked: Asked,
-        wanted: Filter,
-        before: str | None,
-        changes: Changes,
-        words: Callable[[Event], tuple[str, str]],
-    ) -> None:
+    def __init__(self, asked: Asked, wanted: Filter, before: str | None, changes: Changes) -> None:
         self.media_type = FEEDS[asked.path]
         self.id = _id(f"feed?{wanted.query}")
         asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=", " ")))
@@ -118,59 +83,27 @@ class _Feed:
         # Imported events are older than the last answer, so only the ETag tells that they came.
         is_dated = changes.events and not any("imported" in event.marks for event in changes.events)
         self.changed = self.updated if is_dated else None
-        self.entries = [_Entry(event, self.home, *words(event)) for event in changes.events]
+        self.entries = [_Entry(event, self.home) for event in changes.events]
 
 
 class _Entry:
     """One event, as a channel gets it."""
 
-    def __init__(self, event: Event, home: str, title: str, html: str) -> None:
+    def __init__(self, event: Event, home: str) -> None:
+        message = compose((event,), Format.FEED)
         self.id = _id(event.id)
         self.url = own_link(event.url) or home
         self.at = event.at
         self.kind = event.kind
-        self.title = title
-        self.html = html
+        self.title = message.title
+        self.html = message.body.strip()
 
 
 def _id(name: str) -> str:
     return f"urn:uuid:{uuid5(_IDS, name)}"
 
 
-def _atom(feed: _Feed) -> str:
-    entries = [
-        f"<entry>\n{_tag('id', entry.id)}{_tag('title', entry.title)}"
-        f"{_tag('published', _rfc3339(entry.at))}{_tag('updated', _rfc3339(entry.at))}"
-        f"{_link('link', 'alternate', entry.url, 'text/html')}"
-        f'<category term="{entry.kind}"/>\n<content type="html">{escape(entry.html)}</content>\n</entry>\n'
-        for entry in feed.entries
-    ]
-    links = [_link("link", rel, url, feed.media_type) for rel, url in feed.links.items()]
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en">\n'
-        f"{_tag('id', feed.id)}{_tag('title', feed.title)}{_tag('updated', _rfc3339(feed.updated))}"
-        f'<author><name>openrouter-watcher</name></author>\n<generator version="{__version__}">openrouter-watcher'
-        f"</generator>\n{_link('link', 'alternate', feed.home, 'text/html')}{''.join(links + entries)}</feed>\n"
-    )
-
-
-def _rss(feed: _Feed) -> str:
-    items = [
-        f"<item>\n{_tag('title', entry.title)}{_tag('link', entry.url)}"
-        f'<guid isPermaLink="false">{entry.id}</guid>\n{_tag("pubDate", _rfc822(entry.at))}'
-        f"{_tag('category', entry.kind)}{_tag('description', entry.html)}</item>\n"
-        for entry in feed.entries
-    ]
-    links = [_link("atom:link", rel, url, feed.media_type) for rel, url in feed.links.items()]
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">'
-        f"<channel>\n{_tag('title', feed.title)}{_tag('link', feed.home)}{_tag('description', feed.title)}"
-        f"{_tag('language', 'en')}{_tag('lastBuildDate', _rfc822(feed.updated))}{''.join(links + items)}"
-        "</channel></rss>\n"
-    )
-
-
-def _json(feed: _Feed) -> str:
+def _json(feed: _Feed) -> bytes:
     items = [
         {
             "id": entry.id,
@@ -192,23 +125,11 @@ def _json(feed: _Feed) -> str:
         "authors": [{"name": "openrouter-watcher"}],
         "items": items,
     }
-    return api.to_json(document).decode()
+    return api.to_json(document)
 
 
-_WRITERS: Mapping[str, Callable[[_Feed], str]] = dict(zip(FEEDS, (_atom, _rss, _json), strict=True))
-
-
-def _tag(name: str, text: str) -> str:
-    return f"<{name}>{escape(text)}</{name}>\n"
-
-
-def _link(name: str, rel: str, url: str, media_type: str) -> str:
-    return f'<{name} rel="{rel}" type="{media_type}" href="{escape(url)}"/>\n'
+_rfc822 = partial(format_datetime, usegmt=True)
 
 
 def _rfc3339(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _rfc822(at: datetime) -> str:
-    return format_datetime(at, usegmt=True)

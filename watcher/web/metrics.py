@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from watcher import __version__
-from watcher.api.answer import Response
+from watcher.api import answer as api
 from watcher.catalog.event import offer
 from watcher.catalog.model import KINDS
 from watcher.catalog.price import VARIES
@@ -47,15 +47,12 @@ class Metrics:
         encode, content_type = choose_encoder(asked.headers.get("accept", ""))
         size = self._store.size
         with self._lock, self._store.reading() as session:
-            self._count_polls(session)
+            last = session.version()
+            if self._last_poll is not None and self._last_poll < last:
+                self._polls.update(session.state.poll_counts(self._last_poll))
+            self._last_poll = last
             body = encode(_Figures(session, self._config, self._polls, size, now))
-        return Answer(Response(200, {"content-type": content_type, "cache-control": "no-store"}, body))
-
-    def _count_polls(self, session: Session) -> None:
-        last = session.version()
-        if self._last_poll is not None and self._last_poll < last:
-            self._polls.update(session.state.poll_counts(self._last_poll))
-        self._last_poll = last
+        return Answer(api.ok(body, content_type, "no-store"))
 
 
 class _Figures(Collector):

@@ -17,8 +17,8 @@ from watcher.api.answer import error
 from watcher.config.settings import Config
 from watcher.errors import ConfigError
 from watcher.store.store import Store
-from watcher.web.access import LONGEST_HEADERS, LONGEST_URL, is_loopback, split_address
-from watcher.web.app import application
+from watcher.web.access import BUSY_SECONDS, LONGEST_HEADERS, LONGEST_URL, is_loopback
+from watcher.web.app import App
 
 HEAD_SECONDS = 10.0
 """How long a client may take to send a request."""
@@ -26,8 +26,6 @@ BODY_SECONDS = 60.0
 """How long a request may take from then on, the client's reading of the answer included."""
 MAX_CONNECTIONS = 256
 """More connections are closed at once: the watcher needs file descriptors, too."""
-BUSY_SECONDS = 3.0
-"""How long a request waits for a database that another process has locked; a reader seldom has to."""
 _GRACE = 3
 
 _log = getLogger("watcher")
@@ -42,11 +40,12 @@ class WebServer:
     def __init__(self, config: Config, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         assert config.web.listen is not None
         self._store = Store(config.store.url.reveal(), read_only=True, busy_seconds=BUSY_SECONDS)
-        app = application(config, self._store, clock)
-        host, port = split_address(config.web.listen)
+        app = App(config, self._store, clock)
+        host, _, port = config.web.listen.rpartition(":")
+        host = host.strip("[]")  # of an IPv6 address
         if not is_loopback(host) and config.web.tokens_file is None:
             _log.warning("the API at %s has no tokens_file: everyone who reaches it may ask", config.web.listen)
-        self._socket = _listen(host, port)
+        self._socket = _listen(host, int(port))
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -155,17 +154,16 @@ class _Protocol(H11Protocol):
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    listening = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # asyncio sends at once only where a socket is told to be TCP; else small answers wait for an acknowledgement.
         listening = socket.socket(family, kind, socket.IPPROTO_TCP)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            raise
-        return listening
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         raise ConfigError(f"web.listen: cannot listen on {host} port {port}: {error.strerror}") from None
+    return listening

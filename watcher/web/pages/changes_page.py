@@ -32,12 +32,10 @@ def changes_page(asking: Asking) -> Page:
     wanted = Filter.parse(asking.query)
     before = Query.parse(asking.query, names=("before",)).values.get("before")
     found = find_changes(asking.session, wanted, asking.config.mine, limit=LIMIT, before=before)
-    following = found.following and f"?{wanted.query}{'&' if wanted.query else ''}before={found.following}"
     more = {
         "wanted": wanted,
         "days": list(by_day(found.events)),
         "kinds": SHOWN_KINDS,
-        "following": following,
         "started": before is not None,
         "mine": asking.config.mine != MineSettings(),
         "watched": asking.edition.polled is not None,
@@ -46,7 +44,7 @@ def changes_page(asking: Asking) -> Page:
         "filter": asdict(wanted),
         "parameters": NAMES,
         "changes": found.events,
-        "next": following,
+        "next": found.following and f"?{wanted.query}{'&' if wanted.query else ''}before={found.following}",
     }
     return Page("changes", "Changes", data, more, feed=wanted.query)
 

@@ -16,10 +16,11 @@ from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, cha
 from watcher.messages.headline import headline
 from watcher.messages.prices import in_order, unit
 from watcher.store.listing import Listing
+from watcher.web.access import RefusedError
 from watcher.web.changes import Filter
 from watcher.web.pages.changes_page import by_day
 from watcher.web.pages.models_page import DEPARTURE, departure
-from watcher.web.pages.page import Asking, Page, UnknownPageError
+from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.rows import CACHE
 
 MODEL = "/model/"
@@ -45,17 +46,16 @@ _FACTS = {
 
 
 def model_page(asking: Asking, id: str) -> Page:
-    """Return the page of a model that was ever seen. Raises UnknownPageError."""
+    """Return the page of a model that was ever seen. Raises RefusedError."""
     known = next(iter(asking.session.history.known(id)), None)
     if known is None:
-        raise UnknownPageError(f"No model {id} was ever seen.", similar_ids(id, asking.session.history.names()))
+        raise RefusedError(404, f"No model {id} was ever seen.", similar_ids(id, asking.session.history.names()))
     listing = Listing(asking.session.connection)
-    periods, raw = listing.periods(id), listing.document(id) or b"{}"
+    periods, raw = listing.periods(id), listing.document(id)
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
     last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
-    facets = with_description(periods[-1].facets if periods else {}, raw)
-    offered, turns = offer(facets), timeline(periods)
-    rows = asking.rows.by_id
+    facets = with_description(periods[-1].facets if periods else {}, raw or b"{}")
+    offered, turns, own = offer(facets), timeline(periods), (id, facets.get("canonical_slug"))
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
     data = {
@@ -64,7 +64,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "facets": facets,
         "successors": last.successors,
         "variants": asking.session.history.variants(id),
-        "aliases": [row.id for row in rows.values() if row.target and row.target in (id, facets.get("canonical_slug"))],
+        "aliases": [row.id for row in asking.rows().by_id.values() if row.target and row.target in own],
         "prices": series,
         "endpoints": asking.session.endpoints.offered(id),
         "history": turns,
@@ -78,7 +78,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "charts": list(charts(known.name, series, events)),
         "turns": turns[: -_MOST_TURNS - 1 : -1],
         "hidden": max(0, len(turns) - _MOST_TURNS),
-        "document": json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False),
+        "document": raw and json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False),
     }
     return Page("model", known.name, data, more, feed=Filter(model=id).query)
 
@@ -160,7 +160,7 @@ def compare_page(asking: Asking) -> Page:
         "key": key,
         "keys": _COMPARED_PRICES,
         "most": _MOST_COMPARED,
-        "suggested": list(asking.rows.by_id)[:_MOST_SUGGESTED],
+        "suggested": list(asking.rows().by_id)[:_MOST_SUGGESTED],
         "price_keys": in_order({each: 1 for found in offers.values() for each in found.prices}),
     }
     data: dict[str, Any] = {

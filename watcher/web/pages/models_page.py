@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -13,32 +12,44 @@ from watcher.api.query import BadQueryError, Query, to_decimal
 from watcher.catalog.model import Alternative, Event, Kind
 from watcher.store.history import KnownModel
 from watcher.store.listing import Listing
-from watcher.web.changes import is_checked, is_like
+from watcher.web.changes import is_checked, is_like, query_string
 from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.rows import CACHE, Row
 
-MOST_ROWS = 1000
+_MOST_ROWS = 1000
 """Models on one page."""
 _GONE_ROWS = 100
 DEPARTURE: tuple[Kind, ...] = ("new", "returned", "expiring", "expired")
 """The kinds of events that tell how a model came and went."""
 
 
+class Column(Struct, frozen=True):
+    """A column of the table."""
+
+    heading: str
+    explanation: str
+    order: Callable[[Row, Mapping[str, datetime]], Any]
+    """What it sorts by, given when each model changed last. Models without it come last either way."""
+
+
 def _price(key: str) -> Callable[[Row, Any], object]:
     return lambda row, _: to_decimal(row.prices.get(key))
 
 
-_ORDERS: Mapping[str, Callable[[Row, Mapping[str, datetime]], Any]] = {
-    "id": lambda row, _: row.id.lower(),
-    "prompt": _price("prompt"),
-    "completion": _price("completion"),
-    "cache": _price(CACHE),
-    "context": lambda row, _: row.context_length,
-    "modalities": lambda row, _: (len({*row.input_modalities, *row.output_modalities}), *row.input_modalities),
-    "created": lambda row, _: row.created,
-    "changed": lambda row, changed: changed.get(row.id),
+def _modalities(row: Row, _: object) -> object:
+    return len({*row.input_modalities, *row.output_modalities}), *row.input_modalities
+
+
+_COLUMNS = {
+    "id": Column("Model", "", lambda row, _: row.id.lower()),
+    "prompt": Column("In", "USD per million prompt tokens", _price("prompt")),
+    "completion": Column("Out", "USD per million completion tokens", _price("completion")),
+    "cache": Column("Cache read", "USD per million tokens read from a cache", _price(CACHE)),
+    "context": Column("Context", "Tokens that fit into a conversation", lambda row, _: row.context_length),
+    "modalities": Column("Modalities", "What it takes and gives", _modalities),
+    "created": Column("Age", "Since it was published", lambda row, _: row.created),
+    "changed": Column("Last change", "Since its last announced change", lambda row, changed: changed.get(row.id)),
 }
-"""What each column sorts by. Models without it come last either way."""
 _NAMES = ("q", "free", "modality", "parameter", "max_price", "min_context", "sort", "page")
 
 
@@ -60,8 +71,8 @@ class Wish(Struct, frozen=True):
         """Return the wish in a query. Raises BadQueryError."""
         values = query.values
         sort = values.get("sort", "id")
-        if sort.removeprefix("-") not in _ORDERS:
-            raise BadQueryError(f'"sort" must be one of: {", ".join(_ORDERS)}; with - before it the other way round')
+        if sort.removeprefix("-") not in _COLUMNS:
+            raise BadQueryError(f'"sort" must be one of: {", ".join(_COLUMNS)}; with - before it the other way round')
         free = is_checked(query, "free")
         modality, parameter = (values.get(name, "").strip() for name in ("modality", "parameter"))
         most, least = query.decimal("max_price"), query.integer("min_context")
@@ -69,14 +80,12 @@ class Wish(Struct, frozen=True):
 
     def query(self, **changed: Any) -> str:
         """Return the wish as a query string, with some parts changed."""
-        parts = {name: getattr(self, name) for name in self.__struct_fields__} | changed
-        given = {name: value for name, value in parts.items() if value and (name, value) != ("sort", "id")}
-        texts = {name: "true" if value is True else str(value) for name, value in given.items()}
-        return "?" + urlencode(texts, safe="/:,*~")
+        parts = asdict(self) | changed
+        return "?" + query_string({name: value for name, value in parts.items() if (name, value) != ("sort", "id")})
 
     def of(self, rows: Iterable[Row], changed: Mapping[str, datetime]) -> list[Row]:
         """Return the models that are wanted, in order."""
-        order = _ORDERS[self.sort.removeprefix("-")]
+        order = _COLUMNS[self.sort.removeprefix("-")].order
         keyed = [(order(row, changed), row) for row in rows if self._wants(row)]
         known = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: (pair[0], pair[1].id))
         if self.sort.startswith("-"):
@@ -99,45 +108,30 @@ def models_page(asking: Asking) -> Page:
     """Return the table of the models that are listed. Raises BadQueryError."""
     query = Query.parse(asking.query, _NAMES)
     wish, page = Wish.parse(query), query.integer("page", 1, 10_000) or 1
-    known = asking.rows
+    known = asking.rows()
     rows, changed = known.by_id.values(), known.changed
     found = wish.of(rows, changed)
-    shown = found[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+    shown = found[(page - 1) * _MOST_ROWS : page * _MOST_ROWS]
     modalities = sorted({name for row in rows for name in (*row.input_modalities, *row.output_modalities)})
     more = {
         "wish": wish,
         "rows": shown,
         "changed": changed,
-        "count": len(found),
         "total": len(rows),
         "modalities": modalities,
         "columns": _COLUMNS,
         "earlier": wish.query(page=page - 1) if page > 1 else None,
-        "later": wish.query(page=page + 1) if len(found) > page * MOST_ROWS else None,
     }
     data = {
         "count": len(found),
-        "models": [{**_facts(row), "last_change": changed.get(row.id)} for row in shown],
-        "next": more["later"],
+        "models": [{**_without_cells(row), "last_change": changed.get(row.id)} for row in shown],
+        "next": wish.query(page=page + 1) if len(found) > page * _MOST_ROWS else None,
     }
     return Page("models", "Models", data, more, feed="")
 
 
-_COLUMNS = (
-    ("id", "Model", ""),
-    ("prompt", "In", "USD per million prompt tokens"),
-    ("completion", "Out", "USD per million completion tokens"),
-    ("cache", "Cache read", "USD per million tokens read from a cache"),
-    ("context", "Context", "Tokens that fit into a conversation"),
-    ("modalities", "Modalities", "What it takes and gives"),
-    ("created", "Age", "Since it was published"),
-    ("changed", "Last change", "Since its last announced change"),
-)
-"""Name, heading and explanation of each column."""
-
-
-def _facts(row: Row) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Row.__struct_fields__ if name != "cells"}
+def _without_cells(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in asdict(row).items() if name != "cells"}
 
 
 class Departure(Struct, frozen=True):
@@ -149,11 +143,8 @@ class Departure(Struct, frozen=True):
     date: str | None
     """Its expiration date, as announced last."""
     successors: Sequence[Alternative]
-
-    @property
-    def days(self) -> int | None:
-        """How long it was there."""
-        return None if self.model.last_seen is None else (self.model.last_seen - self.model.first_seen).days
+    days: int | None
+    """How long it was there."""
 
 
 def gone_page(asking: Asking) -> Page:
@@ -161,30 +152,18 @@ def gone_page(asking: Asking) -> Page:
     query = Query.parse(asking.query, ("q", "page"))
     text, page = query.values.get("q", "").strip(), query.integer("page", 1, 10_000) or 1
     found = [model for model in Listing(asking.session.connection).gone() if is_like(text, model.id, model.name)]
-    shown = departures(asking, found[(page - 1) * _GONE_ROWS : page * _GONE_ROWS])
-
-    def address(number: int) -> str:
-        return "?" + urlencode({name: value for name, value in (("q", text), ("page", number)) if value})
-
-    more = {
-        "text": text,
-        "departures": shown,
+    shown = found[(page - 1) * _GONE_ROWS : page * _GONE_ROWS]
+    ids = [model.id for model in shown]
+    news: dict[str | None, list[Event]] = {id: [] for id in ids}
+    for event in asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else ():
+        news[event.model].append(event)
+    data = {
         "count": len(found),
-        "earlier": address(page - 1) if page > 1 else None,
-        "later": address(page + 1) if len(found) > page * _GONE_ROWS else None,
+        "models": [departure(model, news[model.id]) for model in shown],
+        "next": "?" + query_string({"q": text, "page": page + 1}) if len(found) > page * _GONE_ROWS else None,
     }
-    data = {"count": len(found), "models": [{**asdict(one), "days": one.days} for one in shown], "next": more["later"]}
+    more = {"text": text, "earlier": "?" + query_string({"q": text, "page": page - 1}) if page > 1 else None}
     return Page("gone", "Gone", data, more, feed="kind=expired,returned")
-
-
-def departures(asking: Asking, found: Sequence[KnownModel]) -> list[Departure]:
-    """Return how these models went."""
-    ids = [model.id for model in found]
-    news = asking.session.history.events(kinds=DEPARTURE, about=ids) if ids else []
-    by_id: dict[str | None, list[Event]] = {}
-    for event in news:
-        by_id.setdefault(event.model, []).append(event)
-    return [departure(model, by_id.get(model.id, [])) for model in found]
 
 
 def departure(model: KnownModel, news: Sequence[Event]) -> Departure:
@@ -193,4 +172,5 @@ def departure(model: KnownModel, news: Sequence[Event]) -> Departure:
     before = [event.at for event in dated if event.kind != "expired"]
     date = dated[-1].offer.expiration_date if dated and dated[-1].offer is not None else None
     successors = next((event.alternatives for event in reversed(news) if event.alternatives), ())
-    return Departure(model, before[0] if before else None, date, successors)
+    days = None if model.last_seen is None else (model.last_seen - model.first_seen).days
+    return Departure(model, before[0] if before else None, date, successors, days)

@@ -19,7 +19,6 @@ class Page(Struct, frozen=True):
     title: str
     data: Mapping[str, Any]
     more: Mapping[str, Any] = {}
-    status: int = 200
     feed: str | None = None
     """The filter of the feed that tells what changes here, as a query string."""
     lasts: bool = True
@@ -36,17 +35,5 @@ class Asking(Struct, frozen=True):
     """Decoded, without the suffix of a format."""
     query: str
     edition: Edition
-    read_rows: Callable[[Session, Edition], Rows]
-
-    @property
-    def rows(self) -> Rows:
-        """The models that are listed."""
-        return self.read_rows(self.session, self.edition)
-
-
-class UnknownPageError(Exception):
-    """There is no such page; with ids or addresses that may have been meant."""
-
-    def __init__(self, message: str, similar: list[str]) -> None:
-        super().__init__(message)
-        self.similar = similar
+    rows: Callable[[], Rows]
+    """Reads the models that are listed."""

@@ -16,18 +16,23 @@ from watcher.catalog.event import SITE
 from watcher.catalog.model import PriceChange
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
-from watcher.messages.document import Format, Item, Span
-from watcher.messages.headline import HEADINGS, headline
+from watcher.messages.document import Format, Span
+from watcher.messages.headline import HEADINGS
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import own_link, page, visible
 from watcher.web.feeds import FEEDS
 from watcher.web.pages.changes_page import lines_of
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST = 500
-_STYLES = {"code": "code", "strong": "b", "good": "b", "bad": "b"}
-_CLASSES = {"good": "good", "bad": "bad", "muted": "muted", "price": "price"}
-_LONG = 5000
+_STYLES = {
+    "plain": "{}",
+    "strong": "<b>{}</b>",
+    "code": "<code>{}</code>",
+    "good": '<b class="good">{}</b>',
+    "bad": '<b class="bad">{}</b>',
+    "muted": '<span class="muted">{}</span>',
+    "price": '<span class="price">{}</span>',
+}
 _PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
 
@@ -37,7 +42,7 @@ class Renderer:
     def __init__(self, root: str, marks: Mapping[str, Any]) -> None:
         self._root = root
         html = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
+            loader=FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True,
             auto_reload=False,  # an update of the package must not mix its templates with the old program
             finalize=_harmless,
@@ -45,48 +50,47 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        markdown = html.overlay(autoescape=False, finalize=_in_markdown)
-        self._environments = {"html": html, "md": markdown}
-        for form in self._environments.values():
-            form.filters |= {
-                "ago": ago,
-                "code": _code,
-                "count": count,
-                "day": day,
-                "label": label,
-                "long": _long,
-                "markdown": _block,
-                "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
-                "ours": self.ours,
-                "path": _quoted,
-                "raw": Markup,
-                "price": lambda value, key: price_text(key, value),
-                "seen": visible,
-                "spans": self._spans,
-                "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
-                "unit": unit,
-                "words": lambda value, path: wording.value_text(path, value),
-                "change": lambda change, key: (
-                    wording.changes_text({key: change}, {})
-                    if isinstance(change, PriceChange)
-                    else wording.changes_text({}, {key: change})
-                ),
-            }
-            form.globals |= {
-                **marks,
-                "root": root,
-                "HEADINGS": HEADINGS,
-                "feeds": FEEDS,
-                "headline": lambda event: headline((event,)),
-                "in_order": in_order,
-                "item_of": partial(wording.item_of, zone=None),
-                "lines_of": lines_of,
-                "site": page,
-            }
+        html.filters |= {
+            "ago": ago,
+            "code": _code,
+            "count": count,
+            "day": day,
+            "label": label,
+            "long": _long,
+            "markdown": lambda item: Markup(document.write(item, Format.MARKDOWN)),  # noqa: S704 - `write` escapes
+            "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            "ours": self.ours,
+            "path": _quoted,
+            "raw": Markup,
+            "price": lambda value, key: price_text(key, value),
+            "seen": visible,
+            "spans": self._spans,
+            "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
+            "unit": unit,
+            "words": lambda value, path: wording.value_text(path, value),
+            "change": lambda change, key: (
+                wording.changes_text({key: change}, {})
+                if isinstance(change, PriceChange)
+                else wording.changes_text({}, {key: change})
+            ),
+        }
+        html.globals |= {
+            **marks,
+            "root": root,
+            "HEADINGS": HEADINGS,
+            "feeds": FEEDS,
+            "in_order": in_order,
+            "item_of": partial(wording.item_of, zone=None),
+            "lines_of": lines_of,
+            "site": page,
+        }
+        self._markup = html
+        self._markdown = html.overlay(autoescape=False, finalize=_in_markdown)  # with the same filters and globals
 
     def render(self, template: str, form: str, values: Mapping[str, Any]) -> str:
-        """Return a page in a format: `html` or `md`."""
-        return self._environments[form].get_template(f"{template}.{form}").render(values)
+        """Return a page in a format: `md`, `html` or another that is escaped like it."""
+        environment = self._markdown if form == "md" else self._markup
+        return environment.get_template(f"{template}.{form}").render(values)
 
     def ours(self, id: str) -> Markup:
         """Return the path of our page about a model."""
@@ -96,11 +100,7 @@ class Renderer:
         """Return a line as HTML; its links go to our pages."""
         written = []
         for span in line:
-            text, tag = escape(span.text), _STYLES.get(span.style, "span")
-            if name := _CLASSES.get(span.style):
-                text = f'<{tag} class="{name}">{text}</{tag}>'
-            elif span.style != "plain":
-                text = f"<{tag}>{text}</{tag}>"
+            text = _STYLES[span.style].format(escape(span.text))
             if link := own_link(span.url):
                 path = link.removeprefix(SITE)
                 href = f"{self._root}/models" if path == "models" else f"{self._root}/model/{path}"
@@ -143,7 +143,7 @@ def _in_markdown(value: Any) -> Any:
     return "" if value is None else document.escape(visible(value, _LONGEST), Format.MARKDOWN)
 
 
-def _long(text: str, limit: int = _LONG) -> Markup:
+def _long(text: str, limit: int) -> Markup:
     """Return a long text, its lines kept."""
     lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
     return Markup("\n".join(lines))  # noqa: S704 - escaped above
@@ -152,7 +152,3 @@ def _long(text: str, limit: int = _LONG) -> Markup:
 def _code(id: str) -> Markup:
     """Return an id for Markdown, letter by letter; escaped if it is not made of what ids are made of."""
     return Markup(f"`{id}`") if _PLAIN.fullmatch(id) else Markup(_in_markdown(id))  # noqa: S704 - harmless or escaped
-
-
-def _block(item: Item) -> Markup:
-    return Markup(document.write(item, Format.MARKDOWN))  # noqa: S704 - `write` escapes

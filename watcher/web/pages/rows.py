@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from threading import Lock
 
 from msgspec import Struct
 
@@ -45,9 +46,10 @@ class Row(Struct, frozen=True):
 
 
 class Rows:
-    """The rows, of which only the new ones are read again."""
+    """The rows, of which only the new ones are read again. Any thread may read them."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._known: dict[int, Row] = {}
         self._edition: Edition | None = None
         self.by_id: Mapping[str, Row] = {}
@@ -56,15 +58,16 @@ class Rows:
 
     def read(self, session: Session, edition: Edition) -> "Rows":
         """Bring the rows up to date with an edition."""
-        if edition != self._edition:
-            listing = Listing(session.connection)
-            numbers = listing.current()
-            fresh = {number: _row(model) for number, model in listing.models(numbers.keys() - self._known.keys())}
-            self._known = {number: fresh.get(number) or self._known[number] for number in numbers}
-            self.by_id = {row.id: row for row in sorted(self._known.values(), key=lambda row: row.id)}
-            self.changed = listing.last_changes()
-            self._edition = edition
-        return self
+        with self._lock:
+            if edition != self._edition:
+                listing = Listing(session.connection)
+                numbers = listing.current()
+                fresh = {number: _row(model) for number, model in listing.models(numbers.keys() - self._known.keys())}
+                self._known = {number: fresh.get(number) or self._known[number] for number in numbers}
+                self.by_id = {row.id: row for row in sorted(self._known.values(), key=lambda row: row.id)}
+                self.changed = listing.last_changes()
+                self._edition = edition
+            return self
 
 
 def _row(model: Model) -> Row:

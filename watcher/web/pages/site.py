@@ -1,11 +1,10 @@
 """The site of pages: which path is which page, in which format, and what goes with every answer."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,16 +17,14 @@ from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.messages.chart import style
 from watcher.store.listing import Edition, Listing
-from watcher.store.session import Session
 from watcher.store.store import Store
-from watcher.web.access import STATIC, Asked
+from watcher.web.access import ACKNOWLEDGE, REFUSAL_HEADERS, STATIC, Asked, RefusedError
 from watcher.web.answers import SAFE, Answer, Answers
-from watcher.web.catalogues import RECHECK, reason_of, state_of_files
-from watcher.web.pages import agents
+from watcher.web.catalogues import Latest, reason_of
 from watcher.web.pages.changes_page import changes_page
 from watcher.web.pages.model_page import MODEL, compare_page, model_page, similar_ids
 from watcher.web.pages.models_page import gone_page, models_page
-from watcher.web.pages.page import Asking, Page, UnknownPageError
+from watcher.web.pages.page import Asking, Page
 from watcher.web.pages.render import Renderer
 from watcher.web.pages.rows import Rows
 from watcher.web.pages.status_page import status_page
@@ -46,6 +43,9 @@ _TYPES = {
     "svg": "image/svg+xml",
     "txt": "text/plain; charset=utf-8",
 }
+_FULL = ("changes", "models", "gone")
+"""The pages in `/llms-full.txt`, after the index."""
+_TITLES = {400: "This address cannot be read", 404: "Not found", 503: "The database cannot be used"}
 _FOREVER = "public, max-age=31536000, immutable"
 _AGAIN = "public, no-cache"
 """A page may be kept, but not shown again without asking whether it is still the same."""
@@ -54,15 +54,13 @@ _AGAIN = "public, no-cache"
 class Pages:
     """Answers what is asked of pages, in a worker."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, answers: Answers) -> None:
         self._config = config
         self._store = store
-        self._lock = Lock()
+        self._answers = answers
         self._rows = Rows()
-        self._answers = Answers()
-        self._known: Edition | None = None
-        self._seen: tuple[object, ...] = ()
-        self._checked = 0.0
+        self._edition: Latest[Edition] = Latest(store, lambda session, _: Listing(session.connection).edition())
+        """What all pages follow from."""
         folder = Path(__file__).with_name("static")
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self._files["style.css"] = style().encode() + self._files["style.css"]
@@ -70,7 +68,7 @@ class Pages:
             name.replace(".", "_"): f"{config.web.prefix}{STATIC}{name}?{_digest(data)}"
             for name, data in self._files.items()
         }
-        self._renderer = Renderer(config.web.prefix, marks)
+        self.render = Renderer(config.web.prefix, marks).render
         self._pages: Mapping[str, Callable[[Asking], Page]] = {
             "": changes_page,
             "changes": changes_page,
@@ -82,59 +80,44 @@ class Pages:
 
     def answer(self, asked: Asked, now: datetime) -> Answer:
         """Return the answer to a request for a page, or for what pages load."""
-        if asked.path.startswith(STATIC):
-            return self._file(asked)
         path, form = _format(asked.path)
         try:
+            if asked.path.startswith(STATIC):
+                return self._file(asked)
             path = unquote(path, errors="strict")
-            edition = self._edition()
+            edition = self._edition.get()
             state = f"{edition} {now:%Y-%m-%d} {asked.base_url} {asked.path}?{asked.query}"
-            with self._lock:
-                known = self._answers.get(state)
-            if known is not None:
+            if (known := self._answers.get(state)) is not None:
                 return known
             with self._store.reading() as session:
                 if form != "html" and session.history.known(f"{path.removeprefix(MODEL)}.{form}"):
                     path, form = f"{path}.{form}", "html"  # an id that looks like a format
-                asking = Asking(session, self._config, now, path, asked.query, edition, self._read_rows)
-                made = self._make(asked, asking, form, state)
-            if made.etag is not None:
-                with self._lock:
-                    self._answers.keep(state, made)
-            return made
+                rows = partial(self._rows.read, session, edition)
+                asking = Asking(session, self._config, now, path, asked.query, edition, rows)
+                return self._answers.keep(state, self._make(asked, asking, form, state))
+        except RefusedError as error:
+            refused = error
         except (BadQueryError, UnicodeDecodeError) as error:
-            return self._problem(form, 400, "This address cannot be read", str(error))
-        except UnknownPageError as error:
-            return self._problem(form, 404, "Not found", str(error), error.similar)
+            refused = RefusedError(400, str(error))
         except WatcherError as error:
-            reason = reason_of(error, self._store)
-            return self._problem(form, 503, "The database cannot be used", reason, **{"retry-after": "30"})
-
-    def _edition(self) -> Edition:
-        """Return what all pages follow from, from memory while the database has not changed."""
-        with self._lock:
-            files, now = state_of_files(self._store), time.monotonic()
-            if self._known is None or files != self._seen or now - self._checked >= RECHECK:
-                with self._store.reading() as session:
-                    self._known = Listing(session.connection).edition()
-                self._seen, self._checked = files, now
-            return self._known
-
-    def _read_rows(self, session: Session, edition: Edition) -> Rows:
-        with self._lock:
-            return self._rows.read(session, edition)
+            refused = RefusedError(503, reason_of(error, self._store))
+        return Answer(self._problem(form, refused))
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
             path = asking.path.removesuffix("/llms.txt")
             if path:
                 self._page(replace(asking, path=path))  # there is such a page
-            return _answer(200, "txt", agents.index(asked.base_url, path), state)
+            return _answer("txt", self._index(asked.base_url, path), state)
         if asking.path == "/llms-full.txt":
-            parts = [self._write(self._pages[name](asking), "md", asking, name) for name in agents.FULL]
-            return _answer(200, "txt", agents.full(asked.base_url, parts), state)
+            parts = [self._write(self._pages[name](asking), "md", asking, name) for name in _FULL]
+            return _answer("txt", "\n\n---\n\n".join([self._index(asked.base_url, ""), *parts]), state)
         found, name = self._page(asking), asking.path.strip("/") or "changes"
-        return _answer(found.status, form, self._write(found, form, asking, name), state if found.lasts else None)
+        return _answer(form, self._write(found, form, asking, name), state if found.lasts else None)
+
+    def _index(self, base: str, path: str) -> str:
+        """Return what agents read first, about the whole site or a page."""
+        return self.render("llms_page" if path else "llms", "md", {"base": base, "of": path}) + "\n"
 
     def _page(self, asking: Asking) -> Page:
         path = asking.path
@@ -144,47 +127,53 @@ class Pages:
             return made(asking)
         id = path.strip("/")  # as in an address of OpenRouter
         similar = similar_ids(id, asking.session.history.names()) if id.count("/") == 1 else []
-        raise UnknownPageError(f"There is no page {path}.", similar)
+        raise RefusedError(404, f"There is no page {path}.", similar)
 
     def _write(self, page: Page, form: str, asking: Asking, name: str) -> str:
         if form == "json":
             return msgspec.json.encode(page.data).decode()
         common = {"page": page, "now": asking.now, "polled": asking.edition.polled, "path": name, "query": asking.query}
-        return self._renderer.render(page.template, form, {**common, **page.data, **page.more})
+        return self.render(page.template, form, {**common, **page.data, **page.more})
 
-    def _problem(
-        self, form: str, status: int, title: str, reason: str, similar: Sequence[str] = (), **more: str
-    ) -> Answer:
-        """Return the answer that says what is wrong; `more` are headers."""
+    def _problem(self, form: str, refused: RefusedError) -> Response:
+        """Return the answer that says what is wrong."""
         if form == "json":
-            error = {"error": {"code": status, "message": reason}, "similar": similar}
-            return _answer(status, form, msgspec.json.encode(error).decode(), None, more)
-        return self._alone(Page("problem", title, {}, {"reason": reason, "similar": similar}, status), form, more)
+            error = {"error": {"code": refused.status, "message": str(refused)}, "similar": refused.similar}
+            return _response(refused.status, form, msgspec.json.encode(error).decode())
+        title = _TITLES[refused.status]
+        return self._alone("problem", title, refused.status, form, reason=str(refused), similar=refused.similar)
 
     def ack(self, status: int, **values: Any) -> Response:
         """Return the form that acknowledges a model or, with what it `says`, what became of it."""
-        page = Page("ack", "Acknowledge a model", {}, {"says": None, **values}, status)
-        answer = self._alone(page, "html", {})
-        return Response(status, answer.headers, answer.body)
+        return self._alone("ack", "Acknowledge a model", status, **{"says": None, **values})
 
-    def _alone(self, page: Page, form: str, headers: Mapping[str, str]) -> Answer:
+    def no_token(self, path: str) -> Response:
+        """Return what a browser without a valid token gets."""
+        if path == ACKNOWLEDGE:
+            return self.ack(401, says="This is no valid token, so nothing was acknowledged.")
+        return self._alone("no_token", "A token is needed", 401)
+
+    def _alone(self, template: str, title: str, status: int, form: str = "html", **values: Any) -> Response:
         """Return a page that needs no database, and is not kept."""
-        values = {"page": page, "path": "", "query": "", "polled": None, **page.more}
-        return _answer(page.status, form, self._renderer.render(page.template, form, values), None, headers)
+        common = {"page": Page(template, title, {}), "status": status, "path": "", "query": "", "polled": None}
+        return _response(status, form, self.render(template, form, {**common, **values}))
 
     def _file(self, asked: Asked) -> Answer:
         name = asked.path.removeprefix(STATIC)
         data = self._files.get(name)
         if data is None:
-            return self._problem("html", 404, "Not found", f"There is no file {name}.")
+            raise RefusedError(404, f"There is no file {name}.")
         lasting = {"cache-control": _FOREVER if asked.query == _digest(data) else _AGAIN}
-        return _answer(200, name.rpartition(".")[2], data.decode(), _digest(data), lasting)
+        return Answer(_response(200, name.rpartition(".")[2], data.decode(), lasting), _digest(data))
 
 
-def _answer(status: int, form: str, text: str, state: str | None, headers: Mapping[str, str] | None = None) -> Answer:
-    caching = _AGAIN if state is not None and status == 200 else "no-store"
-    more: dict[str, Any] = {"content-type": _TYPES[form], "cache-control": caching, **_SAFE, **(headers or {})}
-    return Answer(Response(status, more, text.encode()), state)
+def _answer(form: str, text: str, state: str | None) -> Answer:
+    return Answer(_response(200, form, text, {"cache-control": _AGAIN} if state is not None else None), state)
+
+
+def _response(status: int, form: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    first = {"content-type": _TYPES[form], "cache-control": "no-store", **_SAFE, **REFUSAL_HEADERS.get(status, {})}
+    return Response(status, {**first, **(headers or {})}, text.encode())
 
 
 def _format(path: str) -> tuple[str, str]:
