@@ -62,7 +62,7 @@ _loading = threading.Lock()
 
 def open_plugin(url: str) -> Any:
     """Return the Apprise plugin that reaches exactly those whom the URL names. Raises UnusableURLError."""
-    with _loading, LogCapture(url) as log:
+    with LogCapture(url) as log, _loading:
         try:
             plugin = _checked(url.strip(), log)
             observe()
