@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
-from itertools import islice
+from functools import cache, cached_property, partial
+from itertools import accumulate, islice
 from math import inf
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from watcher.catalog.model import CHANGE_KINDS, Event, Kind
 from watcher.messages.cards import Card, cards
-from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write_all
+from watcher.messages.document import Block, Format, Heading, Item, Note, Span, frame, title_line, write, write_all
 from watcher.messages.headline import HEADINGS, TITLE_LENGTH, brief, by_kind, counts, headline_of
 from watcher.messages.picture import Picture
 from watcher.messages.text import clean
@@ -110,6 +111,7 @@ class _Composition:
         self.cards = cards(events)
         self._format = format
         self._limit = limit
+        self._title = cache(partial(headline_of, self.cards))
         moments = {seen_text(event, zone) for event in self.events()}
         self._shared = f"All first seen {next(iter(moments))} · " if len(self.cards) > 1 and len(moments) == 1 else ""
         self._zone = None if self._shared else zone
@@ -169,14 +171,12 @@ class _Composition:
 
         `number` characters of the title and bytes of the message are kept free.
         """
-        limit, title = self._limit - number, headline_of(self.cards, TITLE_LENGTH - number)
-
-        def part(last: int) -> Message:
-            return self.message(title, start, last, before)
-
-        last = start + bisect_right(range(start + 1, end + 1), limit, key=lambda last: part(last).size)
-        if last > start:
-            return part(last), last
+        limit, title = self._limit - number, self._title(TITLE_LENGTH - number)
+        most = bisect_right(list(accumulate(self._sizes[start:end])), limit)
+        for last in range(start + max(most, 1), start, -1):
+            part = self.message(title, start, last, before)
+            if part.size <= limit:
+                return part, last
         card = self.cards[start]
         shorter = [item_of(card, self._zone, lines) for lines in (8, 4, 2, 1, 0)]
         for item in (*shorter, Item((Span(brief(card.main), "strong"),))):
@@ -184,6 +184,11 @@ class _Composition:
             if cut.size <= limit:
                 break
         return cut, start + 1
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """The bytes of what each card says: so many cards need not be tried."""
+        return [_bytes(write(item, self._format)) for item in self._items]
 
     def _summary(self) -> tuple[Block, ...]:
         return (
