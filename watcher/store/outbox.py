@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, insert, select, update
 
 from watcher.catalog.decision import Queued
 from watcher.catalog.model import Event
@@ -71,6 +72,10 @@ _D = TypeVar("_D", bound=Delivery)
 
 class Outbox(Rows):
     """Reads and writes deliveries."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._event = cache(lambda body: unpack(body, Event))  # one in memory, however many channels get it
 
     def add(self, queued: Sequence[Queued], now: datetime) -> None:
         """Queue events for channels."""
@@ -212,7 +217,7 @@ class Outbox(Rows):
         body = func.coalesce(deliveries.c.body, events.c.body)
         query = select(body, *(deliveries.c[name] for name in names)).join(events).where(*where)
         return [
-            kind(event=unpack(own, Event), **dict(zip(names, values, strict=True)))
+            kind(event=self._event(own), **dict(zip(names, values, strict=True)))
             for own, *values in self._connection.execute(query.order_by(deliveries.c.id))
         ]
 
