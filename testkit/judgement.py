@@ -16,13 +16,14 @@ from statistics import median
 from testkit import lasting
 from testkit.archive import model_archives
 from testkit.lasting import HOUR
-from watcher.catalog.decision import Fetched
+from watcher.catalog.decision import Decision, Fetched
 from watcher.catalog.model import DEFAULT_KINDS, Event
 from watcher.catalog.policy import Policy
 from watcher.catalog.price import VARIES
 from watcher.catalog.reading import read
 from watcher.config.settings import Config, SourceSettings, StoreSettings
 from watcher.replay import Replay
+from watcher.upstream.archive.members import Capture
 
 POLL = timedelta(minutes=5)
 REPEATS = 12
@@ -80,13 +81,11 @@ class Judged:
 def judge(archive: Path) -> Judged:
     """Replay an archive."""
     captures: list[lasting.Capture] = []
-
-    def noting() -> Iterable[lasting.RecordedResponse]:
-        for recorded in lasting.captures(archive):
-            captures.append(lasting.capture(*recorded))
-            yield recorded
-
-    decisions = [decision for _, decision in _replay().run(noting())]
+    decisions: list[Decision] = []
+    replay = _replay()
+    for at, body in lasting.captures(archive):
+        captures.append(lasting.capture(at, body))
+        decisions.append(replay.step(Capture(at, body, "")))
     events = [event for decision in decisions for event in decision.events]
     return Judged(captures, events, Counter(decision.outcome for decision in decisions))
 
