@@ -21,7 +21,7 @@ pytest.importorskip("PIL")
 @pytest.fixture
 def mailed(empty, tmp_path, mail_server: MailServer):
     """Send what was announced to a channel by mail, and return the mails as they arrived."""
-    charts._log_once.cache_clear()
+    charts._warn_once.cache_clear()
     url = f"sqlite:///{shutil.copy(empty, tmp_path / 'watcher.db')}"
     with Store.open(url) as store:
         polls = Polls(store)

@@ -21,6 +21,7 @@ from watcher.store.store import Store
 
 _MOST_PICTURES = 6
 """Of one mail."""
+_warn_once = cache(getLogger("watcher").warning)
 
 
 def with_charts(mails: Sequence[Message], store: str) -> Sequence[Message]:
@@ -32,13 +33,8 @@ def with_charts(mails: Sequence[Message], store: str) -> Sequence[Message]:
         with Store(store, read_only=True) as opened, opened.reading() as session:
             return [replace(mail, pictures=tuple(_pictures(session, mail.events))) for mail in mails]
     except WatcherError as error:
-        _log_once(str(error))
+        _warn_once("a mail goes without the charts that its channel asks for: %s", str(error))
         return mails
-
-
-@cache
-def _log_once(reason: str) -> None:
-    getLogger("watcher").warning("a mail goes without the charts that its channel asks for: %s", reason)
 
 
 def _pictures(session: Session, events: Sequence[Event]) -> Iterator[Picture]:

@@ -37,6 +37,7 @@ _OTHER_TITLE_ROOM = 2 * TITLE_LENGTH
 """Bytes that a title of the channel's own may need more than the built-in one."""
 _READ_CHARACTERS = 64 * 1024 + 1
 """Characters of a file that are read: one more than a template may have."""
+_warn_once = cache(getLogger("watcher").warning)
 
 
 class TemplateFailedError(Exception):
@@ -57,18 +58,13 @@ def compose_for(
     try:
         return _Rendering(channel, templates, format, limit, time.monotonic() + seconds).messages(events)
     except TemplateFailedError as error:
-        _log_once(channel.name, str(error))
+        _warn_once("channel %s: its template failed, the built-in text is sent: %s", channel.name, str(error))
         note = Note(clean(f"The template of this channel failed: {error}.", 300))
         room = limit - len(write(note, format).encode(errors="replace")) - 2
         if builder.is_terse(format, room):
             return compose_within(events, format, limit, zone)
         *first, last = compose_within(events, format, room, zone)
         return [*first, builder.message(last.title, (*last.blocks, note), last.events, format)]
-
-
-@cache
-def _log_once(channel: str, error: str) -> None:
-    getLogger("watcher").warning("channel %s: its template failed, the built-in text is sent: %s", channel, error)
 
 
 def check_channel(channel: Channel) -> Iterator[tuple[str, str]]:
