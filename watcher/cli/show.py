@@ -15,21 +15,8 @@ from watcher.cli.setup import Context, open_session
 from watcher.errors import UsageError
 from watcher.messages.prices import count, in_order, label, price_text, unit
 from watcher.messages.text import page, visible
-from watcher.messages.wording import changes_text, value_text
+from watcher.messages.wording import FACTS, changes_text, value_text
 from watcher.store.endpoints import OfferedEndpoint
-
-_SHOWN_FACETS = {
-    "alias_target.slug": "points to",
-    "canonical_slug": "canonical slug",
-    "context_length": "context length",
-    "top_provider.max_completion_tokens": "output limit",
-    "architecture.input_modalities": "input",
-    "architecture.output_modalities": "output",
-    "expiration_date": "expires",
-    "knowledge_cutoff": "knows until",
-    "supported_parameters": "parameters",
-}
-"""Path of a facet → what it is called here."""
 
 
 @click.command(epilog="Example: watcher show anthropic/claude-haiku-4.5")
@@ -68,7 +55,7 @@ def show(context: Context, model: str, as_json: bool) -> None:
     rows = [(label(key), price_text(key, offered.prices[key]), unit(key)) for key in in_order(offered.prices)]
     print_table(("price now" if known.present else "last price", "", ""), rows)
     click.echo()
-    values = [(name, _value(path, facets[path])) for path, name in _SHOWN_FACETS.items() if path in facets]
+    values = [(name, _value(path, facets[path])) for path, name in FACTS.items() if path in facets]
     print_table(("now" if known.present else "last", ""), values)
     if endpoints is not None and endpoints.answered is not None:
         click.echo()

@@ -69,7 +69,7 @@ def _lines(event: Event, with_prices: bool, *, added: bool = False, row: bool = 
     for mark in event.marks:
         yield (Span(*_MARKS[mark]),)
     if event.kind == "expiring":
-        yield (Span(f"{_sentence_case(deadline(event))}{_on(event)}"),)
+        yield (Span(f"{sentence_case(deadline(event))}{_on(event)}"),)
     if event.kind == "expired" and not row:
         yield (Span("No longer in the catalogue"),)
     if event.kind in ("new", "returned") and added:
@@ -211,7 +211,7 @@ def _offer_lines(event: Event, offer: Offer, row: bool) -> Iterator[Line]:
         yield (Span(" · ".join(facts)),)
     if event.kind == "new" and offer.expiration_date:
         past = event.days_left is not None and event.days_left < 0
-        text = _sentence_case(deadline(event)) if past else f"Expires on {day_text(offer.expiration_date)}"
+        text = sentence_case(deadline(event)) if past else f"Expires on {day_text(offer.expiration_date)}"
         yield (Span(text, "bad"),)
 
 
@@ -281,6 +281,21 @@ _FIELD_LABELS = {
 }
 
 
+FACTS = {
+    "alias_target.slug": "points to",
+    "canonical_slug": "canonical slug",
+    "context_length": "context length",
+    "top_provider.max_completion_tokens": "output limit",
+    "architecture.input_modalities": "input",
+    "architecture.output_modalities": "output",
+    "expiration_date": "expires",
+    "knowledge_cutoff": "knows until",
+    "supported_parameters": "parameters",
+    "hugging_face_id": "Hugging Face",
+}
+"""Path of a facet → what a view of one model calls it."""
+
+
 def field_label(path: str) -> str:
     """Return the path of a field in words: `output limit`."""
     return clean(_FIELD_LABELS.get(path, path.rpartition(".")[2].replace("_", " ")), 60)
@@ -340,5 +355,6 @@ def moment_text(at: datetime) -> str:
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
-def _sentence_case(text: str) -> str:
+def sentence_case(text: str) -> str:
+    """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]

@@ -15,6 +15,7 @@ from watcher.catalog.timeline import Period, Points, price_series, timeline
 from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
 from watcher.messages.headline import headline
 from watcher.messages.prices import in_order, unit
+from watcher.messages.wording import FACTS, sentence_case
 from watcher.store.listing import Listing
 from watcher.web.access import RefusedError
 from watcher.web.changes import Filter
@@ -30,19 +31,6 @@ _MOST_COMPARED = 6
 _COMPARED_PRICES = (*TOKEN_PRICES, CACHE)
 _MOST_SUGGESTED = 1000
 _SIMILAR = 8
-_FACTS = {
-    "alias_target.slug": "Points to",
-    "canonical_slug": "Canonical slug",
-    "context_length": "Context",
-    "top_provider.max_completion_tokens": "Output limit",
-    "architecture.input_modalities": "Input",
-    "architecture.output_modalities": "Output",
-    "supported_parameters": "Parameters",
-    "knowledge_cutoff": "Knows until",
-    "expiration_date": "Expires",
-    "hugging_face_id": "Hugging Face",
-}
-"""Path of a facet → what it is called here."""
 
 
 def model_page(asking: Asking, id: str) -> Page:
@@ -74,7 +62,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "departure": last,
         "acknowledges": known.present and asking.config.web.tokens_file is not None,
         "days": list(by_day(events[::-1])),
-        "facts": [(name, path, facets[path]) for path, name in _FACTS.items() if path in facets],
+        "facts": [(sentence_case(name), path, facets[path]) for path, name in FACTS.items() if path in facets],
         "charts": list(charts(known.name, series, events)),
         "turns": turns[: -_MOST_TURNS - 1 : -1],
         "hidden": max(0, len(turns) - _MOST_TURNS),
