@@ -132,7 +132,7 @@ def compare_page(asking: Asking) -> Page:
     listing = Listing(asking.session.connection)
     until = asking.session.history.watched_until() or asking.now
     latest = {found.model.id: found.model for found in asking.session.history.latest(chosen)}
-    histories = ((id, listing.periods_of(PRICING + key, id)) for id in chosen if id in latest)
+    histories = ((id, listing.periods(id, only=PRICING + key)) for id in chosen if id in latest)
     points = {id: price_series(periods, key, since=None, until=until) for id, periods in histories}
     series = [Series(known[id].name, key, found) for id, found in points.items()]
     drawn = _in_widths(f"{key} price of {', '.join(known[id].name for id in chosen)}", series) if series else []
