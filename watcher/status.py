@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from watcher.catalog.health import Health
 from watcher.config.settings import Config, HealthSettings
@@ -47,12 +47,15 @@ class Status(Struct, frozen=True):
 
     def as_json(self) -> dict[str, Any]:
         """Return what anybody may know of it as a document: no addresses, paths and secrets."""
+        source = to_builtins(self.health, builtin_types=(datetime,))
+        if self.health.gaps.suspect:
+            source["gaps"]["suspect"] = self.health.gaps.suspect
         return {
             "healthy": self.works == HEALTHY,
             "last_poll": self.last,
             "last_good": self.last_good,
             "next_poll": self.next_poll,
-            "source": self.health,
+            "source": source,
             "models": self.models,
             "ping": None if self.ping is None else {"failing_since": self.ping[0], "reason": self.ping[1]},
         }

@@ -14,6 +14,7 @@ from watcher import network
 from watcher.config.secret import Secret
 from watcher.config.settings import HealthSettings
 from watcher.daemon.health_ping import Pings
+from watcher.delivery.plugins import open_plugin
 from watcher.errors import WatcherError
 from watcher.upstream.client import Client
 from watcher.upstream.transport import Limits
@@ -226,3 +227,15 @@ def test_mail_is_sent_with_the_same_certificates_in_mind(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     result = send_events(mail_server.url.replace("insecure", "ssl"), [NEW])
     assert result.detail == "REQUESTS_CA_BUNDLE in the environment: cannot read /nowhere: No such file or directory"
+
+
+def test_what_a_plugin_asks_after_its_sending_uses_the_same_network(web: Sink, tmp_path: Path) -> None:
+    """Apprise's Matrix logs out when it is collected, in any thread. `requests` alone would use `.netrc`."""
+    from apprise.plugins import custom_json
+
+    open_plugin("json://there.invalid")
+    netrc = tmp_path / ".netrc"
+    netrc.write_text(f"machine 127.0.0.1 login ann password {SECRET}\n")
+    netrc.chmod(0o600)
+    custom_json.requests.post(f"http://{web.address}/logout", timeout=5)
+    assert [(request.path, "Authorization" in request.headers) for request in web.requests] == [("/logout", False)]

@@ -481,3 +481,9 @@ def test_replay_and_simulate_take_git_too(past: Command, repository: Path) -> No
 def test_a_file_that_is_not_in_the_repository(past: Command, repository: Path, name: str) -> None:
     code, out, err = past.run("import", f"git+{repository}#{name}")
     assert (code, out, len(err.splitlines())) == (64, "", 1)
+
+
+def test_an_archive_that_is_not_there_makes_no_database(command: Command) -> None:
+    command.configure('[store]\nurl = "sqlite:///w.db"\n')
+    assert command.run("import", "typo.tar").code == 64
+    assert not (command.folder / "w.db").exists()

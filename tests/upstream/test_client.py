@@ -412,6 +412,20 @@ def test_no_drip_holds_us_beyond_the_deadline_in_real_time(headers_too: bool) ->
         gone.set()
 
 
+def test_ctrl_c_ends_a_request_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a name is looked up there is no connection that the watchdog could cut."""
+
+    def look_up(*_: object, **__: object) -> None:
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with client("http://there.invalid", limits=Limits(total=0)) as upstream, pytest.raises(KeyboardInterrupt):
+        upstream.models()
+
+
 def test_a_silent_server_is_given_up_after_the_read_timeout() -> None:
     release = threading.Event()
 

@@ -21,10 +21,10 @@ def import_history(context: Context, archives: tuple[str, ...], as_json: bool) -
     """
     config = context.load()
     problems: list[str] = []
+    recorded = read_archives(archives, problems.append)
     with open_store(config) as store, store.writing() as session:
         before = len(list(session.imported.times()))
         first_live = session.imported.first_live()
-        recorded = read_archives(archives, problems.append)
         seen = in_order(session.imported.captures(), recorded, first_live, problems)
         history = rebuild_history(seen, config, problems)
         session.imported.replace(history)

@@ -92,16 +92,17 @@ def _send(send: Callable[..., Any], url_at: int, /, *arguments: Any, **options: 
     from requests.exceptions import RequestException
 
     capture = _entered.get()
-    if capture is None:  # not for a sending of ours
-        return send(*arguments, **options)
     try:
         own = network.requests_options(options.get("url") or arguments[url_at], os.environ)
     except ConfigError as error:
-        capture.reason = capture.reason or str(error)
+        if capture is not None:
+            capture.reason = capture.reason or str(error)
         raise RequestException from None
     for key, value in own.items():
         if options.get(key) in (None, True):  # a plugin's own login, or `verify=no` in the channel's URL, goes before
             options[key] = value
+    if capture is None:  # a plugin that logs out when it is collected, in any thread
+        return send(*arguments, **options)
     try:
         return send(*arguments, hooks={"response": capture.add_answer}, **options)
     except Exception as error:

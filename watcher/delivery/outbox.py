@@ -170,9 +170,9 @@ class _Drain(Struct):
         """Store the outcome of a batch, and return the channel's next one if this one arrived."""
         now = self.clock()
         accepted = [row for row in batch if result.ok or row.event.id in result.delivered]
-        refused = [row for row in batch if row.event.id in result.refused]
-        done = {row.id for row in (*accepted, *refused)}
-        left = [row for row in batch if row.id not in done]
+        others = [row for row in batch if not result.ok and row.event.id not in result.delivered]
+        refused = [row for row in others if row.event.id in result.refused]
+        left = [row for row in others if row.event.id not in result.refused]
         with self.store.writing() as session:
             session.outbox.mark_sent(accepted, now)
             self._note(channel.name, "sent", accepted, result.detail)
@@ -198,8 +198,7 @@ class _Drain(Struct):
                 if name not in self.configured and self.claims.claim(name):
                     claimed.append(name)
                     self._correct_times(session, Channel(name), now)
-            waiting = session.outbox.listed(states=["pending"])
-            overdue = [row for row in waiting if row.due <= now - self.config.delivery.give_up]
+            overdue = session.outbox.overdue(now - self.config.delivery.give_up)
             for name in sorted({row.channel for row in overdue}):
                 if self.claims.claim(name):
                     claimed.append(name)

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from hashlib import blake2b
 from threading import Lock
 
+_MOST = 10_000
 _reached: dict[str, frozenset[str]] = {}
 """Event → digests of targets, of any channel."""
 _changing = Lock()
@@ -61,6 +62,8 @@ def recall(reached: Mapping[str, Collection[str]], instead_of: Collection[str] =
         for event, targets in reached.items():
             if known := _reached.pop(event, frozenset()).difference(instead_of).union(targets):
                 _reached[event] = known
+        while len(_reached) > _MOST:
+            del _reached[next(iter(_reached))]
 
 
 def targets_with(event: str) -> frozenset[str]:

@@ -149,6 +149,10 @@ class Outbox(Rows):
         later = (deliveries.c.next_attempt > now) | (deliveries.c.created > now + SLACK)
         return self._find(PutOff, deliveries.c.channel == channel, _waits, later)
 
+    def overdue(self, since: datetime) -> list[Delivery]:
+        """Return the deliveries that were due at that time or before, and still wait."""
+        return self._find(Delivery, _waits, deliveries.c.due <= since)
+
     def move(self, row: PutOff, when: datetime, now: datetime) -> None:
         """Have a delivery sent at `when` and no later, as if it had been queued by `now` at the latest."""
         self._change([row], next_attempt=when, due=min(row.due, when), created=min(row.created, now))

@@ -130,12 +130,13 @@ class Transport:
         total = self._limits.total
         with self._watchdog.watching(total):
             try:
-                return self._follow_redirects(url, accept, limit)
-            finally:
-                if self._watchdog.barked:  # a connection that it cut can look like the end of the body
-                    raise TooSlowError(
-                        f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}"
-                    ) from None
+                answer = self._follow_redirects(url, accept, limit)
+                if not self._watchdog.barked:  # a connection that it cut can look like the end of the body
+                    return answer
+            except UpstreamError:
+                if not self._watchdog.barked:
+                    raise
+        raise TooSlowError(f"{shown(url)}: the answer was not complete within {total:g} s; {LATER}")
 
     def _follow_redirects(self, url: "httpx.URL", accept: str, limit: int) -> Answer:
         import httpx

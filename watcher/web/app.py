@@ -33,6 +33,8 @@ from watcher.web.pages.site import Pages
 SECONDS = 10.0
 """How long an answer may take."""
 _WORKERS = 2
+_MOST_WAITING = 100
+"""Different questions that wait for a worker; more than these are sent away."""
 _PART = 4 * 1024 * 1024
 """Bytes of a body that are handed over at once: what a slow client has not read yet lies in memory."""
 _API = "/api/"
@@ -68,6 +70,8 @@ class App:
         self._url = config.store.url.reveal()
         self._catalogues = Catalogues(store, config.web.prefix)
         self._answers = Answers()
+        self._rendering: dict[tuple[object, ...], asyncio.Future[tuple[Answer, View | None]]] = {}
+        """Questions that wait for a worker: whoever asks the same meanwhile gets the same answer."""
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="watcher-web")
         self._pages = Pages(config, store, self._answers)
         self._handlers: dict[str, Callable[[Asked, datetime], Answer]] = {
@@ -108,9 +112,17 @@ class App:
             known = self._answers.get(state)
             if known is not None and known.is_ready(*(form := known.form(asked.headers))):
                 return self._finish(asked, known, form, view, now)
+        accepted = (asked.headers.get(name) for name in ("accept", "accept-encoding"))
+        question = (asked.path, asked.query, asked.base_url, asked.has_key, *accepted)
+        future = self._rendering.get(question)
+        if future is None:
+            if len(self._rendering) >= _MOST_WAITING:
+                raise RefusedError(503, "Too many requests wait for an answer")
+            future = self._rendering[question] = self._in_worker(self._render, asked)
+            future.add_done_callback(lambda _: self._rendering.pop(question))
         try:
             async with asyncio.timeout(SECONDS):
-                answer, view = await self._in_worker(self._render, asked)
+                answer, view = await asyncio.shield(future)
         except TimeoutError:
             raise RefusedError(503, f"The answer took longer than {SECONDS:g} seconds") from None
         return self._finish(asked, answer, answer.form(asked.headers), view, self._clock())
