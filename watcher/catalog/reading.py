@@ -125,7 +125,7 @@ def _id(data: bytes) -> str:
 
 
 def _name(entry: Entry) -> str:
-    document = _decode(entry.raw)
+    document = decode_document(entry.raw)
     name = document.get("name") if isinstance(document, dict) else None
     return name[:_MAX_ID] if isinstance(name, str) and name else entry.digest.hex()
 
@@ -168,7 +168,8 @@ def _lenient(text: str) -> Any:
     )
 
 
-def _decode(raw: bytes) -> Any:
+def decode_document(raw: bytes) -> Any:
+    """Return a model's document; numbers that no double holds are text."""
     try:
         return msgspec.json.decode(raw)
     except msgspec.MsgspecError:
@@ -185,7 +186,7 @@ def normalise(raw: bytes, now: datetime) -> Reading:
 
     `now` is the time of the poll (UTC).
     """
-    document = _decode(raw)
+    document = decode_document(raw)
     facets: dict[str, Any] = {}
     unread: set[str] = set()
     for path, value in _flatten("", document):

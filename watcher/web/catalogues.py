@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from watcher.api.answer import BASE
 from watcher.api.schedule import in_force
 from watcher.api.selection import newest_first
 from watcher.api.shapes import completed
 from watcher.catalog import price
 from watcher.catalog.pricing import PRICING
+from watcher.catalog.reading import decode_document
 from watcher.export.csv_file import exact_time
 from watcher.store.past import Catalogue, Document, Past
 from watcher.store.session import Session
@@ -196,26 +195,17 @@ def _state(path: str) -> tuple[int, ...] | None:
 
 
 def _model(document: Document, prefix: str) -> dict[str, Any]:
-    model = completed(_decode(document.raw))
+    model = completed(decode_document(document.raw))
     links = model["links"]
     if prefix and isinstance(links, dict) and str(links.get("details")).startswith(f"{BASE}/"):
         model["links"] = {**links, "details": prefix + links["details"]}
     if document.benchmarks:
-        model["benchmarks"] = _decode(document.benchmarks)
+        model["benchmarks"] = decode_document(document.benchmarks)
     for key, schedule in _schedules(document.facets).items():
         base = _base_price(model["pricing"], key, schedule)
         if base is not None:
             model["pricing"][key] = base
     return model
-
-
-def _decode(raw: bytes) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.MsgspecError:  # a number that no double holds
-        import json
-
-        return json.loads(raw, parse_constant=str, parse_float=str)
 
 
 def _schedules(facets: Mapping[str, Any] | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from watcher.api.query import BadQueryError, Query
 from watcher.catalog.event import offer
 from watcher.catalog.model import CHANGE_KINDS, Event
 from watcher.catalog.pricing import PRICING, TOKEN_PRICES, is_price
+from watcher.catalog.reading import decode_document
 from watcher.catalog.summary import with_description
 from watcher.catalog.timeline import Period, Points, price_series, timeline
 from watcher.messages.chart import MOST_LINES, NARROW, WIDTH, Chart, Series, chart, series_of
@@ -66,7 +67,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "charts": list(charts(known.name, series, events)),
         "turns": turns[: -_MOST_TURNS - 1 : -1],
         "hidden": max(0, len(turns) - _MOST_TURNS),
-        "document": raw and json.dumps(json.loads(raw, parse_constant=str), indent=2, ensure_ascii=False),
+        "document": raw and json.dumps(decode_document(raw), indent=2, ensure_ascii=False),
     }
     return Page("model", known.name, data, more, feed=Filter(model=id).query)
 
