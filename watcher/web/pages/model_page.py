@@ -1,7 +1,7 @@
 """The page of one model, gone or not, and the comparison of several."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -107,10 +107,9 @@ def _in_widths(title: str, series: Sequence[Series], marks: Sequence[tuple[datet
     return [each for each in found if each is not None]
 
 
-def similar_ids(wanted: str, names: Iterable[str]) -> list[str]:
+def similar_ids(wanted: str, known: Collection[str]) -> list[str]:
     """Return the ids that a mistyped one may mean."""
     word = wanted.casefold()
-    known = list(names)
     slug = word.rpartition("/")[2]
     found = [id for id in known if slug and slug in id.casefold()]
     if not found:  # comparing every id would take too long
