@@ -15,7 +15,7 @@ from watcher.catalog.reading import UnreadableError
 from watcher.config.settings import Config
 from watcher.errors import SourceError
 from watcher.redaction import redact
-from watcher.rules.mine import my_models
+from watcher.rules.rules import my_models
 from watcher.upstream.errors import NotPromisedError, StatusError, TooLargeError
 
 if TYPE_CHECKING:

@@ -19,9 +19,8 @@ from watcher.catalog.settle import Moment
 from watcher.config.settings import Config, SourceSettings
 from watcher.mine.cost import Use, use_of
 from watcher.rules.heartbeat import decide_heartbeats
-from watcher.rules.mine import my_models, with_my_models
 from watcher.rules.routing import route
-from watcher.rules.rules import subject
+from watcher.rules.rules import my_models, subject, with_my_models
 
 _STILL_TRUE = timedelta(days=2)
 """How long an answer about endpoints counts: after it, channels that name providers get the model's own price again."""

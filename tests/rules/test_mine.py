@@ -3,8 +3,7 @@
 from tests.events import event
 from watcher.config.mine import MineSettings, Tokens
 from watcher.config.settings import Channel, Rules
-from watcher.rules.mine import my_models, with_my_models
-from watcher.rules.rules import wants
+from watcher.rules.rules import my_models, wants, with_my_models
 
 MINE = MineSettings(models=("anthropic/*", "openai/gpt-4o"), tokens={"qwen/qwen3": Tokens(1)})
 

@@ -23,8 +23,7 @@ from watcher.messages.text import visible
 from watcher.mine.ids import meant
 from watcher.mine.report import words
 from watcher.mine.status import Status, statuses
-from watcher.rules.mine import my_models
-from watcher.rules.rules import named
+from watcher.rules.rules import my_models, named
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

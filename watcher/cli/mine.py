@@ -21,8 +21,7 @@ from watcher.messages.text import visible
 from watcher.mine.cost import as_text, monthly_cost
 from watcher.mine.report import words
 from watcher.mine.status import Status, statuses
-from watcher.rules.mine import my_models
-from watcher.rules.rules import named
+from watcher.rules.rules import my_models, named
 
 if TYPE_CHECKING:
     from watcher.store.session import Session

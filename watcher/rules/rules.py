@@ -1,9 +1,10 @@
-"""Which events a channel wants, and whether a price change is large enough for it."""
+"""Which events a channel wants, whether a price change is large enough for it, and which models are mine."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from glob import escape
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from watcher.catalog.decision import Acknowledgement
 from watcher.catalog.model import Bill, Event, PriceChange, Provider
 from watcher.catalog.price import VARIES, direction_of, is_material, percent
 from watcher.catalog.pricing import is_free, offered_price
-from watcher.config.settings import Rules
+from watcher.config.mine import MINE, MineSettings
+from watcher.config.settings import Channel, Rules
 from watcher.mine.cost import Use, bill_of
 from watcher.rules.acknowledged import are_known_prices
 
@@ -152,3 +154,25 @@ def _within_budget(limit: Decimal, event: Event) -> bool:
     candidates += [(key, price) for key, change in event.prices.items() for price in (change.old, change.new) if price]
     prices = [price for key, price in candidates if _PROMPT.fullmatch(key)]
     return not prices or any(price != VARIES and Decimal(price) * 1_000_000 <= limit for price in prices)
+
+
+def my_models(known: Iterable[str], settings: MineSettings, found: Collection[str]) -> list[str]:
+    """Return which of these ids are mine. `found` are the ids in `paths`: `Known.mine`, or `State.found_models`."""
+    patterns = (*settings.models, *map(escape, settings.tokens))
+    return [model for model in known if model in found or named(patterns, model)]
+
+
+def with_my_models(channels: Sequence[Channel], settings: MineSettings, found: Collection[str]) -> tuple[Channel, ...]:
+    """Return the channels with the patterns that `@mine` stands for in its place."""
+    mine = (*settings.models, *map(escape, settings.tokens), *map(escape, sorted(found)))
+
+    def spelled(patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each for pattern in patterns for each in (mine if pattern == MINE else (pattern,)))
+
+    return tuple(
+        replace(
+            channel,
+            rules=replace(channel.rules, models=spelled(channel.rules.models), exclude=spelled(channel.rules.exclude)),
+        )
+        for channel in channels
+    )

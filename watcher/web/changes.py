@@ -10,8 +10,7 @@ from watcher.catalog.model import CHANGE_KINDS, HEALTH_KINDS, KINDS, Event, Kind
 from watcher.config.mine import MineSettings
 from watcher.config.parse import DIRECTION, PERCENTAGE, WrongValueError
 from watcher.config.settings import Rules
-from watcher.rules.mine import my_models
-from watcher.rules.rules import apply_min_change, named, wants
+from watcher.rules.rules import apply_min_change, my_models, named, wants
 from watcher.store.session import Session
 
 NAMES = ("kind", "model", "author", "mine", "free", "direction", "size")

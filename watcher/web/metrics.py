@@ -17,7 +17,7 @@ from watcher.catalog.model import KINDS
 from watcher.catalog.price import VARIES
 from watcher.catalog.pricing import TOKEN_PRICES
 from watcher.config.settings import Config
-from watcher.rules.mine import my_models
+from watcher.rules.rules import my_models
 from watcher.store.outbox import GIVEN_UP, PENDING, SENT, Condition
 from watcher.store.session import Session
 from watcher.store.store import Store
