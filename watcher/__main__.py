@@ -1,5 +1,6 @@
 """The `watcher` command, and `python -m watcher`."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 def main() -> None:
     """Run the command line and exit."""
+    try:
+        _main()
+    except (MemoryError, SystemError):  # where another is told of, or at its first import
+        os.write(2, b"watcher: The machine has no memory left for this.\n")
+        os._exit(71)  # what the interpreter does at its end needs memory, too
+
+
+def _main() -> None:
     if _verb(sys.argv[1:]) == "run":
         # Hold them back until something reacts to them: what is imported until then takes a tenth of a second and more.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -27,6 +27,10 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
+KILLED_ITSELF = {-signal.SIGSEGV, -signal.SIGABRT}
+"""CPython 3.11 does so in 4 of 1,000 checks below, where it gets no memory while it raises a MemoryError."""
+
+
 def limited_check(watcher: Watcher, megabytes: int) -> tuple[int, str]:
     """Check as a process with so much memory."""
     done = subprocess.run(
@@ -52,6 +56,8 @@ def test_a_check_without_memory_says_so_and_the_next_one_does_it(
     ends = {}
     for megabytes in (*range(20, 64, 4), *range(64, 96, 8)):
         code, said = limited_check(watcher, megabytes)
+        if code in KILLED_ITSELF:
+            continue
         assert "this is a bug" not in said, (megabytes, said)
         assert "Traceback" not in said
         ends[code] = said
@@ -86,6 +92,25 @@ def test_whatever_runs_out_is_no_bug(
     code, _, said = command.run("--check")
     assert (code, said.count("\n")) == (71, 1)
     assert "no memory or no thread left" in said
+
+
+def test_without_memory_to_tell_of_it_the_end_is_the_same() -> None:
+    program = """
+from unittest.mock import patch
+from watcher import __main__, cli
+
+with patch.object(cli, "redact", side_effect=MemoryError), patch("sys.argv", ["watcher", "nonsense"]):
+    __main__.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (71, "watcher: The machine has no memory left for this.\n")
 
 
 @pytest.mark.parametrize("year", [1, 9999])
