@@ -88,7 +88,7 @@ def test_panels_have_different_places_and_a_source_to_choose() -> None:
 # What a series shows over time, and the alerts that fire after 30 minutes.
 FIRING = {
     'up{job="openrouter-watcher"}': ("1 1 1 1 1 0x60", "WatcherDown"),
-    "watcher_last_good_poll_age_seconds": ("0+60x60", "WatcherBlind"),
+    "watcher_last_good_poll_age_seconds": ("600+60x60", "WatcherBlind"),
     'watcher_polls_total{outcome="refused"}': ("0x20 1x40", "WatcherPollsRefused"),
     'watcher_channel_failing{channel="team"}': ("0 0 1x60", "WatcherChannelFailing"),
     'watcher_oldest_pending_seconds{channel="team"}': ("3000+60x60", "WatcherDeliveriesLate"),
@@ -137,6 +137,8 @@ def test_each_alert_fires_for_its_trouble_alone(tmp_path: Path) -> None:
     for series, (values, name) in FIRING.items():
         cases.append(case([*({**QUIET, series: values}).items(), INTERVAL], [name]))
     cases.append(case([], ["WatcherDown"]))
+    fresh = {"watcher_last_good_poll_age_seconds": "_x28 Inf Inf Inf 0x20"}
+    cases.append(case([*({**QUIET, **fresh}).items(), INTERVAL], []))
     test = tmp_path / "test.yml"
     test.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}))
     checked = promtool("test", "rules", str(test))

@@ -28,7 +28,15 @@ def test_known_hosts_and_addresses_are_served(serve):
 
 
 def test_a_name_that_was_rebound_to_our_address_is_403(client):
-    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", "a b", "x@localhost"):
+    for host in (
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "[::1",
+        "a b",
+        "x@localhost",
+        b"localhost:\xb2",
+    ):
         response = client.get("models", headers={"host": host})
         assert response.status_code == 403 and "allowed_hosts" in response.json()["error"]["message"], host
 

@@ -263,6 +263,13 @@ def test_each_page_names_the_feeds_of_its_changes(fetch, page):
     assert all(text.count(f'href="{href}"') == 2 for _, href in links), "for people, too"
 
 
+@pytest.mark.parametrize("page", ["/?author=", "/models?q=", "/gone?q=", "/compare?model=a/one&model="])
+def test_links_keep_a_long_filter_whole(fetch, page):
+    long = "z" * 600
+    links = re.findall(r'href="([^"]*zzz[^"]*)"', fetch(page + long).text)
+    assert len(links) >= 4 and all(long in link and "…" not in link for link in links)
+
+
 def test_atom_is_as_rfc_4287_asks(fetch):
     root = ElementTree.fromstring(fetch("/feed.atom").text)
     own, others = ("id", "title", "updated", "author"), ("id", "title", "updated", "content")
@@ -302,6 +309,7 @@ def test_a_feed_without_entries_is_one_all_the_same(serve, empty, tmp_path, path
     client = serve(url=f"sqlite:///{shutil.copy(empty, tmp_path / 'nothing.db')}")
     response = client.get(f"{origin(client)}{path}")
     assert entries(response) == [] and "all changes" in response.text
+    assert "01 Jan 1970" not in response.text, "a date of RSS that may be left out"
 
 
 # The token in a URL
@@ -353,6 +361,16 @@ def test_a_token_of_a_url_is_taken_back_with_its_line(guarded):
     assert fetch(OWN).status_code == 401
     file.write_text(f"own-token {LINE}\n")
     assert fetch(OWN).status_code == 200, "no other token is needed"
+
+
+@pytest.mark.parametrize("between", [b" ", b"   ", b"\t", b" \t "])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \r\n"])
+def test_any_white_space_stands_between_a_token_and_its_url(guarded, between, end):
+    fetch, file = guarded
+    file.write_bytes(b"\xef\xbb\xbfwhole-token" + end + b"\tother" + between + b"/feed.atom?free=1" + end)
+    assert fetch("/feed.atom?free=1&token=other").status_code == 200
+    assert fetch("/feed.atom", authorization="Bearer whole-token").status_code == 200
+    assert fetch("/feed.atom", authorization="Bearer other").status_code == 401
 
 
 def test_nothing_is_logged_of_who_reads_what(guarded, caplog, capfd, tmp_path):

@@ -288,6 +288,15 @@ def test_an_unknown_model_is_404_with_suggestions(reader):
     assert reader.get("/nothing").status_code == 404
 
 
+def test_the_nearest_suggestion_comes_first(site, polls):
+    polls.see(
+        *(document(f"{author}/gpt-4{end}") for author in "qoz" for end in ("-mini", "o-preview", "o")),
+        at=START + timedelta(hours=2),
+    )
+    for wanted, nearest in (("o/gpt-4o", "o/gpt-4o"), ("O/GPT-4", "o/gpt-4o"), ("o/gpt-4-m", "o/gpt-4-mini")):
+        assert site().get(f"/{wanted}.json").json()["similar"][0] == nearest, wanted
+
+
 def test_an_id_that_ends_like_a_format_has_its_page_in_every_format(site, polls):
     polls.see(
         document("a/x.json"), document("a/one"), document("a/free"), document("b/new"), at=START + timedelta(hours=2)

@@ -173,8 +173,8 @@ class _Tokens:
                 lines = file.read(_TOKENS_LIMIT).removeprefix(BOM_UTF8).splitlines()
             self._known = []
             for line in filter(None, (line.strip() for line in lines if not line.lstrip().startswith(b"#"))):
-                token, _, url = line.partition(b" ")
-                path, _, query = url.strip().decode("utf-8", "replace").partition("?")
+                token, *url = line.split(None, 1)
+                path, _, query = b"".join(url).decode("utf-8", "replace").partition("?")
                 own = path.startswith("/")
                 self._known.append((_digest(token if own else line), _target(path, query) if own else None))
             self._read_as = state
@@ -209,7 +209,7 @@ def _digest(token: bytes) -> bytes:
 def _hostname(host: str) -> str:
     """Return the name or address in a `Host`, in lower case; empty if it is none."""
     name, colon, port = host.lower().rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdecimal():
         name = host.lower()
     name = name.removesuffix(".")
     if name.startswith("[") and name.endswith("]"):

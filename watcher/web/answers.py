@@ -84,7 +84,7 @@ class Answer:
             return False
         try:
             return self.changed <= parsedate_to_datetime(since)
-        except (ValueError, TypeError):  # no date, or one without its zone
+        except (ValueError, TypeError, OverflowError):  # no date, or one without its zone
             return False
 
 

@@ -108,10 +108,11 @@ def _in_widths(title: str, series: Sequence[Series], marks: Sequence[tuple[datet
 
 
 def similar_ids(wanted: str, known: Collection[str]) -> list[str]:
-    """Return the ids that a mistyped one may mean."""
+    """Return the ids that a mistyped one may mean, the nearest first."""
     word = wanted.casefold()
     slug = word.rpartition("/")[2]
     found = [id for id in known if slug and slug in id.casefold()]
+    found.sort(key=lambda id: (word not in id.casefold(), len(id)))
     if not found:  # comparing every id would take too long
         near = [id for id in known if id[:3].casefold() == word[:3] or id.rpartition("/")[2][:3].casefold() == slug[:3]]
         found = get_close_matches(word, near[:500], n=_SIMILAR)
