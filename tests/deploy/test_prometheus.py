@@ -104,6 +104,7 @@ QUIET = {
     'watcher_events_total{kind="undelivered"}': "4x60",
     'watcher_events_total{kind="repriced"}': "0+1x60",
 }
+BLIND_FOR = "watcher_last_good_poll_age_seconds"
 INTERVAL = ("watcher_poll_interval_seconds", "300x60")
 NAMES = [name for _, name in FIRING.values()]
 
@@ -137,8 +138,11 @@ def test_each_alert_fires_for_its_trouble_alone(tmp_path: Path) -> None:
     for series, (values, name) in FIRING.items():
         cases.append(case([*({**QUIET, series: values}).items(), INTERVAL], [name]))
     cases.append(case([], ["WatcherDown"]))
-    fresh = {"watcher_last_good_poll_age_seconds": "_x28 Inf Inf Inf 0x20"}
+    fresh = {BLIND_FOR: "_x28 Inf Inf Inf 0x20"}
     cases.append(case([*({**QUIET, **fresh}).items(), INTERVAL], []))
+    seldom = ("watcher_poll_interval_seconds", "21600x60")
+    for age, firing in ((21600, []), (66000, ["WatcherBlind"])):
+        cases.append(case([*({**QUIET, BLIND_FOR: f"{age}+60x60"}).items(), seldom], firing))
     test = tmp_path / "test.yml"
     test.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}))
     checked = promtool("test", "rules", str(test))

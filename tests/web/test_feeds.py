@@ -143,7 +143,9 @@ def test_a_feed_of_mine_has_the_news_about_my_models(serve, news, polls):
     client = serve(config={"mine": MineSettings(models=("openai/*",))})
     with polls.store.writing() as session:
         session.state.save_found_models(["b/new"])
-    found = entries(client.get(f"{origin(client)}/feed.atom?mine=1"))
+    response = client.get(f"{origin(client)}/feed.atom?mine=1")
+    found = entries(response)
+    assert "models: mine</title>" in response.text
     assert {entry.link.removeprefix("https://openrouter.ai/").split("/")[0] for entry in found} == {"openai", "b"}
 
 

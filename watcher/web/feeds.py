@@ -66,7 +66,7 @@ class _Feed:
     def __init__(self, asked: Asked, wanted: Filter, before: str | None, changes: Changes) -> None:
         self.media_type = FEEDS[asked.path]
         self.id = _id(f"feed?{wanted.query}")
-        asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=", " ")))
+        asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=true", "").replace("=", " ")))
         self.title = f"OpenRouter's models: {asks or 'all changes'}"
         query = f"?{wanted.query}" if wanted.query else ""
         self.home = f"{asked.base_url}/{query}"
