@@ -141,6 +141,15 @@ def test_a_scraper_gets_openmetrics_if_it_asks(serve):
     assert {family.name for family in openmetrics(response.text)} >= {"watcher_models", "watcher_events"}
 
 
+@pytest.mark.parametrize("version", ["abc", "1.x", "1.0.0-rc.1", "", "=", "\xb2"])
+@pytest.mark.parametrize("kind", ["application/openmetrics-text", "text/plain"])
+def test_a_strange_version_in_accept_is_no_bug(serve, kind, version):
+    client = serve()
+    accept = f"{kind};version={version};q=0.5,*/*;q=0.1".encode("latin-1")
+    response = client.get(str(client.base_url).replace("/api/v1/", "/metrics"), headers={"accept": accept})
+    assert response.status_code == 200 and "watcher_models 3.0" in response.text
+
+
 def test_it_needs_a_token_and_a_database(serve, tmp_path):
     (tmp_path / "tokens").write_text("secret-token\n")
     client = serve(tokens_file=tmp_path / "tokens")

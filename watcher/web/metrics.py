@@ -44,7 +44,10 @@ class Metrics:
 
     def answer(self, asked: Asked, now: datetime) -> Answer:
         """Return the figures in the format that the client accepts. Raises StoreError or ConfigError."""
-        encode, content_type = choose_encoder(asked.headers.get("accept", ""))
+        try:
+            encode, content_type = choose_encoder(asked.headers.get("accept", ""))
+        except TypeError:  # the client asks for a version that is no number
+            encode, content_type = choose_encoder("")
         size = self._store.size
         with self._lock, self._store.reading() as session:
             last = session.version()
