@@ -339,6 +339,7 @@ def test_chart_writes_a_picture(past: Command) -> None:
     drawn = ElementTree.parse(past.folder / "a.svg").getroot()
     title = drawn.find("{http://www.w3.org/2000/svg}title")
     assert title is not None and (title.text or "").startswith("Prices of a/one, USD per 1M tokens")
+    assert "a/one prompt $1/M" in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     pytest.importorskip("PIL")
     assert past.run("chart", "a/one", "--output", "a.png") == (0, "", "")
     assert (past.folder / "a.png").read_bytes().startswith(b"\x89PNG")

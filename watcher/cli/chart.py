@@ -80,9 +80,9 @@ def _write(output: Path, name: str, series: dict[str, Points]) -> None:
 
     if len(series) > MOST_LINES or len({unit(key) for key in series}) > 1:
         raise UsageError(f"a picture has at most {MOST_LINES} prices, all of one unit; name some with --price")
-    drawn = drawn_chart(f"Prices of {name}", series_of("", series))
+    drawn = drawn_chart(f"Prices of {name}", series_of(name, series))
     if drawn is None:
-        raise UsageError(f"{name!r} has no price that is a number")
+        raise UsageError(f"{name!r} has no price to draw: none that is a number above zero, for more than a moment")
     data = png(drawn) if output.suffix == ".png" else svg(drawn, alone=True).encode()
     try:
         output.write_bytes(data)

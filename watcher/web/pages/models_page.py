@@ -144,7 +144,7 @@ class Departure(Struct, frozen=True):
     """Its expiration date, as announced last."""
     successors: Sequence[Alternative]
     days: int | None
-    """How long it was there."""
+    """How long it was seen."""
 
 
 def gone_page(asking: Asking) -> Page:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from watcher.catalog.event import SITE
 from watcher.catalog.model import PriceChange
+from watcher.catalog.summary import plain
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
 from watcher.messages.document import Format, Span
@@ -33,6 +34,7 @@ _STYLES = {
     "muted": '<span class="muted">{}</span>',
     "price": '<span class="price">{}</span>',
 }
+_AFTER_ARROW = re.compile("(?<=[↑↓]) ")
 _PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
 
@@ -61,6 +63,7 @@ class Renderer:
             "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "ours": self.ours,
             "path": _quoted,
+            "plain": plain,
             "raw": Markup,
             "price": lambda value, key: price_text(key, value),
             "seen": visible,
@@ -100,7 +103,7 @@ class Renderer:
         """Return a line as HTML; its links go to our pages."""
         written = []
         for span in line:
-            text = _STYLES[span.style].format(escape(span.text))
+            text = _STYLES[span.style].format(escape(_AFTER_ARROW.sub("\u00a0", span.text)))
             if link := own_link(span.url):
                 path = link.removeprefix(SITE)
                 href = f"{self._root}/models" if path == "models" else f"{self._root}/model/{path}"
@@ -144,9 +147,9 @@ def _in_markdown(value: Any) -> Any:
 
 
 def _long(text: str, limit: int) -> Markup:
-    """Return a long text, its lines kept."""
-    lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
-    return Markup("\n".join(lines))  # noqa: S704 - escaped above
+    """Return a long text, its lines and their indents kept."""
+    lines = ((len(line) - len(line.lstrip(" ")), visible(line, limit)) for line in text[:limit].splitlines())
+    return Markup("\n".join(" " * indent + escape(line) for indent, line in lines))  # noqa: S704 - escaped
 
 
 def _code(id: str) -> Markup:
