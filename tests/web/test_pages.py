@@ -14,6 +14,7 @@ from testkit.command import Watcher
 from tests.messages.test_builder import HOSTILE
 from tests.store.samples import START, Polls, document
 from tests.web.conftest import NOW, make_client, make_config
+from watcher.catalog.feed import FeedModel
 from watcher.config.settings import Channel
 from watcher.store.store import Store
 from watcher.web.changes import SHOWN_KINDS
@@ -317,6 +318,14 @@ def test_a_model_that_is_gone_keeps_its_page(reader):
     found = reader.get("/gone.json").json()["models"]
     assert [(one["model"]["id"], one["announced"]) for one in found] == [("a/gone", None)]
     assert "a/gone" in page(reader, "/gone?q=gone") and "a/gone" not in page(reader, "/gone?q=other")
+
+
+def test_a_model_of_the_feed_alone_is_not_called_gone(site, polls):
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    polls.see(*kept, at=START + timedelta(hours=2), feed=[FeedModel("f/only", "Feed only")])
+    for path in ("/model/f/only", "/model/f/only.md", "/compare?model=f/only&model=a/one"):
+        text = page(site(), path)
+        assert "Feed only" in text and "Last prices" not in text and ">gone<" not in text, path
 
 
 def test_what_left_as_announced_names_its_day_and_what_to_use_instead(site, polls):
