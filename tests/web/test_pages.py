@@ -363,6 +363,11 @@ def test_models_are_compared_in_one_chart(reader):
     assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)
     unknown = page(reader, "/compare?model=a/oen&model=a/one")
     assert "Did you mean" in unknown and 'value="a/oen"' in unknown and 'value="a/one"' in unknown
+    markdown = page(reader, "/compare.md?model=a/one&model=a/gone&model=a/oen")
+    assert "[a/gone](/model/a/gone.md) (gone) |" in markdown and "No model a/oen was ever seen." in markdown
+    rows = [line.count("|") for line in markdown.splitlines() if line.startswith("|")]
+    assert len(rows) == 10 and set(rows) == {4}
+    assert "Choose two to 6 models" in page(reader, "/compare.md") and "|" not in page(reader, "/compare.md")
     found = reader.get("/compare.json?model=a/one,b/new").json()
     assert [one["model"]["id"] for one in found["models"]] == ["a/one", "b/new"]
 
