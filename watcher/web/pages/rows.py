@@ -96,8 +96,8 @@ def _cells(offered: Offer) -> Iterator[str]:
     for text in (list_price(prices, "prompt"), list_price(prices, "completion"), cache):
         yield _WHOLE.sub(r"\g<0>.00", text)
     yield count(offered.context_length) if offered.context_length else ""
-    takes, gives = ", ".join(offered.input_modalities), ", ".join(offered.output_modalities)
-    yield takes if takes == gives else f"{takes} → {gives}"
+    inputs, outputs = ", ".join(offered.input_modalities), ", ".join(offered.output_modalities)
+    yield inputs if inputs == outputs else f"{inputs} → {outputs}"
 
 
 def _moment(created: object) -> datetime | None:
