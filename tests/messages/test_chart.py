@@ -101,6 +101,16 @@ def test_the_legend_never_cuts_a_price(price, shown):
     assert shown in texts(drawn)
 
 
+@pytest.mark.parametrize("key", ["image", "prompt"])
+@pytest.mark.parametrize("high", ["0.00000125", "0.0000049", "12.5", "200000"])
+def test_no_price_beside_the_axis_is_cut(key, high):
+    drawn = chart("x", [Series("a", key, points("0.000001", high))])
+    for shape in drawn.shapes:
+        if isinstance(shape, Label) and shape.text.startswith("$"):
+            left = shape.at[0] - (6 * len(shape.text) if shape.anchor == "end" else 0)
+            assert left >= 0 and shape.at[1] <= HEIGHT, shape
+
+
 def test_a_price_by_the_clock_has_a_line_for_each_of_its_prices():
     drawn = chart("x", [Series("a", "prompt", points("00:30=0.000002 16:30=0.000001"))])
     assert len(lines(drawn)) == 2 and len(ElementTree.fromstring(svg(drawn)).findall(f"{SVG}path[@class='s0']")) >= 1

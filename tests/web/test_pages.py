@@ -157,6 +157,7 @@ def test_a_filter_and_what_follows_it_are_well_formed(reader):
         found = Document(page(reader, path))
         chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
         assert len(chosen) == (4 if path.startswith("/?") else 2), path
+    assert "<option selected>video</option>" in page(reader, "/models?modality=video"), "although no model has it"
     assert " of 4" in text_of(page(reader, "/models?q=a/one")) and "1of" not in page(reader, "/models?q=a/one")
 
 

@@ -188,7 +188,8 @@ class _Amounts:
             if y != _BOTTOM:
                 yield Path(((_LEFT, y), (self._right, y)), "grid")
             text = "free" if not tick and self._log else "$0" if not tick else money(Decimal(f"{tick:.6g}"))
-            yield Label((_LEFT - 7, y + 4), text, "end")
+            fits = _LETTER * len(text) < _LEFT  # a longer one stands above its line
+            yield Label((_LEFT - 7, y + 4), text, "end") if fits else Label((2, y - 4), text)
 
 
 def _linear_ticks(high: float) -> Iterator[float]:

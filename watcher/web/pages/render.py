@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from watcher.catalog.event import SITE
-from watcher.catalog.model import PriceChange
 from watcher.catalog.summary import plain
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
@@ -71,11 +70,8 @@ class Renderer:
             "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
             "unit": unit,
             "words": lambda value, path: wording.value_text(path, value),
-            "change": lambda change, key: (
-                wording.changes_text({key: change}, {})
-                if isinstance(change, PriceChange)
-                else wording.changes_text({}, {key: change})
-            ),
+            "price_change": lambda change, key: wording.changes_text({key: change}, {}),
+            "field_change": lambda change, path: wording.changes_text({}, {path: change}),
         }
         html.globals |= {
             **marks,
