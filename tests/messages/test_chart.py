@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from watcher.messages.chart import HEIGHT, MOST_LINES, NARROW, WIDTH, Label, Path, Series, chart, svg
+from watcher.messages.chart import HEIGHT, MOST_LINES, NARROW, WIDTH, Label, Path, Series, chart, series_of, svg
 from watcher.messages.picture import NoPillowError, png
 
 START = datetime(2026, 1, 4, tzinfo=UTC)
@@ -139,6 +139,12 @@ def test_what_happened_is_marked_and_titled_within_the_chart():
     tree = ElementTree.fromstring(svg(chart("x", [Series("a", "prompt", points("0.000001"))], marks)))
     (titles,) = [group.findall(f"{SVG}path/{SVG}title") for group in tree.findall(f"{SVG}g[@class='mark']")]
     assert [title.text for title in titles] == ["2026-01-07: a & <b>"]
+
+
+def test_the_legend_of_a_long_id_tells_its_prices_apart():
+    found = {"prompt": points("0.000001"), "completion": points("0.000001")}
+    drawn = chart("x", series_of("cognitivecomputations/dolphin-mistral-24b-venice-edition:free", found))
+    assert sum(text.endswith((" prompt $1/M", " completion $1/M")) for text in texts(drawn)) == 2
 
 
 def test_the_legend_names_each_line_with_its_last_price_within_the_width():

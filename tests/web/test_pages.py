@@ -386,6 +386,10 @@ def test_the_status_tells_what_works_without_secrets_and_paths(site, history, da
     assert "etag" not in client.get("/status").headers
 
 
+def test_a_status_that_is_too_old_says_since_when(site, history):
+    assert "Not checked since 2026-01-04 17:00 UTC." in text_of(page(site(NOW + timedelta(days=9)), "/status"))
+
+
 def test_an_empty_database_has_all_its_pages(site, empty, tmp_path):
     url = f"sqlite:///{shutil.copy(empty, tmp_path / 'empty.db')}"
     client = site(url=url)

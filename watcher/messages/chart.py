@@ -112,7 +112,7 @@ def _legend(series: Sequence[Series], right: int) -> Iterator[Path | Label]:
         amounts = {} if last is None else {with_unit(one.key, amount): 1 for _, amount in pieces(last)}
         price = " / ".join(amounts) or "gone" if len(amounts) < 3 else f"{len(amounts)} prices"
         room = int((right - _LEFT - 34) / _LETTER) - len(price) - 1
-        text = f"{clean(one.name, max(8, min(room, 48)))} {price}"
+        text = f"{clean(one.name, max(8, room))} {price}"
         wide = round(34 + _LETTER * len(text))
         if x > _LEFT and x + wide > right:
             x, y = _LEFT, y + _LEGEND_ROW
