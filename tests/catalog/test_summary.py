@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.catalog.history import World, model
-from watcher.catalog.summary import LONGEST, first_sentence, with_description
+from watcher.catalog.summary import LONGEST, first_sentence, plain, with_description
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ from watcher.catalog.summary import LONGEST, first_sentence, with_description
 def test_the_first_sentence_has_no_markup_and_is_short(description: str, sentence: str | None) -> None:
     assert first_sentence(description) == sentence
     assert len(first_sentence(description) or "") <= LONGEST
+
+
+def test_a_plain_text_has_no_markdown_and_keeps_its_lines() -> None:
+    assert plain("A *fast* variant of [Opus](/anthropic/opus).\n\n# Why\n1. `x`") == (
+        "A fast variant of Opus.\n\nWhy\n1. x"
+    )
 
 
 def test_no_description_takes_long() -> None:

@@ -15,9 +15,11 @@ import pytest
 from testkit.command import Command, Watcher
 from testkit.receivers import Sink
 from tests.end_to_end.captures import BEFORE, FRESH, NEWS, STORY, TWO, hour, record
-from tests.store.samples import document, unfit
+from tests.store.samples import HOUR, START, Polls, document, unfit
+from watcher.catalog.feed import FeedModel
 from watcher.cli.output import print_json
 from watcher.simulator import Fault, Simulator, story_by_name, story_scenes
+from watcher.store.store import Store
 
 CONFIG = '[source]\nurl = "{url}"\n[store]\nurl = "sqlite:///w.db"\n'
 
@@ -334,11 +336,26 @@ def test_chart_draws_nothing_where_nothing_is_known(past: Command, wrong: tuple[
     assert len(err.splitlines()) == 1
 
 
+def test_chart_does_not_suggest_the_id_that_was_typed(command: Command) -> None:
+    command.configure('[store]\nurl = "sqlite:///feed.db"\n')
+    with Store.open(f"sqlite:///{command.folder}/feed.db") as store:
+        free = document("f/free", pricing={"prompt": "0", "completion": "0"})
+        for number in range(2):
+            Polls(store).see(
+                free, document("f/once"), at=START + number * HOUR, feed=[FeedModel("f/feed", "Feed only")]
+            )
+    code, _, err = command.run("chart", "f/feed")
+    assert code == 64 and "nothing is known of the prices of 'f/feed'" in err and "did you mean f/feed" not in err
+    code, _, err = command.run("chart", "f/free", "--output", "a.svg")
+    assert code == 64 and "'f/free' has no price to draw" in err and not (command.folder / "a.svg").exists()
+
+
 def test_chart_writes_a_picture(past: Command) -> None:
     assert past.run("chart", "a/one", "--output", "a.svg") == (0, "", "")
     drawn = ElementTree.parse(past.folder / "a.svg").getroot()
     title = drawn.find("{http://www.w3.org/2000/svg}title")
     assert title is not None and (title.text or "").startswith("Prices of a/one, USD per 1M tokens")
+    assert "a/one prompt $1/M" in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
     pytest.importorskip("PIL")
     assert past.run("chart", "a/one", "--output", "a.png") == (0, "", "")
     assert (past.folder / "a.png").read_bytes().startswith(b"\x89PNG")

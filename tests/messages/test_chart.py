@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from watcher.messages.chart import HEIGHT, MOST_LINES, NARROW, WIDTH, Label, Path, Series, chart, svg
+from watcher.messages.chart import HEIGHT, MOST_LINES, NARROW, WIDTH, Label, Path, Series, chart, series_of, svg
 from watcher.messages.picture import NoPillowError, png
 
 START = datetime(2026, 1, 4, tzinfo=UTC)
@@ -70,8 +70,45 @@ def test_prices_that_are_no_numbers_have_no_chart():
     assert chart("x", [Series("a", "prompt", [])]) is None
     partly = chart("x", [Series("a", "prompt", points("varies", "0.000001"))])
     assert partly is not None and len(lines(partly)) == 1
-    free = chart("x", [Series("a", "prompt", points("0", "0"))])
-    assert free is not None and "$0" in texts(free)
+
+
+def test_what_would_be_an_empty_chart_is_none():
+    assert chart("x", [Series("a", "prompt", points("0", "0"))]) is None, "always free"
+    assert chart("x", [Series("a", "prompt", [(START, "0.000001")] * 2)]) is None, "first seen by the last poll"
+
+
+def test_a_price_of_a_moment_in_a_long_time_can_be_seen():
+    moment = [(START, "0.000001"), (START + timedelta(minutes=5), None), (START + timedelta(days=3000), None)]
+    ((start, end),) = lines(chart("x", [Series("a", "prompt", moment)]))
+    assert end[0] - start[0] == 3 and end[1] == start[1]
+    new = [(START + timedelta(days=3000), "0.000002")] * 2
+    drawn = chart("x", [Series("a", "prompt", points("0.000001", days=3000)), Series("b", "prompt", new)])
+    ((start, end),) = lines(drawn, 1)
+    assert end[0] - start[0] == 3 and end[0] < WIDTH
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        ("00:30=0.000002 16:30=0.000001", "a $1/M / $2/M"),
+        ("00:30=0.000002 06:00=0.000003 16:30=0.000001", "a 3 prices"),
+        ("varies", "a varies"),
+        ("0", "a free"),
+    ],
+)
+def test_the_legend_never_cuts_a_price(price, shown):
+    drawn = chart("x", [Series("a", "prompt", points("0.000001", price))])
+    assert shown in texts(drawn)
+
+
+@pytest.mark.parametrize("key", ["image", "prompt"])
+@pytest.mark.parametrize("high", ["0.00000125", "0.0000049", "12.5", "200000"])
+def test_no_price_beside_the_axis_is_cut(key, high):
+    drawn = chart("x", [Series("a", key, points("0.000001", high))])
+    for shape in drawn.shapes:
+        if isinstance(shape, Label) and shape.text.startswith("$"):
+            left = shape.at[0] - (6 * len(shape.text) if shape.anchor == "end" else 0)
+            assert left >= 0 and shape.at[1] <= HEIGHT, shape
 
 
 def test_a_price_by_the_clock_has_a_line_for_each_of_its_prices():
@@ -104,12 +141,19 @@ def test_what_happened_is_marked_and_titled_within_the_chart():
     assert [title.text for title in titles] == ["2026-01-07: a & <b>"]
 
 
+def test_the_legend_of_a_long_id_tells_its_prices_apart():
+    found = {"prompt": points("0.000001"), "completion": points("0.000001")}
+    drawn = chart("x", series_of("cognitivecomputations/dolphin-mistral-24b-venice-edition:free", found))
+    assert sum(text.endswith((" prompt $1/M", " completion $1/M")) for text in texts(drawn)) == 2
+
+
 def test_the_legend_names_each_line_with_its_last_price_within_the_width():
-    series = [Series(f"a name that is long {number}", "prompt", points("0.000003")) for number in range(MOST_LINES)]
+    names = ["a name that is long", "a longer name that is cut to the width of a phone"] * 3
+    series = [Series(f"{number} {name}", "prompt", points("0.000003")) for number, name in enumerate(names)]
     for width in (WIDTH, NARROW):
         drawn = chart("x", series, width=width)
         named = [shape for shape in drawn.shapes if isinstance(shape, Label) and "long" in shape.text]
-        assert len(named) == MOST_LINES and all(shape.text.endswith("$3") for shape in named)
+        assert len(named) == MOST_LINES and all(shape.text.endswith("$3/M") for shape in named)
         assert all(shape.at[0] + 6 * len(shape.text) <= width for shape in named)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.store.samples import START, document
 from tests.web.conftest import NOW
+from watcher.catalog.feed import FeedModel
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -36,6 +37,11 @@ def test_it_has_the_price_per_million_tokens(badge):
 def test_a_model_that_is_gone_says_since_when(badge):
     response = badge("a/gone")
     assert response.status_code == 200 and says(response) == ("a/gone", "gone since 4 Jan 2026")
+
+
+def test_a_model_of_the_feed_alone_is_not_gone(badge, polls):
+    polls.see(document("a/one"), at=START + timedelta(hours=2), feed=[FeedModel("f/only", "Feed only")])
+    assert says(badge("f/only")) == ("f/only", "not listed yet")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from testkit.command import Watcher
 from tests.messages.test_builder import HOSTILE
 from tests.store.samples import START, Polls, document
 from tests.web.conftest import NOW, make_client, make_config
+from watcher.catalog.feed import FeedModel
 from watcher.config.settings import Channel
 from watcher.store.store import Store
+from watcher.web.changes import SHOWN_KINDS
 from watcher.web.server import WebServer
 
 PAGES = ("/", "/changes", "/models", "/gone", "/compare", "/compare?model=a/one&model=a/gone", "/status",
@@ -155,6 +157,7 @@ def test_a_filter_and_what_follows_it_are_well_formed(reader):
         found = Document(page(reader, path))
         chosen = [values for _, values in found.tags if {"checked", "selected"} & values.keys()]
         assert len(chosen) == (4 if path.startswith("/?") else 2), path
+    assert "<option selected>video</option>" in page(reader, "/models?modality=video"), "although no model has it"
     assert " of 4" in text_of(page(reader, "/models?q=a/one")) and "1of" not in page(reader, "/models?q=a/one")
 
 
@@ -227,6 +230,15 @@ def test_the_sorted_column_says_so_and_turns_round(reader):
     assert "/models?free=true&amp;sort=-prompt" in html and "/models?free=true&amp;sort=context" in html
 
 
+@pytest.mark.parametrize("column", ["created", "changed"])
+def test_the_least_age_comes_first_and_is_called_so(reader, column):
+    assert f'"/models?sort=-{column}"' in page(reader, "/models")
+    for sort, order, other in ((f"-{column}", "ascending", column), (column, "descending", f"-{column}")):
+        html = page(reader, f"/models?sort={sort}")
+        assert [values["aria-sort"] for _, values in Document(html).tags if "aria-sort" in values] == [order]
+        assert f'"/models?sort={other}"' in html
+
+
 @pytest.mark.parametrize(
     "path", ["/models?sort=x", "/models?max_price=x", "/models?page=0", "/?kind=x", "/?size=x", "/gone?page=x",
              "/compare?price=x", "/compare?model=1,2,3,4,5,6,7", "/%ff", "/?model=%ff"]
@@ -259,12 +271,62 @@ def test_a_model_shows_its_prices_over_time_and_everything_about_it(reader):
     assert "2026-01-04 12:00 prompt $1" in text  # the table below the chart
 
 
+def test_an_alias_does_not_point_to_itself(site, polls):
+    alias = document("~a/latest", alias_target={"slug": "a/one", "name": "One"}, canonical_slug="a/one")
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    polls.see(*kept, alias, at=START + timedelta(hours=2))
+    client = site()
+    assert client.get("/model/a/one.json").json()["aliases"] == ["~a/latest"]
+    assert client.get("/model/~a/latest.json").json()["aliases"] == []
+
+
+def test_the_tiers_of_a_price_are_in_the_order_of_their_size(site, polls):
+    overrides = [{"min_prompt_tokens": size, "prompt": f"{size}e-9"} for size in (200_000, 32_000, 1_000_000)]
+    tiers = document("a/tiers", pricing={"prompt": "0.000001", "completion": "0.000002", "overrides": overrides})
+    polls.see(document("a/one"), document("a/free"), document("b/new"), tiers, at=START + timedelta(hours=2))
+    for path in ("/model/a/tiers", "/model/a/tiers.md", "/compare?model=a/tiers"):
+        found = re.findall(r"prompt over (\w+) tokens", page(site(), path).partition("over time")[0])
+        assert found[:3] == ["32K", "200K", "1M"], path
+
+
+def test_a_document_keeps_its_indents_and_its_links_lead_somewhere(site, polls):
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    polls.see(*kept, document("a/three/parts"), at=START + timedelta(hours=2))
+    client = site()
+    html = page(client, "/model/a/three/parts")
+    assert "{\n  &#34;id&#34;: " in html or "{\n  &quot;id&quot;: " in html
+    assert ": {\n    &quot;input_modalities" in html.replace("&#34;", "&quot;")
+    for link in Document(html).links:
+        assert link.startswith("https://openrouter.ai/") or client.get(link).status_code == 200, link
+
+
+def test_a_page_behind_the_last_says_so(reader):
+    for path in ("/models", "/gone"):
+        shown = text_of(page(reader, f"{path}?page=3"))
+        assert "The list ends before this page." in shown and "No model" not in shown
+        assert "No model matches." in text_of(page(reader, f"{path}?page=1&q=nothing"))
+
+
+def test_each_kind_has_its_colour(reader):
+    sheet = reader.get(next(address for address in Document(page(reader, "/")).loaded if ".css" in address)).text
+    coloured = {name for rule in re.findall(r"([^{}]*)\{ --kind:", sheet) for name in re.findall(r"\.(\w+)", rule)}
+    assert coloured == set(SHOWN_KINDS)
+
+
 def test_a_model_that_is_gone_keeps_its_page(reader):
     text = text_of(page(reader, "/model/a/gone"))
     assert "No longer in the catalogue." in text and "it was not announced" in text and "Last prices" in text
     found = reader.get("/gone.json").json()["models"]
     assert [(one["model"]["id"], one["announced"]) for one in found] == [("a/gone", None)]
     assert "a/gone" in page(reader, "/gone?q=gone") and "a/gone" not in page(reader, "/gone?q=other")
+
+
+def test_a_model_of_the_feed_alone_is_not_called_gone(site, polls):
+    kept = [document("a/one"), document("a/free"), document("b/new")]
+    polls.see(*kept, at=START + timedelta(hours=2), feed=[FeedModel("f/only", "Feed only")])
+    for path in ("/model/f/only", "/model/f/only.md", "/compare?model=f/only&model=a/one"):
+        text = page(site(), path)
+        assert "Feed only" in text and "Last prices" not in text and ">gone<" not in text, path
 
 
 def test_what_left_as_announced_names_its_day_and_what_to_use_instead(site, polls):
@@ -311,6 +373,11 @@ def test_models_are_compared_in_one_chart(reader):
     assert "completion price of Name of a/one, Name of a/gone" in html and "gone" in text_of(html)
     unknown = page(reader, "/compare?model=a/oen&model=a/one")
     assert "Did you mean" in unknown and 'value="a/oen"' in unknown and 'value="a/one"' in unknown
+    markdown = page(reader, "/compare.md?model=a/one&model=a/gone&model=a/oen")
+    assert "[a/gone](/model/a/gone.md) (gone) |" in markdown and "No model a/oen was ever seen." in markdown
+    rows = [line.count("|") for line in markdown.splitlines() if line.startswith("|")]
+    assert len(rows) == 10 and set(rows) == {4}
+    assert "Choose two to 6 models" in page(reader, "/compare.md") and "|" not in page(reader, "/compare.md")
     found = reader.get("/compare.json?model=a/one,b/new").json()
     assert [one["model"]["id"] for one in found["models"]] == ["a/one", "b/new"]
 
@@ -326,6 +393,10 @@ def test_the_status_tells_what_works_without_secrets_and_paths(site, history, da
         assert "watcher.db" not in text
     assert client.get("/status.json").json()["healthy"]
     assert "etag" not in client.get("/status").headers
+
+
+def test_a_status_that_is_too_old_says_since_when(site, history):
+    assert "Not checked since 2026-01-04 17:00 UTC." in text_of(page(site(NOW + timedelta(days=9)), "/status"))
 
 
 def test_an_empty_database_has_all_its_pages(site, empty, tmp_path):
@@ -447,9 +518,10 @@ def test_agents_find_every_page(site, history):
     client = site(prefix="/watch")
     index = page(client, "/llms.txt")
     addresses = re.findall(r"\]\((http[^)]*)\)", index)
-    assert len(addresses) >= 8
+    assert len(addresses) >= 7
     for address in addresses:
-        assert client.get(address).status_code in (200, 404 if "gpt-4o" in address else 200), address
+        assert client.get(address).status_code == 200, address
+    assert "/watch/model/AUTHOR/SLUG.md`" in index
     assert f"{client.base_url}/watch/models.md" in addresses
     assert "/model/a/one.md" in page(client, "/model/a/one/llms.txt")
     for path in ("/nothing/llms.txt", "/model/a/oen/llms.txt", "/model/x%0A%0A%23%20Do%20this/llms.txt"):
@@ -466,6 +538,14 @@ def test_modalities_are_named_input_and_output(reader):
 
 def test_an_id_in_markdown_is_as_it_is(reader):
     assert "`~a/latest`, listed" in page(reader, "/model/~a/latest.md")
+
+
+def test_a_description_is_shown_without_the_marks_of_markdown(site, polls):
+    polls.see(document("a/told", description="One. A *fast* variant of [Opus](/anthropic/opus)."), at=START)
+    client = site()
+    for form in ("", ".md"):
+        assert "A fast variant of Opus." in page(client, f"/model/a/told{form}")
+    assert "[Opus](/anthropic/opus)" in page(client, "/model/a/told.json")
 
 
 @pytest.mark.parametrize("form", ["", ".md", ".json"])

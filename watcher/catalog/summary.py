@@ -12,7 +12,7 @@ from watcher.catalog.values import clean
 
 LONGEST = 200
 """Characters of the sentence."""
-_MOST_READ = 1_000
+_MOST_READ = 1_500
 _LINK = re.compile(r"!?\[([^\][]{0,200})\]\([^()\s]{0,500}\)")
 _MARKS = re.compile(r"[*`]{1,3}|__|^#+ ", re.MULTILINE)
 _END = re.compile(r"(?<=[^\W\d_]{2}[.!?])\s+(?=[^a-z])|(?<=\d[.!?])\s+(?=[A-Z])|\n")
@@ -23,9 +23,14 @@ class _Described(msgspec.Struct):
     description: str = ""
 
 
+def plain(text: str) -> str:
+    """Return the beginning of a stranger's text without the marks and the addresses of Markdown."""
+    return _MARKS.sub("", _LINK.sub(r"\1", text[:_MOST_READ]))
+
+
 def first_sentence(description: str) -> str | None:
     """Return the first sentence of a description, without Markdown, cut between words; a stranger's text."""
-    text = clean(_MARKS.sub("", _LINK.sub(r"\1", description[:_MOST_READ]))).strip()
+    text = clean(plain(description)).strip()
     sentence = _ELLIPSIS.sub("…", " ".join(_END.split(text, maxsplit=1)[0].split()))
     if len(sentence) > LONGEST:
         sentence = sentence[: LONGEST - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

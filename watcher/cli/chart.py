@@ -54,7 +54,7 @@ def chart(
         periods = [Period(v.valid_from, v.valid_to, v.model.facets) for v in session.history.versions(model)]
         until = session.history.watched_until()
         if not periods or until is None:
-            hint = did_you_mean(model, [known.id for known in session.history.known()])
+            hint = did_you_mean(model, [known.id for known in session.history.known() if known.listed])
             raise UsageError(f"nothing is known of the prices of {visible(model)!r}{hint}")
     if since is not None and since > until:
         raise UsageError(f"nothing is known since then; the last good poll was at {format_time(until)} UTC")
@@ -80,9 +80,9 @@ def _write(output: Path, name: str, series: dict[str, Points]) -> None:
 
     if len(series) > MOST_LINES or len({unit(key) for key in series}) > 1:
         raise UsageError(f"a picture has at most {MOST_LINES} prices, all of one unit; name some with --price")
-    drawn = drawn_chart(f"Prices of {name}", series_of("", series))
+    drawn = drawn_chart(f"Prices of {name}", series_of(name, series))
     if drawn is None:
-        raise UsageError(f"{name!r} has no price that is a number")
+        raise UsageError(f"{name!r} has no price to draw: a picture needs one above zero that held for a while")
     data = png(drawn) if output.suffix == ".png" else svg(drawn, alone=True).encode()
     try:
         output.write_bytes(data)

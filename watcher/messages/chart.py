@@ -9,8 +9,9 @@ from itertools import groupby, pairwise
 
 from msgspec import Struct
 
+from watcher.catalog.price import pieces
 from watcher.catalog.timeline import Points, step_lines
-from watcher.messages.prices import label, money, price_text, scale, unit
+from watcher.messages.prices import label, money, scale, unit, with_unit
 from watcher.messages.text import clean, visible
 
 WIDTH, NARROW, HEIGHT = 720, 360, 280
@@ -73,15 +74,15 @@ class Chart(Struct, frozen=True):
 def chart(
     title: str, series: Sequence[Series], marks: Iterable[tuple[datetime, str]] = (), *, width: int = WIDTH
 ) -> Chart | None:
-    """Return the chart of at most `MOST_LINES` prices of one unit; None if none of them is a number.
+    """Return the chart of at most `MOST_LINES` prices of one unit; None if none is above zero for any time.
 
     The `title` says what it shows to those who cannot see it. `marks` are moments on the axis of time, with what
     happened; the `width` is in units.
     """
     lines = [(number, line) for number, one in enumerate(series) for line in step_lines(one.points)]
-    if not lines:
-        return None
     times = [at for one in series for at, _ in one.points]
+    if not any(price for _, line in lines for _, price in line) or min(times) == max(times):
+        return None
     clock = _Clock(min(times), max(times), width)
     legend = list(_legend(series, width - _MARGIN))
     top = max(shape.at[1] for shape in legend if isinstance(shape, Label)) + 22
@@ -93,6 +94,7 @@ def chart(
     shapes: list[Path | Label] = [*amounts.axis(), *clock.axis(), *legend]
     for number, line in lines:
         corners = [(clock.x(at), heights[price]) for at, price in line]
+        corners[-1] = max(corners[-1], (corners[0][0] + 3, corners[-1][1]))  # or nobody sees it
         shapes.append(Path(tuple(_thinned(corners)), number))
     for at, text in list(marks)[-_MOST_MARKS:]:
         if clock.first <= at <= clock.last:
@@ -107,7 +109,10 @@ def _legend(series: Sequence[Series], right: int) -> Iterator[Path | Label]:
     x, y = _LEFT, 16
     for number, one in enumerate(series):
         last = one.points[-1][1] if one.points else None
-        text = f"{clean(one.name, 48)} {'gone' if last is None else price_text(one.key, last)[:24]}"
+        amounts = {} if last is None else {with_unit(one.key, amount): 1 for _, amount in pieces(last)}
+        price = " / ".join(amounts) or "gone" if len(amounts) < 3 else f"{len(amounts)} prices"
+        room = int((right - _LEFT - 34) / _LETTER) - len(price) - 1
+        text = f"{clean(one.name, max(8, room))} {price}"
         wide = round(34 + _LETTER * len(text))
         if x > _LEFT and x + wide > right:
             x, y = _LEFT, y + _LEGEND_ROW
@@ -158,11 +163,10 @@ class _Amounts:
 
     def __init__(self, amounts: Sequence[Decimal], top: int, right: int) -> None:
         self._top, self._right = top, right
-        self._high = float(max(amounts)) or 1.0
-        positive = [float(amount) for amount in amounts if amount]
-        low = min(positive, default=1.0)
+        self._high = float(max(amounts))
+        low = float(min(filter(None, amounts)))
         self._log = self._high / low > 10
-        self._has_free = self._log and len(positive) < len(amounts)
+        self._has_free = self._log and not all(amounts)
         self._floor = _BOTTOM - (_FREE if self._has_free else 8)
         self.ticks = list(_log_ticks(low, self._high) if self._log else _linear_ticks(self._high))
         self._low = self.ticks[0]
@@ -184,7 +188,8 @@ class _Amounts:
             if y != _BOTTOM:
                 yield Path(((_LEFT, y), (self._right, y)), "grid")
             text = "free" if not tick and self._log else "$0" if not tick else money(Decimal(f"{tick:.6g}"))
-            yield Label((_LEFT - 7, y + 4), text, "end")
+            fits = _LETTER * len(text) < _LEFT  # a longer one stands above its line
+            yield Label((_LEFT - 7, y + 4), text, "end") if fits else Label((2, y - 4), text)
 
 
 def _linear_ticks(high: float) -> Iterator[float]:

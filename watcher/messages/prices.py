@@ -25,6 +25,7 @@ _LABELS = {
 
 _ORDER = ("prompt", "completion", "request", "image", "image_output", "audio", "input_cache_read", "input_cache_write")
 _RANKS = {key: rank for rank, key in enumerate(_ORDER)}
+_NUMBER = re.compile(r"\d+")
 _TIER = re.compile(r"(\d+)\+")
 _WINDOW = re.compile(r"(?:((?:mon|tue|wed|thu|fri|sat|sun)[a-z,-]*) ?)?(?:(\d\d:\d\d)-(\d\d:\d\d))?")
 
@@ -117,8 +118,9 @@ def label(key: str) -> str:
 
 
 def in_order(prices: Mapping[str, object]) -> list[str]:
-    """Return the keys as a price list has them: prompt and completion first, tiers after their base."""
-    return sorted(prices, key=lambda key: (_RANKS.get(key.partition("@")[0], len(_RANKS)), key))
+    """Return the keys as a price list has them: prompt and completion first, tiers after their base, by size."""
+    ranks = {key: _RANKS.get(key.partition("@")[0], len(_RANKS)) for key in prices}
+    return sorted(prices, key=lambda key: (ranks[key], _NUMBER.sub(lambda number: number[0].zfill(12), key)))
 
 
 def keys_to_show(changes: Mapping[str, PriceChange]) -> list[str]:

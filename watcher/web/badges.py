@@ -46,7 +46,7 @@ def _state(session: Session, model: str) -> tuple[int, str, str]:
         return 404, "unknown model", _GREY
     if not known.present:
         gone = known.last_seen
-        return 200, f"gone since {gone.day} {gone:%b %Y}" if gone else "gone", _RED
+        return (200, f"gone since {gone.day} {gone:%b %Y}", _RED) if gone else (200, "not listed yet", _GREY)
     latest = session.history.latest([model])
     prices = offer(latest[0].model.facets).prices if latest else {}
     if is_free(prices):

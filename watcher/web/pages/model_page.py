@@ -44,7 +44,7 @@ def model_page(asking: Asking, id: str) -> Page:
     events = asking.session.history.events(about=[id], kinds=CHANGE_KINDS, limit=_MOST_EVENTS)
     last = departure(known, asking.session.history.events(about=[id], kinds=DEPARTURE))
     facets = with_description(periods[-1].facets if periods else {}, raw or b"{}")
-    offered, turns, own = offer(facets), timeline(periods), (id, facets.get("canonical_slug"))
+    offered, turns, own = offer(facets), timeline(periods), (id, facets.get("canonical_slug") or id)
     until = asking.session.history.watched_until() or asking.now
     series = price_points(periods, until)
     data = {
@@ -53,7 +53,7 @@ def model_page(asking: Asking, id: str) -> Page:
         "facets": facets,
         "successors": last.successors,
         "variants": asking.session.history.variants(id),
-        "aliases": [row.id for row in asking.rows().by_id.values() if row.target and row.target in own],
+        "aliases": [row.id for row in asking.rows().by_id.values() if row.target in own and row.id != id],
         "prices": series,
         "endpoints": asking.session.endpoints.offered(id),
         "history": turns,

@@ -112,7 +112,7 @@ def models_page(asking: Asking) -> Page:
     rows, changed = known.by_id.values(), known.changed
     found = wish.of(rows, changed)
     shown = found[(page - 1) * _MOST_ROWS : page * _MOST_ROWS]
-    modalities = sorted({name for row in rows for name in (*row.input_modalities, *row.output_modalities)})
+    modalities = sorted({wish.modality}.union(*((*row.input_modalities, *row.output_modalities) for row in rows)))
     more = {
         "wish": wish,
         "rows": shown,
@@ -144,7 +144,7 @@ class Departure(Struct, frozen=True):
     """Its expiration date, as announced last."""
     successors: Sequence[Alternative]
     days: int | None
-    """How long it was there."""
+    """How long it was seen."""
 
 
 def gone_page(asking: Asking) -> Page:

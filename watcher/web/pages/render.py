@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from watcher.catalog.event import SITE
-from watcher.catalog.model import PriceChange
+from watcher.catalog.summary import plain
 from watcher.messages import document, wording
 from watcher.messages.chart import svg
 from watcher.messages.document import Format, Span
@@ -33,6 +33,7 @@ _STYLES = {
     "muted": '<span class="muted">{}</span>',
     "price": '<span class="price">{}</span>',
 }
+_AFTER_ARROW = re.compile("(?<=[↑↓]) ")
 _PLAIN = re.compile(r"[\w./:~-]+", re.ASCII)
 
 
@@ -61,6 +62,7 @@ class Renderer:
             "moment": lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "ours": self.ours,
             "path": _quoted,
+            "plain": plain,
             "raw": Markup,
             "price": lambda value, key: price_text(key, value),
             "seen": visible,
@@ -68,11 +70,8 @@ class Renderer:
             "svg": lambda chart: Markup(svg(chart)),  # noqa: S704 - `svg` escapes
             "unit": unit,
             "words": lambda value, path: wording.value_text(path, value),
-            "change": lambda change, key: (
-                wording.changes_text({key: change}, {})
-                if isinstance(change, PriceChange)
-                else wording.changes_text({}, {key: change})
-            ),
+            "price_change": lambda change, key: wording.changes_text({key: change}, {}),
+            "field_change": lambda change, path: wording.changes_text({}, {path: change}),
         }
         html.globals |= {
             **marks,
@@ -100,7 +99,7 @@ class Renderer:
         """Return a line as HTML; its links go to our pages."""
         written = []
         for span in line:
-            text = _STYLES[span.style].format(escape(span.text))
+            text = _STYLES[span.style].format(escape(_AFTER_ARROW.sub("\u00a0", span.text)))
             if link := own_link(span.url):
                 path = link.removeprefix(SITE)
                 href = f"{self._root}/models" if path == "models" else f"{self._root}/model/{path}"
@@ -144,9 +143,9 @@ def _in_markdown(value: Any) -> Any:
 
 
 def _long(text: str, limit: int) -> Markup:
-    """Return a long text, its lines kept."""
-    lines = (escape(visible(line, limit)) for line in text[:limit].splitlines())
-    return Markup("\n".join(lines))  # noqa: S704 - escaped above
+    """Return a long text, its lines and their indents kept."""
+    lines = ((len(line) - len(line.lstrip(" ")), visible(line, limit)) for line in text[:limit].splitlines())
+    return Markup("\n".join(" " * indent + escape(line) for indent, line in lines))  # noqa: S704 - escaped
 
 
 def _code(id: str) -> Markup:

@@ -178,10 +178,8 @@ def _response(status: int, form: str, text: str, headers: Mapping[str, str] | No
 
 def _format(path: str) -> tuple[str, str]:
     """Return a path without the suffix that asks for a format, and the format."""
-    for form in ("json", "md"):
-        if path.endswith(f".{form}"):
-            return path.removesuffix(f".{form}"), form
-    return path, "html"
+    stem, _, form = path.rpartition(".")
+    return (stem, form) if form in ("json", "md") else (path, "html")
 
 
 def _digest(data: bytes) -> str:

@@ -3,6 +3,6 @@ const field = document.getElementById("q");
 const rows = [...document.querySelectorAll("table#all tbody tr")].map((row) => [row, row.cells[0].textContent.toLowerCase()]);
 field.addEventListener("input", () => {
   const text = field.value.trim().toLowerCase();
-  if (/[*?[]/.test(text)) return;
-  for (const [row, name] of rows) row.hidden = !name.includes(text);
+  const pattern = /[*?[]/.test(text); // which the server knows
+  for (const [row, name] of rows) row.hidden = !pattern && !name.includes(text);
 });
