@@ -519,6 +519,9 @@ def test_agents_find_every_page(site, history):
     index = page(client, "/llms.txt")
     addresses = re.findall(r"\]\((http[^)]*)\)", index)
     assert len(addresses) >= 7
+    for section in index.split("\n## ")[1:]:  # the lists of llmstxt.org, where each line begins with a link
+        lines = section.strip().splitlines()[2:]
+        assert lines and all(re.match(r"- \[[^\]]+\]\(http[^)]+\)(: .+)?$", line) for line in lines), section
     for address in addresses:
         assert client.get(address).status_code == 200, address
     assert "/watch/model/AUTHOR/SLUG.md`" in index
