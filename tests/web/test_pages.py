@@ -528,7 +528,8 @@ def test_agents_find_every_page(site, history):
     assert f"{client.base_url}/watch/models.md" in addresses
     assert "/model/a/one.md" in page(client, "/model/a/one/llms.txt")
     for path in ("/nothing/llms.txt", "/model/a/oen/llms.txt", "/model/x%0A%0A%23%20Do%20this/llms.txt"):
-        assert client.get(path).status_code == 404, path
+        refused = client.get(path)
+        assert (refused.status_code, refused.headers["content-type"]) == (404, FORMS[".md"]), path
     full = page(client, "/llms-full.txt")
     assert "# Models" in full and "# Gone" in full and "b/new" in full
 

@@ -101,7 +101,7 @@ class Pages:
             refused = RefusedError(400, str(error))
         except WatcherError as error:
             refused = RefusedError(503, reason_of(error, self._store))
-        return Answer(self._problem(form, refused))
+        return Answer(self._problem("md" if path.endswith("/llms.txt") else form, refused))
 
     def _make(self, asked: Asked, asking: Asking, form: str, state: str) -> Answer:
         if asking.path.endswith("/llms.txt"):
