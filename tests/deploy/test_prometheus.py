@@ -189,14 +189,12 @@ def test_prometheus_scrapes_it_fires_and_answers_each_panel(prometheus: httpx.Cl
         data = answer.json()["data"]
         return data.get("result", data.get("alerts"))
 
-    def firing() -> set[str]:
-        return {alert["labels"]["alertname"] for alert in asked("alerts") if alert["state"] == "firing"}
-
-    until = time.monotonic() + SECONDS
-    while not (found := firing()):
+    until, states = time.monotonic() + SECONDS, dict[str, str]()
+    while "firing" not in states.values():
         assert time.monotonic() < until, "no alert fires"
         time.sleep(0.2)
-    assert found == {"WatcherBlind", "WatcherDeliveriesLate"}
+        states = {alert["labels"]["alertname"]: alert["state"] for alert in asked("alerts")}
+    assert states == {"WatcherBlind": "pending", "WatcherDeliveriesLate": "firing"}
     assert asked("query", query="watcher_last_good_poll_age_seconds")[0]["value"][1] == str(BLIND.seconds)
     for query in QUERIES:
         assert asked("query", query=query) or "increase" in query, query
