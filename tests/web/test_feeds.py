@@ -266,6 +266,18 @@ def test_each_page_names_the_feeds_of_its_changes(fetch, page):
     assert all(text.count(f'href="{href}"') == 2 for _, href in links), "for people, too"
 
 
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("author=trueai&free=1", "author trueai, free"),
+        ("model=a%26b&mine=1", "model a&amp;b, mine"),
+        ("kind=new,expired&author=z+ai", "kind expired,new, author z ai"),
+    ],
+)
+def test_a_feed_is_called_by_its_filter(fetch, query, title):
+    assert f"<title>OpenRouter&#39;s models: {title}</title>" in fetch(f"/feed.atom?{query}").text
+
+
 @pytest.mark.parametrize("page", ["/?author=", "/models?q=", "/gone?q=", "/compare?model=a/one&model="])
 def test_links_keep_a_long_filter_whole(fetch, page):
     long = "z" * 600

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from watcher import __version__
@@ -66,8 +66,8 @@ class _Feed:
     def __init__(self, asked: Asked, wanted: Filter, before: str | None, changes: Changes) -> None:
         self.media_type = FEEDS[asked.path]
         self.id = _id(f"feed?{wanted.query}")
-        asks = visible(unquote_plus(wanted.query.replace("&", ", ").replace("=true", "").replace("=", " ")))
-        self.title = f"OpenRouter's models: {asks or 'all changes'}"
+        asks = ", ".join(f"{name} {value}".removesuffix(" true") for name, value in parse_qsl(wanted.query))
+        self.title = f"OpenRouter's models: {visible(asks) or 'all changes'}"
         query = f"?{wanted.query}" if wanted.query else ""
         self.home = f"{asked.base_url}/{query}"
         asked_for = [pair for pair in parse_qsl(asked.query) if pair[0] != _BEFORE]  # a token of the URL included
