@@ -34,6 +34,11 @@ class KnownModel(Struct, frozen=True):
     present: bool
     listed: bool
 
+    @property
+    def gone(self) -> bool:
+        """Whether the list showed it, and no longer does; a model that only the feed names is not gone."""
+        return self.listed and not self.present
+
 
 class History(Rows):
     """Reads the past."""
